@@ -1,0 +1,160 @@
+"""Keras' callbacks with what the presets add to them: early errors, and epochs left unmeasured."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_rnnkit.callbacks import monitoring
+from keras_rnnkit.plots.paths import refuse_existing
+
+Logs = dict[str, Any] | None
+
+
+class BestCheckpoint(keras.callbacks.ModelCheckpoint):
+    """Keeps the best model in one `.keras` file, and guards the run it stands first in.
+
+    Beside what `keras.callbacks.ModelCheckpoint` does, it refuses to start over files that exist,
+    raises a `ValueError` when the monitor will never be in the logs, makes the folder, and leaves
+    an epoch alone whose figure was not measured or is NaN: neither can be the best one.
+
+    Args:
+        file: Where to save the best model.
+        results: Every file that the run will write, `file` among them.
+        argument: How the user calls the path, for error messages.
+        validation_freq: As in `fit()`.
+        overwrite: Whether existing `results` may be replaced.
+        monitor: The figure that decides what is best.
+        mode: `"auto"`, `"min"` or `"max"`.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        results: list[Path],
+        argument: str,
+        validation_freq: monitoring.ValidationFrequency,
+        overwrite: bool,
+        **options: str,
+    ) -> None:
+        super().__init__(literal(file), save_best_only=True, **options)
+        self._results = results
+        self._argument = argument
+        self._overwrite = overwrite
+        self._validation_freq = validation_freq
+        self._training = False
+        self._names_checked = False
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        refuse_existing(self._results, self._argument, self._overwrite)
+        monitoring.check_any_due(self.params.get("epochs", 0), self.monitor, self._validation_freq)
+        self._results[0].parent.mkdir(parents=True, exist_ok=True)
+        self.best = None
+        self._training, self._names_checked = True, False
+        super().on_train_begin(logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if not self._names_checked:
+            self._names_checked = True
+            validated = self.monitor.startswith("val_")
+            if logs and not (validated and monitoring.has_own_step(self.model)):
+                monitoring.check_measured(self.monitor, logs)
+        super().on_train_batch_end(batch, logs)
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        if self._training and logs and self.monitor.startswith("val_"):
+            monitoring.check_measured(self.monitor, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        logs = logs or {}
+        if monitoring.is_due(epoch, self.monitor, self._validation_freq):
+            monitoring.check_logged(self.monitor, logs)
+        if self.monitor in logs and not _is_nan(logs[self.monitor]):
+            super().on_epoch_end(epoch, logs)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._training = False
+        super().on_train_end(logs)
+
+
+class PatientStopping(keras.callbacks.EarlyStopping):
+    """`keras.callbacks.EarlyStopping` that passes over epochs without validation.
+
+    A NaN is never the best, as Keras would have it when it comes first, but it uses up patience.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        logs = logs or {}
+        if self.monitor not in logs:
+            return
+        if self.best is not None or not _is_nan(logs[self.monitor]):
+            super().on_epoch_end(epoch, logs)
+            return
+        self.wait += 1
+        if self.wait >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+
+class PatientReduction(keras.callbacks.ReduceLROnPlateau):
+    """`keras.callbacks.ReduceLROnPlateau` that passes over epochs without validation."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.monitor in (logs or {}):
+            super().on_epoch_end(epoch, logs)
+
+
+class EpochLog(keras.callbacks.CSVLogger):
+    """`keras.callbacks.CSVLogger` that makes its file with the first row, not before.
+
+    A run refused in its first epoch leaves no empty file behind.
+    """
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._opened = False
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if not self._opened:
+            super().on_train_begin()
+            self._opened = True
+        super().on_epoch_end(epoch, logs)
+
+
+class CurvesPicture(keras.callbacks.Callback):
+    """Draws training and validation loss as a picture when training ends.
+
+    Args:
+        target: The PNG file.
+    """
+
+    def __init__(self, target: Path) -> None:
+        super().__init__()
+        self._target = target
+        self._record: dict[str, list[Any]] = {}
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._record = {"epoch": [], "loss": [], "val_loss": []}
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        figures = {"epoch": epoch + 1, **(logs or {})}
+        for key, values in self._record.items():
+            values.append(figures.get(key))
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        if not self._record["epoch"]:
+            return
+        from keras_rnnkit import plots
+
+        plots.history(self._record, path=self._target, overwrite=True)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def literal(file: Path) -> str:
+    """The path as Keras must be given it: braces would be taken for placeholders."""
+    return str(file).replace("{", "{{").replace("}", "}}")

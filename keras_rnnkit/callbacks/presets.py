@@ -1,0 +1,224 @@
+"""Ready-made lists of callbacks."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import keras
+
+from keras_rnnkit.callbacks.monitoring import ValidationFrequency, check_frequency
+from keras_rnnkit.callbacks.parts import (
+    BestCheckpoint,
+    CurvesPicture,
+    EpochLog,
+    PatientReduction,
+    PatientStopping,
+    literal,
+)
+from keras_rnnkit.plots.figures import require_matplotlib
+from keras_rnnkit.plots.paths import PathLike, check_file, check_folder, refuse_existing
+
+
+def chapter(
+    filepath: PathLike,
+    *,
+    monitor: str = "val_loss",
+    mode: str = "auto",
+    patience: int = 3,
+    validation_freq: ValidationFrequency = 1,
+    overwrite: bool = False,
+) -> list[keras.callbacks.Callback]:
+    """The two callbacks of the textbook chapter: keep the best model, stop in time.
+
+    The first is a `keras.callbacks.ModelCheckpoint` of the best model, the second a
+    `keras.callbacks.EarlyStopping` that gives the model its best weights back at the end. Keep
+    their order, and put callbacks of your own after them: the first one guards the run.
+
+    A list serves one `fit()`. A second one with the same list finds the first one's file and is
+    refused, unless `overwrite=True`; then it starts afresh and replaces the file.
+
+    Args:
+        filepath: Where to keep the best model; must end in `.keras`. Missing folders are made
+            when training starts. The path is taken as it stands, so braces in the file's name,
+            Keras' placeholders, are refused.
+        monitor: The figure that decides. It must be one that the model itself measures.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras tell.
+        patience: After how many epochs without an improvement training stops.
+        validation_freq: What `fit(validation_freq=...)` is given. Epochs without validation
+            are passed over: they are never the best, and patience does not count them.
+        overwrite: Whether an existing file at `filepath` may be replaced.
+
+    Returns:
+        A list of two Keras callbacks.
+
+    Raises:
+        ValueError: An argument is wrong. Also raised by `fit()` when the monitor will never be
+            in the logs: after the first batch for a name the model does not measure (after the
+            first validation, if it has its own `train_step` or `test_step`), and
+            at the end of the first epoch, before anything is written, for want of validation
+            data, which callbacks cannot know of sooner.
+        FileExistsError: `filepath` exists and `overwrite` is False; looked at again by `fit()`.
+        OSError: `filepath` cannot be written.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras, numpy as np
+    >>> from keras_rnnkit import callbacks
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> model.compile("rmsprop", "mse")
+    >>> x, y = np.ones((32, 4)), np.ones((32, 1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     best = pathlib.Path(folder) / "best.keras"
+    ...     run = model.fit(x, y, validation_split=0.5, epochs=2, verbose=0,
+    ...                     callbacks=callbacks.chapter(best))
+    ...     loaded = keras.saving.load_model(best)
+    >>> loaded.count_params()
+    5
+    """
+    target = check_file(filepath, "filepath", ".keras", overwrite)
+    if "{" in target.name or "}" in target.name:
+        raise ValueError(
+            "`filepath` names one file, so placeholders in braces are not filled in. "
+            f"Received: filepath={str(filepath)!r}"
+        )
+    _check_options(monitor, mode, patience, validation_freq)
+    options = {"monitor": monitor, "mode": mode}
+    return [
+        BestCheckpoint(target, [target], "filepath", validation_freq, overwrite, **options),
+        PatientStopping(patience=patience, restore_best_weights=True, **options),
+    ]
+
+
+def standard(
+    folder: PathLike,
+    *,
+    monitor: str = "val_loss",
+    mode: str = "auto",
+    patience: int = 3,
+    reduce_lr: float | None = None,
+    reduce_lr_patience: int | None = None,
+    validation_freq: ValidationFrequency = 1,
+    curves: bool = True,
+    overwrite: bool = False,
+) -> list[keras.callbacks.Callback]:
+    """What a training run should leave behind, in one folder.
+
+    * `best.keras`, the best model so far, and `last.keras`, that of the last epoch;
+    * `log.csv`, one row an epoch;
+    * `curves.png`, training and validation loss, drawn when training ends.
+
+    Training stops after `patience` epochs without an improvement, and the model gets its best
+    weights back; it stops at once when the loss is NaN or infinite. With `reduce_lr` the
+    learning rate falls on a plateau.
+
+    Keep the order of the list, and put callbacks of your own after it: the first one guards the
+    run. A list serves one `fit()`. A second one with the same list finds the first one's files
+    and is refused, unless `overwrite=True`; then it starts afresh and replaces them.
+
+    Args:
+        folder: Where to put the files; made, when it is missing, as training starts. Other
+            files in it do not matter.
+        monitor: The figure that decides. It must be one that the model itself measures.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras tell.
+        patience: After how many epochs without an improvement training stops.
+        reduce_lr: What the learning rate is multiplied by on a plateau, between 0 and 1.
+            None, the default, leaves the learning rate alone.
+        reduce_lr_patience: After how many epochs without an improvement; less than `patience`,
+            or it would never come to it. Half of `patience`, at least 1, by default.
+        validation_freq: What `fit(validation_freq=...)` is given. Epochs without validation
+            are passed over: they are never the best, and patience does not count them.
+        curves: Whether to draw `curves.png`, which needs matplotlib.
+        overwrite: Whether the four files may be replaced when they exist.
+
+    Returns:
+        A list of Keras callbacks.
+
+    Raises:
+        ImportError: `curves` is True and matplotlib is not installed.
+        ValueError: An argument is wrong. Also raised by `fit()` when the monitor will never be
+            in the logs, as `chapter` does.
+        FileExistsError: One of the four files exists and `overwrite` is False; looked at again
+            by `fit()`.
+        OSError: `folder` is not a folder, or cannot be written to.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import keras, numpy as np
+    >>> from keras_rnnkit import callbacks
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> model.compile("rmsprop", "mse")
+    >>> x, y = np.ones((32, 4)), np.ones((32, 1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = model.fit(x, y, validation_split=0.5, epochs=2, verbose=0,
+    ...                     callbacks=callbacks.standard(folder, reduce_lr=0.5))
+    ...     sorted(os.listdir(folder))
+    ['best.keras', 'curves.png', 'last.keras', 'log.csv']
+    """
+    target = check_folder(folder, "folder")
+    names = ["best.keras", "last.keras", "log.csv", *(["curves.png"] if curves else [])]
+    results = [target / name for name in names]
+    refuse_existing(results, "folder", overwrite)
+    _check_options(monitor, mode, patience, validation_freq)
+    options = {"monitor": monitor, "mode": mode}
+    reduction = _reduction(reduce_lr, reduce_lr_patience, patience, options)
+    if curves:
+        require_matplotlib("callbacks.standard(curves=True)")
+    return [
+        BestCheckpoint(results[0], results, "folder", validation_freq, overwrite, **options),
+        keras.callbacks.TerminateOnNaN(),
+        *reduction,
+        keras.callbacks.ModelCheckpoint(literal(results[1])),
+        EpochLog(str(results[2])),
+        PatientStopping(patience=patience, restore_best_weights=True, **options),
+        *([CurvesPicture(results[3])] if curves else []),
+    ]
+
+
+def _check_options(
+    monitor: str, mode: str, patience: int, validation_freq: ValidationFrequency
+) -> None:
+    if not isinstance(monitor, str) or not monitor:
+        raise ValueError(
+            "`monitor` must be the name of a figure in the logs, such as 'val_loss'. "
+            f"Received: monitor={monitor!r}"
+        )
+    if mode not in ("auto", "min", "max"):
+        raise ValueError(f"`mode` must be 'auto', 'min' or 'max'. Received: mode={mode!r}")
+    _check_count(patience, "patience")
+    check_frequency(validation_freq)
+
+
+def _check_count(value: int, argument: str) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"`{argument}` must be a whole number of epochs, 1 or more. "
+            f"Received: {argument}={value!r}"
+        )
+
+
+def _reduction(
+    factor: float | None, own_patience: int | None, patience: int, options: dict[str, str]
+) -> list[keras.callbacks.Callback]:
+    """No callback without a factor, else the one that lowers the learning rate."""
+    if factor is None:
+        if own_patience is not None:
+            raise ValueError(
+                "`reduce_lr_patience` does nothing without `reduce_lr`. Pass, for example, "
+                f"reduce_lr=0.5. Received: reduce_lr_patience={own_patience!r}"
+            )
+        return []
+    if not isinstance(factor, Real) or not 0 < factor < 1:
+        raise ValueError(
+            "`reduce_lr` must be None or a factor between 0 and 1, such as 0.5. "
+            f"Received: reduce_lr={factor!r}"
+        )
+    own_patience = max(1, patience // 2) if own_patience is None else own_patience
+    _check_count(own_patience, "reduce_lr_patience")
+    if own_patience >= patience:
+        raise ValueError(
+            f"`reduce_lr_patience` must be less than patience={patience}, or training stops "
+            f"before the learning rate falls. Received: reduce_lr_patience={own_patience}"
+        )
+    return [PatientReduction(factor=factor, patience=own_patience, **options)]

@@ -1,0 +1,19 @@
+"""Recurrent cells: one file a cell, each the equations of its docstring."""
+
+from keras_rnnkit.cells._gated import GatedCell
+from keras_rnnkit.cells.gru import GRUCell, GRUGates, GRUTrace
+from keras_rnnkit.cells.lstm import LSTMCell, LSTMGates, LSTMTrace
+from keras_rnnkit.cells.simple_rnn import SimpleRNNCell, SimpleRNNGates, SimpleRNNTrace
+
+__all__ = [
+    "GRUCell",
+    "GRUGates",
+    "GRUTrace",
+    "GatedCell",
+    "LSTMCell",
+    "LSTMGates",
+    "LSTMTrace",
+    "SimpleRNNCell",
+    "SimpleRNNGates",
+    "SimpleRNNTrace",
+]

@@ -1,0 +1,131 @@
+"""What every cell of the kit shares: `gates`, then `step`; nothing else happens in a call."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+
+class GatedCell:
+    """A recurrent cell whose call is `gates` (the equations) and `step` (the state), in a row.
+
+    A mixin, to be put before a Keras cell. A subclass gives `gates`, `step`, the names of its states,
+    `gates_type`, a NamedTuple of its gates, and `trace_type`, one of the gates, the states, `mask`.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ()
+    gates_type: ClassVar[Any] = None
+    trace_type: ClassVar[Any] = None
+
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        check_units(type(self).__name__, units)
+        super().__init__(units, *args, **kwargs)
+        for name in ("dropout", "recurrent_dropout"):
+            check_rate(type(self).__name__, name, kwargs.get(name, getattr(self, name)))
+
+    def gates(self, inputs: Any, states: Any, training: bool = False) -> Any:
+        raise NotImplementedError
+
+    def step(self, gates: Any, states: Any) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
+        gates = self.gates(inputs, states, training=training)
+        return self.step(gates, states)
+
+    def _prepare(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        """Inputs and states as tensors of the compute dtype; a cell used by itself is built."""
+        inputs = self._tensor(inputs)
+        if not self.built:  # type: ignore[attr-defined]
+            self.build(inputs.shape)  # type: ignore[attr-defined]
+        return inputs, self._states(states)
+
+    def _states(self, states: Any) -> list[Any]:
+        states = list(states) if isinstance(states, list | tuple) else [states]
+        if len(states) != len(self.state_names):
+            raise ValueError(
+                f"`states` of {type(self).__name__} must hold {len(self.state_names)} tensor(s) "
+                f"({', '.join(self.state_names)}), each of shape (batch, {self.units}), "  # type: ignore[attr-defined]
+                f"but {len(states)} came. `cell.get_initial_state(batch_size)` makes zeros."
+            )
+        return [self._tensor(state) for state in states]
+
+    def _tensor(self, value: Any) -> Any:
+        """The value as a tensor of the compute dtype; most are one already."""
+        if ops.is_tensor(value) and keras.utils.standardize_dtype(value.dtype) == self.compute_dtype:  # type: ignore[attr-defined]
+            return value
+        return ops.convert_to_tensor(value, dtype=self.compute_dtype)  # type: ignore[attr-defined]
+
+    def _weight(self, weight: Any) -> Any:
+        """The weight in the compute dtype, so that a cell is right outside a layer's call too."""
+        return ops.convert_to_tensor(weight, dtype=self.compute_dtype)  # type: ignore[attr-defined]
+
+    def _activate(self, values: Any) -> Any:
+        """The cell's `activation`, in the dtype of the values.
+
+        On JAX, `keras.ops.tanh` makes float32 of float64; the sigmoid keeps float64.
+        """
+        wide = self.compute_dtype == "float64" and keras.config.backend() == "jax"  # type: ignore[attr-defined]
+        if wide and self.activation is keras.activations.tanh:  # type: ignore[attr-defined]
+            return 2 * ops.sigmoid(2 * values) - 1
+        return self.activation(values)  # type: ignore[attr-defined]
+
+    def _input_masks(self, inputs: Any, training: bool) -> Any:
+        """The input dropout mask, or one for each gate, or None."""
+        if not training or not self.dropout:  # type: ignore[attr-defined]
+            return None
+        return self.get_dropout_mask(inputs)  # type: ignore[attr-defined]
+
+    def _hidden_masks(self, hidden: Any, training: bool) -> Any:
+        """The recurrent dropout mask, or one for each gate, or None."""
+        if not training or not self.recurrent_dropout:  # type: ignore[attr-defined]
+            return None
+        return self.get_recurrent_dropout_mask(hidden)  # type: ignore[attr-defined]
+
+
+class ImplementationConfig:
+    """Keeps `implementation` in the config, which the cells of Keras 3.15 lose on saving."""
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()  # type: ignore[misc]
+        return {**config, "implementation": self.implementation}  # type: ignore[attr-defined]
+
+
+def project(inputs: Any, kernel: Any, masks: Any = None) -> Any:
+    """`inputs @ kernel` with dropout: no mask, one mask, or one mask for each gate.
+
+    Args:
+        inputs: `(batch, features)`.
+        kernel: `(features, gates * units)`, the gates' kernels side by side.
+        masks: `None`, a tensor `(batch, features)`, or a list of one such tensor for each gate.
+
+    Returns:
+        A tensor `(batch, gates * units)`, in the dtype of the inputs: `keras.ops.matmul` would
+        make float32 of float64 on JAX and PyTorch.
+    """
+    if masks is None:
+        return inputs @ kernel
+    if not isinstance(masks, list | tuple):
+        return (inputs * masks) @ kernel
+    kernels = ops.split(kernel, len(masks), axis=-1)
+    return ops.concatenate(
+        [(inputs * m) @ k for m, k in zip(masks, kernels, strict=True)], axis=-1
+    )
+
+
+def like(states: Any, new_states: Sequence[Any]) -> Any:
+    """New states in the form that came: a list, or a bare tensor for a bare tensor."""
+    return list(new_states) if isinstance(states, list | tuple) else new_states[0]
+
+
+def check_units(owner: str, units: Any) -> None:
+    """Refuse a number of units that is not a positive integer."""
+    if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
+        raise ValueError(f"`units` of {owner} must be a positive integer, but {units!r} came.")
+
+
+def check_rate(owner: str, name: str, rate: Any) -> None:
+    """Refuse a dropout rate outside `[0, 1)`, which Keras would clip or ignore."""
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+        raise ValueError(f"`{name}` of {owner} must be a number in [0, 1), but {rate!r} came.")

@@ -1,0 +1,108 @@
+"""The flat cache: the reviews as plain arrays, so that a file is unpickled once.
+
+One cache file belongs to one source file (its name is made of the source's path) and says which
+content it was made from. A line of JSON comes first, the bytes of the arrays follow. What does
+not fit in any point, be it the version, the source, the checksum or the length, is no cache and
+is made anew; there is nothing a user has to clear.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rnnkit.data.reviews import Corpus, Reviews
+
+VERSION = 1
+_DTYPES = tuple(np.dtype(code) for code in ("<i4", "<i8", "<i8"))  # as the fields of Reviews
+
+
+def default_folder() -> Path:
+    """Returns the folder beside Keras' own cached data sets."""
+    return keras_home() / "datasets" / "keras_rnnkit"
+
+
+def keras_home() -> Path:
+    """Returns `$KERAS_HOME`, or `~/.keras`."""
+    return Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+
+
+def cache_file(source: Path, folder: Path) -> Path:
+    """Returns where the cache of `source` lies."""
+    name = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:16]
+    return folder / f"imdb-{name}.flat"
+
+
+def load_cache(path: Path, digest: str) -> Corpus | None:
+    """Returns the reviews cached at `path`, or `None` unless they are whole and of `digest`."""
+    try:
+        line, payload = _split(path.read_bytes())
+        header = json.loads(line)
+        if header != _header(digest, [payload], header["counts"]):
+            return None
+        corpus = _unpack(payload, header["counts"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return None  # not there, or not a cache: the source will be read
+    return None if corpus.train.fault() or corpus.test.fault() else corpus
+
+
+def save_cache(path: Path, digest: str, corpus: Corpus) -> None:
+    """Writes the cache in one move; a folder that cannot be written is left without one."""
+    arrays = [field for split in corpus for field in split]
+    pairs = zip(arrays, _DTYPES * 2, strict=True)
+    parts = [_bytes_of(field, dtype) for field, dtype in pairs]
+    header = _header(digest, parts, [len(field) for field in arrays])
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, [json.dumps(header).encode() + b"\n", *parts])
+
+
+def _bytes_of(field: np.ndarray, dtype: np.dtype) -> memoryview:
+    return np.ascontiguousarray(field, dtype).view(np.uint8).data
+
+
+def _split(content: bytes) -> tuple[bytes, memoryview]:
+    end = content.index(b"\n", 0, 1024)
+    return content[:end], memoryview(content)[end + 1 :]
+
+
+def _header(digest: str, parts: Iterable[memoryview], counts: Any) -> dict[str, Any]:
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return {
+        "format": "keras_rnnkit.imdb",
+        "version": VERSION,
+        "source_sha256": digest,
+        "counts": counts,
+        "crc32": checksum,
+    }
+
+
+def _unpack(payload: memoryview, counts: list[int]) -> Corpus:
+    arrays = []
+    for count, dtype in zip(counts, _DTYPES * 2, strict=True):
+        size = count * dtype.itemsize
+        arrays.append(np.frombuffer(payload[:size], dtype))
+        payload = payload[size:]
+    if len(payload):
+        raise ValueError("bytes left over")
+    return Corpus(Reviews(*arrays[:3]), Reviews(*arrays[3:]))
+
+
+def _replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(parts)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

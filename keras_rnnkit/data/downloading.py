@@ -1,0 +1,58 @@
+"""Official files, through Keras' cached download."""
+
+import contextlib
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from keras_rnnkit.data.caching import keras_home
+from keras_rnnkit.data.errors import DownloadError
+
+
+class Remote(NamedTuple):
+    """A file to download and the checksum it must have."""
+
+    name: str
+    origin: str
+    algorithm: str
+    digest: str
+
+
+_FOLDER = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+IMDB_REVIEWS = Remote(
+    name="imdb.npz",
+    origin=f"{_FOLDER}imdb.npz",
+    algorithm="sha256",
+    digest="69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
+)
+IMDB_WORD_INDEX = Remote(
+    name="imdb_word_index.json",
+    origin=f"{_FOLDER}imdb_word_index.json",
+    algorithm="md5",
+    digest="bfafd718b763782e994055a2d397834f",
+)
+
+
+def fetch(remote: Remote) -> Path:
+    """Returns the path of the cached file, downloaded and checked first where it is missing."""
+    home = keras_home()
+    with contextlib.suppress(OSError):  # Keras turns to a temporary folder then
+        home.mkdir(parents=True, exist_ok=True)
+    try:
+        return Path(
+            keras.utils.get_file(
+                fname=remote.name,
+                origin=remote.origin,
+                file_hash=remote.digest,
+                hash_algorithm=remote.algorithm,
+                cache_dir=str(home),
+            )
+        )
+    except Exception as error:  # Keras raises a bare Exception when a URL cannot be reached
+        raise DownloadError(
+            f"Cannot get {remote.name} ({type(error).__name__}: {error}). Fetch it from "
+            f"{remote.origin} ({remote.algorithm} {remote.digest}), and either put it at "
+            f"'{home / 'datasets' / remote.name}' or pass where it lies as "
+            f'`path="/folder/of/{remote.name}"`.'
+        ) from error

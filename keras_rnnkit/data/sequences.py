@@ -1,0 +1,98 @@
+"""The IMDB reviews exactly as `keras.datasets.imdb.load_data` gives them."""
+
+import numpy as np
+
+from keras_rnnkit.data.corpus import PathLike, load_corpus, shuffled_rows
+from keras_rnnkit.data.reviews import Numbering, Reviews, number
+
+Part = tuple[Reviews, np.ndarray]
+
+
+def load_imdb_sequences(
+    path: PathLike | None = None,
+    num_words: int | None = None,
+    skip_top: int = 0,
+    maxlen: int | None = None,
+    seed: int = 113,
+    start_char: int | None = 1,
+    oov_char: int | None = 2,
+    index_from: int = 3,
+    *,
+    cache: bool = True,
+    cache_dir: PathLike | None = None,
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Loads exactly what `keras.datasets.imdb.load_data` returns, surprises included.
+
+    For programs that must keep Keras' numbers: `skip_top` turns the start sign into `oov_char`,
+    `num_words=None` turns the rarest word into it, `maxlen` drops every review that has as many
+    ids or more. Only `path` is better: a local file, read where it lies. `load_imdb` has none of
+    these.
+
+    Args:
+        path: A local `imdb.npz` of Keras' format; `None` for the official file, downloaded.
+        num_words: As in Keras.
+        skip_top: As in Keras.
+        maxlen: As in Keras.
+        seed: As in Keras.
+        start_char: As in Keras.
+        oov_char: As in Keras.
+        index_from: As in Keras.
+        cache: As in `load_imdb`.
+        cache_dir: As in `load_imdb`.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: each x an object array of lists of ids, each y an
+        int64 array of labels.
+
+    Raises:
+        DataFileError: If the file is missing, torn, foreign or unsafe.
+        DownloadError: If there is no `path` and the official file cannot be fetched.
+        ValueError: If an argument is not one of the above, or `maxlen` keeps no review.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> reviews = np.array([[1, 4, 2], [5]], dtype=object)
+    >>> labels = np.array([1, 0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = os.path.join(folder, "imdb.npz")
+    ...     np.savez(file, x_train=reviews, y_train=labels, x_test=reviews, y_test=labels)
+    ...     (x_train, y_train), _ = load_imdb_sequences(file, cache=False)
+    >>> list(x_train)
+    [[1, 4, 7, 5], [1, 2]]
+    """
+    numbering = Numbering.checked(num_words or None, skip_top, start_char, oov_char, index_from)
+    corpus = load_corpus(path, cache, cache_dir)
+    parts = list(zip(corpus, shuffled_rows(corpus, seed), strict=True))
+    if maxlen:
+        parts = [_shorter_than(maxlen, part, start_char) for part in parts]
+    raw = numbering._replace(num_words=None, skip_top=0)
+    if numbering.num_words is None:  # Keras' bound then excludes the highest id itself
+        table = raw.table(corpus.highest_rank)
+        highest = max(int(number(*part, raw, table).values.max(initial=0)) for part in parts)
+        numbering = numbering._replace(num_words=highest)
+    table = numbering._replace(start_kept=False).table(corpus.highest_rank)
+    train, test = (_as_lists(part, numbering, table) for part in parts)
+    return train, test
+
+
+def _shorter_than(maxlen: int, part: Part, start_char: int | None) -> Part:
+    reviews, rows = part
+    rows = rows[reviews.spans(rows, start_char)[1] < maxlen]
+    if not len(rows):
+        raise ValueError(
+            "Keras drops reviews of `maxlen` ids or more, and none is left. Increase `maxlen`. "
+            f"Received: maxlen={maxlen}"
+        )
+    return reviews, rows
+
+
+def _as_lists(part: Part, numbering: Numbering, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    reviews, rows = part
+    values, lengths = number(reviews, rows, numbering, table)
+    ids = values.tolist()
+    ends = np.cumsum(lengths).tolist()
+    starts = [0, *ends[:-1]]
+    lists = [ids[start:end] for start, end in zip(starts, ends, strict=True)]
+    return np.array(lists, dtype=object), reviews.labels[rows]

@@ -1,0 +1,18 @@
+"""Recurrent layers: sequences in, sequences out, gates on request."""
+
+from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
+from keras_rnnkit.layers.gru import GRU
+from keras_rnnkit.layers.lstm import LSTM
+from keras_rnnkit.layers.reset import reset_states
+from keras_rnnkit.layers.rnn import RNN
+from keras_rnnkit.layers.simple_rnn import SimpleRNN
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "BidirectionalTrace",
+    "SimpleRNN",
+    "reset_states",
+]

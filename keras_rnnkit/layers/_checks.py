@@ -1,0 +1,108 @@
+"""Errors in words for what a recurrent layer is given."""
+
+from typing import Any
+
+from keras import ops, tree
+
+
+def check_options(layer: Any) -> None:
+    """Refuse options that cannot work together, at construction."""
+    if layer.return_gates and layer.activity_regularizer is not None:
+        raise ValueError(
+            f"{_name(layer)}: `activity_regularizer` would be applied to the trace too, so it "
+            "cannot be combined with `return_gates=True`. Put a "
+            "`keras.layers.ActivityRegularization` behind the layer's output instead."
+        )
+
+
+def check_sequences(layer: Any, shape: Any) -> None:
+    """Refuse sequences without a time axis, without steps, or of unknown length to unroll."""
+    if len(shape) < 3:
+        raise ValueError(
+            f"{_name(layer)}: expected sequences of shape (batch, time, features), but "
+            f"{tuple(shape)} came. Behind another recurrent layer, give that one "
+            "`return_sequences=True`."
+        )
+    if shape[1] == 0:
+        raise ValueError(f"{_name(layer)}: sequences need at least one time step, but the shape is "
+                         f"{tuple(shape)}.")
+    if layer.unroll and shape[1] is None:
+        raise ValueError(
+            f"{_name(layer)}: `unroll=True` needs a known number of time steps, but the shape is "
+            f"{tuple(shape)}. Give the input a length, or set `unroll=False`."
+        )
+
+
+def check_batch(layer: Any, batch: Any) -> None:
+    """Refuse, in a stateful layer, a batch of another size than its states'."""
+    if batch is None:
+        raise ValueError(
+            f"{_name(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
+            "one: `keras.Input(batch_shape=(batch, time, features))`."
+        )
+    if layer.states is None:
+        return
+    expected = tree.flatten(layer.states)[0].shape[0]
+    if batch != expected:
+        raise ValueError(
+            f"{_name(layer)}: a stateful layer keeps a state for each of {expected} rows, but a "
+            f"batch of {batch} came. Feed batches of {expected}."
+        )
+
+
+def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
+    """States packed as the layer's `state_size`, once their number and shapes are right."""
+    sizes = tree.flatten(layer.state_size)
+    flat = tree.flatten(states)
+    shapes = [tuple(getattr(s, "shape", ())) for s in flat]
+    right = [(batch, size) for size in sizes]
+    if len(flat) != len(sizes) or not all(map(_fits, shapes, right)):
+        raise ValueError(
+            f"{_name(layer)}: expected `{argument}` to hold {len(sizes)} tensor(s) of shape "
+            f"{', '.join(map(str, right))}, but {len(flat)} of shape "
+            f"{', '.join(map(str, shapes))} came."
+        )
+    return packed(layer, flat)
+
+
+def packed(layer: Any, states: list[Any]) -> Any:
+    """A flat list of states in the structure of the layer's `state_size`, in plain lists."""
+    rest = iter(states)
+
+    def pack(size: Any) -> Any:
+        return [pack(part) for part in size] if isinstance(size, list | tuple) else next(rest)
+
+    return pack(layer.state_size)
+
+
+def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
+    """The mask as booleans `(batch, time)`, or `None`."""
+    mask = tree.flatten(mask)[0] if mask is not None else None
+    if mask is None:
+        return None
+    mask = ops.cast(ops.convert_to_tensor(mask), "bool")
+    if len(mask.shape) == 3 and mask.shape[-1] == 1:
+        mask = ops.squeeze(mask, axis=-1)
+    if not _fits(tuple(mask.shape), tuple(shape[:2])):
+        raise ValueError(
+            f"{_name(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}, but "
+            f"{tuple(mask.shape)} came."
+        )
+    return mask
+
+
+def _fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    pairs = zip(shape, right, strict=False)
+    return len(shape) == len(right) and all(a == b or None in (a, b) for a, b in pairs)
+
+
+def _name(layer: Any) -> str:
+    return f"{type(layer).__name__} '{layer.name}'"
+
+
+def check_cudnn(owner: str, use_cudnn: Any) -> None:
+    """Refuse a `use_cudnn` that Keras does not know."""
+    if use_cudnn not in ("auto", True, False):
+        raise ValueError(
+            f'`use_cudnn` of {owner} must be "auto", True or False, but {use_cudnn!r} came.'
+        )

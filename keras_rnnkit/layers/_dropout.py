@@ -1,0 +1,46 @@
+"""Dropout masks, drawn before the loop, once a sequence, in Keras' order of drawing."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rnnkit.layers._loop import output_size
+
+
+@contextlib.contextmanager
+def masks_for(cell: Any, inputs: Any, states: Any) -> Iterator[None]:
+    """Draw the masks of a cell, or of each cell of a stack, for one sequence; then forget them.
+
+    Args:
+        cell: Any recurrent cell.
+        inputs: The first step of the sequences, `(batch, features)`.
+        states: The cell's states.
+    """
+    _forget(cell)
+    _draw(cell, inputs, states)
+    try:
+        yield
+    finally:
+        _forget(cell)
+
+
+def _draw(cell: Any, inputs: Any, states: Any) -> None:
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        for part, part_states in zip(cell.cells, states, strict=True):
+            _draw(part, inputs, part_states)
+            inputs = ops.zeros((ops.shape(inputs)[0], output_size(part)), dtype=inputs.dtype)
+    elif hasattr(cell, "get_recurrent_dropout_mask"):
+        cell.get_dropout_mask(inputs)
+        cell.get_recurrent_dropout_mask(states[0] if isinstance(states, list | tuple) else states)
+
+
+def _forget(cell: Any) -> None:
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        for part in cell.cells:
+            _forget(part)
+    elif hasattr(cell, "reset_recurrent_dropout_mask"):
+        cell.reset_dropout_mask()
+        cell.reset_recurrent_dropout_mask()

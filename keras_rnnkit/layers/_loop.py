@@ -1,0 +1,185 @@
+"""One loop over time for every cell and backend: states, masks, and gates on request.
+
+The step returns its carry as its output, because `keras.ops.scan` on TensorFlow keeps only
+outputs that have the structure of the carry.
+"""
+
+import contextlib
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.cells import GatedCell
+
+StackedRNNCells = keras.layers.StackedRNNCells
+
+
+class Carry(NamedTuple):
+    """What goes from step to step: the last output, the states, and the last gates."""
+
+    output: Any
+    states: Any
+    gates: Any
+
+
+def run(
+    cell: Any,
+    sequences: Any,
+    states: Any,
+    mask: Any = None,
+    *,
+    training: bool = False,
+    unroll: bool = False,
+    record: bool = False,
+) -> tuple[Carry, Carry]:
+    """Run a cell over time.
+
+    Args:
+        cell: Any recurrent cell.
+        sequences: Tensor `(batch, time, ...)`.
+        states: Structure of tensors `(batch, ...)`.
+        mask: `None`, or a boolean tensor `(batch, time)`, false where a step is to be skipped.
+        training: Whether dropout applies.
+        unroll: Whether to write the steps out instead of looping.
+        record: Whether to keep the gates of every step.
+
+    Returns:
+        `(last, steps)`: the last carry, and the carry of every step, `(batch, time, ...)`. The
+        output at a masked step is the one before it (zeros where there is none yet), the states
+        are carried over, and the gates are zero.
+    """
+    xs = _time_first(sequences)
+    xs = xs if mask is None else (xs, _time_first(mask))
+    advance = _stepper(cell, states, training, record)
+    init = Carry(
+        _zeros(cell, output_size(cell), states),
+        states,
+        _no_gates(cell, states) if record else (),
+    )
+
+    def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
+        x, keep = (current, None) if mask is None else current
+        new = advance(x, carry)
+        new = new if keep is None else _masked(new, carry, keep)
+        return new, new
+
+    with _scope(cell):
+        # On torch a scan is the same Python loop, with more work in each step.
+        if unroll or keras.config.backend() == "torch":
+            last, steps = _unrolled(step, init, xs)
+        else:
+            last, steps = ops.scan(step, init, xs)
+    return last, tree.map_structure(_time_first, steps)
+
+
+def output_size(cell: Any) -> Any:
+    """The width of a cell's output: its `output_size`, else that of its first state."""
+    size = getattr(cell, "output_size", None)
+    if size is not None:
+        return size
+    state_size = cell.state_size
+    return state_size[0] if isinstance(state_size, list | tuple) else state_size
+
+
+def shows_gates(cell: Any) -> bool:
+    """Whether calling the cell is `gates`, then `step`, so that the gates can be recorded."""
+    return isinstance(cell, GatedCell) and type(cell).call is GatedCell.call
+
+
+def _stepper(cell: Any, states: Any, training: bool, record: bool) -> Callable[..., Carry]:
+    """One step as carry to carry, in the structure and dtypes that a scan insists on."""
+
+    def advance(x: Any, carry: Carry) -> Carry:
+        output, new_states, gates = _advance(cell, x, carry.states, training)
+        new_states = tree.pack_sequence_as(states, tree.flatten(new_states))
+        new = Carry(output, new_states, gates if record else ())
+        return tree.map_structure(_as_before, new, carry)
+
+    def advance_own(x: Any, carry: Carry) -> Carry:
+        gates = cell.gates(x, carry.states, training=training)
+        output, new_states = cell.step(gates, carry.states)
+        return Carry(output, new_states, gates if record else ())
+
+    return advance_own if shows_gates(cell) else advance
+
+
+def _advance(cell: Any, x: Any, states: Any, training: bool) -> tuple[Any, Any, Any]:
+    """One step of a cell, or of a stack of cells: the output, the new states, the gates."""
+    if isinstance(cell, StackedRNNCells):
+        new_states, gates = [], []
+        for part, part_states in zip(cell.cells, states, strict=True):
+            x, new, part_gates = _advance(part, x, part_states, training)
+            new_states.append(new)
+            gates.append(part_gates)
+        return x, new_states, tuple(gates)
+    if shows_gates(cell):
+        recorded = cell.gates(x, states, training=training)
+        return *cell.step(recorded, states), recorded
+    states = states if isinstance(states, list | tuple) else [states]
+    call = cell if callable(cell) else cell.call
+    return *call(x, list(states), **_training(cell, training)), ()
+
+
+def _training(cell: Any, training: bool) -> dict[str, bool]:
+    takes = "training" in inspect.signature(cell.call).parameters
+    return {"training": training} if takes else {}
+
+
+def _no_gates(cell: Any, states: Any) -> Any:
+    """Zeros in the structure of the cell's gates, the gates at a step that is masked."""
+    if isinstance(cell, StackedRNNCells):
+        return tuple(_no_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
+    if not shows_gates(cell):
+        return ()
+    zeros = _zeros(cell, cell.units, states)
+    return cell.gates_type(*(zeros for _ in cell.gates_type._fields))
+
+
+def _zeros(cell: Any, size: Any, states: Any) -> Any:
+    """Zeros `(batch, *size)` beside the states, in the cell's compute dtype."""
+    first = tree.flatten(states)[0]
+    size = tuple(size) if isinstance(size, list | tuple) else (size,)
+    dtype = getattr(cell, "compute_dtype", first.dtype)
+    return ops.zeros((ops.shape(first)[0], *size), dtype=dtype)
+
+
+def _masked(new: Carry, old: Carry, keep: Any) -> Carry:
+    """The new carry where a step is kept; else the old output and states, and no gates."""
+
+    def choose(value: Any, otherwise: Any) -> Any:
+        shape = (-1,) + (1,) * (len(value.shape) - 1)
+        return ops.where(ops.reshape(keep, shape), value, otherwise)
+
+    return Carry(
+        choose(new.output, old.output),
+        tree.map_structure(choose, new.states, old.states),
+        tree.map_structure(lambda gate: choose(gate, ops.zeros_like(gate)), new.gates),
+    )
+
+
+def _unrolled(step: Callable[..., Any], carry: Carry, xs: Any) -> tuple[Carry, Carry]:
+    steps = []
+    for current in zip(*map(ops.unstack, xs), strict=True) if isinstance(xs, tuple) else ops.unstack(xs):
+        carry, y = step(carry, current)
+        steps.append(y)
+    return carry, tree.map_structure(lambda *values: ops.stack(values), *steps)
+
+
+def _as_before(value: Any, old: Any) -> Any:
+    """The value in the dtype it had a step ago, which a scan insists on."""
+    return value if value.dtype == old.dtype else ops.cast(value, old.dtype)
+
+
+def _time_first(tensor: Any) -> Any:
+    """Swap batch and time; the same call swaps them back."""
+    return ops.swapaxes(tensor, 0, 1)
+
+
+def _scope(cell: Any) -> Any:
+    """JAX traces the loop's body, so whatever a foreign cell assigns there must not leak out."""
+    if keras.config.backend() != "jax" or shows_gates(cell) or not hasattr(cell, "variables"):
+        return contextlib.nullcontext()
+    return keras.StatelessScope(state_mapping=[(v, v.value) for v in cell.variables])

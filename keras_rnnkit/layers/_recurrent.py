@@ -1,0 +1,220 @@
+"""What every recurrent layer of the kit adds to its Keras namesake, or mends in it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.layers._checks import (
+    check_batch,
+    check_options,
+    check_sequences,
+    checked_mask,
+    checked_states,
+    packed,
+)
+from keras_rnnkit.layers._dropout import masks_for
+from keras_rnnkit.layers._loop import Carry, output_size, run
+from keras_rnnkit.layers._trace import make_trace, trace_spec
+
+
+class Recurrent:
+    """A mixin, to be put before a Keras recurrent layer, that runs it on the kit's own loop.
+
+    The states of a stateful layer are tracked variables, so that they carry on every backend and
+    are saved; they are no weights, so that the weights stay those of the Keras layer.
+    """
+
+    def __init__(self, cell: Any, return_gates: bool = False, **kwargs: Any) -> None:
+        # Not `super()`: the __init__ of `keras.layers.LSTM` would build a cell of its own.
+        keras.layers.RNN.__init__(self, cell, **kwargs)
+        self.return_gates = return_gates
+        check_options(self)
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        check_sequences(self, sequences_shape)
+        if isinstance(self.cell, keras.layers.Layer) and not self.cell.built:
+            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+        if self.stateful and self.states is None:
+            check_batch(self, sequences_shape[0])
+            self._make_states(sequences_shape[0])
+
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        last, steps, mask = self._run(
+            sequences, initial_state, mask, training=training, record=self.return_gates
+        )
+        if self.stateful:
+            self._assign(last.states)
+        output = self._hide(steps.output, mask) if self.return_sequences else last.output
+        returned = [self._cast(output)]
+        if self.return_state:
+            returned += tree.map_structure(self._cast, last.states)
+        if self.return_gates:
+            returned.append(self._as_trace(steps, mask, sequences))
+        return tuple(returned) if len(returned) > 1 else returned[0]
+
+    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
+        """Every gate and state at every step, as `return_gates=True` gives them.
+
+        The layer runs in inference and stays as it is: a stateful one starts from its states and
+        does not move them.
+
+        Args:
+            sequences: Tensor `(batch, time, features)`.
+            mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
+                `None`, the mask that Keras attached to `sequences`, if any.
+            initial_state: As in a call.
+
+        Returns:
+            The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
+            `mask`, `(batch, time)`, in the order in which the layer goes through time.
+        """
+        mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
+        sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
+        if not self.built:
+            self.build(sequences.shape)
+        _, steps, mask = self._run(sequences, initial_state, mask, training=False, record=True)
+        return self._as_trace(steps, mask, sequences)
+
+    def get_initial_state(self, batch_size: Any) -> Any:
+        """The cell's initial states, zeros unless the cell says otherwise."""
+        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
+        if not hasattr(self.cell, "get_initial_state"):
+            return [ops.zeros((batch_size, size), dtype=dtype) for size in self.state_size]
+        states = tree.flatten(self.cell.get_initial_state(batch_size=batch_size))
+        return packed(self, states)
+
+    def reset_state(self, states: Any = None) -> None:
+        """Put a stateful layer back to its initial states, or to the states given.
+
+        Args:
+            states: Arrays in the structure of the layer's states, each `(batch, units)`.
+        """
+        if self.states is None:
+            return
+        batch = tree.flatten(self.states)[0].shape[0]
+        values = self.get_initial_state(batch) if states is None else states
+        self._assign(checked_states(self, values, batch, "states"))
+
+    def compute_output_spec(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = False
+    ) -> Any:
+        check_sequences(self, sequences.shape)
+        if initial_state is not None:
+            checked_states(self, initial_state, sequences.shape[0], "initial_state")
+        return self._outputs(sequences.shape, keras.KerasTensor)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        return self._outputs(sequences_shape, lambda shape, dtype: shape)
+
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        others = len(self.state_size) * self.return_state + self.return_gates
+        return [mask] + [None] * others if others else mask
+
+    @property
+    def weights(self) -> list[Any]:
+        states = {id(variable) for variable in tree.flatten(self.states)}
+        return [w for w in super().weights if id(w) not in states]  # type: ignore[misc]
+
+    def load_own_variables(self, store: Any) -> None:
+        """States come back from a file that has them; a file of plain Keras has none."""
+        if len(store.keys()):
+            super().load_own_variables(store)  # type: ignore[misc]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "return_gates": self.return_gates}  # type: ignore[misc]
+
+    def _run(
+        self, sequences: Any, initial_state: Any, mask: Any, *, training: Any, record: bool
+    ) -> tuple[Carry, Carry, Any]:
+        check_sequences(self, sequences.shape)
+        mask = checked_mask(self, mask, sequences.shape)
+        states = self._start(sequences, initial_state)
+        if self.go_backwards:
+            sequences = ops.flip(sequences, axis=1)
+            mask = None if mask is None else ops.flip(mask, axis=1)
+        with masks_for(self.cell, sequences[:, 0], states):
+            last, steps = run(
+                self.cell,
+                sequences,
+                states,
+                mask,
+                training=bool(training),
+                unroll=self.unroll,
+                record=record,
+            )
+        return last, steps, mask
+
+    def _start(self, sequences: Any, initial_state: Any) -> Any:
+        """The first states, in the cell's compute dtype."""
+        if self.stateful:
+            check_batch(self, sequences.shape[0])
+        if initial_state is not None:
+            states = checked_states(self, initial_state, sequences.shape[0], "initial_state")
+        elif self.stateful:
+            # A copy: on torch a tensor that is read here must not be changed in place later.
+            states = tree.map_structure(ops.copy, tree.map_structure(_value, self.states))
+        else:
+            states = self.get_initial_state(ops.shape(sequences)[0])
+        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
+        return tree.map_structure(lambda s: ops.convert_to_tensor(s, dtype=dtype), states)
+
+    def _make_states(self, batch: int) -> None:
+        def variable(i: int) -> Any:
+            def initial(shape: Any, dtype: Any = None) -> Any:
+                return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
+
+            return self.add_weight(  # type: ignore[attr-defined]
+                shape=(batch, sizes[i]), initializer=initial, trainable=False, name=f"state_{i}"
+            )
+
+        sizes = tree.flatten(self.state_size)
+        variables = [variable(i) for i in range(len(sizes))]
+        self.states = packed(self, variables)
+
+    def _assign(self, values: Any) -> None:
+        for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
+            variable.assign(value)
+
+    def _hide(self, outputs: Any, mask: Any) -> Any:
+        """Zeros at masked steps, where `zero_output_for_mask` asks for them."""
+        if mask is None or not self.zero_output_for_mask:
+            return outputs
+        keep = ops.reshape(mask, (*ops.shape(mask), *(1,) * (len(outputs.shape) - 2)))
+        return ops.where(keep, outputs, ops.zeros_like(outputs))
+
+    def _as_trace(self, steps: Carry, mask: Any, sequences: Any) -> Any:
+        if mask is None:
+            mask = ops.ones(ops.shape(sequences)[:2], dtype="bool")
+        gates, states = tree.map_structure(self._cast, (steps.gates, steps.states))
+        return make_trace(self.cell, gates, states, mask)
+
+    def _cast(self, tensor: Any) -> Any:
+        return ops.cast(tensor, self.compute_dtype)
+
+    def _outputs(self, sequences_shape: Any, make: Callable[..., Any]) -> Any:
+        """What a call returns, with `make(shape, dtype)` for each tensor."""
+        batch, time = sequences_shape[:2]
+
+        def last(size: int) -> Any:
+            return make((batch, size), dtype=self.compute_dtype)
+
+        def steps(size: int) -> Any:
+            return make((batch, time, size), dtype=self.compute_dtype)
+
+        width = output_size(self.cell)
+        returned = [steps(width) if self.return_sequences else last(width)]
+        if self.return_state:
+            returned += tree.map_structure(last, self.state_size)
+        if self.return_gates:
+            mask = make((batch, time), dtype="bool")
+            returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))
+        return tuple(returned) if len(returned) > 1 else returned[0]
+
+
+def _value(variable: Any) -> Any:
+    return ops.convert_to_tensor(variable)

@@ -1,0 +1,42 @@
+"""A layer's trace: the record of its cell, or of each cell of a stack."""
+
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_rnnkit.layers._loop import shows_gates
+
+
+def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:
+    """The trace of a cell from its gates and states at every step, `(batch, time, units)`.
+
+    Args:
+        cell: Any recurrent cell.
+        gates: The gates in the structure the loop returns them.
+        states: The states, in the structure of the cell.
+        mask: Boolean tensor `(batch, time)`.
+
+    Returns:
+        A NamedTuple: the cell's `trace_type`; for a cell that shows no gates, `CellTrace` with
+        the fields `state_0`, `state_1`, ... and `mask`; for a stack, a tuple with one per cell.
+    """
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        parts = zip(cell.cells, gates, states, strict=True)
+        return tuple(make_trace(c, g, s, mask) for c, g, s in parts)
+    states = states if isinstance(states, list | tuple) else [states]
+    if shows_gates(cell):
+        return cell.trace_type(*gates, *states, mask)
+    names = [f"state_{i}" for i in range(len(states))]
+    return namedtuple("CellTrace", [*names, "mask"])(*states, mask)
+
+
+def trace_spec(cell: Any, states: Any, make: Callable[[Any], Any], mask: Any) -> Any:
+    """The same structure, with `make(size)` for every gate and state of that size."""
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        parts = zip(cell.cells, states, strict=True)
+        return tuple(trace_spec(c, s, make, mask) for c, s in parts)
+    sizes = states if isinstance(states, list | tuple) else [states]
+    gates = [make(cell.units) for _ in cell.gates_type._fields] if shows_gates(cell) else ()
+    return make_trace(cell, gates, [make(size) for size in sizes], mask)

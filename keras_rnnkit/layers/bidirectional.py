@@ -1,0 +1,166 @@
+"""Both directions of a recurrent layer."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.layers._recurrent import Recurrent
+
+
+class BidirectionalTrace(NamedTuple):
+    """The traces of the two directions, both in the order of the input's time."""
+
+    forward: Any
+    backward: Any
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class Bidirectional(keras.layers.Bidirectional):
+    """Runs a recurrent layer and its mirror image over time (Schuster and Paliwal, 1997).
+
+    Stands wherever `keras.layers.Bidirectional` stands. It shows the gates of both directions,
+    and works where Keras' wrapper fails: stateful, with `return_state` and a mask.
+
+    Args:
+        layer: A recurrent layer; its mirror image is made from its config.
+        merge_mode: `"concat"`, `"sum"`, `"mul"`, `"ave"`, or `None` for two outputs.
+        weights: Initial weights, those of the forward layer before those of the backward one.
+        backward_layer: The layer for the other direction, if it is not to be the mirror image.
+        return_gates: Whether to append the trace, last, to what is returned. `None` for the
+            `return_gates` of `layer`.
+        **kwargs: `name`, `dtype` and what else a Keras layer takes.
+
+    Call arguments:
+        sequences: Tensor `(batch, time, features)`.
+        initial_state: The forward layer's states, then the backward layer's.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped.
+        training: Whether dropout applies.
+
+    Returns:
+        The merged output (two with `merge_mode=None`); with `return_state`, then the last states
+        of the forward layer and of the backward one; with `return_gates`, last a
+        `BidirectionalTrace(forward, backward)`, both in the order of the input's time.
+
+    Raises:
+        ValueError: For a layer that cannot show its gates, and for states that cannot be halved.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> x = np.ones((2, 5, 3), "float32")
+    >>> layer = kit.Bidirectional(kit.GRU(4), return_gates=True)
+    >>> output, trace = layer(x)
+    >>> tuple(output.shape), tuple(trace.backward.update.shape)
+    ((2, 8), (2, 5, 4))
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        return_gates: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            layer, merge_mode=merge_mode, weights=weights, backward_layer=backward_layer, **kwargs
+        )
+        if return_gates is None:
+            return_gates = getattr(layer, "return_gates", False)
+        self.return_gates = return_gates
+        for direction in (self.forward_layer, self.backward_layer):
+            if isinstance(direction, Recurrent):
+                direction.return_gates = return_gates
+            elif return_gates:
+                raise ValueError(
+                    f"Bidirectional '{self.name}': `return_gates=True` needs layers of "
+                    f"keras_rnnkit, but {type(direction).__module__}.{type(direction).__name__} "
+                    "came."
+                )
+
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None
+    ) -> Any:
+        first, second = self._halves(initial_state)
+        forward = self.forward_layer(sequences, initial_state=first, mask=mask, training=training)
+        backward = self.backward_layer(sequences, initial_state=second, mask=mask, training=training)
+        return self._join(forward, backward, self._merge, lambda t: ops.flip(t, axis=1))
+
+    def compute_output_spec(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None
+    ) -> Any:
+        self._halves(initial_state)
+        forward = self.forward_layer.compute_output_spec(sequences)
+        backward = self.backward_layer.compute_output_spec(sequences)
+        return self._join(forward, backward, self._merged_spec, lambda spec: spec)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        inputs = keras.KerasTensor(sequences_shape, dtype=self.compute_dtype)
+        return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
+
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        outputs = 1 if self.merge_mode else 2
+        others = self.return_gates
+        if self.return_state:
+            others += len(self.forward_layer.state_size) + len(self.backward_layer.state_size)
+        return [mask] * outputs + [None] * others if outputs + others > 1 else mask
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "return_gates": self.return_gates}
+
+    def _join(self, forward: Any, backward: Any, merge: Any, flip: Any) -> Any:
+        """What the two directions returned, as what the wrapper returns."""
+        output, states, trace = self._parts(forward)
+        back_output, back_states, back_trace = self._parts(backward)
+        returned = [*merge(output, back_output), *states, *back_states]
+        if self.return_gates:
+            returned.append(BidirectionalTrace(trace, tree.map_structure(flip, back_trace)))
+        return tuple(returned) if len(returned) > 1 else returned[0]
+
+    def _parts(self, returned: Any) -> tuple[Any, list[Any], Any]:
+        """A layer's output, its states and its trace, from what it returned."""
+        parts = list(returned) if isinstance(returned, list | tuple) else [returned]
+        trace = parts.pop() if self.return_gates else None
+        return parts[0], parts[1:], trace
+
+    def _merge(self, forward: Any, backward: Any) -> list[Any]:
+        forward = ops.cast(forward, self.compute_dtype)
+        backward = ops.cast(backward, self.compute_dtype)
+        if self.return_sequences:
+            backward = ops.flip(backward, axis=1)
+        if self.merge_mode is None:
+            return [forward, backward]
+        if self.merge_mode == "concat":
+            return [ops.concatenate([forward, backward], axis=-1)]
+        if self.merge_mode == "mul":
+            return [forward * backward]
+        return [(forward + backward) / (2 if self.merge_mode == "ave" else 1)]
+
+    def _merged_spec(self, forward: Any, backward: Any) -> list[Any]:
+        if self.merge_mode is None:
+            return [forward, backward]
+        width = forward.shape[-1]
+        if self.merge_mode == "concat":
+            width += backward.shape[-1]
+        return [keras.KerasTensor((*forward.shape[:-1], width), dtype=self.compute_dtype)]
+
+    def _halves(self, initial_state: Any) -> tuple[Any, Any]:
+        """The forward layer's initial states and the backward layer's."""
+        if initial_state is None:
+            return None, None
+        states = tree.flatten(initial_state)
+        first, second = (
+            len(tree.flatten(layer.state_size))
+            for layer in (self.forward_layer, self.backward_layer)
+        )
+        if len(states) != first + second:
+            raise ValueError(
+                f"Bidirectional '{self.name}': expected `initial_state` to hold {first} tensor(s) "
+                f"for the forward layer, then {second} for the backward one, but {len(states)} "
+                "came."
+            )
+        return states[:first], states[first:]

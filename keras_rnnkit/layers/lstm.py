@@ -1,0 +1,153 @@
+"""The LSTM layer."""
+
+from typing import Any
+
+import keras
+
+from keras_rnnkit.cells import LSTMCell
+from keras_rnnkit.layers._checks import check_cudnn
+from keras_rnnkit.layers._recurrent import Recurrent
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class LSTM(Recurrent, keras.layers.LSTM):
+    r"""Long short-term memory layer (Hochreiter and Schmidhuber, 1997) that shows its gates.
+
+    Stands wherever `keras.layers.LSTM` stands: same arguments, same weights in the same order. The
+    equations, the packing of the weights and the paper are in `keras_rnnkit.LSTMCell`. What it adds
+    is the trace; what it mends: states that carry on every backend and are saved, masks, and
+    errors in words.
+
+    Args:
+        units: Positive integer, the width of the output and of each state.
+        activation: Activation of the candidate and of the cell state on its way out.
+        recurrent_activation: Activation of the gates.
+        use_bias: Whether there is a bias.
+        kernel_initializer: Initializer of the input kernel.
+        recurrent_initializer: Initializer of the recurrent kernel.
+        bias_initializer: Initializer of the bias.
+        unit_forget_bias: Whether the forget gate's bias starts at one.
+        kernel_regularizer: Regularizer of the input kernel.
+        recurrent_regularizer: Regularizer of the recurrent kernel.
+        bias_regularizer: Regularizer of the bias.
+        activity_regularizer: Regularizer of what the layer returns.
+        kernel_constraint: Constraint of the input kernel.
+        recurrent_constraint: Constraint of the recurrent kernel.
+        bias_constraint: Constraint of the bias.
+        dropout: Share of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        seed: Integer seed of the dropout masks.
+        return_sequences: Whether to return the output of every step, or the last.
+        return_state: Whether to return the last states too.
+        go_backwards: Whether to go through time from the end; what is returned is in that order.
+        stateful: Whether a batch starts from the states in which the one before it ended.
+        unroll: Whether to write the steps out instead of looping.
+        use_cudnn: `"auto"`, `True` or `False`; kept in the config for Keras. The kit's loop
+            does not use cuDNN.
+        return_gates: Whether to append the trace, last, to what is returned.
+        **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras layer takes.
+
+    Call arguments:
+        sequences: Tensor `(batch, time, features)`.
+        initial_state: List `[hidden, cell]`, each `(batch, units)`; zeros by default.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the states are carried over.
+        training: Whether dropout applies.
+
+    Returns:
+        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last `hidden` and `cell`,
+        `(batch, units)` each; with `return_gates`, last a `LSTMTrace(input, forget, candidate, output, hidden, cell, mask)`:
+        each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by itself, several as
+        a tuple. The dtype is the compute dtype.
+
+    Raises:
+        ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,
+            naming it and what was expected.
+
+    Masking:
+        At a masked step the states stay as they are, the output is the one before it (zeros where
+        there is none yet), and every gate in the trace is zero. With `zero_output_for_mask=True`
+        masked steps of a returned sequence are zero.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> x = np.ones((2, 5, 3), "float32")
+    >>> layer = kit.LSTM(4, return_gates=True)
+    >>> output, trace = layer(x)
+    >>> trace._fields
+    ('input', 'forget', 'candidate', 'output', 'hidden', 'cell', 'mask')
+    >>> tuple(output.shape), tuple(trace.forget.shape)
+    ((2, 4), (2, 5, 4))
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: Any = "auto",
+        return_gates: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        check_cudnn(type(self).__name__, use_cudnn)
+        cell = LSTMCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="lstm_cell",
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            implementation=kwargs.pop("implementation", 2),
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            return_gates=return_gates,
+            **kwargs,
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self.use_cudnn = use_cudnn
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"use_cudnn": self.use_cudnn, "implementation": self.cell.implementation}
+        return {**super().get_config(), **config}

@@ -1,0 +1,53 @@
+"""A recurrent layer around any cell."""
+
+from typing import Any
+
+import keras
+
+from keras_rnnkit.layers._recurrent import Recurrent
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class RNN(Recurrent, keras.layers.RNN):
+    """Runs any recurrent cell, or a stack of cells, over time.
+
+    Stands wherever `keras.layers.RNN` stands, and adds what the kit's layers add: the trace,
+    states that carry on every backend, masks that are right whatever the cell returns, and stacks
+    of one cell.
+
+    Args:
+        cell: A cell with `call(inputs, states)` and `state_size`, or a list of cells to stack.
+        return_gates: Whether to append the trace, last, to what is returned.
+        **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
+            `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
+
+    Call arguments:
+        sequences: Tensor `(batch, time, features)`.
+        initial_state: States in the structure of the cell's `state_size`; by default the cell's
+            initial states.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped.
+        training: Whether dropout applies.
+
+    Returns:
+        The output, `(batch, output_size)` or `(batch, time, output_size)`; with `return_state`,
+        then the last states; with `return_gates`, last the trace: that of the cell (an
+        `LSTMTrace`, say), a tuple of traces for a stack, and for a cell that shows no gates a
+        `CellTrace` of its states, `state_0`, `state_1`, ..., and the mask.
+
+    Raises:
+        ValueError: For a cell without `call` or `state_size`, and for shapes, masks and states
+            that cannot be right, naming them and what was expected.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> x = np.ones((2, 5, 3), "float32")
+    >>> layer = kit.RNN([kit.LSTMCell(4), kit.GRUCell(6)], return_gates=True)
+    >>> output, (lstm, gru) = layer(x)
+    >>> tuple(output.shape), tuple(lstm.cell.shape), tuple(gru.reset.shape)
+    ((2, 6), (2, 5, 4), (2, 5, 6))
+    """
+
+    def __init__(self, cell: Any, return_gates: bool = False, **kwargs: Any) -> None:
+        super().__init__(cell, return_gates=return_gates, **kwargs)

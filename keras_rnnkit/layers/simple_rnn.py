@@ -1,0 +1,136 @@
+"""The SimpleRNN layer."""
+
+from typing import Any
+
+import keras
+
+from keras_rnnkit.cells import SimpleRNNCell
+from keras_rnnkit.layers._recurrent import Recurrent
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
+    r"""Simple recurrent layer (Elman, 1990) that shows its states.
+
+    Stands wherever `keras.layers.SimpleRNN` stands: same arguments, same weights in the same order. The
+    equations, the packing of the weights and the paper are in `keras_rnnkit.SimpleRNNCell`. What it adds
+    is the trace; what it mends: states that carry on every backend and are saved, masks, and
+    errors in words.
+
+    Args:
+        units: Positive integer, the width of the output and of the state.
+        activation: Activation of the candidate.
+        use_bias: Whether there is a bias.
+        kernel_initializer: Initializer of the input kernel.
+        recurrent_initializer: Initializer of the recurrent kernel.
+        bias_initializer: Initializer of the bias.
+        kernel_regularizer: Regularizer of the input kernel.
+        recurrent_regularizer: Regularizer of the recurrent kernel.
+        bias_regularizer: Regularizer of the bias.
+        activity_regularizer: Regularizer of what the layer returns.
+        kernel_constraint: Constraint of the input kernel.
+        recurrent_constraint: Constraint of the recurrent kernel.
+        bias_constraint: Constraint of the bias.
+        dropout: Share of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        return_sequences: Whether to return the output of every step, or the last.
+        return_state: Whether to return the last state too.
+        go_backwards: Whether to go through time from the end; what is returned is in that order.
+        stateful: Whether a batch starts from the states in which the one before it ended.
+        unroll: Whether to write the steps out instead of looping.
+        seed: Integer seed of the dropout masks.
+        return_gates: Whether to append the trace, last, to what is returned.
+        **kwargs: `name`, `dtype`, `zero_output_for_mask` and what else a Keras layer takes.
+
+    Call arguments:
+        sequences: Tensor `(batch, time, features)`.
+        initial_state: Tensor `(batch, units)`, or a list of it; zeros by default.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the state is carried over.
+        training: Whether dropout applies.
+
+    Returns:
+        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last `hidden`,
+        `(batch, units)`; with `return_gates`, last a `SimpleRNNTrace(candidate, hidden, mask)`:
+        each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by itself, several as
+        a tuple. The dtype is the compute dtype.
+
+    Raises:
+        ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,
+            naming it and what was expected.
+
+    Masking:
+        At a masked step the states stay as they are, the output is the one before it (zeros where
+        there is none yet), and every gate in the trace is zero. With `zero_output_for_mask=True`
+        masked steps of a returned sequence are zero.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> x = np.ones((2, 5, 3), "float32")
+    >>> layer = kit.SimpleRNN(4, return_gates=True)
+    >>> output, trace = layer(x)
+    >>> trace._fields
+    ('candidate', 'hidden', 'mask')
+    >>> tuple(output.shape), tuple(trace.candidate.shape)
+    ((2, 4), (2, 5, 4))
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        return_gates: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        cell = SimpleRNNCell(
+            units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="simple_rnn_cell",
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            return_gates=return_gates,
+            **kwargs,
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=3)

@@ -1,0 +1,94 @@
+"""Histories in any of the accepted forms, read into one: the losses of a run by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+Points = tuple[list[float], list[float]]
+
+_FORMS = (
+    "a keras.callbacks.History, a dictionary of lists with 'loss' or 'val_loss', "
+    "or a mapping from names to these"
+)
+
+
+@dataclass(frozen=True)
+class LossCurves:
+    """The finite points `(epochs, losses)` of one run; `validation` is empty without one."""
+
+    training: Points
+    validation: Points
+
+    @property
+    def best(self) -> tuple[float, float] | None:
+        """Epoch and loss of the lowest validation loss (training loss, where there is none)."""
+        epochs, losses = self.validation if self.validation[0] else self.training
+        if not losses:
+            return None
+        return min(zip(epochs, losses, strict=True), key=lambda point: point[1])
+
+
+def read_named(histories: Any, argument: str) -> dict[str, LossCurves]:
+    """Read one or several histories; the name of a single one is the empty string."""
+    if isinstance(histories, keras.callbacks.History) or _is_record(histories):
+        return {"": read_one(histories, argument)}
+    if not isinstance(histories, Mapping) or not histories:
+        raise ValueError(f"`{argument}` must be {_FORMS}. Received: {argument}={histories!r}")
+    return {str(name): read_one(one, f"{argument}[{name!r}]") for name, one in histories.items()}
+
+
+def read_one(history: Any, argument: str) -> LossCurves:
+    """Read the losses of one run."""
+    if isinstance(history, keras.callbacks.History):
+        record = {"epoch": [epoch + 1 for epoch in history.epoch], **history.history}
+    elif _is_record(history):
+        record = dict(history)
+    else:
+        raise ValueError(f"`{argument}` must be {_FORMS}. Received: {argument}={history!r}")
+    length = max(len(record.get(key, ())) for key in ("loss", "val_loss"))
+    if not length:
+        raise ValueError(
+            f"`{argument}` has no losses to draw: expected a list under 'loss' or 'val_loss' "
+            f"with one value an epoch. Received the keys: {sorted(record)}"
+        )
+    epochs = record.get("epoch", range(1, length + 1))
+    return LossCurves(
+        training=_points(epochs, record.get("loss"), f"{argument}['loss']"),
+        validation=_points(epochs, record.get("val_loss"), f"{argument}['val_loss']"),
+    )
+
+
+def _is_record(history: Any) -> bool:
+    """A dictionary of lists, not of histories."""
+    return (
+        isinstance(history, Mapping)
+        and len(history) > 0
+        and not any(
+            isinstance(value, Mapping | keras.callbacks.History) for value in history.values()
+        )
+        and all(
+            hasattr(value, "__len__") and not isinstance(value, str) for value in history.values()
+        )
+    )
+
+
+def _points(epochs: Sequence[float], losses: Sequence[float] | None, argument: str) -> Points:
+    """Pair epochs with losses and leave out what cannot be drawn (None, NaN, infinity)."""
+    if losses is None or not len(losses):
+        return [], []
+    if len(losses) != len(epochs):
+        raise ValueError(
+            f"`{argument}` must have one value for each of the {len(epochs)} epochs "
+            f"(None or NaN where nothing was measured). Received: {len(losses)} values"
+        )
+    pairs = [
+        (float(epoch), float(loss))
+        for epoch, loss in zip(epochs, losses, strict=True)
+        if loss is not None and math.isfinite(loss)
+    ]
+    return [epoch for epoch, _ in pairs], [loss for _, loss in pairs]

@@ -1,0 +1,55 @@
+"""What every picture shares: colours, an empty figure, the grid, the file.
+
+Figures are made with matplotlib's object-oriented face: no pyplot, no display, no global state.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart with every common colour blindness.
+BLUE, VERMILION = "#0072B2", "#D55E00"
+SKY_BLUE, ORANGE = "#56B4E9", "#E69F00"
+INK, GRID, SPINE = "#333333", "#E6E6E6", "#999999"
+
+DOTS_PER_INCH = 150
+
+
+def require_matplotlib(caller: str) -> None:
+    """Raise an `ImportError` that names the extra when matplotlib is not installed."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} needs matplotlib, which is not installed. "
+            'Install it with: pip install "keras-rnnkit[plot]"'
+        ) from error
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, whose parts make room for one another."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
+    return figure
+
+
+def soften(axes: Axes) -> None:
+    """Light grid, grey frame on two sides only, small dark labels."""
+    axes.grid(True, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(SPINE)
+    axes.tick_params(color=SPINE, labelcolor=INK, labelsize=8)
+
+
+def save_figure(figure: Figure, target: Path) -> None:
+    """Write the figure as PNG, making the folder when it is not there yet."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, format="png", dpi=DOTS_PER_INCH)

@@ -1,0 +1,140 @@
+"""The standard preset: four files, early stopping, a plateau, NaN."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rnnkit import callbacks
+from tests.callbacks.support import ROWS, Scripted, fit, make_model, read_rows, same_weights
+
+FILES = ["best.keras", "curves.png", "last.keras", "log.csv"]
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def listed(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_leaves_four_files_behind(tmp_path):
+    folder = tmp_path / "runs" / "one"
+    history = fit(make_model(), callbacks.standard(folder))
+    assert listed(folder) == FILES
+    rows = read_rows(folder / "log.csv")
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert [float(row["val_loss"]) for row in rows] == history.history["val_loss"]
+
+
+def test_the_picture_is_a_picture(tmp_path):
+    import matplotlib.image
+
+    fit(make_model(), callbacks.standard(tmp_path))
+    assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
+    pixels = matplotlib.image.imread(tmp_path / "curves.png")
+    assert pixels.std() > 0.01 and min(pixels.shape[:2]) > 300
+
+
+def test_keeps_best_and_last_and_restores_the_best(tmp_path):
+    script = Scripted([5.0, 3.0, 4.0, 4.0])
+    model = make_model()
+    fit(model, [script, *callbacks.standard(tmp_path, patience=2)])
+    best, last = (keras.saving.load_model(tmp_path / f"{name}.keras") for name in ("best", "last"))
+    assert np.array_equal(best.get_weights()[0], script.weights[1][0])
+    assert np.array_equal(last.get_weights()[0], script.weights[3][0])
+    assert same_weights(model, best) and not same_weights(model, last)
+
+
+def test_stops_when_the_loss_is_nan(tmp_path):
+    poisoned = ROWS.copy()
+    poisoned[0] = np.nan
+    model = make_model()
+    history = model.fit(
+        poisoned,
+        np.ones((32, 1)),
+        validation_data=(ROWS, np.ones((32, 1))),
+        epochs=4,
+        batch_size=8,
+        verbose=0,
+        callbacks=callbacks.standard(tmp_path),
+    )
+    assert len(history.epoch) == 1
+    assert listed(tmp_path) == ["curves.png", "last.keras", "log.csv"]  # no best among NaN
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(None, 0.01), (0.5, 0.0025)])
+def test_the_learning_rate_falls_on_a_plateau_only_if_asked(tmp_path, factor, expected):
+    model = make_model(learning_rate=0.01)
+    script = Scripted([1.0, 2.0, 2.0, 2.0])
+    ready = callbacks.standard(tmp_path, reduce_lr=factor, patience=3)
+    fit(model, [script, *ready], epochs=3)
+    assert np.isclose(keras.ops.convert_to_numpy(model.optimizer.learning_rate), expected)
+
+
+def test_log_and_curves_with_rare_validation(tmp_path):
+    ready = callbacks.standard(tmp_path, validation_freq=2)
+    fit(make_model(), ready, epochs=4, validation_freq=2)
+    rows = read_rows(tmp_path / "log.csv")
+    assert [row["val_loss"] == "NA" for row in rows] == [True, False, True, False]
+    assert listed(tmp_path) == FILES
+
+
+def test_without_curves_no_picture_is_drawn(tmp_path):
+    fit(make_model(), callbacks.standard(tmp_path, curves=False))
+    assert listed(tmp_path) == ["best.keras", "last.keras", "log.csv"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_that_exists_is_overwritten(tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(FileExistsError, match=rf"{name}.*`folder`.*overwrite=True"):
+        callbacks.standard(tmp_path)
+    assert (tmp_path / name).read_text() == "precious"
+
+
+def test_files_that_came_since_are_not_overwritten_either(tmp_path):
+    early, late = callbacks.standard(tmp_path), callbacks.standard(tmp_path)
+    fit(make_model(), early, epochs=2)
+    with pytest.raises(FileExistsError):
+        fit(make_model(), late, epochs=1)
+    assert len(read_rows(tmp_path / "log.csv")) == 2
+
+
+def test_other_files_in_the_folder_do_not_matter(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    fit(make_model(), callbacks.standard(tmp_path), epochs=1)
+    assert listed(tmp_path) == [*FILES, "notes.txt"]
+
+
+def test_existing_files_are_replaced_when_asked(tmp_path):
+    fit(make_model(), callbacks.standard(tmp_path), epochs=4)
+    ready = callbacks.standard(tmp_path, overwrite=True)
+    fit(make_model(), ready, epochs=2)
+    assert len(read_rows(tmp_path / "log.csv")) == 2
+    fit(make_model(), ready, epochs=3)
+    assert len(read_rows(tmp_path / "log.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reduce_lr": 1.0}, "reduce_lr.*1.0"),
+        ({"reduce_lr": 0.0}, "reduce_lr.*0.0"),
+        ({"reduce_lr": "half"}, "reduce_lr.*half"),
+        ({"reduce_lr_patience": 2}, "without `reduce_lr`"),
+        ({"reduce_lr": 0.5, "reduce_lr_patience": 3}, "less than patience=3"),
+        ({"reduce_lr": 0.5, "reduce_lr_patience": 0}, "reduce_lr_patience"),
+        ({"patience": -1}, "patience"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        callbacks.standard(tmp_path, **arguments)
+
+
+def test_missing_matplotlib_is_said_at_construction(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "keras-rnnkit\[plot\]"'):
+        callbacks.standard(tmp_path)
+    fit(make_model(), callbacks.standard(tmp_path, curves=False), epochs=1)

@@ -1,0 +1,151 @@
+"""Layers against `keras.layers` with the same weights: numbers, training, weights both ways."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+from tests.support.cases import CASES, MASKS, by_name, to_numpy
+
+X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+
+OPTIONS = {
+    "defaults": {},
+    "return_sequences": {"return_sequences": True},
+    "return_state": {"return_state": True},
+    "go_backwards": {"go_backwards": True, "return_sequences": True},
+    "unroll": {"unroll": True, "return_sequences": True},
+    "no bias": {"use_bias": False},
+    "other activations": {"activation": "relu"},
+    "zero output": {"zero_output_for_mask": True, "return_sequences": True},
+}
+
+
+def pair(case, **options):
+    """Our layer and the Keras layer, with the same random weights."""
+    layers = [kind(3, **case.options, **options) for kind in (case.layer, case.keras_layer)]
+    for layer in layers:
+        layer.build((None, 5, 4))
+    rng = np.random.default_rng(5)
+    weights = [rng.normal(size=w.shape) for w in layers[1].get_weights()]
+    for layer in layers:
+        layer.set_weights(weights)
+    return layers
+
+
+def assert_same(mine, theirs, tolerance=1e-5):
+    mine, theirs = keras.tree.flatten(mine), keras.tree.flatten(theirs)
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(to_numpy(a), to_numpy(b), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_same_numbers_as_keras(case, options, mask):
+    if options.get("unroll") and options.get("zero_output_for_mask"):
+        pytest.skip("Keras' unrolled loop on JAX forgets zero_output_for_mask")
+    mine, theirs = pair(case, **options)
+    assert_same(mine(X, mask=mask), theirs(X, mask=mask))
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.3, 0.3)], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_same_training_as_keras(case, rates):
+    """From one global seed: the same first weights, dropout masks, gradients and losses."""
+    histories = []
+    for kind in (case.layer, case.keras_layer):
+        keras.utils.set_random_seed(7)
+        options = {"dropout": rates[0], "recurrent_dropout": rates[1], **case.options}
+        layers = [kind(4, return_sequences=True, **options), kind(3, **options)]
+        model = keras.Sequential([keras.Input((5, 4)), *layers, keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        y = X[:, 0, :1]
+        fit = model.fit(X, y, epochs=3, batch_size=2, verbose=0, validation_data=(X, y))
+        histories.append(fit.history)
+    for key in histories[0]:
+        np.testing.assert_allclose(histories[0][key], histories[1][key], rtol=1e-4, err_msg=key)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_masks_of_a_keras_embedding_are_obeyed(case):
+    tokens = np.array([[1, 2, 3, 0, 0], [0, 0, 4, 5, 6], [0, 0, 0, 0, 0]])
+    embedding = keras.layers.Embedding(7, 4, mask_zero=True)
+    mine, theirs = pair(case, return_sequences=True, return_state=True)
+    assert_same(mine(embedding(tokens)), theirs(embedding(tokens)))
+    assert not np.allclose(to_numpy(mine(embedding(tokens))[0]), to_numpy(mine(embedding(tokens) * 1)[0]))
+
+
+@pytest.mark.parametrize("stateful", [False, True], ids=["stateless", "stateful"])
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_weights_go_both_ways(case, stateful):
+    mine = case.layer(3, stateful=stateful, **case.options)
+    theirs = case.keras_layer(3, stateful=stateful, **case.options)
+    for layer in (mine, theirs):
+        layer.build((3, 5, 4))
+    assert [w.name for w in mine.weights] == [w.name for w in theirs.weights]
+    mine.set_weights(theirs.get_weights())
+    assert_same(mine(X), theirs(X))
+    theirs.set_weights([w + 1 for w in mine.get_weights()])
+    mine.set_weights(theirs.get_weights())
+    assert_same(mine(X, initial_state=zeros(case)), theirs(X, initial_state=zeros(case)))
+
+
+def zeros(case):
+    return [np.zeros((3, 3), "float32") for _ in range(case.states)]
+
+
+def keras_model(case, stateful):
+    i = keras.Input(batch_shape=(3, 5, 4))
+    layer = case.keras_layer(3, stateful=stateful, return_sequences=True, **case.options)
+    wrapped = keras.layers.Bidirectional(case.keras_layer(2, **case.options))
+    return keras.Model(i, wrapped(layer(i)))
+
+
+@pytest.mark.parametrize("stateful", [False, True], ids=["stateless", "stateful"])
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_a_model_saved_from_keras_loads_as_ours(case, stateful, tmp_path):
+    theirs = keras_model(case, stateful)
+    theirs.save(tmp_path / "model.keras")
+    theirs.save_weights(tmp_path / "model.weights.h5")
+    names = {n: getattr(kit, n) for n in ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")}
+    mine = keras.models.load_model(tmp_path / "model.keras", custom_objects=names)
+    assert isinstance(mine.layers[1], case.layer)
+    assert isinstance(mine.layers[2], kit.Bidirectional)
+    assert isinstance(mine.layers[2].backward_layer, case.layer)
+    want = to_numpy(theirs(X))
+    assert_same(mine(X), want)
+    mine.set_weights([w * 0 for w in mine.get_weights()])
+    kit.reset_states(mine)
+    mine.load_weights(tmp_path / "model.weights.h5")
+    assert_same(mine(X), want)
+
+
+def test_same_numbers_as_torch():
+    torch = pytest.importorskip("torch", reason="torch.nn is a witness where torch is installed")
+    rng = np.random.default_rng(3)
+    for kind, layer, order in (
+        (torch.nn.LSTM, kit.LSTM(3, return_sequences=True), [0, 1, 2, 3]),
+        (torch.nn.GRU, kit.GRU(3, return_sequences=True), [1, 0, 2]),
+        (torch.nn.RNN, kit.SimpleRNN(3, return_sequences=True), [0]),
+    ):
+        layer.build((None, 5, 4))
+        weights = [rng.normal(size=w.shape).astype("float32") for w in layer.get_weights()]
+        layer.set_weights(weights)
+        theirs = kind(4, 3, batch_first=True)
+        kernel, recurrent, bias = (reordered(w, order) for w in weights)
+        two = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
+        with torch.no_grad():
+            for name, value in zip(
+                ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
+                (kernel.T, recurrent.T, *two),
+                strict=True,
+            ):
+                getattr(theirs, name).copy_(torch.tensor(value))
+            want = theirs(torch.tensor(X))[0].numpy()
+        np.testing.assert_allclose(to_numpy(layer(X)), want, rtol=1e-5, atol=1e-5)
+
+
+def reordered(weight, order):
+    blocks = np.split(weight, len(order), axis=-1)
+    return np.concatenate([blocks[i] for i in order], axis=-1)

@@ -1,0 +1,115 @@
+"""Build the wheel and the sdist, and install and import both in an empty environment.
+
+Run by `tox -e build`. Needs `build` and `twine`, and nothing of the package.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EXTRAS = ("jax", "tensorflow", "torch")
+USE = """
+import importlib.metadata, keras_rnnkit as kit, numpy as np
+assert kit.__version__ == importlib.metadata.version("keras-rnnkit"), kit.__version__
+assert "site-packages" in kit.__file__, kit.__file__
+output, trace = kit.LSTM(3, return_gates=True)(np.ones((2, 4, 5), "float32"))
+assert tuple(trace.forget.shape) == (2, 4, 3)
+print("keras_rnnkit", kit.__version__, "works")
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--constraints", type=Path, help="the versions to install")
+    constraints = parser.parse_args().constraints
+    with tempfile.TemporaryDirectory() as folder:
+        wheel, sdist = build(Path(folder, "dist"))
+        check_contents(wheel, sdist)
+        environment = Environment(Path(folder, "venv"), constraints)
+        environment.install(str(wheel))
+        check_import_without_backend(environment)
+        environment.install(f"{wheel}[jax]")
+        environment.python(USE)
+        environment.uninstall()
+        environment.install(str(sdist))
+        environment.python(USE)
+
+
+def build(folder):
+    """The wheel, built from the sdist, and the sdist."""
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
+    return wheel, sdist
+
+
+def check_contents(wheel, sdist):
+    """The wheel holds the package alone, the sdist everything needed to run its own checks."""
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    foreign = {top for top in tops if top != "keras_rnnkit" and not top.endswith(".dist-info")}
+    assert not foreign, f"the wheel holds {foreign}"
+    assert "keras_rnnkit/py.typed" in zipfile.ZipFile(wheel).namelist()
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    folders = ("keras_rnnkit", "tests", "examples", "benchmarks", "docs")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    needed = {file.relative_to(ROOT).as_posix() for file in files}
+    needed |= {"pyproject.toml", "constraints.txt", "mkdocs.yml", "README.md", "LICENSE"}
+    assert needed <= held, f"the sdist lacks {needed - held}"
+
+
+def check_import_without_backend(environment):
+    """The error says which extras bring a backend, whichever one Keras is set to."""
+    for backend in (None, *EXTRAS):
+        result = environment.python("import keras_rnnkit", backend=backend, check=False)
+        error = result.stderr.strip().splitlines()[-1]
+        assert result.returncode and error.startswith("ImportError"), result.stderr
+        for extra in EXTRAS:
+            assert f"keras-rnnkit[{extra}]" in error, f"no word of the extra {extra} in: {error}"
+
+
+class Environment:
+    """A virtual environment with nothing in it."""
+
+    def __init__(self, folder, constraints):
+        run(sys.executable, "-m", "venv", folder)
+        self.folder = folder
+        self.executable = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self.constraints = ["--constraint", constraints.resolve()] if constraints else []
+
+    def install(self, requirement):
+        run(self.executable, "-m", "pip", "install", "--quiet", *self.constraints, requirement)
+
+    def uninstall(self):
+        run(self.executable, "-m", "pip", "uninstall", "--quiet", "--yes", "keras-rnnkit")
+
+    def python(self, code, backend="jax", check=True):
+        """Run code in the environment, away from the source and from the user's own settings."""
+        unset = ("KERAS_BACKEND", "PYTHONPATH")
+        variables = {name: value for name, value in os.environ.items() if name not in unset}
+        variables["KERAS_HOME"] = str(self.folder / "keras")
+        if backend:
+            variables["KERAS_BACKEND"] = backend
+        return subprocess.run(
+            [self.executable, "-c", code],
+            env=variables,
+            cwd=self.folder,
+            check=check,
+            stderr=None if check else subprocess.PIPE,
+            text=True,
+        )
+
+
+def run(*command):
+    print("+", *command, flush=True)
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Heat maps: every field in its panel, with its colours, words and scale."""
+
+import itertools
+import sys
+from typing import Any, NamedTuple
+
+import keras
+import matplotlib.image
+import numpy as np
+import pytest
+
+from keras_rnnkit import plots
+
+TIME, UNITS = 6, 3
+WORDS = ["a", "truly", "$fine$", "and\nlong", "incomprehensibilities", "film"]
+
+
+class LSTMLike(NamedTuple):
+    input: Any
+    forget: Any
+    candidate: Any
+    output: Any
+    hidden: Any
+    cell: Any
+    mask: Any
+
+
+class GRULike(NamedTuple):
+    update: Any
+    reset: Any
+    candidate: Any
+    hidden: Any
+    mask: Any
+
+
+class SimpleLike(NamedTuple):
+    candidate: Any
+    hidden: Any
+    mask: Any
+
+
+class OwnLike(NamedTuple):
+    attention: Any
+    mixture: Any
+    memory: Any
+    mask: Any
+
+
+def array(low, high, seed=0, dtype="float32"):
+    return np.random.default_rng(seed).uniform(low, high, (2, TIME, UNITS)).astype(dtype)
+
+
+def lstm(mask=None, **changes):
+    fields = {name: array(0, 1, seed) for seed, name in enumerate(("input", "forget", "output"))}
+    fields |= {"candidate": array(-1, 1, 3), "hidden": array(-1, 1, 4), "cell": array(-4, 3, 5)}
+    return LSTMLike(**fields | changes, mask=mask)
+
+
+def simple(values, mask=None):
+    return SimpleLike(values, values, mask)
+
+
+def panels(figure):
+    """Axes by field name; colour bars, which have no title, left out."""
+    titles = {axes: axes.get_title(loc="left") for axes in figure.axes}
+    return {title.split(":")[0]: axes for axes, title in titles.items() if title}
+
+
+def limits(axes):
+    return axes.images[0].get_clim()
+
+
+def step_labels(figure):
+    *_, last = panels(figure).values()
+    return [text.get_text() for text in last.get_xticklabels()]
+
+
+def test_every_field_of_the_sample_is_drawn_time_to_the_right():
+    trace = lstm()
+    drawn = panels(plots.gates(trace, WORDS, sample=1))
+    assert set(drawn) == set(trace._fields[:-1])
+    for name, axes in drawn.items():
+        assert np.allclose(axes.images[0].get_array(), getattr(trace, name)[1].T)
+
+
+def test_kinds_stand_together_each_with_one_colour_bar():
+    figure = plots.gates(lstm())
+    assert list(panels(figure)) == ["input", "forget", "output", "candidate", "hidden", "cell"]
+    assert len(figure.axes) == 6 + 3
+
+
+def test_colours_turn_at_zero_and_gates_go_from_closed_to_open():
+    drawn = panels(plots.gates(lstm()))
+    reach = np.abs(array(-4, 3, 5)[0]).max()
+    assert limits(drawn["forget"]) == (0, 1)
+    assert limits(drawn["candidate"]) == limits(drawn["hidden"]) == (-1, 1)
+    assert np.allclose(limits(drawn["cell"]), (-reach, reach))
+
+
+def test_a_field_outside_its_range_is_drawn_with_the_unbounded():
+    drawn = panels(plots.gates(lstm(candidate=array(0, 7), forget=array(-0.5, 1))))
+    assert limits(drawn["candidate"]) == limits(drawn["cell"])
+    assert limits(drawn["forget"]) == limits(drawn["hidden"]) == (-1, 1)
+
+
+def test_fields_of_an_unknown_cell_are_placed_by_their_values():
+    trace = OwnLike(array(0, 1), array(-1, 1), array(-5, 5), None)
+    drawn = panels(plots.gates(trace))
+    assert [limits(drawn[name])[0] for name in trace._fields[:2]] == [0, -1]
+    assert limits(drawn["memory"])[0] < -4
+    assert drawn["memory"].get_title(loc="left") == "memory"
+
+
+def test_an_all_zero_cell_can_be_drawn():
+    low, high = limits(panels(plots.gates(lstm(cell=array(0, 0))))["cell"])
+    assert low == -high < 0
+
+
+@pytest.mark.parametrize("trace", [lstm(), simple(array(-1, 1))], ids=["lstm", "simple"])
+def test_titles_say_what_a_field_does(trace):
+    for name, axes in panels(plots.gates(trace)).items():
+        assert axes.get_title(loc="left").startswith(f"{name}: ")
+        assert axes.get_ylabel() == "unit"
+
+
+def test_a_gru_has_words_of_its_own():
+    trace = GRULike(array(0, 1), array(0, 1), array(-1, 1), array(-1, 1), None)
+    drawn = panels(plots.gates(trace))
+    assert drawn["update"].get_title(loc="left") == "update: how much of the old state is kept"
+
+
+def test_tokens_label_the_steps_as_they_are_but_short(tmp_path):
+    figure = plots.gates(lstm(), WORDS, path=tmp_path / "gates.png")
+    expected = ["a", "truly", "$fine$", "and long", "incomprehensi…", "film"]
+    assert step_labels(figure) == expected
+
+
+def test_steps_are_numbered_without_tokens():
+    figure = plots.gates(lstm())
+    assert step_labels(figure) == list("012345")
+    long = simple(np.zeros((1, 100, 2)))
+    assert len(step_labels(plots.gates(long))) <= 25
+
+
+@pytest.mark.parametrize("tokens", [WORDS, None], ids=["tokens", "numbers"])
+def test_masked_steps_are_dropped(tokens):
+    mask = np.array([[0, 1, 0, 1, 1, 0], [1] * TIME], dtype=bool)
+    trace = lstm(mask)
+    figure = plots.gates(trace, tokens)
+    image = panels(figure)["cell"].images[0].get_array()
+    assert np.allclose(image, trace.cell[0, [1, 3, 4]].T)
+    expected = ["1", "3", "4"] if tokens is None else ["truly", "and long", "incomprehensi…"]
+    assert step_labels(figure) == expected
+    assert len(step_labels(plots.gates(trace, tokens, sample=1))) == TIME
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_tensors_of_the_backend(dtype):
+    values = keras.ops.cast(keras.ops.convert_to_tensor(array(-1, 1)), dtype)
+    mask = keras.ops.convert_to_tensor(np.ones((2, TIME), dtype=bool))
+    image = panels(plots.gates(simple(values, mask)))["hidden"].images[0].get_array()
+    assert np.allclose(image, array(-1, 1)[0].T, atol=1e-2)
+
+
+def test_negative_samples_count_from_the_end():
+    image = panels(plots.gates(lstm(), sample=-1))["cell"].images[0].get_array()
+    assert np.allclose(image, lstm().cell[1].T)
+
+
+@pytest.mark.parametrize("time", [1, 5, 40])
+@pytest.mark.parametrize("units", [1, 4, 32])
+def test_token_labels_do_not_overlap(time, units):
+    trace = simple(np.zeros((1, time, units)))
+    figure = plots.gates(trace, [f"word{step}" for step in range(time)])
+    figure.draw_without_rendering()
+    *_, last = panels(figure).values()
+    ticks = [last.transData.transform((place, 0))[0] for place in last.get_xticks()]
+    line_height = 9 / 72 * figure.dpi
+    assert np.diff(ticks).min(initial=np.inf) > 1.3 * line_height
+    boxes = [axes.get_tightbbox() for axes in panels(figure).values()]
+    assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
+
+
+def test_saves_a_picture_but_not_over_another(tmp_path):
+    path = tmp_path / "new" / "gates.png"
+    plots.gates(lstm(), WORDS, title="$one_{$", path=path)
+    assert matplotlib.image.imread(path).std() > 0.01
+    with pytest.raises(FileExistsError):
+        plots.gates(lstm(), path=path)
+    plots.gates(lstm(), path=path, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("trace", "error", "message"),
+    [
+        (array(0, 1), TypeError, "`trace` must be a trace.*ndarray"),
+        ((array(0, 1), None), TypeError, "`trace` must be a trace.*tuple"),
+        (lstm(cell=np.zeros((2, TIME))), ValueError, r"`trace.cell`.*\(2, 6\)"),
+        (lstm(hidden=np.zeros((2, 9, 3))), ValueError, r"`trace.hidden`.*\(2, 9, 3\)"),
+        (lstm(mask=np.ones((2, 9), bool)), ValueError, r"`trace.mask`.*\(2, 6\).*\(2, 9\)"),
+        (simple(np.zeros((0, 2, 3))), ValueError, "none of them 0"),
+        (lstm(np.zeros((2, TIME), bool)), ValueError, "Every step of sample=0 is masked"),
+        (simple(np.full((2, TIME, UNITS), np.inf)), ValueError, "NaN or infinity"),
+        (simple(keras.KerasTensor((2, 3, 4))), TypeError, "symbolic"),
+    ],
+    ids=range(9),
+)
+def test_wrong_traces_are_refused(trace, error, message):
+    with pytest.raises(error, match=message):
+        plots.gates(trace)
+
+
+@pytest.mark.parametrize("tokens", [WORDS[:-1], [*WORDS, "x"], "a film"], ids=["5", "7", "text"])
+def test_wrong_tokens_are_refused(tokens):
+    with pytest.raises(ValueError, match="`tokens` must be a list of 6 strings"):
+        plots.gates(lstm(), tokens)
+
+
+@pytest.mark.parametrize("sample", [2, -3])
+def test_a_sample_out_of_range_is_refused(sample):
+    with pytest.raises(IndexError, match=f"between 0 and 1.*sample={sample}"):
+        plots.gates(lstm(), sample=sample)
+
+
+def test_missing_matplotlib_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "keras-rnnkit\[plot\]"'):
+        plots.gates(lstm())
