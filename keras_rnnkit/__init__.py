@@ -24,6 +24,7 @@ from keras_rnnkit.layers import (  # noqa: E402
     Bidirectional,
     BidirectionalTrace,
     SimpleRNN,
+    from_keras,
     reset_states,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "data",
+    "from_keras",
     "plots",
     "reset_states",
 ]

@@ -80,7 +80,7 @@ def _parse_split(x: bytes, y: bytes) -> Reviews:
     slots_and_ranks = array("i")
     for review in reviews:
         slots_and_ranks.append(SLOT)
-        slots_and_ranks.fromlist(review)
+        slots_and_ranks.fromlist(review)  # refuses what is not a list of integers
     offsets = np.fromiter(accumulate((len(r) + 1 for r in reviews), initial=0), np.int64)
     split = Reviews(np.frombuffer(slots_and_ranks, np.int32), offsets, _parse_labels(y))
     if fault := split.fault():
@@ -119,8 +119,6 @@ def _parse_lists(member: bytes) -> list[list[int]]:
     reviews = stored.items if type(stored) is _Array else None
     if type(reviews) is not list or shape != (len(reviews),):
         raise ValueError(f"a pickle that is not an object array of shape {shape}")
-    if not all(type(review) is list for review in reviews):
-        raise ValueError("reviews that are not lists")
     # An honest rank takes two bytes at least; a list that is repeated by reference takes none.
     if sum(map(len, reviews)) > len(member):
         raise ValueError("more words than its bytes can hold")

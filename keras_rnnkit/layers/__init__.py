@@ -1,6 +1,7 @@
 """Recurrent layers: sequences in, sequences out, gates on request."""
 
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
+from keras_rnnkit.layers.from_keras import from_keras
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
 from keras_rnnkit.layers.reset import reset_states
@@ -14,5 +15,6 @@ __all__ = [
     "Bidirectional",
     "BidirectionalTrace",
     "SimpleRNN",
+    "from_keras",
     "reset_states",
 ]

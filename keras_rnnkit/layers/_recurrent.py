@@ -157,7 +157,8 @@ class Recurrent:
             states = checked_states(self, initial_state, sequences.shape[0], "initial_state")
         elif self.stateful:
             # A copy: on torch a tensor that is read here must not be changed in place later.
-            states = tree.map_structure(ops.copy, tree.map_structure(_value, self.states))
+            values = [ops.copy(ops.convert_to_tensor(v)) for v in tree.flatten(self.states)]
+            states = packed(self, values)
         else:
             states = self.get_initial_state(ops.shape(sequences)[0])
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
@@ -215,6 +216,3 @@ class Recurrent:
             returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))
         return tuple(returned) if len(returned) > 1 else returned[0]
 
-
-def _value(variable: Any) -> Any:
-    return ops.convert_to_tensor(variable)

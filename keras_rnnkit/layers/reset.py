@@ -34,10 +34,15 @@ def reset_states(model: Any) -> int:
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
-    found = [layer for layer in _walk(model, set()) if _is_stateful(layer)]
+    found = stateful_layers(model)
     for layer in found:
         _reset(layer)
     return len(found)
+
+
+def stateful_layers(model: Any) -> list[Any]:
+    """The recurrent layers in a model that hold states, in the order of its attributes."""
+    return [layer for layer in _walk(model, set()) if _is_stateful(layer)]
 
 
 def _is_stateful(layer: Any) -> bool:

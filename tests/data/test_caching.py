@@ -128,6 +128,7 @@ def test_arrays_that_contradict_each_other_are_no_cache(small_file, tmp_path, pa
     for wrong in (
         whole.train._replace(offsets=whole.train.offsets[:0]),
         whole.train._replace(offsets=whole.train.offsets[::-1]),
+        whole.train._replace(offsets=whole.train.offsets[[0, 2, 1, *range(3, 51)]]),
         whole.train._replace(tokens=whole.train.tokens[:-1]),
         whole.train._replace(tokens=np.abs(whole.train.tokens)),
         whole.train._replace(labels=whole.train.labels[1:]),

@@ -1,0 +1,65 @@
+"""A model of plain Keras with the kit's layers in the place of Keras' recurrent ones."""
+
+from typing import Any
+
+import keras
+from keras import tree
+
+from keras_rnnkit.layers.reset import stateful_layers
+
+NAMES = ("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell")
+
+
+def from_keras(model: Any) -> Any:
+    """A copy of a model in which the kit's layers stand where `keras.layers`' recurrent ones did.
+
+    The copy has the model's weights, its states where it is stateful, and its compilation, with a
+    fresh optimizer. The model stays as it is. A model in a file comes through
+    `kit.from_keras(keras.models.load_model(path))`.
+
+    Args:
+        model: A built model or layer that Keras can serialize: functional, `Sequential`, or with a
+            `get_config` of its own.
+
+    Returns:
+        A model of the same kind, with the same layer names.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+        ValueError: If `model` is not built.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_rnnkit as kit
+    >>> theirs = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(4)])
+    >>> mine = kit.from_keras(theirs)
+    >>> isinstance(mine.layers[0], kit.LSTM)
+    True
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
+    if not model.built:
+        raise ValueError(
+            f"`model` '{model.name}' has no weights yet. Call it on data, or give it a "
+            "`keras.Input`, before it is converted."
+        )
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(_renamed(config))
+    copy.set_weights(model.get_weights())
+    for mine, theirs in zip(stateful_layers(copy), stateful_layers(model), strict=True):
+        mine.reset_state([state.value for state in tree.flatten(theirs.states)])
+    return copy
+
+
+def _renamed(config: Any) -> Any:
+    """The config with every recurrent class of `keras.layers` replaced by the kit's namesake."""
+    if isinstance(config, list | tuple):
+        return type(config)(_renamed(part) for part in config)
+    if not isinstance(config, dict):
+        return config
+    config = {key: _renamed(value) for key, value in config.items()}
+    name = config.get("class_name")
+    if config.get("module") == "keras.layers" and name in NAMES:
+        config |= {"module": "keras_rnnkit.layers", "registered_name": f"keras_rnnkit>{name}"}
+    return config
