@@ -14,6 +14,8 @@ def use_installed_backend() -> str:
         names = ("jax", "tensorflow", "torch")
         found = [name for name in names if importlib.util.find_spec(name)]
         if not found:
-            raise SystemExit('No backend is installed; `pip install "keras-rnnkit[jax]"` brings one.')
+            raise SystemExit(
+                'No backend is installed; `pip install "keras-rnnkit[jax]"` brings one.'
+            )
         os.environ["KERAS_BACKEND"] = found[0]
     return os.environ["KERAS_BACKEND"]

@@ -18,7 +18,7 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keeps the best model in one `.keras` file, and guards the run it stands first in.
 
     Beside what `keras.callbacks.ModelCheckpoint` does, it refuses to start over files that exist,
-    raises a `ValueError` when the monitor will never be in the logs, makes the folder, and leaves
+    raises a `ValueError` when the monitor will never be in the logs, and leaves
     an epoch alone whose figure was not measured or is NaN: neither can be the best one.
 
     Args:
@@ -51,7 +51,6 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
     def on_train_begin(self, logs: Logs = None) -> None:
         refuse_existing(self._results, self._argument, self._overwrite)
         monitoring.check_any_due(self.params.get("epochs", 0), self.monitor, self._validation_freq)
-        self._results[0].parent.mkdir(parents=True, exist_ok=True)
         self.best = None
         self._training, self._names_checked = True, False
         super().on_train_begin(logs)

@@ -10,9 +10,20 @@ from keras import ops
 class GatedCell:
     """A recurrent cell whose call is `gates` (the equations) and `step` (the state), in a row.
 
-    A mixin, to be put before a Keras cell. A subclass gives `gates`, `step`, the names of its states,
-    `gates_type`, a NamedTuple of its gates, and `trace_type`, one of the gates, the states, `mask`.
+    A mixin, to be put before a Keras cell. A subclass gives `gates`, `step`, its states' names,
+    `gates_type`, a NamedTuple of its gates, and `trace_type`, one of gates, states and `mask`.
     """
+
+    # What the Keras cell behind the mixin brings.
+    activation: Any
+    build: Any
+    built: bool
+    compute_dtype: str
+    dropout: float
+    get_dropout_mask: Any
+    get_recurrent_dropout_mask: Any
+    recurrent_dropout: float
+    units: int
 
     state_names: ClassVar[tuple[str, ...]] = ()
     gates_type: ClassVar[Any] = None
@@ -20,7 +31,7 @@ class GatedCell:
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
         check_units(type(self).__name__, units)
-        super().__init__(units, *args, **kwargs)
+        super().__init__(units, *args, **kwargs)  # type: ignore[call-arg]
         for name in ("dropout", "recurrent_dropout"):
             check_rate(type(self).__name__, name, kwargs.get(name, getattr(self, name)))
 
@@ -37,8 +48,8 @@ class GatedCell:
     def _prepare(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
         """Inputs and states as tensors of the compute dtype; a cell used by itself is built."""
         inputs = self._tensor(inputs)
-        if not self.built:  # type: ignore[attr-defined]
-            self.build(inputs.shape)  # type: ignore[attr-defined]
+        if not self.built:
+            self.build(inputs.shape)
         return inputs, self._states(states)
 
     def _states(self, states: Any) -> list[Any]:
@@ -46,50 +57,55 @@ class GatedCell:
         if len(states) != len(self.state_names):
             raise ValueError(
                 f"`states` of {type(self).__name__} must hold {len(self.state_names)} tensor(s) "
-                f"({', '.join(self.state_names)}), each of shape (batch, {self.units}), "  # type: ignore[attr-defined]
+                f"({', '.join(self.state_names)}), each of shape (batch, {self.units}), "
                 f"but {len(states)} came. `cell.get_initial_state(batch_size)` makes zeros."
             )
         return [self._tensor(state) for state in states]
 
     def _tensor(self, value: Any) -> Any:
         """The value as a tensor of the compute dtype; most are one already."""
-        if ops.is_tensor(value) and keras.utils.standardize_dtype(value.dtype) == self.compute_dtype:  # type: ignore[attr-defined]
+        if (
+            ops.is_tensor(value)
+            and keras.utils.standardize_dtype(value.dtype) == self.compute_dtype
+        ):
             return value
-        return ops.convert_to_tensor(value, dtype=self.compute_dtype)  # type: ignore[attr-defined]
+        return ops.convert_to_tensor(value, dtype=self.compute_dtype)
 
     def _weight(self, weight: Any) -> Any:
         """The weight in the compute dtype, so that a cell is right outside a layer's call too."""
-        return ops.convert_to_tensor(weight, dtype=self.compute_dtype)  # type: ignore[attr-defined]
+        return ops.convert_to_tensor(weight, dtype=self.compute_dtype)
 
     def _activate(self, values: Any) -> Any:
         """The cell's `activation`, in the dtype of the values.
 
         On JAX, `keras.ops.tanh` makes float32 of float64; the sigmoid keeps float64.
         """
-        wide = self.compute_dtype == "float64" and keras.config.backend() == "jax"  # type: ignore[attr-defined]
-        if wide and self.activation is keras.activations.tanh:  # type: ignore[attr-defined]
+        wide = self.compute_dtype == "float64" and keras.config.backend() == "jax"
+        if wide and self.activation is keras.activations.tanh:
             return 2 * ops.sigmoid(2 * values) - 1
-        return self.activation(values)  # type: ignore[attr-defined]
+        return self.activation(values)
 
     def _input_masks(self, inputs: Any, training: bool) -> Any:
         """The input dropout mask, or one for each gate, or None."""
-        if not training or not self.dropout:  # type: ignore[attr-defined]
+        if not training or not self.dropout:
             return None
-        return self.get_dropout_mask(inputs)  # type: ignore[attr-defined]
+        return self.get_dropout_mask(inputs)
 
     def _hidden_masks(self, hidden: Any, training: bool) -> Any:
         """The recurrent dropout mask, or one for each gate, or None."""
-        if not training or not self.recurrent_dropout:  # type: ignore[attr-defined]
+        if not training or not self.recurrent_dropout:
             return None
-        return self.get_recurrent_dropout_mask(hidden)  # type: ignore[attr-defined]
+        return self.get_recurrent_dropout_mask(hidden)
 
 
 class ImplementationConfig:
     """Keeps `implementation` in the config, which the cells of Keras 3.15 lose on saving."""
 
+    implementation: int
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # type: ignore[misc]
-        return {**config, "implementation": self.implementation}  # type: ignore[attr-defined]
+        return {**config, "implementation": self.implementation}
 
 
 def project(inputs: Any, kernel: Any, masks: Any = None) -> Any:
@@ -109,9 +125,7 @@ def project(inputs: Any, kernel: Any, masks: Any = None) -> Any:
     if not isinstance(masks, list | tuple):
         return (inputs * masks) @ kernel
     kernels = ops.split(kernel, len(masks), axis=-1)
-    return ops.concatenate(
-        [(inputs * m) @ k for m, k in zip(masks, kernels, strict=True)], axis=-1
-    )
+    return ops.concatenate([(inputs * m) @ k for m, k in zip(masks, kernels, strict=True)], axis=-1)
 
 
 def like(states: Any, new_states: Sequence[Any]) -> Any:

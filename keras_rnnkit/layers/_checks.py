@@ -24,8 +24,10 @@ def check_sequences(layer: Any, shape: Any) -> None:
             "`return_sequences=True`."
         )
     if shape[1] == 0:
-        raise ValueError(f"{_name(layer)}: sequences need at least one time step, but the shape is "
-                         f"{tuple(shape)}.")
+        raise ValueError(
+            f"{_name(layer)}: sequences need at least one time step, but the shape is "
+            f"{tuple(shape)}."
+        )
     if layer.unroll and shape[1] is None:
         raise ValueError(
             f"{_name(layer)}: `unroll=True` needs a known number of time steps, but the shape is "

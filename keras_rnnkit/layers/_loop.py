@@ -1,8 +1,4 @@
-"""One loop over time for every cell and backend: states, masks, and gates on request.
-
-The step returns its carry as its output, because `keras.ops.scan` on TensorFlow keeps only
-outputs that have the structure of the carry.
-"""
+"""One loop over time for every cell and backend: states, masks, and gates on request."""
 
 import contextlib
 import inspect
@@ -67,11 +63,7 @@ def run(
         return new, new
 
     with _scope(cell):
-        # On torch a scan is the same Python loop, with more work in each step.
-        if unroll or keras.config.backend() == "torch":
-            last, steps = _unrolled(step, init, xs)
-        else:
-            last, steps = ops.scan(step, init, xs)
+        last, steps = (_unrolled if unroll else _scan())(step, init, xs)
     return last, tree.map_structure(_time_first, steps)
 
 
@@ -160,9 +152,20 @@ def _masked(new: Carry, old: Carry, keep: Any) -> Carry:
     )
 
 
+def _scan() -> Callable[..., Any]:
+    """The backend's loop. On torch a scan is a Python loop anyhow; ours does less in each step."""
+    if keras.config.backend() == "tensorflow":
+        from keras_rnnkit.kernels import tensorflow
+
+        return tensorflow.scan
+    return _unrolled if keras.config.backend() == "torch" else ops.scan
+
+
 def _unrolled(step: Callable[..., Any], carry: Carry, xs: Any) -> tuple[Carry, Carry]:
     steps = []
-    for current in zip(*map(ops.unstack, xs), strict=True) if isinstance(xs, tuple) else ops.unstack(xs):
+    for current in (
+        zip(*map(ops.unstack, xs), strict=True) if isinstance(xs, tuple) else ops.unstack(xs)
+    ):
         carry, y = step(carry, current)
         steps.append(y)
     return carry, tree.map_structure(lambda *values: ops.stack(values), *steps)

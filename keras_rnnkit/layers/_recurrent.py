@@ -26,6 +26,20 @@ class Recurrent:
     are saved; they are no weights, so that the weights stay those of the Keras layer.
     """
 
+    # What the Keras layer behind the mixin brings.
+    add_weight: Any
+    built: bool
+    cell: Any
+    compute_dtype: str
+    go_backwards: bool
+    return_sequences: bool
+    return_state: bool
+    state_size: Any
+    stateful: bool
+    states: Any
+    unroll: bool
+    zero_output_for_mask: bool
+
     def __init__(self, cell: Any, return_gates: bool = False, **kwargs: Any) -> None:
         # Not `super()`: the __init__ of `keras.layers.LSTM` would build a cell of its own.
         keras.layers.RNN.__init__(self, cell, **kwargs)
@@ -169,7 +183,7 @@ class Recurrent:
             def initial(shape: Any, dtype: Any = None) -> Any:
                 return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
 
-            return self.add_weight(  # type: ignore[attr-defined]
+            return self.add_weight(
                 shape=(batch, sizes[i]), initializer=initial, trainable=False, name=f"state_{i}"
             )
 
@@ -215,4 +229,3 @@ class Recurrent:
             mask = make((batch, time), dtype="bool")
             returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))
         return tuple(returned) if len(returned) > 1 else returned[0]
-

@@ -29,7 +29,7 @@ def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:
     if shows_gates(cell):
         return cell.trace_type(*gates, *states, mask)
     names = [f"state_{i}" for i in range(len(states))]
-    return namedtuple("CellTrace", [*names, "mask"])(*states, mask)
+    return namedtuple("CellTrace", [*names, "mask"])(*states, mask)  # type: ignore[call-arg]
 
 
 def trace_spec(cell: Any, states: Any, make: Callable[[Any], Any], mask: Any) -> Any:

@@ -86,7 +86,9 @@ class Bidirectional(keras.layers.Bidirectional):
     ) -> Any:
         first, second = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=first, mask=mask, training=training)
-        backward = self.backward_layer(sequences, initial_state=second, mask=mask, training=training)
+        backward = self.backward_layer(
+            sequences, initial_state=second, mask=mask, training=training
+        )
         return self._join(forward, backward, self._merge, lambda t: ops.flip(t, axis=1))
 
     def compute_output_spec(

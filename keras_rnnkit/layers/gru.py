@@ -45,19 +45,21 @@ class GRU(Recurrent, keras.layers.GRU):
         use_cudnn: `"auto"`, `True` or `False`; kept in the config for Keras. The kit's loop
             does not use cuDNN.
         return_gates: Whether to append the trace, last, to what is returned.
-        **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras layer takes.
+        **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
+            layer takes.
 
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
         initial_state: Tensor `(batch, units)`, or a list of it; zeros by default.
-        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the state is carried over.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the state is carried
+            over.
         training: Whether dropout applies.
 
     Returns:
-        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last `hidden`,
-        `(batch, units)`; with `return_gates`, last a `GRUTrace(update, reset, candidate, hidden, mask)`:
-        each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by itself, several as
-        a tuple. The dtype is the compute dtype.
+        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last
+        `hidden`, `(batch, units)`; with `return_gates`, last a `GRUTrace(update, reset, candidate,
+        hidden, mask)`: each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by
+        itself, several as a tuple. The dtype is the compute dtype.
 
     Raises:
         ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,

@@ -45,19 +45,22 @@ class LSTM(Recurrent, keras.layers.LSTM):
         use_cudnn: `"auto"`, `True` or `False`; kept in the config for Keras. The kit's loop
             does not use cuDNN.
         return_gates: Whether to append the trace, last, to what is returned.
-        **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras layer takes.
+        **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
+            layer takes.
 
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
         initial_state: List `[hidden, cell]`, each `(batch, units)`; zeros by default.
-        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the states are carried over.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the states are carried
+            over.
         training: Whether dropout applies.
 
     Returns:
-        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last `hidden` and `cell`,
-        `(batch, units)` each; with `return_gates`, last a `LSTMTrace(input, forget, candidate, output, hidden, cell, mask)`:
-        each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by itself, several as
-        a tuple. The dtype is the compute dtype.
+        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last
+        `hidden` and `cell`, `(batch, units)` each; with `return_gates`, last a `LSTMTrace(input,
+        forget, candidate, output, hidden, cell, mask)`: each `(batch, time, units)`, `mask`
+        `(batch, time)`. One of these comes by itself, several as a tuple. The dtype is the compute
+        dtype.
 
     Raises:
         ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,

@@ -12,10 +12,10 @@ from keras_rnnkit.layers._recurrent import Recurrent
 class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
     r"""Simple recurrent layer (Elman, 1990) that shows its states.
 
-    Stands wherever `keras.layers.SimpleRNN` stands: same arguments, same weights in the same order. The
-    equations, the packing of the weights and the paper are in `keras_rnnkit.SimpleRNNCell`. What it adds
-    is the trace; what it mends: states that carry on every backend and are saved, masks, and
-    errors in words.
+    Stands wherever `keras.layers.SimpleRNN` stands: same arguments, same weights in the same order.
+    The equations, the packing of the weights and the paper are in `keras_rnnkit.SimpleRNNCell`.
+    What it adds is the trace; what it mends: states that carry on every backend and are saved,
+    masks, and errors in words.
 
     Args:
         units: Positive integer, the width of the output and of the state.
@@ -45,14 +45,15 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
         initial_state: Tensor `(batch, units)`, or a list of it; zeros by default.
-        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the state is carried over.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped: the state is carried
+            over.
         training: Whether dropout applies.
 
     Returns:
-        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last `hidden`,
-        `(batch, units)`; with `return_gates`, last a `SimpleRNNTrace(candidate, hidden, mask)`:
-        each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by itself, several as
-        a tuple. The dtype is the compute dtype.
+        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last
+        `hidden`, `(batch, units)`; with `return_gates`, last a `SimpleRNNTrace(candidate, hidden,
+        mask)`: each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by itself,
+        several as a tuple. The dtype is the compute dtype.
 
     Raises:
         ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,
@@ -134,3 +135,6 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
             **kwargs,
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.cell.seed}

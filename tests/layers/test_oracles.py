@@ -52,7 +52,9 @@ def check(case, dtype, mask, *, go_backwards, initial, seed=0, batch=3, time=5, 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize(
-    ("go_backwards", "initial"), [(False, 0), (True, 1)], ids=["from zeros", "from states, backwards"]
+    ("go_backwards", "initial"),
+    [(False, 0), (True, 1)],
+    ids=["from zeros", "from states, backwards"],
 )
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 @pytest.mark.parametrize("case", CASES, ids=by_name)

@@ -90,7 +90,9 @@ def test_of_a_stateful_layer_does_not_move_its_states():
     trace = layer.trace(X)
     assert_same(before, [to_numpy(state) for state in layer.states])
     zeros = [np.zeros((3, 3), "float32")] * 2
-    assert not np.allclose(to_numpy(trace.hidden), to_numpy(layer.trace(X, initial_state=zeros).hidden))
+    assert not np.allclose(
+        to_numpy(trace.hidden), to_numpy(layer.trace(X, initial_state=zeros).hidden)
+    )
     layer(X)
     assert_same(trace.hidden[:, -1], layer.states[0])
 
@@ -110,7 +112,9 @@ def test_takes_the_mask_of_an_embedding():
 
 
 def test_of_a_stack_is_one_for_each_cell():
-    layer = kit.RNN([kit.LSTMCell(3), kit.GRUCell(2), keras.layers.SimpleRNNCell(4)], return_gates=True)
+    layer = kit.RNN(
+        [kit.LSTMCell(3), kit.GRUCell(2), keras.layers.SimpleRNNCell(4)], return_gates=True
+    )
     output, traces = layer(X, mask=MASK)
     assert [type(trace).__name__ for trace in traces] == ["LSTMTrace", "GRUTrace", "CellTrace"]
     assert_same(output, traces[2].state_0[:, -1])
@@ -156,7 +160,9 @@ def test_bidirectional_is_keras_own_with_traces(mode, mask):
 
 def test_bidirectional_round_trip(tmp_path):
     inputs = keras.Input((5, 4))
-    layer = kit.Bidirectional(kit.GRU(3, return_sequences=True), merge_mode="sum", return_gates=True)
+    layer = kit.Bidirectional(
+        kit.GRU(3, return_sequences=True), merge_mode="sum", return_gates=True
+    )
     model = keras.Model(inputs, layer(inputs))
     model.save(tmp_path / "model.keras")
     assert_same(keras.models.load_model(tmp_path / "model.keras")(X), model(X))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
@@ -20,7 +21,7 @@ class Case(NamedTuple):
     gates: int
     states: int
     oracle: Callable[..., Any]
-    options: dict[str, Any] = {}
+    options: Any = MappingProxyType({})
 
     def bias_shape(self, units):
         rows = self.options.get("reset_after", self.name == "gru")
@@ -80,7 +81,7 @@ def to_numpy(tensor):
 def built(case, weights, features, units, dtype="float32", **options):
     """A layer of the kit with the given weights."""
     layer = case.layer(units, dtype=dtype, **case.options, **options)
-    batch = options.get("stateful") and 3 or None
+    batch = 3 if options.get("stateful") else None
     layer.build((batch, 5, features))
     layer.set_weights(weights)
     return layer

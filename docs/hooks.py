@@ -1,0 +1,51 @@
+"""MkDocs hooks: equations become MathML, and the examples of docstrings become code blocks."""
+
+import html
+import re
+
+from latex2mathml.converter import convert
+from markdown.extensions import Extension
+from markdown.preprocessors import Preprocessor
+
+# What pymdownx.arithmatex leaves of `$...$` and `$$...$$`.
+INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
+BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
+
+
+def on_config(config):
+    config.markdown_extensions.append(Doctests())
+    return config
+
+
+def on_page_content(content, **_):
+    content = BLOCK.sub(lambda match: mathml(match[1], "block"), content)
+    return INLINE.sub(lambda match: mathml(match[1], "inline"), content)
+
+
+def mathml(latex, display):
+    """Browsers show MathML by themselves, without a script or a network."""
+    return convert(html.unescape(latex).strip(), display=display)
+
+
+class Doctests(Extension):
+    """A run of lines that starts with `>>>` and ends at an empty line is a block of code."""
+
+    def extendMarkdown(self, md):
+        before_fences = 28
+        md.preprocessors.register(FenceDoctests(md), "doctests", before_fences)
+
+
+class FenceDoctests(Preprocessor):
+    def run(self, lines):
+        inside, fenced, result = False, False, []
+        for line in lines:
+            fenced ^= line.lstrip().startswith("```")
+            starts = not fenced and not inside and line.startswith(">>> ")
+            ends = inside and not line.strip()
+            if starts:
+                result.append("```pycon")
+            if ends:
+                result.append("```")
+            inside = (inside or starts) and not ends
+            result.append(line)
+        return [*result, "```"] if inside else result

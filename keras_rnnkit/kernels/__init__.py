@@ -1,0 +1,1 @@
+"""What a backend does better than `keras.ops`: one file a backend, loaded where it runs."""

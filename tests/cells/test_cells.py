@@ -1,0 +1,97 @@
+"""Cells by themselves and in Keras' own layers."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+from tests.support.cases import CASES, by_name, to_numpy
+
+X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+
+
+def assert_same(a, b):
+    for mine, other in zip(keras.tree.flatten(a), keras.tree.flatten(b), strict=True):
+        np.testing.assert_allclose(to_numpy(mine), to_numpy(other), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_call_is_gates_then_step_and_equals_keras(case):
+    mine, theirs = case.cell(3, **case.options), case.keras_cell(3, **case.options)
+    states = [np.full((3, 3), 0.5, "float32")] * case.states
+    gates = mine.gates(X[:, 0], states)  # a cell by itself builds itself
+    assert mine.built
+    assert isinstance(gates, mine.gates_type)
+    assert all(tuple(gate.shape) == (3, 3) for gate in gates)
+    theirs.build((None, 4))
+    theirs.set_weights(mine.get_weights())
+    assert [w.name for w in mine.weights] == [w.name for w in theirs.weights]
+    assert_same(mine.step(gates, states), mine(X[:, 0], states))
+    assert_same(mine(X[:, 0], states), theirs(X[:, 0], states))
+    assert mine.output_size == 3
+    assert len(mine.get_initial_state(2)) == case.states
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_gates_are_activated(case):
+    for field, gate in case.cell(3, **case.options).gates(
+        100 * X[:, 0], [np.zeros((3, 3), "float32")] * case.states
+    )._asdict().items():  # fmt: skip
+        low = -1 if field == "candidate" else 0
+        assert (to_numpy(gate) >= low).all()
+        assert (to_numpy(gate) <= 1).all()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.states == 1], ids=by_name)
+def test_a_bare_state_comes_back_bare(case):
+    cell = case.cell(3, **case.options)
+    output, state = cell(X[:, 0], np.zeros((3, 3), "float32"))
+    assert_same(output, state)
+    assert tuple(state.shape) == (3, 3)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_in_keras_own_layers(case):
+    layer = keras.layers.RNN(case.cell(3, **case.options), return_sequences=True)
+    same = case.layer(3, return_sequences=True, **case.options)
+    same.build((None, 5, 4))
+    output = layer(X)
+    same.set_weights(layer.get_weights())
+    assert_same(output, same(X))
+    stack = keras.layers.StackedRNNCells(
+        [case.cell(3, **case.options), case.cell(2, **case.options)]
+    )
+    stacked = keras.layers.RNN(stack)
+    chained = keras.Sequential(
+        [same, case.layer(2, **case.options)],
+    )
+    output = stacked(X)
+    chained(X)
+    chained.set_weights(stacked.get_weights())
+    assert_same(output, chained(X))
+
+
+@pytest.mark.parametrize("implementation", [1, 2])
+@pytest.mark.parametrize("case", [c for c in CASES if c.gates > 1], ids=by_name)
+def test_dropout_masks_are_those_of_keras(case, implementation):
+    options = {"dropout": 0.5, "seed": 3, "implementation": implementation, **case.options}
+    states = [np.full((3, 3), 0.5, "float32")] * case.states
+    mine, theirs = case.cell(3, **options), case.keras_cell(3, **options)
+    first = mine(X[:, 0], states, training=True)
+    theirs.build((None, 4))
+    theirs.set_weights(mine.get_weights())
+    assert_same(first, theirs(X[:, 0], states, training=True))
+    assert not np.allclose(to_numpy(first[0]), to_numpy(mine(X[:, 0], states)[0]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_a_cell_alone_keeps_its_compute_dtype(case):
+    cell = case.cell(3, dtype="mixed_bfloat16", **case.options)
+    gates = cell.gates(X[:, 0], cell.get_initial_state(3))
+    assert {keras.backend.standardize_dtype(gate.dtype) for gate in gates} == {"bfloat16"}
+
+
+def test_cells_of_a_layer_are_the_kits():
+    assert type(kit.LSTM(3).cell) is kit.LSTMCell
+    assert type(kit.GRU(3).cell) is kit.GRUCell
+    assert type(kit.SimpleRNN(3).cell) is kit.SimpleRNNCell

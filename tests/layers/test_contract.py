@@ -1,0 +1,232 @@
+"""What every layer owes Keras: wherever `keras.layers.X` stands, ours can stand."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_rnnkit as kit
+from tests.support.cases import CASES, MASKS, by_name, to_numpy
+
+X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+
+ARGUMENTS = {
+    "use_bias": True,
+    "kernel_initializer": "he_normal",
+    "recurrent_initializer": "glorot_normal",
+    "bias_initializer": "ones",
+    "kernel_regularizer": "l2",
+    "recurrent_regularizer": "l1",
+    "bias_regularizer": "l2",
+    "kernel_constraint": "max_norm",
+    "recurrent_constraint": "unit_norm",
+    "bias_constraint": "non_neg",
+    "dropout": 0.25,
+    "recurrent_dropout": 0.125,
+    "seed": 3,
+    "activation": "relu",
+}
+LAYER_ARGUMENTS = {
+    "activity_regularizer": "l2",
+    "return_sequences": True,
+    "return_state": True,
+    "go_backwards": True,
+    "stateful": True,
+    "unroll": True,
+    "zero_output_for_mask": True,
+    "trainable": False,
+    "dtype": "mixed_bfloat16",
+}
+
+
+def assert_same(a, b):
+    for mine, other in zip(keras.tree.flatten(a), keras.tree.flatten(b), strict=True):
+        np.testing.assert_allclose(to_numpy(mine), to_numpy(other), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_every_argument_survives_the_config(case):
+    layer = case.layer(3, **case.options, **ARGUMENTS, **LAYER_ARGUMENTS)
+    config = layer.get_config()
+    copy = case.layer.from_config(config).get_config()
+    assert copy == config
+    cell = case.cell(3, **case.options, **ARGUMENTS)
+    assert case.cell.from_config(cell.get_config()).get_config() == cell.get_config()
+    assert set(ARGUMENTS) <= set(cell.get_config())
+    for name in (*ARGUMENTS, *LAYER_ARGUMENTS, *case.options):
+        assert name in config or name == "dtype"
+    assert config["dropout"] == 0.25
+    assert isinstance(copy["activity_regularizer"], dict)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_registered_under_the_package(case):
+    for kind in (case.layer, case.cell):
+        assert keras.saving.get_registered_name(kind) == f"keras_rnnkit>{kind.__name__}"
+    assert issubclass(case.layer, case.keras_layer)
+    assert issubclass(case.cell, case.keras_cell)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_functional_wrapped_saved_and_cloned(case, tmp_path):
+    inputs = keras.Input((2, 5, 4))
+    each = keras.layers.TimeDistributed(case.layer(3, **case.options))(inputs)
+    both = keras.layers.Bidirectional(case.layer(2, return_sequences=True, **case.options))(each)
+    model = keras.Model(inputs, case.layer(2, **case.options)(both))
+    x = np.stack([X, -X], axis=1)
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    want = to_numpy(model(x))
+    assert_same(keras.models.load_model(tmp_path / "model.keras")(x), want)
+    clone = keras.models.clone_model(model)
+    assert not np.allclose(to_numpy(clone(x)), want)
+    clone.load_weights(tmp_path / "model.weights.h5")
+    assert_same(clone(x), want)
+
+
+class Encoder(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.encode = kit.LSTM(3, return_state=True)
+        self.decode = kit.LSTM(3, return_sequences=True)
+
+    def call(self, x):
+        _, *states = self.encode(x)
+        return self.decode(x, initial_state=states)
+
+
+def test_encoder_and_decoder_functional_and_subclassed():
+    model = Encoder()
+    subclassed = to_numpy(model(X))
+    inputs = keras.Input((5, 4))
+    _, *states = model.encode(inputs)
+    functional = keras.Model(inputs, model.decode(inputs, initial_state=states))
+    assert_same(functional(X), subclassed)
+    model.compile("adam", "mse")
+    model.fit(X, np.zeros((3, 5, 3)), verbose=0)
+    assert not np.allclose(to_numpy(model(X)), subclassed)
+
+
+def test_masking_layer():
+    x = X.copy()
+    x[:, 3:] = 0
+    model = keras.Sequential([keras.Input((None, 4)), keras.layers.Masking(), kit.LSTM(3)])
+    assert_same(model(x), model(X[:, :3]))
+    assert_same(model.predict(x, verbose=0), model.predict(X[:, :3], verbose=0))
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_padding_is_as_if_it_were_not_there(case):
+    layer = case.layer(3, return_state=True, **case.options)
+    short = layer(X[:, 1:4])
+    for left, right in ((2, 0), (0, 2), (1, 1)):
+        padded = np.pad(X[:, 1:4], ((0, 0), (left, right), (0, 0)), constant_values=9)
+        mask = np.pad(np.ones((3, 3), bool), ((0, 0), (left, right)))
+        assert_same(layer(padded, mask=mask), short)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_mixed_precision(case, policy):
+    layer = case.layer(
+        3, dtype=policy, return_state=True, return_gates=True, stateful=True, **case.options
+    )
+    output, *states, trace = layer(X, mask=MASKS["holes"])
+    reference = case.layer(3, **case.options)
+    reference.build((3, 5, 4))
+    reference.set_weights(layer.get_weights())
+    for tensor in (output, *states, trace.candidate):
+        assert keras.backend.standardize_dtype(tensor.dtype) == layer.compute_dtype
+    assert layer.states[0].dtype == layer.variable_dtype
+    want = to_numpy(reference(X, mask=MASKS["holes"]))
+    got = to_numpy(output).astype("float32")
+    np.testing.assert_allclose(got, want, atol=0.03)
+
+
+def test_dynamic_time_and_batch():
+    model = keras.Sequential([keras.Input((None, 4)), kit.GRU(3, return_sequences=True)])
+    assert model.output_shape == (None, None, 3)
+    assert model.predict(X, verbose=0).shape == (3, 5, 3)
+    assert model.predict(X[:2, :3], verbose=0).shape == (2, 3, 3)
+
+
+def test_dropout_is_drawn_once_a_sequence():
+    layer = kit.SimpleRNN(
+        40, dropout=0.5, seed=0, use_bias=False, recurrent_initializer="zeros",
+        kernel_initializer="identity", activation="linear", return_sequences=True,
+    )  # fmt: skip
+    outputs = to_numpy(layer(np.ones((2, 6, 40), "float32"), training=True))
+    assert set(np.unique(outputs)) == {0.0, 2.0}
+    assert (outputs == outputs[:, :1]).all()
+    assert (outputs[0, 0] != outputs[1, 0]).any()
+
+
+def test_foreign_cells_with_dropout_train_on_every_backend():
+    class Noisy(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.state_size = 4
+            self.drop = keras.layers.Dropout(0.5, seed=1)
+
+        def call(self, inputs, states, training=False):
+            hidden = ops.tanh(self.drop(inputs, training=training) + states[0])
+            return hidden, [hidden]
+
+    model = keras.Sequential([keras.Input((5, 4)), kit.RNN(Noisy()), keras.layers.Dense(1)])
+    model.layers[0](X, training=True)
+    model.compile("adam", "mse")
+    model.fit(X, X[:, 0, :1], epochs=2, verbose=0)
+    assert np.isfinite(model.predict(X, verbose=0)).all()
+
+
+def test_activity_regularizer_of_a_simple_rnn_counts():
+    """keras.layers.SimpleRNN takes the argument and drops it."""
+    layer = kit.SimpleRNN(3, activity_regularizer="l2")
+    output = to_numpy(layer(X))
+    np.testing.assert_allclose(to_numpy(layer.losses[0]), 0.01 * (output**2).sum() / 3, rtol=1e-5)
+
+
+PARAMETERS = [(kit.LSTM, 16, 800), (kit.LSTM, 8, 544), (kit.GRU, 16, 624), (kit.SimpleRNN, 16, 200)]
+
+
+@pytest.mark.parametrize(("kind", "features", "count"), PARAMETERS)
+def test_parameters_of_the_chapter(kind, features, count):
+    layer = kind(8)
+    layer.build((None, 100, features))
+    assert layer.count_params() == count
+
+
+ERRORS = {
+    "rank 2": (lambda: kit.RNN(kit.GRUCell(3))(X[:, 0]), "return_sequences=True"),
+    "no steps": (lambda: kit.LSTM(3)(X[:, :0]), "at least one time step"),
+    "units": (lambda: kit.LSTM(3.0), "positive integer, but 3.0"),
+    "no units": (lambda: kit.GRUCell(0), "positive integer, but 0"),
+    "rate": (lambda: kit.GRU(3, dropout=1.5), r"in \[0, 1\), but 1.5"),
+    "recurrent rate": (lambda: kit.GRU(3, recurrent_dropout=-1), r"in \[0, 1\), but -1"),
+    "mask": (lambda: kit.LSTM(3)(X, mask=np.ones((3, 4))), r"\(3, 5\), but \(3, 4\)"),
+    "cudnn": (lambda: kit.LSTM(3, use_cudnn="yes"), "'yes' came"),
+    "unroll": (lambda: kit.LSTM(3, unroll=True)(keras.Input((None, 4))), "known number of time"),
+    "no batch": (lambda: kit.LSTM(3, stateful=True)(keras.Input((5, 4))), "fixed batch size"),
+    "regularized trace": (
+        lambda: kit.LSTM(3, return_gates=True, activity_regularizer="l2"),
+        "ActivityRegularization",
+    ),
+    "cell states": (
+        lambda: kit.LSTMCell(3).gates(X[:, 0], [np.zeros((3, 3))]),
+        r"2 tensor\(s\) \(hidden, cell\)",
+    ),
+    "cell": (lambda: kit.RNN(keras.layers.Dense(3)), "state_size"),
+}
+
+
+@pytest.mark.parametrize(("misuse", "message"), ERRORS.values(), ids=ERRORS)
+def test_a_misuse_is_explained(misuse, message):
+    with pytest.raises(ValueError, match=message):
+        misuse()
+
+
+def test_another_batch_size_in_a_stateful_layer_is_explained():
+    layer = kit.LSTM(3, stateful=True)
+    layer(X)
+    with pytest.raises(ValueError, match=r"batch of 2 came\. Feed batches of 3"):
+        layer(X[:2])
