@@ -18,8 +18,8 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keeps the best model in one `.keras` file, and guards the run it stands first in.
 
     Beside what `keras.callbacks.ModelCheckpoint` does, it refuses to start over files that exist,
-    raises a `ValueError` when the monitor will never be in the logs, and leaves
-    an epoch alone whose figure was not measured or is NaN: neither can be the best one.
+    raises a `ValueError` when the monitor will never be in the logs, and leaves an epoch alone
+    whose figure was not measured or is NaN: neither can be the best one.
 
     Args:
         file: Where to save the best model.

@@ -15,6 +15,7 @@ from keras_rnnkit.layers._checks import (
     packed,
 )
 from keras_rnnkit.layers._dropout import masks_for
+from keras_rnnkit.layers._fused import can_fuse, run_fused
 from keras_rnnkit.layers._loop import Carry, output_size, run
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 
@@ -151,16 +152,20 @@ class Recurrent:
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
+        training = bool(training)
         with masks_for(self.cell, sequences[:, 0], states):
-            last, steps = run(
-                self.cell,
-                sequences,
-                states,
-                mask,
-                training=bool(training),
-                unroll=self.unroll,
-                record=record,
-            )
+            if can_fuse(self, sequences, mask, record):
+                last, steps = run_fused(self.cell, sequences, states, training)
+            else:
+                last, steps = run(
+                    self.cell,
+                    sequences,
+                    states,
+                    mask,
+                    training=training,
+                    unroll=self.unroll,
+                    record=record,
+                )
         return last, steps, mask
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:
