@@ -28,12 +28,13 @@ def build_model(words: int, length: int) -> tuple[keras.Model, keras.Model]:
 
 def print_gates(trace: Any, words: list[str]) -> None:
     """One line a word: each gate's mean over the units."""
-    kept = keras.ops.convert_to_numpy(trace.mask)[0].astype(bool)
+    kept = keras.ops.convert_to_numpy(trace.mask)[0]
     fields = ("input", "forget", "output")
-    means = {f: keras.ops.convert_to_numpy(getattr(trace, f))[0][kept].mean(-1) for f in fields}
+    means = {f: keras.ops.convert_to_numpy(getattr(trace, f))[0].mean(-1) for f in fields}
     print(f"{'word':<14}" + "".join(f"{field:>8}" for field in fields))
     for step, word in enumerate(words):
-        print(f"{word:<14}" + "".join(f"{means[field][step]:8.2f}" for field in fields))
+        if kept[step]:
+            print(f"{word:<14}" + "".join(f"{means[field][step]:8.2f}" for field in fields))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,11 +59,13 @@ def main(arguments: list[str] | None = None) -> None:
     _, accuracy = model.evaluate(validation.x, validation.y, verbose=0)
     print(f"\nAccuracy on {len(validation.x)} reviews it has not seen: {accuracy:.3f}")
 
-    review = validation.x[:1]
-    words = vocabulary.decode(review[0]).split()
+    # A review with a turn in it, so that the gates have something to do.
+    turning = next(i for i, text in enumerate(validation.texts) if "but ended" in text)
+    review = validation.x[turning : turning + 1]
+    words = vocabulary.decode(review[0], special=True).split()  # one for each of the 20 steps
     probability = float(keras.ops.convert_to_numpy(model(review))[0, 0])
     trace = tracer(review)
-    print(f'\n"{" ".join(words)}"\npositive with probability {probability:.2f}; its gates:\n')
+    print(f'\n"{validation.texts[turning]}"\npositive with probability {probability:.2f}; its gates:\n')
     print_gates(trace, words)
     kit.plots.gates(trace, words, path=options.out, overwrite=True)
     print(f"\nWritten: {options.out}")
