@@ -65,18 +65,48 @@ def build_model(name: str, seed: int) -> keras.Model:
     return model
 
 
+class Reshuffled(keras.utils.PyDataset):
+    """Batches of arrays, in a new order every epoch."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.x, self.y, self.batch_size = x, y, batch_size
+        self.generator = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return -(-len(self.x) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self) -> None:
+        self.order = self.generator.permutation(len(self.x))
+
+
+def training_data(part: kit.data.Split, seed: int) -> dict:
+    """What `fit` trains on, reshuffled every epoch, as the chapter's was.
+
+    With a seed set, Keras 3.15 on TensorFlow puts arrays in the same order in every epoch, which
+    changes the course of the training; there the batches come from `Reshuffled`.
+    """
+    if keras.config.backend() == "tensorflow":
+        return {"x": Reshuffled(part.x, part.y, 64, seed), "shuffle": False}
+    return {"x": part.x, "y": part.y, "batch_size": 64}
+
+
 def run_model(name: str, seed: int, data: kit.data.ImdbData, epochs: int, out: Path) -> dict:
     """Train one model to early stopping, and return its row of `results.json`."""
     model = build_model(name, seed)
     callbacks = kit.callbacks.chapter(out / f"best_{name}_seed{seed}.keras", overwrite=True)
     start = time.perf_counter()
     history = model.fit(
-        data.train.x,
-        data.train.y,
+        **training_data(data.train, seed),
         epochs=epochs,
-        batch_size=64,
         validation_data=(data.validation.x, data.validation.y),
         callbacks=callbacks,
+        validation_batch_size=64,
         verbose=2,
     ).history
     seconds = time.perf_counter() - start

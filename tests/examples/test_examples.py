@@ -82,6 +82,22 @@ def test_chapter_runs_resumes_and_keeps_finished_runs(small_imdb, tmp_path, caps
     assert json.loads((out / "results.json").read_text()) == results
 
 
+def test_every_epoch_has_another_order_of_the_same_reviews():
+    import chapter_09_3 as example
+
+    x = np.arange(10)
+    batches = example.Reshuffled(x, -x, batch_size=4, seed=0)
+    orders = []
+    for _ in range(3):
+        pairs = [batches[i] for i in range(len(batches))]
+        assert [len(a) for a, _ in pairs] == [4, 4, 2]
+        assert all((a == -b).all() for a, b in pairs)
+        orders.append(np.concatenate([a for a, _ in pairs]).tolist())
+        batches.on_epoch_end()
+    assert [sorted(order) for order in orders] == [x.tolist()] * 3
+    assert orders[0] != orders[1] != orders[2]
+
+
 def test_the_published_figures_are_the_chapters():
     path = SHARED / "chapter.json"
     if not path.exists():

@@ -51,7 +51,7 @@ def test_same_numbers_as_keras(case, options, mask):
     assert_same(mine(X, mask=MASKS[mask]), theirs(X, mask=MASKS[mask]))
 
 
-@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.3, 0.3)], ids=str)
+@pytest.mark.parametrize("rates", [(0.3, 0.0), (0.3, 0.3)], ids=str)
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 def test_same_training_as_keras(case, rates):
     """From one global seed: the same first weights, dropout masks, gradients and losses."""
