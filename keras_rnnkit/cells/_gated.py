@@ -1,6 +1,7 @@
 """What every cell of the kit shares: `gates`, then `step`; nothing else happens in a call."""
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import keras
@@ -30,7 +31,7 @@ class GatedCell:
     trace_type: ClassVar[Any] = None
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
-        check_units(type(self).__name__, units)
+        units = checked_units(type(self).__name__, units)
         super().__init__(units, *args, **kwargs)  # type: ignore[call-arg]
         for name in ("dropout", "recurrent_dropout"):
             check_rate(type(self).__name__, name, kwargs.get(name, getattr(self, name)))
@@ -133,13 +134,14 @@ def like(states: Any, new_states: Sequence[Any]) -> Any:
     return list(new_states) if isinstance(states, list | tuple) else new_states[0]
 
 
-def check_units(owner: str, units: Any) -> None:
-    """Refuse a number of units that is not a positive integer."""
-    if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
+def checked_units(owner: str, units: Any) -> int:
+    """The number of units, once it is a positive integer, NumPy's too."""
+    if isinstance(units, bool) or not isinstance(units, Integral) or units <= 0:
         raise ValueError(f"`units` of {owner} must be a positive integer, but {units!r} came.")
+    return int(units)
 
 
 def check_rate(owner: str, name: str, rate: Any) -> None:
     """Refuse a dropout rate outside `[0, 1)`, which Keras would clip or ignore."""
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate < 1:
         raise ValueError(f"`{name}` of {owner} must be a number in [0, 1), but {rate!r} came.")

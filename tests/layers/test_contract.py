@@ -225,6 +225,11 @@ def test_a_misuse_is_explained(misuse, message):
         misuse()
 
 
+def test_numbers_of_numpy_are_numbers():
+    layer = kit.LSTM(np.int64(3), dropout=np.float32(0.25))
+    assert kit.LSTM.from_config(layer.get_config()).units == 3
+
+
 def test_another_batch_size_in_a_stateful_layer_is_explained():
     layer = kit.LSTM(3, stateful=True)
     layer(X)
