@@ -143,5 +143,5 @@ def checked_units(owner: str, units: Any) -> int:
 
 def check_rate(owner: str, name: str, rate: Any) -> None:
     """Refuse a dropout rate outside `[0, 1)`, which Keras would clip or ignore."""
-    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate < 1:
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) < 1:
         raise ValueError(f"`{name}` of {owner} must be a number in [0, 1), but {rate!r} came.")
