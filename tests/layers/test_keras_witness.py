@@ -61,7 +61,9 @@ def test_same_training_as_keras(case, rates):
         options = {"dropout": rates[0], "recurrent_dropout": rates[1], **case.options}
         layers = [kind(4, return_sequences=True, **options), kind(3, **options)]
         model = keras.Sequential([keras.Input((5, 4)), *layers, keras.layers.Dense(1)])
-        model.compile("adam", "mse")
+        # On TensorFlow building the graphs would take most of the time.
+        eagerly = keras.config.backend() == "tensorflow"
+        model.compile("adam", "mse", run_eagerly=eagerly)
         y = X[:, 0, :1]
         fit = model.fit(X, y, epochs=3, batch_size=2, verbose=0, validation_data=(X, y))
         histories.append(fit.history)
