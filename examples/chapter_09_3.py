@@ -13,6 +13,8 @@ import json
 import os
 import platform
 import time
+import zlib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,13 @@ def training_data(part: kit.data.Split, seed: int) -> dict:
     return {"x": part.x, "y": part.y, "batch_size": 64}
 
 
+def version(backend: str) -> str:
+    """The version of the backend that is installed, under whichever name."""
+    names = (backend, f"{backend}-cpu")
+    installed = {d.name: d.version for d in metadata.distributions() if d.name in names}
+    return next(iter(installed.values()), "unknown")
+
+
 def run_model(name: str, seed: int, data: kit.data.ImdbData, epochs: int, out: Path) -> dict:
     """Train one model to early stopping, and return its row of `results.json`."""
     model = build_model(name, seed)
@@ -139,6 +148,7 @@ def open_results(path: Path, settings: dict) -> dict:
             "keras_rnnkit": kit.__version__,
             "keras": keras.__version__,
             "numpy": np.__version__,
+            keras.config.backend(): version(keras.config.backend()),
             "python": platform.python_version(),
         },
         "machine": {
@@ -226,7 +236,9 @@ def main(arguments: list[str] | None = None) -> None:
     data = load_data(options.data, options.limit)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "results.json"
-    results = open_results(path, {"epochs": options.epochs, "limit": options.limit})
+    reviews = zlib.crc32(data.train.x.tobytes())  # so that a resumed run has the same data
+    settings = {"epochs": options.epochs, "limit": options.limit, "reviews": reviews}
+    results = open_results(path, settings)
     wanted = [(name, seed) for seed in options.seeds for name in options.models]
     for number, (name, seed) in enumerate(wanted, start=1):
         if any((run["model"], run["seed"]) == (name, seed) for run in results["runs"]):

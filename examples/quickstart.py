@@ -62,10 +62,12 @@ def main(arguments: list[str] | None = None) -> None:
     # A review with a turn in it, so that the gates have something to do.
     turning = next(i for i, text in enumerate(validation.texts) if "but ended" in text)
     review = validation.x[turning : turning + 1]
-    words = vocabulary.decode(review[0], special=True).split()  # one for each of the 20 steps
+    words = vocabulary.decode(review[0], special=True).split()
     probability = float(keras.ops.convert_to_numpy(model(review))[0, 0])
     trace = tracer(review)
-    print(f'\n"{validation.texts[turning]}"\npositive with probability {probability:.2f}; its gates:\n')
+    print(
+        f'\n"{validation.texts[turning]}"\npositive with probability {probability:.2f}; its gates:\n'
+    )
     print_gates(trace, words)
     kit.plots.gates(trace, words, path=options.out, overwrite=True)
     print(f"\nWritten: {options.out}")

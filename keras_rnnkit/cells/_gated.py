@@ -23,6 +23,7 @@ class GatedCell:
     dropout: float
     get_dropout_mask: Any
     get_recurrent_dropout_mask: Any
+    kernel: Any
     recurrent_dropout: float
     units: int
 

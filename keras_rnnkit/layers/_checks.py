@@ -4,6 +4,8 @@ from typing import Any
 
 from keras import ops, tree
 
+from keras_rnnkit.cells import GatedCell
+
 
 def check_options(layer: Any) -> None:
     """Refuse options that cannot work together, at construction."""
@@ -35,14 +37,26 @@ def check_sequences(layer: Any, shape: Any) -> None:
         )
 
 
+def check_features(layer: Any, shape: Any) -> None:
+    """Refuse sequences of another width than the weights', which a kernel may not notice."""
+    if not (isinstance(layer.cell, GatedCell) and layer.cell.built):
+        return
+    expected = layer.cell.kernel.shape[0]
+    if shape[-1] not in (None, expected):
+        raise ValueError(
+            f"{_name(layer)}: expected sequences with {expected} features, for which its weights "
+            f"were made, but the shape is {tuple(shape)}."
+        )
+
+
 def check_batch(layer: Any, batch: Any) -> None:
     """Refuse, in a stateful layer, a batch of another size than its states'."""
-    if batch is None:
+    if batch is None and layer.states is None:
         raise ValueError(
             f"{_name(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
             "one: `keras.Input(batch_shape=(batch, time, features))`."
         )
-    if layer.states is None:
+    if layer.states is None or batch is None:
         return
     expected = tree.flatten(layer.states)[0].shape[0]
     if batch != expected:
@@ -79,7 +93,8 @@ def packed(layer: Any, states: list[Any]) -> Any:
 
 def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
     """The mask as booleans `(batch, time)`, or `None`."""
-    mask = tree.flatten(mask)[0] if mask is not None else None
+    if isinstance(mask, list | tuple) and len(mask) and not isinstance(mask[0], list | tuple):
+        mask = mask[0]
     if mask is None:
         return None
     mask = ops.cast(ops.convert_to_tensor(mask), "bool")

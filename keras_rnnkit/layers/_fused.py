@@ -1,4 +1,4 @@
-"""The fused path: whole sequences in one kernel, where a rule says that it can serve."""
+"""The fused path on PyTorch: whole sequences in its own kernel, where a rule lets it serve."""
 
 from typing import Any
 
@@ -25,6 +25,7 @@ def can_fuse(layer: Any, sequences: Any, mask: Any, record: bool) -> bool:
         and cell.activation is keras.activations.tanh
         and cell.recurrent_activation is keras.activations.sigmoid
         and cell.use_bias
+        and not cell.recurrent_dropout
         and cell.implementation == 2
         and cell.compute_dtype in ("float32", "float64")
     )

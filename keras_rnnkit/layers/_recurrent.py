@@ -8,6 +8,7 @@ from keras import ops, tree
 
 from keras_rnnkit.layers._checks import (
     check_batch,
+    check_features,
     check_options,
     check_sequences,
     checked_mask,
@@ -56,8 +57,15 @@ class Recurrent:
             self._make_states(sequences_shape[0])
 
     def call(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+        sequences_mask: Any = None,
     ) -> Any:
+        # With a second tensor argument, Keras gives the mask of the input under this name.
+        mask = sequences_mask if mask is None else mask
         last, steps, mask = self._run(
             sequences, initial_state, mask, training=training, record=self.return_gates
         )
@@ -114,9 +122,7 @@ class Recurrent:
         values = self.get_initial_state(batch) if states is None else states
         self._assign(checked_states(self, values, batch, "states"))
 
-    def compute_output_spec(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = False
-    ) -> Any:
+    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
         check_sequences(self, sequences.shape)
         if initial_state is not None:
             checked_states(self, initial_state, sequences.shape[0], "initial_state")
@@ -136,9 +142,19 @@ class Recurrent:
         return [w for w in super().weights if id(w) not in states]  # type: ignore[misc]
 
     def load_own_variables(self, store: Any) -> None:
-        """States come back from a file that has them; a file of plain Keras has none."""
-        if len(store.keys()):
-            super().load_own_variables(store)  # type: ignore[misc]
+        """Load the states, where the file has some that fit; else they stay as they are.
+
+        A file of plain Keras has none, and one of another batch size has others: the weights of a
+        model trained on batches of 32 serve one that is fed single rows.
+        """
+        of_cell = {id(weight) for weight in getattr(self.cell, "weights", ())}
+        if any(id(weight) not in of_cell for weight in self.weights):
+            super().load_own_variables(store)  # type: ignore[misc]  # a subclass with its own
+            return
+        states = [] if self.states is None else tree.flatten(self.states)
+        stored = [store[str(i)] for i in range(len(store.keys()))]
+        if [tuple(value.shape) for value in stored] == [tuple(state.shape) for state in states]:
+            self._assign(stored)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "return_gates": self.return_gates}  # type: ignore[misc]
@@ -147,6 +163,7 @@ class Recurrent:
         self, sequences: Any, initial_state: Any, mask: Any, *, training: Any, record: bool
     ) -> tuple[Carry, Carry, Any]:
         check_sequences(self, sequences.shape)
+        check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         states = self._start(sequences, initial_state)
         if self.go_backwards:
@@ -197,6 +214,8 @@ class Recurrent:
         self.states = packed(self, variables)
 
     def _assign(self, values: Any) -> None:
+        if self.states is None:
+            return
         for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
             variable.assign(value)
 

@@ -1,5 +1,6 @@
 """A layer's trace: the record of its cell, or of each cell of a stack."""
 
+import functools
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -28,8 +29,13 @@ def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:
     states = states if isinstance(states, list | tuple) else [states]
     if shows_gates(cell):
         return cell.trace_type(*gates, *states, mask)
-    names = [f"state_{i}" for i in range(len(states))]
-    return namedtuple("CellTrace", [*names, "mask"])(*states, mask)  # type: ignore[call-arg]
+    return _cell_trace(len(states))(*states, mask)
+
+
+@functools.cache
+def _cell_trace(states: int) -> Any:
+    """One type for each number of states, so that traces of one layer are of one type."""
+    return namedtuple("CellTrace", [*(f"state_{i}" for i in range(states)), "mask"])
 
 
 def trace_spec(cell: Any, states: Any, make: Callable[[Any], Any], mask: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._checks import check_options
 from keras_rnnkit.layers._recurrent import Recurrent
 
 
@@ -65,15 +66,15 @@ class Bidirectional(keras.layers.Bidirectional):
         return_gates: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            layer, merge_mode=merge_mode, weights=weights, backward_layer=backward_layer, **kwargs
-        )
+        super().__init__(layer, merge_mode=merge_mode, backward_layer=backward_layer, **kwargs)
+        self._first_weights = weights
         if return_gates is None:
             return_gates = getattr(layer, "return_gates", False)
         self.return_gates = return_gates
         for direction in (self.forward_layer, self.backward_layer):
             if isinstance(direction, Recurrent):
                 direction.return_gates = return_gates
+                check_options(direction)
             elif return_gates:
                 raise ValueError(
                     f"Bidirectional '{self.name}': `return_gates=True` needs layers of "
@@ -81,22 +82,50 @@ class Bidirectional(keras.layers.Bidirectional):
                     "came."
                 )
 
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        super().build(sequences_shape)
+        if self._first_weights is not None:
+            self.set_weights(self._first_weights)
+
+    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
+        """The traces of both directions, as `return_gates=True` gives them.
+
+        Args:
+            sequences: Tensor `(batch, time, features)`.
+            mask: Boolean tensor `(batch, time)`, false where a step is skipped.
+            initial_state: As in a call.
+
+        Returns:
+            `BidirectionalTrace(forward, backward)`, both in the order of the input's time.
+        """
+        if not self.built:
+            self.build(sequences.shape)
+        first, second = self._halves(initial_state)
+        forward = self.forward_layer.trace(sequences, mask, first)
+        backward = self.backward_layer.trace(sequences, mask, second)
+        return BidirectionalTrace(forward, tree.map_structure(_flipped, backward))
+
     def call(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: Any = None,
+        sequences_mask: Any = None,
     ) -> Any:
+        # With a second tensor argument, Keras gives the mask of the input under this name.
+        mask = sequences_mask if mask is None else mask
         first, second = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=first, mask=mask, training=training)
         backward = self.backward_layer(
             sequences, initial_state=second, mask=mask, training=training
         )
-        return self._join(forward, backward, self._merge, lambda t: ops.flip(t, axis=1))
+        return self._join(forward, backward, self._merge, _flipped)
 
-    def compute_output_spec(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None
-    ) -> Any:
-        self._halves(initial_state)
-        forward = self.forward_layer.compute_output_spec(sequences)
-        backward = self.backward_layer.compute_output_spec(sequences)
+    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+        first, second = self._halves(initial_state)
+        forward = self.forward_layer.compute_output_spec(sequences, initial_state=first)
+        backward = self.backward_layer.compute_output_spec(sequences, initial_state=second)
         return self._join(forward, backward, self._merged_spec, lambda spec: spec)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
@@ -166,3 +195,7 @@ class Bidirectional(keras.layers.Bidirectional):
                 "came."
             )
         return states[:first], states[first:]
+
+
+def _flipped(tensor: Any) -> Any:
+    return ops.flip(tensor, axis=1)

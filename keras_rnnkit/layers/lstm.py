@@ -42,8 +42,8 @@ class LSTM(Recurrent, keras.layers.LSTM):
         go_backwards: Whether to go through time from the end; what is returned is in that order.
         stateful: Whether a batch starts from the states in which the one before it ended.
         unroll: Whether to write the steps out instead of looping.
-        use_cudnn: `"auto"`, `True` or `False`; kept in the config for Keras. The kit's loop
-            does not use cuDNN.
+        use_cudnn: `"auto"`, `True` or `False`; kept in the config for Keras. Neither the
+            kit's loop nor, on a CPU, PyTorch's kernel uses cuDNN.
         return_gates: Whether to append the trace, last, to what is returned.
         **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
             layer takes.

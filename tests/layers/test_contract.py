@@ -211,6 +211,16 @@ ERRORS = {
         lambda: kit.LSTM(3, return_gates=True, activity_regularizer="l2"),
         "ActivityRegularization",
     ),
+    "regularized traces": (
+        lambda: kit.Bidirectional(kit.LSTM(3, activity_regularizer="l2"), return_gates=True),
+        "ActivityRegularization",
+    ),
+    "bidirectional states": (
+        lambda: kit.Bidirectional(kit.GRU(3))(
+            keras.Input((5, 4)), initial_state=[keras.Input((7,))] * 2
+        ),
+        "`initial_state` to hold 1",
+    ),
     "cell states": (
         lambda: kit.LSTMCell(3).gates(X[:, 0], [np.zeros((3, 3))]),
         r"2 tensor\(s\) \(hidden, cell\)",
@@ -223,6 +233,48 @@ ERRORS = {
 def test_a_misuse_is_explained(misuse, message):
     with pytest.raises(ValueError, match=message):
         misuse()
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_another_width_than_the_weights_is_explained(case):
+    layer = case.layer(3, **case.options)
+    layer(X)
+    for width in (2, 40):
+        with pytest.raises(ValueError, match="expected sequences with 4 features"):
+            layer(np.ones((3, 5, width), "float32"))
+        with pytest.raises(ValueError, match="expected sequences with 4 features"):
+            layer.trace(np.ones((3, 5, width), "float32"))
+
+
+def stateful_model(batch, stateful=True):
+    inputs = keras.Input(batch_shape=(batch, 5, 4))
+    return keras.Model(inputs, kit.LSTM(3, stateful=stateful, name="lstm")(inputs))
+
+
+@pytest.mark.parametrize(("batch", "stateful"), [(1, True), (3, False)], ids=["batch", "stateless"])
+def test_weights_of_a_stateful_model_serve_others(batch, stateful, tmp_path):
+    trained = stateful_model(3)
+    trained(X)
+    trained.save_weights(tmp_path / "model.weights.h5")
+    kit.reset_states(trained)
+    other = stateful_model(batch, stateful)
+    other.load_weights(tmp_path / "model.weights.h5")
+    assert_same(other(X[:batch]), to_numpy(trained(X))[:batch])
+
+
+def test_first_weights_of_a_bidirectional_are_used():
+    weights = kit.Bidirectional(kit.GRU(3))
+    weights.build((None, 5, 4))
+    given = [np.ones_like(w) for w in weights.get_weights()]
+    layer = kit.Bidirectional(kit.GRU(3), weights=given)
+    layer(X)
+    assert_same(layer.get_weights(), given)
+
+
+def test_a_mask_in_plain_lists():
+    mask = MASKS["holes"]
+    layer = kit.LSTM(3)
+    assert_same(layer.trace(X, mask=mask.tolist()), layer.trace(X, mask=mask))
 
 
 def test_numbers_of_numpy_are_numbers():

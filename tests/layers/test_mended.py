@@ -192,6 +192,25 @@ def test_implementation_1_with_dropout_trains(kind):
     assert not np.allclose(trained, to_numpy(layer(X)))
 
 
+@pytest.mark.parametrize("wrap", [lambda layer: layer, kit.Bidirectional], ids=["layer", "both"])
+def test_the_mask_of_an_embedding_holds_beside_an_initial_state(wrap, tmp_path):
+    """keras.layers drops the mask where a decoder is given its encoder's states."""
+    tokens = np.array([[1, 2, 0, 0, 0], [3, 4, 5, 6, 7]])
+    inputs = keras.Input((5,), dtype="int32")
+    vectors = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
+    layer = wrap(kit.GRU(3))
+    states = [keras.Input((3,)) for _ in range(1 if isinstance(layer, kit.GRU) else 2)]
+    model = keras.Model([inputs, *states], layer(vectors, initial_state=states))
+    given = [np.full((2, 3), 0.5, "float32")] * len(states)
+    eager = keras.layers.Embedding(9, 4, weights=model.layers[1].get_weights())(tokens)
+    want = layer(to_numpy(eager), initial_state=given, mask=tokens != 0)
+    close(model([tokens, *given]), want)
+    close(model.predict([tokens, *given], verbose=0), want)
+    model.save(tmp_path / "model.keras")
+    close(keras.models.load_model(tmp_path / "model.keras")([tokens, *given]), want)
+    assert not np.allclose(to_numpy(layer(to_numpy(eager), initial_state=given)), to_numpy(want))
+
+
 class TestInitialStateErrors:
     def test_one_state_for_two(self):
         with pytest.raises(ValueError, match=r"`initial_state` to hold 2 tensor.*but 1 of shape"):

@@ -135,6 +135,7 @@ def test_a_cell_that_overrides_call_is_called():
     layer = kit.RNN(Doubled(3), return_gates=True)
     output, trace = layer(X)
     assert trace._fields == ("state_0", "mask")
+    assert type(trace) is type(layer.trace(X))
     assert_same(output, 2 * trace.state_0[:, -1])
 
 
@@ -149,6 +150,7 @@ def test_bidirectional_is_keras_own_with_traces(mode, mask):
     mine.set_weights(theirs.get_weights())
     *rest, trace = mine(X, mask=mask)
     assert_same(rest, theirs(X, mask=mask))
+    assert_same(trace, mine.trace(X, mask=mask))
     assert_same(trace.forward, mine.forward_layer.trace(X, mask=mask))
     backward = mine.backward_layer.trace(X, mask=mask)
     assert_same(trace.backward.forget, to_numpy(backward.forget)[:, ::-1])
