@@ -65,9 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
     words = vocabulary.decode(review[0], special=True).split()
     probability = float(keras.ops.convert_to_numpy(model(review))[0, 0])
     trace = tracer(review)
-    print(
-        f'\n"{validation.texts[turning]}"\npositive with probability {probability:.2f}; its gates:\n'
-    )
+    print(f'\n"{validation.texts[turning]}"')
+    print(f"positive with probability {probability:.2f}; its gates:\n")
     print_gates(trace, words)
     kit.plots.gates(trace, words, path=options.out, overwrite=True)
     print(f"\nWritten: {options.out}")
