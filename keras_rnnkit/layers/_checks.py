@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
@@ -34,6 +35,15 @@ def check_sequences(layer: Any, shape: Any) -> None:
         raise ValueError(
             f"{_name(layer)}: `unroll=True` needs a known number of time steps, but the shape is "
             f"{tuple(shape)}. Give the input a length, or set `unroll=False`."
+        )
+
+
+def check_data(layer: Any, sequences: Any) -> None:
+    """Refuse a symbolic tensor where numbers are needed."""
+    if isinstance(sequences, keras.KerasTensor):
+        raise ValueError(
+            f"{_name(layer)}: `trace` takes data, but a symbolic tensor came. In a model, make the "
+            "layer with `return_gates=True` and use the trace that it returns."
         )
 
 

@@ -8,6 +8,7 @@ from keras import ops, tree
 
 from keras_rnnkit.layers._checks import (
     check_batch,
+    check_data,
     check_features,
     check_options,
     check_sequences,
@@ -95,6 +96,7 @@ class Recurrent:
             The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
             `mask`, `(batch, time)`, in the order in which the layer goes through time.
         """
+        check_data(self, sequences)
         mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
         sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
         if not self.built:

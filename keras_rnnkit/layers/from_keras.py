@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_rnnkit.layers.reset import stateful_layers
+from keras_rnnkit.layers.reset import layers_in, stateful_layers
 
 NAMES = ("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell")
 
@@ -26,7 +26,8 @@ def from_keras(model: Any) -> Any:
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
-        ValueError: If `model` is not built.
+        ValueError: If `model` is not built, or makes its recurrent layers itself, so that its
+            config does not name them.
 
     Example:
 
@@ -46,6 +47,7 @@ def from_keras(model: Any) -> Any:
         )
     config = keras.saving.serialize_keras_object(model)
     copy = keras.saving.deserialize_keras_object(_renamed(config))
+    _check_converted(copy)
     copy.set_weights(model.get_weights())
     for mine, theirs in zip(stateful_layers(copy), stateful_layers(model), strict=True):
         mine.reset_state([state.value for state in tree.flatten(theirs.states)])
@@ -63,3 +65,16 @@ def _renamed(config: Any) -> Any:
     if config.get("module") == "keras.layers" and name in NAMES:
         config |= {"module": "keras_rnnkit.layers", "registered_name": f"keras_rnnkit>{name}"}
     return config
+
+
+def _check_converted(copy: Any) -> None:
+    """Refuse a copy in which a layer of Keras is left: a class that makes its layers itself."""
+    layers = keras.layers
+    kinds = {layers.Bidirectional, layers.GRU, layers.LSTM, layers.RNN, layers.SimpleRNN}
+    left = [layer.name for layer in layers_in(copy) if type(layer) in kinds]
+    if left:
+        raise ValueError(
+            f"`model` '{copy.name}' makes its recurrent layers in its own code, so that its config "
+            f"does not name them: {', '.join(left)} would stay as they are. Put the kit's layers "
+            "there, and load the weights of the Keras model into them."
+        )

@@ -44,7 +44,8 @@ class LSTM(Recurrent, keras.layers.LSTM):
         unroll: Whether to write the steps out instead of looping.
         use_cudnn: `"auto"`, `True` or `False`; kept in the config for Keras. Neither the
             kit's loop nor, on a CPU, PyTorch's kernel uses cuDNN.
-        return_gates: Whether to append the trace, last, to what is returned.
+        return_gates: Whether to append the trace, last, to what is returned. For both directions,
+            ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
         **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
             layer takes.
 

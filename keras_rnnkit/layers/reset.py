@@ -42,7 +42,12 @@ def reset_states(model: Any) -> int:
 
 def stateful_layers(model: Any) -> list[Any]:
     """The recurrent layers in a model that hold states, in the order of its attributes."""
-    return [layer for layer in _walk(model, set()) if _is_stateful(layer)]
+    return [layer for layer in layers_in(model) if _is_stateful(layer)]
+
+
+def layers_in(model: Any) -> list[Any]:
+    """A model or layer, and every layer in it, however nested."""
+    return list(_walk(model, set()))
 
 
 def _is_stateful(layer: Any) -> bool:

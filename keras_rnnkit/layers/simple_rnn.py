@@ -39,7 +39,8 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         stateful: Whether a batch starts from the states in which the one before it ended.
         unroll: Whether to write the steps out instead of looping.
         seed: Integer seed of the dropout masks.
-        return_gates: Whether to append the trace, last, to what is returned.
+        return_gates: Whether to append the trace, last, to what is returned. For both directions,
+            ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
         **kwargs: `name`, `dtype`, `zero_output_for_mask` and what else a Keras layer takes.
 
     Call arguments:

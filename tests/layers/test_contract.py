@@ -221,6 +221,10 @@ ERRORS = {
         ),
         "`initial_state` to hold 1",
     ),
+    "symbolic trace": (
+        lambda: kit.LSTM(3).trace(keras.Input((5, 4))),
+        "`trace` takes data, but a symbolic",
+    ),
     "cell states": (
         lambda: kit.LSTMCell(3).gates(X[:, 0], [np.zeros((3, 3))]),
         r"2 tensor\(s\) \(hidden, cell\)",

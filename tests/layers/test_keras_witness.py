@@ -145,6 +145,23 @@ def test_only_a_built_model_can_be_converted():
         kit.from_keras("model.keras")
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class MakesItsOwn(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.reader = keras.layers.LSTM(3, name="reader")
+
+    def call(self, x):
+        return self.reader(x)
+
+
+def test_a_model_that_cannot_be_converted_is_refused():
+    model = MakesItsOwn()
+    model(X)
+    with pytest.raises(ValueError, match="reader would stay as they are"):
+        kit.from_keras(model)
+
+
 def test_same_numbers_as_torch():
     torch = pytest.importorskip("torch", reason="torch.nn is a witness where torch is installed")
     rng = np.random.default_rng(3)
