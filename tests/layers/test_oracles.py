@@ -66,7 +66,7 @@ def test_outputs_states_and_gates_are_those_of_the_equations(
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
-@hypothesis.settings(max_examples=8, deadline=None)
+@hypothesis.settings(max_examples=5, deadline=None)
 @hypothesis.given(data=st.data())
 def test_any_shape_mask_and_length(case, data):
     batch, time = data.draw(st.integers(1, 4), "batch"), data.draw(st.integers(1, 7), "time")
