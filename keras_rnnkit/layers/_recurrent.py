@@ -167,6 +167,8 @@ class Recurrent:
         check_sequences(self, sequences.shape)
         check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
+        if self.stateful and sequences.shape[0] is None:
+            sequences = self._of_known_batch(sequences)
         states = self._start(sequences, initial_state)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
@@ -186,6 +188,14 @@ class Recurrent:
                     record=record,
                 )
         return last, steps, mask
+
+    def _of_known_batch(self, sequences: Any) -> Any:
+        """The same sequences with the states' batch size, where TensorFlow does not know theirs.
+
+        A batch of another size fails here when it comes, and is not broadcast to the states.
+        """
+        batch = tree.flatten(self.states)[0].shape[0]
+        return ops.reshape(sequences, (batch, ops.shape(sequences)[1], *sequences.shape[2:]))
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:
         """The first states, in the cell's compute dtype."""

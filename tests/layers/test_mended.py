@@ -71,6 +71,14 @@ class TestStatefulCarries:
         for got, want in zip(states_of(layer), carried(layer, BATCHES), strict=True):
             close(got, want)
 
+    def test_and_a_partial_batch_is_refused_not_broadcast(self):
+        model = stateful_model(kit.LSTM(3, stateful=True))
+        assert model.predict(X[:4], batch_size=2, verbose=0).shape == (4, 1)
+        with pytest.raises(
+            Exception, match=r"a batch of 1 came|shape \[2,4\] from a tensor with shape \[1,4\]"
+        ):
+            model.predict(X[:3], batch_size=2, verbose=0)
+
     def test_and_trains_over_many_steps(self):
         model = stateful_model(kit.LSTM(3, stateful=True))
         model.compile("adam", "mse")
