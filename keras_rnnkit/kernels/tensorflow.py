@@ -1,14 +1,86 @@
-"""A scan for TensorFlow that XLA can differentiate.
+"""Whole sequences on TensorFlow, compiled by XLA, and a scan that XLA can differentiate.
 
 `keras.ops.scan` does not tell TensorFlow the number of steps, so XLA cannot give the gradient's
-stacks a size, and training with `jit_compile=True` fails. This one does.
+stacks a size, and training with `jit_compile=True` fails. The scan here does.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 from keras import tree
+
+from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps, backward, forward, shown
+
+_TO = Functions(tf.sigmoid, tf.tanh)
+
+
+def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
+    """The last states, and of the steps what the plan asks for.
+
+    Args:
+        plan: What is fixed.
+        args: The tensors, time first.
+        training: Whether to keep all that the way back needs; if not, it is made again at need.
+    """
+    ahead, back = _compiled(plan, eager=tf.executing_eagerly())
+    structure: list[Any] = []
+
+    @tf.custom_gradient
+    def differentiable(*flat: Any) -> tuple[Any, Any]:
+        packed = tree.pack_sequence_as(args, list(flat))
+        last, steps = ahead(packed, training)
+        structure[:] = [shown(plan, last, steps)]
+
+        def gradients(*d_flat: Any) -> Any:
+            every = steps if training else ahead(packed, True)[1]
+            d_shown = tree.pack_sequence_as(structure[0], list(d_flat))
+            return tree.flatten(back(packed, every, *d_shown))
+
+        return tree.flatten(structure[0]), gradients
+
+    # A variable would count as one that the function closes over, not as an argument.
+    flat = differentiable(*map(tf.convert_to_tensor, tree.flatten(args)))
+    return tree.pack_sequence_as(structure[0], flat)
+
+
+@functools.cache
+def _compiled(plan: Plan, eager: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The kernel and its way back: in a graph compiled by XLA, whether or not the model is.
+
+    Eagerly they run as they are, since compiling takes longer than a call.
+    """
+
+    def ahead(args: Any, save: bool) -> Any:
+        return forward(plan, args, _TO, _scan, save)
+
+    def back(args: Any, steps: Any, d_last: Any, d_steps: Any) -> Any:
+        return backward(plan, args, steps, d_last, d_steps, _TO, _scan)
+
+    if eager:
+        return ahead, back
+    compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+    return compiled(ahead), compiled(back)
+
+
+def _scan(
+    step: Callable[..., Any], carry: Any, xs: Any, widths: Any, reverse: bool = False
+) -> tuple[Any, Any]:
+    like = tree.flatten(carry)[0]
+    kinds = [(like.dtype, (like.shape[0], width)) for width in widths]
+    return _loop(step, carry, xs, kinds, reverse)
+
+
+def of_batch(tensor: Any, batch: int) -> Any:
+    """The same tensor, of a known batch size; another one fails when it comes.
+
+    Args:
+        tensor: `(batch, ...)`, where the batch size may be unknown.
+        batch: What it must be.
+    """
+    return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])
 
 
 def scan(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
@@ -22,26 +94,40 @@ def scan(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
     Returns:
         The last carry, and the carries of every step, each `(time, ...)`.
     """
+
+    def flat_step(carry: Any, current: Any) -> tuple[Any, Any]:
+        new, _ = step(carry, current)
+        return new, tree.flatten(new)
+
+    init = tree.map_structure(tf.convert_to_tensor, init)
+    kinds = [(value.dtype, value.shape) for value in tree.flatten(init)]
+    last, steps = _loop(flat_step, init, xs, kinds)
+    return last, tree.pack_sequence_as(init, steps)
+
+
+def _loop(
+    step: Callable[..., Any], carry: Any, xs: Any, kinds: Any, reverse: bool = False
+) -> tuple[Any, list[Any]]:
+    """Run over time, collecting a list of tensors of the dtypes and shapes in `kinds`."""
     flat = [tf.convert_to_tensor(x) for x in tree.flatten(xs)]
     length = flat[0].shape[0] if flat[0].shape[0] is not None else tf.shape(flat[0])[0]
     sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat]
-    carry = [tf.convert_to_tensor(value) for value in tree.flatten(init)]
 
-    def body(t: Any, carry: Any, targets: Any) -> tuple[Any, Any, Any]:
+    def body(i: Any, states: Any, targets: Any) -> tuple[Any, Any, Any]:
+        t = length - 1 - i if reverse else i
         current = tree.pack_sequence_as(xs, [source.read(t) for source in sources])
-        new, _ = step(tree.pack_sequence_as(init, list(carry)), current)
-        new = [_shaped(value, old) for value, old in zip(tree.flatten(new), carry, strict=True)]
-        targets = [target.write(t, value) for target, value in zip(targets, new, strict=True)]
-        return t + 1, new, targets
+        new, kept = step(tree.pack_sequence_as(carry, list(states)), current)
+        new = [_shaped(value, old) for value, old in zip(tree.flatten(new), states, strict=True)]
+        targets = [target.write(t, value) for target, value in zip(targets, kept, strict=True)]
+        return i + 1, new, targets
 
     _, last, targets = tf.while_loop(
-        lambda t, *_: t < length,
+        lambda i, *_: i < length,
         body,
-        (0, carry, [_array(value.dtype, length, value.shape) for value in carry]),
+        (0, tree.flatten(carry), [_array(dtype, length, shape) for dtype, shape in kinds]),
         maximum_iterations=length,
     )
-    steps = [target.stack() for target in targets]
-    return tree.pack_sequence_as(init, last), tree.pack_sequence_as(init, steps)
+    return tree.pack_sequence_as(carry, last), [target.stack() for target in targets]
 
 
 def _array(dtype: Any, length: Any, shape: Any) -> Any:

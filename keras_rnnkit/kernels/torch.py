@@ -1,56 +1,154 @@
-"""Whole sequences through PyTorch's own recurrent kernels, which serve CPUs too.
+"""Whole sequences on PyTorch: in its own kernels where they serve, else in a loop.
 
-PyTorch packs the weights transposed, the LSTM in Keras' order `i, f, g, o` and the GRU as
-`r, z, n` where Keras has `z, r, h`.
+Whichever it is, the backward pass is not recorded step by step: what a small layer costs on
+PyTorch is the number of operations, and what a large one costs is the traffic of the gradients.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from keras import tree
+
+from keras_rnnkit.kernels._cells import LSTM, Functions
+from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps, backward, forward, shown
+from keras_rnnkit.kernels._torch_gru import gru
+
+_TO = Functions(torch.sigmoid, torch.tanh)
 
 
-def lstm(x: Any, states: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> tuple[Any, Any]:
-    """An LSTM of tanh and sigmoid.
-
-    Args:
-        x: `(batch, time, features)`.
-        states: `[hidden, cell]`, each `(batch, units)`.
-        kernel: `(features, 4 * units)`.
-        recurrent_kernel: `(units, 4 * units)`.
-        bias: `(4 * units,)`.
-
-    Returns:
-        The outputs `(batch, time, units)`, and the last `[hidden, cell]`.
-    """
-    weights = [kernel.T, recurrent_kernel.T, bias, torch.zeros_like(bias)]
-    first = [state[None] for state in states]
-    outputs, hidden, cell = torch.lstm(x, first, weights, *_OPTIONS)
-    return outputs, [hidden[0], cell[0]]
-
-
-def gru(x: Any, states: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> tuple[Any, Any]:
-    """A GRU of tanh and sigmoid that resets after the matrix product.
+def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
+    """The last states, and of the steps what the plan asks for.
 
     Args:
-        x: `(batch, time, features)`.
-        states: `[hidden]`, `(batch, units)`.
-        kernel: `(features, 3 * units)`.
-        recurrent_kernel: `(units, 3 * units)`.
-        bias: `(2, 3 * units)`.
-
-    Returns:
-        The outputs `(batch, time, units)`, and the last `[hidden]`.
+        plan: What is fixed; its method is "native", "in place" (a GRU without recurrent dropout
+            that records nothing), or one of those that the backends share.
+        args: The tensors, time first.
+        training: Not needed here: what the way back takes is kept where a gradient is asked for.
     """
-    kernel, recurrent_kernel, bias = map(_reset_first, (kernel, recurrent_kernel, bias))
-    weights = [kernel.T, recurrent_kernel.T, bias[0], bias[1]]
-    outputs, hidden = torch.gru(x, states[0][None], weights, *_OPTIONS)
-    return outputs, [hidden[0]]
+    if plan.method not in ("native", "in place"):
+        return _shared(plan, args)
+    outputs, last = (_native if plan.method == "native" else _in_place)(plan, args)
+    return last, Steps([outputs][: int(plan.sequences)], [], [])
+
+
+def on_gpu(tensor: Any) -> bool:
+    """Whether the tensor lies on a GPU that has cuDNN."""
+    return tensor.device.type == "cuda"
+
+
+def _native(plan: Plan, args: Arguments) -> tuple[Any, Any]:
+    """PyTorch's LSTM (oneDNN's on a CPU, cuDNN's on a GPU) and GRU.
+
+    They know no masks, so kept steps move to the front, in their order; behind them an additional
+    input, one where there is nothing, holds the states where they are.
+    """
+    (x,), kernel = args.inputs, args.kernel
+    if args.keep:
+        order, real, index = _to_front(args.keep[0])
+        x = torch.cat([x.gather(0, order.expand(x.shape)), (~real).to(x.dtype)], dim=-1)
+        kernel = torch.cat([kernel, _hold(plan.cell, kernel)])
+    if plan.cell is LSTM:
+        packed = [kernel, args.recurrent_kernel, args.bias, torch.zeros_like(args.bias)]
+    else:
+        packed = [_reset_first(w) for w in (kernel, args.recurrent_kernel, *args.bias)]
+    weights = [packed[0].T, packed[1].T, *packed[2:]]
+    first = [state[None].contiguous() for state in args.states]
+    if plan.cell is LSTM:
+        outputs, *last = torch.lstm(x, first, weights, *_OPTIONS)
+    else:
+        outputs, *last = torch.gru(x, first[0], weights, *_OPTIONS)
+    last = [state[0] for state in last]
+    if args.keep:
+        # In the order of the input again; before the first kept step, the initial state.
+        before = args.states[0][None]
+        wanted = index if plan.sequences else index[-1:]
+        outputs = outputs.gather(0, wanted.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
+        outputs = torch.where(wanted < 0, before, outputs)
+    return outputs, [outputs[-1], *last[1:]]
 
 
 # has_biases, num_layers, dropout, train, bidirectional, batch_first
-_OPTIONS = (True, 1, 0.0, False, False, True)
+_OPTIONS = (True, 1, 0.0, False, False, False)
+
+
+def _to_front(keep: Any) -> tuple[Any, Any, Any]:
+    """How to move kept steps to the front, what is real there, and where each step went."""
+    order = torch.argsort((~keep).to(torch.uint8), dim=0, stable=True)
+    return order, keep.gather(0, order), keep.to(torch.int64).cumsum(0) - 1
+
+
+def _hold(cell: Any, kernel: Any) -> Any:
+    """A row of the input kernel that shuts the states off from a step.
+
+    An LSTM's input gate closes and its forget gate opens; a GRU's update gate opens.
+    """
+    count = 4 if cell is LSTM else 3
+    signs = [-1.0, 1.0, 0.0, 0.0] if cell is LSTM else [1.0, 0.0, 0.0]
+    values = torch.tensor(signs, dtype=kernel.dtype, device=kernel.device) * _FAR
+    return values.repeat_interleave(kernel.shape[1] // count)[None]
+
+
+_FAR = 1e4  # sigmoid(1e4) is 1 and sigmoid(-1e4) is 0 in every dtype
 
 
 def _reset_first(weight: Any) -> Any:
+    """PyTorch packs a GRU as `r, z, n`, where Keras has `z, r, h`."""
     update, reset, candidate = weight.chunk(3, dim=-1)
     return torch.cat([reset, update, candidate], dim=-1)
+
+
+def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Any]:
+    keep = args.keep[0] if args.keep else None
+    weights = (args.kernel, args.recurrent_kernel, args.bias)
+    outputs, last = gru(args.inputs[0], args.states[0], *weights, keep)
+    return outputs, [last]
+
+
+def _shared(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
+    structure: list[Any] = []
+    flat = _Differentiable.apply(plan, args, structure, *tree.flatten(args))
+    return tree.pack_sequence_as(structure[0], list(flat))
+
+
+class _Differentiable(torch.autograd.Function):
+    """The shared kernel with its own way back."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, like: Arguments, structure: Any, *flat: Any) -> Any:
+        save = any(ctx.needs_input_grad)
+        last, steps = forward(plan, tree.pack_sequence_as(like, list(flat)), _TO, _scan, save)
+        result = shown(plan, last, steps)
+        structure.append(tree.map_structure(_nothing, result))
+        if save:
+            ctx.plan, ctx.structure = plan, tree.map_structure(_nothing, (like, steps, result))
+            ctx.save_for_backward(*flat, *tree.flatten(steps))
+        return tuple(tree.flatten(result))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        like, steps, result = ctx.structure
+        args, steps = tree.pack_sequence_as((like, steps), list(ctx.saved_tensors))
+        gradients = tree.pack_sequence_as(result, list(gradients))
+        d_last, d_steps = gradients
+        found = backward(ctx.plan, args, steps, d_last, d_steps, _TO, _scan)
+        return None, None, None, *tree.flatten(found)
+
+
+def _nothing(_: Any) -> int:
+    """What stands for a tensor in a structure."""
+    return 0
+
+
+def _scan(
+    step: Callable[..., Any], carry: Any, xs: Any, widths: Any, reverse: bool = False
+) -> tuple[Any, Any]:
+    steps = list(zip(*(x.unbind(0) for x in tree.flatten(xs)), strict=True))
+    kept = []
+    for current in reversed(steps) if reverse else steps:
+        carry, values = step(carry, tree.pack_sequence_as(xs, list(current)))
+        kept.append(values)
+    if reverse:
+        kept.reverse()
+    return carry, [torch.stack(values) for values in zip(*kept, strict=True)]

@@ -1,6 +1,7 @@
 """Recurrent layers: sequences in, sequences out, gates on request."""
 
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
+from keras_rnnkit.layers.explain import Explanation, explain
 from keras_rnnkit.layers.from_keras import from_keras
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
@@ -14,7 +15,9 @@ __all__ = [
     "RNN",
     "Bidirectional",
     "BidirectionalTrace",
+    "Explanation",
     "SimpleRNN",
+    "explain",
     "from_keras",
     "reset_states",
 ]

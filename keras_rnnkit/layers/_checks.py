@@ -6,10 +6,16 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
+from keras_rnnkit.layers._paths import PATHS
 
 
 def check_options(layer: Any) -> None:
-    """Refuse options that cannot work together, at construction."""
+    """Refuse options that cannot work, or not together, at construction."""
+    if layer.asked_path not in PATHS:
+        raise ValueError(
+            f"{_name(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}, but "
+            f"{layer.asked_path!r} came."
+        )
     if layer.return_gates and layer.activity_regularizer is not None:
         raise ValueError(
             f"{_name(layer)}: `activity_regularizer` would be applied to the trace too, so it "

@@ -1,45 +1,177 @@
-"""The fused path on PyTorch: whole sequences in its own kernel, where a rule lets it serve."""
+"""From a layer to its path: the request, the kernel's tensors, and what comes back."""
 
 from typing import Any
 
 import keras
-from keras import ops
+from keras import ops, tree
 
-from keras_rnnkit.cells import GRUCell, LSTMCell
+from keras_rnnkit.cells import GRUCell, LSTMCell, SimpleRNNCell
+from keras_rnnkit.kernels import _cells
+from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers._loop import Carry
+from keras_rnnkit.layers._paths import Choice, Request, choose
+
+_KERNELS = {
+    "LSTM": _cells.LSTM,
+    "GRU": _cells.GRU,
+    "GRU, reset before": _cells.GRUResetBefore,
+    "SimpleRNN": _cells.SimpleRNN,
+}
 
 
-def can_fuse(layer: Any, sequences: Any, mask: Any, record: bool) -> bool:
-    """Whether PyTorch's kernel computes what the layer is asked for.
-
-    It wants a CPU, no mask, no gates to show, the default activations, a bias, no recurrent
-    dropout and at most one input dropout mask for all gates.
-    """
-    cell = layer.cell
-    return (
-        keras.config.backend() == "torch"
-        and (type(cell) is LSTMCell or (type(cell) is GRUCell and cell.reset_after))
-        and sequences.device.type == "cpu"
-        and mask is None
-        and not (record or layer.unroll)
-        and cell.activation is keras.activations.tanh
-        and cell.recurrent_activation is keras.activations.sigmoid
-        and cell.use_bias
-        and not cell.recurrent_dropout
-        and cell.implementation == 2
-        and cell.compute_dtype in ("float32", "float64")
+def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Request:
+    """What a layer asks of the rule."""
+    cell, name = layer.cell, kernel_name(layer.cell)
+    common = Request(
+        path=layer.asked_path,
+        backend=keras.config.backend(),
+        cell=name,
+        unroll=layer.unroll,
+        masked=masked,
+        record=record,
+        training=training,
+    )
+    if name is None:
+        return common
+    activations = [cell.activation is keras.activations.tanh]
+    if name != "SimpleRNN":
+        activations.append(cell.recurrent_activation is keras.activations.sigmoid)
+    return common._replace(
+        gpu=_on_gpu(layer),
+        keras_layer=isinstance(layer, keras.layers.LSTM | keras.layers.GRU),
+        units=cell.units,
+        dtype=cell.compute_dtype,
+        default_activations=all(activations),
+        use_bias=cell.use_bias,
+        use_cudnn=getattr(layer, "use_cudnn", False) is not False,
+        dropout_per_gate=bool(cell.dropout) and getattr(cell, "implementation", 2) == 1,
+        recurrent_dropout=bool(cell.recurrent_dropout),
     )
 
 
-def run_fused(cell: Any, sequences: Any, states: Any, training: bool) -> tuple[Carry, Carry]:
-    """The last carry, and the outputs of every step, as the loop returns them."""
+def kernel_name(cell: Any) -> str | None:
+    """The name of a cell's kernel; a subclass may compute something else, so it has none."""
+    if type(cell) is GRUCell:
+        return "GRU" if cell.reset_after else "GRU, reset before"
+    return {LSTMCell: "LSTM", SimpleRNNCell: "SimpleRNN"}.get(type(cell))
+
+
+def choice_for(layer: Any, **asked: bool) -> Choice:
+    """The path of a layer, or an error that names it."""
+    try:
+        return choose(request_for(layer, **asked))
+    except ValueError as error:
+        raise ValueError(f"{type(layer).__name__} '{layer.name}': {error}") from None
+
+
+def run_fused(
+    layer: Any, method: str, sequences: Any, states: Any, mask: Any, *, training: bool, record: bool
+) -> tuple[Carry, Carry]:
+    """The last carry, and the carry of every step, as the portable loop returns them.
+
+    Args:
+        layer: The layer; its dropout masks are drawn.
+        method: How the kernel is to go about it.
+        sequences: `(batch, time, features)`.
+        states: The first states.
+        mask: `(batch, time)`, or `None`.
+        training: Whether dropout applies.
+        record: Whether gates and states are asked for.
+    """
+    cell = layer.cell
+    kernel = _KERNELS[kernel_name(cell)]  # type: ignore[index]
+    plan = Plan(kernel, method, layer.return_sequences or record, record)
+    kernel_weights, recurrent_weights, bias = _weights(cell)
+    args = Arguments(
+        inputs=_inputs(cell, sequences, training),
+        states=list(states),
+        kernel=kernel_weights,
+        recurrent_kernel=recurrent_weights,
+        bias=bias,
+        keep=[] if mask is None else [ops.swapaxes(mask, 0, 1)[..., None]],
+        drop=_recurrent_masks(cell, states, training),
+    )
+    last, steps = _backend().run(plan, args, training)
+    states = tree.pack_sequence_as(states, tree.flatten(last))
+    every, gates = tree.map_structure(_batch_first, (steps.states, steps.gates))
+    if not record:
+        return Carry(last[0], states, ()), Carry(every[0] if every else None, (), ())
+    gates = cell.gates_type(*(_hidden(gate, mask) for gate in gates))
+    return Carry(last[0], states, ()), Carry(every[0], every, gates)
+
+
+def run_keras(layer: Any, sequences: Any, states: Any, *, training: bool) -> tuple[Carry, Carry]:
+    """The same by Keras' own layer, which finds cuDNN."""
+    own = keras.layers.LSTM if isinstance(layer, keras.layers.LSTM) else keras.layers.GRU
+    backwards, layer.go_backwards = layer.go_backwards, False  # the sequences are turned already
+    try:
+        output, outputs, last = own.inner_loop(layer, sequences, states, None, training)
+    finally:
+        layer.go_backwards = backwards
+    last = tree.pack_sequence_as(states, tree.flatten(last))
+    return Carry(output, last, ()), Carry(outputs, (), ())
+
+
+def of_batch(sequences: Any, batch: int) -> Any:
+    """The same sequences with a batch size that the backend did not know yet."""
+    return _backend().of_batch(sequences, batch)
+
+
+def _backend() -> Any:
+    """The kernels of the backend that runs."""
+    name = keras.config.backend()
+    if name == "jax":
+        from keras_rnnkit.kernels import jax
+
+        return jax
+    if name == "tensorflow":
+        from keras_rnnkit.kernels import tensorflow
+
+        return tensorflow
     from keras_rnnkit.kernels import torch
 
-    if training and cell.dropout:
-        sequences = sequences * cell.get_dropout_mask(sequences[:, 0])[:, None]
-    kernel = torch.lstm if type(cell) is LSTMCell else torch.gru
-    weights = (cell.kernel, cell.recurrent_kernel, cell.bias)
-    tensors = [ops.convert_to_tensor(w, dtype=cell.compute_dtype) for w in weights]
+    return torch
+
+
+def _on_gpu(layer: Any) -> bool:
+    if keras.config.backend() == "torch":
+        return layer.cell.built and layer.cell.kernel.value.device.type == "cuda"
+    names = keras.distribution.list_devices()
+    return any(name.startswith(("cuda", "gpu", "rocm")) for name in names)
+
+
+def _inputs(cell: Any, sequences: Any, training: bool) -> list[Any]:
+    """The inputs, time first, after dropout: one tensor, or one for each gate."""
     x = ops.convert_to_tensor(sequences, dtype=cell.compute_dtype)
-    outputs, last = kernel(x, states, *tensors)
-    return Carry(outputs[:, -1], last, ()), Carry(outputs, (), ())
+    x = ops.swapaxes(x, 0, 1)
+    if not (training and cell.dropout):
+        return [x]
+    masks = cell.get_dropout_mask(sequences[:, 0])
+    return [x * mask for mask in (masks if isinstance(masks, list) else [masks])]
+
+
+def _recurrent_masks(cell: Any, states: Any, training: bool) -> list[Any]:
+    if not (training and cell.recurrent_dropout):
+        return []
+    masks = cell.get_recurrent_dropout_mask(tree.flatten(states)[0])
+    masks = masks if isinstance(masks, list) else [masks]
+    return masks * (len(cell.gates_type._fields) // len(masks))
+
+
+def _weights(cell: Any) -> list[Any]:
+    """The kernels and the bias in the compute dtype; zeros where there is no bias."""
+    weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else [])]
+    tensors = [ops.convert_to_tensor(weight, dtype=cell.compute_dtype) for weight in weights]
+    if not cell.use_bias:
+        width = cell.kernel.shape[1]
+        shape = (2, width) if kernel_name(cell) == "GRU" else (width,)
+        tensors.append(ops.zeros(shape, dtype=cell.compute_dtype))
+    return tensors
+
+
+def _hidden(gate: Any, mask: Any) -> Any:
+    return gate if mask is None else ops.where(mask[..., None], gate, ops.zeros_like(gate))
+
+
+def _batch_first(tensor: Any) -> Any:
+    return ops.swapaxes(tensor, 0, 1)

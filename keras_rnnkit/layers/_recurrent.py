@@ -17,7 +17,7 @@ from keras_rnnkit.layers._checks import (
     packed,
 )
 from keras_rnnkit.layers._dropout import masks_for
-from keras_rnnkit.layers._fused import can_fuse, run_fused
+from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras
 from keras_rnnkit.layers._loop import Carry, output_size, run
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 
@@ -32,6 +32,7 @@ class Recurrent:
     # What the Keras layer behind the mixin brings.
     add_weight: Any
     built: bool
+    asked_path: str
     cell: Any
     compute_dtype: str
     go_backwards: bool
@@ -43,11 +44,15 @@ class Recurrent:
     unroll: bool
     zero_output_for_mask: bool
 
-    def __init__(self, cell: Any, return_gates: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
+    ) -> None:
         # Not `super()`: the __init__ of `keras.layers.LSTM` would build a cell of its own.
         keras.layers.RNN.__init__(self, cell, **kwargs)
         self.return_gates = return_gates
+        self.asked_path = path  # `layer.path` is Keras' own: where the layer stands in a model
         check_options(self)
+        choice_for(self, masked=False, record=return_gates, training=True)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         check_sequences(self, sequences_shape)
@@ -106,9 +111,9 @@ class Recurrent:
 
     def get_initial_state(self, batch_size: Any) -> Any:
         """The cell's initial states, zeros unless the cell says otherwise."""
-        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         if not hasattr(self.cell, "get_initial_state"):
-            return [ops.zeros((batch_size, size), dtype=dtype) for size in self.state_size]
+            sizes = self.state_size
+            return [ops.zeros((batch_size, size), dtype=self._cell_dtype) for size in sizes]
         states = tree.flatten(self.cell.get_initial_state(batch_size=batch_size))
         return packed(self, states)
 
@@ -159,7 +164,8 @@ class Recurrent:
             self._assign(stored)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "return_gates": self.return_gates}  # type: ignore[misc]
+        config = super().get_config()  # type: ignore[misc]
+        return {**config, "return_gates": self.return_gates, "path": self.asked_path}
 
     def _run(
         self, sequences: Any, initial_state: Any, mask: Any, *, training: Any, record: bool
@@ -168,34 +174,25 @@ class Recurrent:
         check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         if self.stateful and sequences.shape[0] is None:
-            sequences = self._of_known_batch(sequences)
+            # TensorFlow traces for every batch size; one of another size fails here when it comes.
+            sequences = of_batch(sequences, tree.flatten(self.states)[0].shape[0])
         states = self._start(sequences, initial_state)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
         training = bool(training)
+        choice = choice_for(self, masked=mask is not None, record=record, training=training)
+        how = {"training": training, "record": record}
         with masks_for(self.cell, sequences[:, 0], states):
-            if can_fuse(self, sequences, mask, record):
-                last, steps = run_fused(self.cell, sequences, states, training)
+            if choice.path == "fused":
+                last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
+                if mask is not None and (self.stateful or initial_state is not None):
+                    last, steps = _blank(last, steps, mask)
+            elif choice.path == "keras":
+                last, steps = run_keras(self, sequences, states, training=training)
             else:
-                last, steps = run(
-                    self.cell,
-                    sequences,
-                    states,
-                    mask,
-                    training=training,
-                    unroll=self.unroll,
-                    record=record,
-                )
+                last, steps = run(self.cell, sequences, states, mask, unroll=self.unroll, **how)
         return last, steps, mask
-
-    def _of_known_batch(self, sequences: Any) -> Any:
-        """The same sequences with the states' batch size, where TensorFlow does not know theirs.
-
-        A batch of another size fails here when it comes, and is not broadcast to the states.
-        """
-        batch = tree.flatten(self.states)[0].shape[0]
-        return ops.reshape(sequences, (batch, ops.shape(sequences)[1], *sequences.shape[2:]))
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:
         """The first states, in the cell's compute dtype."""
@@ -209,8 +206,12 @@ class Recurrent:
             states = packed(self, values)
         else:
             states = self.get_initial_state(ops.shape(sequences)[0])
-        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
+        dtype = self._cell_dtype
         return tree.map_structure(lambda s: ops.convert_to_tensor(s, dtype=dtype), states)
+
+    @property
+    def _cell_dtype(self) -> str:
+        return getattr(self.cell, "compute_dtype", self.compute_dtype)
 
     def _make_states(self, batch: int) -> None:
         def variable(i: int) -> Any:
@@ -265,3 +266,14 @@ class Recurrent:
             mask = make((batch, time), dtype="bool")
             returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))
         return tuple(returned) if len(returned) > 1 else returned[0]
+
+
+def _blank(last: Carry, steps: Carry, mask: Any) -> tuple[Carry, Carry]:
+    """Zeros for the outputs before the first kept step, where the kernel has the initial state."""
+    seen = ops.cumsum(ops.cast(mask, "int32"), axis=1)[..., None] > 0
+    last = last._replace(output=_where(seen[:, -1], last.output))
+    return last, steps._replace(output=_where(seen, steps.output))
+
+
+def _where(keep: Any, values: Any) -> Any:
+    return None if values is None else ops.where(keep, values, ops.zeros_like(values))

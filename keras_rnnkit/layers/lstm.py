@@ -46,6 +46,8 @@ class LSTM(Recurrent, keras.layers.LSTM):
             kit's loop nor, on a CPU, PyTorch's kernel uses cuDNN.
         return_gates: Whether to append the trace, last, to what is returned. For both directions,
             ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
+        path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
+            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell.
         **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
             layer takes.
 
@@ -112,6 +114,7 @@ class LSTM(Recurrent, keras.layers.LSTM):
         unroll: bool = False,
         use_cudnn: Any = "auto",
         return_gates: bool = False,
+        path: str = "auto",
         **kwargs: Any,
     ) -> None:
         check_cudnn(type(self).__name__, use_cudnn)
@@ -147,6 +150,7 @@ class LSTM(Recurrent, keras.layers.LSTM):
             unroll=unroll,
             activity_regularizer=activity_regularizer,
             return_gates=return_gates,
+            path=path,
             **kwargs,
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)

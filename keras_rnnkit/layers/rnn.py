@@ -18,6 +18,8 @@ class RNN(Recurrent, keras.layers.RNN):
     Args:
         cell: A cell with `call(inputs, states)` and `state_size`, or a list of cells to stack.
         return_gates: Whether to append the trace, last, to what is returned.
+        path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
+            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 
@@ -49,5 +51,7 @@ class RNN(Recurrent, keras.layers.RNN):
     ((2, 6), (2, 5, 4), (2, 5, 6))
     """
 
-    def __init__(self, cell: Any, return_gates: bool = False, **kwargs: Any) -> None:
-        super().__init__(cell, return_gates=return_gates, **kwargs)
+    def __init__(
+        self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
+    ) -> None:
+        super().__init__(cell, return_gates=return_gates, path=path, **kwargs)

@@ -41,6 +41,8 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         seed: Integer seed of the dropout masks.
         return_gates: Whether to append the trace, last, to what is returned. For both directions,
             ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
+        path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
+            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell.
         **kwargs: `name`, `dtype`, `zero_output_for_mask` and what else a Keras layer takes.
 
     Call arguments:
@@ -102,6 +104,7 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         unroll: bool = False,
         seed: int | None = None,
         return_gates: bool = False,
+        path: str = "auto",
         **kwargs: Any,
     ) -> None:
         cell = SimpleRNNCell(
@@ -133,6 +136,7 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
             unroll=unroll,
             activity_regularizer=activity_regularizer,
             return_gates=return_gates,
+            path=path,
             **kwargs,
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)

@@ -1,0 +1,98 @@
+"""A GRU on PyTorch that works in place, for which PyTorch has no kernel of its own on a CPU.
+
+The letters are those of the cell's equations: gates `z` (update), `r` (reset), `g` (candidate),
+and `q`, the recurrent product that `r` resets. A masked step is one whose update gate is shut at
+one, where the state stays and no gradient flows: there is no other trace of the mask in the loop.
+"""
+
+from typing import Any
+
+import torch
+
+_sigmoid_backward = torch.ops.aten.sigmoid_backward
+_tanh_backward = torch.ops.aten.tanh_backward
+
+
+def gru(
+    x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
+) -> tuple[Any, Any]:
+    """The states of every step, and the last.
+
+    Args:
+        x: `(time, batch, features)`.
+        h: `(batch, units)`.
+        kernel: `(features, 3 * units)`.
+        recurrent_kernel: `(units, 3 * units)`.
+        bias: `(2, 3 * units)`.
+        keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
+    """
+    return _GRU.apply(x, h, kernel, recurrent_kernel, bias, keep)
+
+
+class _GRU(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
+    ) -> Any:
+        batch, u = first.shape
+        x = x.reshape(-1, x.shape[-1])
+        ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
+        pre = torch.addmm(ahead, x, kernel).view(-1, batch, 3 * u)  # becomes the gates
+        states, products = (pre.new_empty(pre.shape[0], batch, u) for _ in range(2))
+        if keep is not None:
+            pre[..., :u].masked_fill_(~keep, torch.inf)
+        both, own = recurrent_kernel[:, : 2 * u], recurrent_kernel[:, 2 * u :]
+        own_bias = bias[1, 2 * u :]
+        h = first
+        for z_r, z, r, g, q, new in zip(
+            pre[..., : 2 * u].unbind(0),
+            *(gate.unbind(0) for gate in pre.split(u, dim=-1)),
+            products.unbind(0),
+            states.unbind(0),
+            strict=True,
+        ):
+            z_r.addmm_(h, both).sigmoid_()
+            torch.addmm(own_bias, h, own, out=q)
+            g.addcmul_(r, q).tanh_()
+            h = torch.lerp(g, h, z, out=new)
+        ctx.save_for_backward(pre, states, products, x, first, kernel, recurrent_kernel)
+        ctx.set_materialize_grads(False)
+        return states, h.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, d_states: Any, d_last: Any) -> Any:
+        gates, states, products, x, first, kernel, recurrent_kernel = ctx.saved_tensors
+        time, batch, u = states.shape
+        old = torch.cat([first[None], states[:-1]])
+        z, r, g = gates.split(u, dim=-1)
+
+        # The derivatives of all steps at once, by which the loop multiplies the state's gradient;
+        # side by side r * g, z, r, g, so that both kernels find theirs in one piece.
+        d = gates.new_empty(time, batch, 4, u)
+        d_rg, d_z, d_r, d_g = d.unbind(2)
+        d_g.copy_(_tanh_backward(1 - z, g))
+        torch.mul(d_g, r, out=d_rg)
+        d_z.copy_(_sigmoid_backward(old - g, z))
+        d_r.copy_(_sigmoid_backward(products, r)).mul_(d_g)
+
+        rotated = _last_first(recurrent_kernel, 2 * u).t()
+        d_h = torch.zeros_like(first) if d_last is None else d_last.clone()
+        sums = d.view(time, batch, 4 * u)
+        for t in reversed(range(time)):
+            if d_states is not None:
+                d_h.add_(d_states[t])
+            d[t].mul_(d_h[:, None])
+            d_h.mul_(z[t]).addmm_(sums[t, :, : 3 * u], rotated)
+
+        rows = d.view(time * batch, 4 * u)
+        d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
+        d_recurrent = _last_first(old.view(time * batch, u).t() @ d_products, u)
+        d_bias = torch.stack([d_inputs.sum(0), _last_first(d_products.sum(0), u)])
+        d_x = (d_inputs @ kernel.t()).view(time, batch, -1)
+        return d_x, d_h, x.t() @ d_inputs, d_recurrent, d_bias, None
+
+
+def _last_first(weight: Any, at: int) -> Any:
+    """The columns from `at` on, then those before."""
+    return torch.cat([weight[..., at:], weight[..., :at]], dim=-1)

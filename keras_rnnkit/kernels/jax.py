@@ -1,0 +1,49 @@
+"""Whole sequences on JAX: the shared kernels under `lax.scan`, with their own backward pass."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import lax
+
+from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps, backward, forward, shown
+
+_TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
+
+
+def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
+    """The last states, and of the steps what the plan asks for.
+
+    Args:
+        plan: What is fixed.
+        args: The tensors, time first.
+        training: Not needed here: what the way back takes is kept where a gradient is asked for.
+    """
+    return _run(plan, args)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _differentiable(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
+    return shown(plan, *forward(plan, args, _TO, _scan, save=False))
+
+
+def _forward(plan: Plan, args: Arguments) -> tuple[Any, Any]:
+    last, steps = forward(plan, args, _TO, _scan, save=True)
+    return shown(plan, last, steps), (args, steps)
+
+
+def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
+    (args, steps), (d_last, d_steps) = saved, gradients
+    return (backward(plan, args, steps, d_last, d_steps, _TO, _scan),)
+
+
+_differentiable.defvjp(_forward, _backward)
+_run = jax.jit(_differentiable, static_argnums=0)  # eager calls of one shape compile once
+
+
+def _scan(
+    step: Callable[..., Any], carry: Any, xs: Any, widths: Any, reverse: bool = False
+) -> tuple[Any, Any]:
+    return lax.scan(step, carry, xs, reverse=reverse)

@@ -1,0 +1,90 @@
+"""Which path each recurrent layer of a model runs on, and why."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import tree
+
+from keras_rnnkit.layers._fused import choice_for
+from keras_rnnkit.layers._paths import Choice
+from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers.reset import layers_in
+
+
+class PathOfLayer(NamedTuple):
+    """One row of an explanation, in words."""
+
+    layer: str
+    type: str
+    training: str
+    prediction: str
+    faster: str
+
+
+class Explanation(tuple[PathOfLayer, ...]):
+    """The rows, one for each recurrent layer; printed, it is a table."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no recurrent layers"
+        rows = [PathOfLayer._fields, *self]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        rows.insert(1, tuple("-" * width for width in widths))
+        lines = (" | ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
+
+
+def explain(model: Any) -> Explanation:
+    """Which path each recurrent layer of a model runs on, why, and what would make it faster.
+
+    A layer of the kit runs on one of three: `fused`, a kernel for whole sequences with its own
+    backward pass; `keras`, handed to Keras' own layer, where that finds cuDNN; `portable`, the loop
+    over the cell. Layers of `keras.layers` are listed too.
+
+    Args:
+        model: A model or a layer.
+
+    Returns:
+        A tuple of rows `(layer, type, training, prediction, faster)`, all strings, in the order of
+        the model; printed, it is a table.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_rnnkit as kit
+    >>> model = keras.Sequential([keras.Input((5, 3)), kit.LSTM(4, activation="relu", name="a")])
+    >>> print(kit.explain(model))
+    layer | type | training ...
+    a     | LSTM | portable: the kernels know tanh and sigmoid alone | ...
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
+    found = (layer for layer in layers_in(model) if isinstance(layer, keras.layers.RNN))
+    return Explanation(_row(layer) for layer in found)
+
+
+def _row(layer: Any) -> PathOfLayer:
+    name, kind = layer.name, type(layer).__name__
+    if not isinstance(layer, Recurrent):
+        own = "keras.layers"
+        return PathOfLayer(name, f"keras.layers.{kind}", own, own, "keras_rnnkit.from_keras(model)")
+    asked = {"masked": _gets_a_mask(layer), "record": layer.return_gates}
+    training = choice_for(layer, training=True, **asked)
+    prediction = choice_for(layer, training=False, **asked)
+    return PathOfLayer(name, kind, _words(training), _words(prediction), training.faster)
+
+
+def _words(choice: Choice) -> str:
+    return f"{choice.path}: {choice.reason}"
+
+
+def _gets_a_mask(layer: Any) -> bool:
+    """Whether a mask comes with the layer's input, as far as the model knows."""
+    try:
+        inputs = layer.input
+    except (AttributeError, ValueError):  # not called symbolically, or more than once
+        return False
+    return any(getattr(x, "_keras_mask", None) is not None for x in tree.flatten(inputs))
