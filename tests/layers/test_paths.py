@@ -1,0 +1,283 @@
+"""Which path a layer takes, and that every path gives the same numbers."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import keras_rnnkit as kit
+from keras_rnnkit.layers import _fused
+from keras_rnnkit.layers._paths import JOINED_UP_TO, PORTABLE_PREDICTION_FROM, Request, choose
+from tests.support.backends import gradients
+from tests.support.cases import CASES, by_name, to_numpy
+
+BACKEND = keras.config.backend()
+FEATURES, TIME, BATCH = 3, 6, 4
+# JAX compiles every case, which takes about a second.
+EXAMPLES = 3 if BACKEND == "jax" else 20
+
+
+def close(got, want):
+    np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
+
+
+def pair(case, units, **options):
+    """The same layer on the path that is chosen, and on the portable one."""
+    layers = []
+    for path in ("auto", "portable"):
+        layer = case.layer(units, path=path, seed=3, **case.options, **options)
+        layer.build((BATCH, TIME, FEATURES))
+        weights = case.weights(np.random.default_rng(1), FEATURES, units)
+        layer.set_weights([weight / 2 for weight in weights[: len(layer.weights)]])
+        layers.append(layer)
+    return layers
+
+
+def outputs(layer, x, training, **arguments):
+    """Everything a call returns, as arrays."""
+    returned = layer(x, training=training, **arguments)
+    return [to_numpy(part).astype("float64") for part in keras.tree.flatten(returned)]
+
+
+def masks(draw):
+    kind = draw(st.sampled_from(["none", "post", "pre", "holes", "one row of nothing"]))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    if kind == "none":
+        return None
+    lengths = rng.integers(1, TIME + 1, BATCH)
+    mask = np.arange(TIME) < lengths[:, None]
+    if kind == "pre":
+        mask = mask[:, ::-1]
+    if kind in ("holes", "one row of nothing"):
+        mask = rng.random((BATCH, TIME)) < 0.6
+    if kind == "one row of nothing":
+        mask[1] = False
+    return np.ascontiguousarray(mask)
+
+
+@st.composite
+def options_and_calls(draw):
+    flags = {
+        name: draw(st.booleans())
+        for name in ("return_sequences", "return_state", "return_gates", "go_backwards", "use_bias")
+    }
+    for name in ("dropout", "recurrent_dropout"):
+        flags[name] = draw(st.sampled_from([0.0, 0.4]))
+    call = {"mask": masks(draw), "training": draw(st.booleans())}
+    return flags, call, draw(st.booleans())
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(drawn=options_and_calls(), units=st.sampled_from([2, JOINED_UP_TO + 1]))
+def test_every_path_gives_the_portable_numbers(case, drawn, units):
+    flags, call, with_states = drawn
+    if case.name != "simple_rnn":
+        flags = {**flags, "implementation": 1 if flags["recurrent_dropout"] else 2}
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    if with_states:
+        rng = np.random.default_rng(6)
+        states = [rng.normal(size=(BATCH, units)).astype("float32") for _ in range(case.states)]
+        call = {**call, "initial_state": states}
+    chosen, portable = pair(case, units, **flags)
+    for got, want in zip(outputs(chosen, x, **call), outputs(portable, x, **call), strict=True):
+        close(got, want)
+
+
+VARIANTS = {
+    "plain": {},
+    "sequences": {"return_sequences": True},
+    "gates": {"return_sequences": True, "return_gates": True},
+    "dropout": {"dropout": 0.4},
+    "recurrent dropout": {"dropout": 0.4, "recurrent_dropout": 0.4, "return_sequences": True},
+    "backwards": {"go_backwards": True, "return_state": True},
+}
+HOLES = np.array([[1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [1] * 6], bool)
+
+
+GRADIENTS = [
+    pytest.param(case, units, variant, id=f"{case.name}-{units}-{variant}")
+    for case in CASES
+    for units in (2, JOINED_UP_TO + 1)
+    for variant in VARIANTS
+    if BACKEND != "jax"
+    or variant in ("gates", "recurrent dropout")
+    or (units == 2 and variant == "backwards")
+]
+
+
+@pytest.mark.parametrize(("case", "units", "variant"), GRADIENTS)
+def test_every_path_has_the_portable_gradients(case, units, variant):
+    mask = None if variant in ("plain", "dropout") else HOLES
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+
+    def loss(layer, x):
+        parts = keras.tree.flatten(layer(x, mask=mask, training=True))
+        numbers = [part for part in parts if "float" in keras.utils.standardize_dtype(part.dtype)]
+        return sum((i + 1) * keras.ops.sum(part**2) for i, part in enumerate(numbers))
+
+    chosen, portable = pair(case, units, **VARIANTS[variant])
+    for got, want in zip(gradients(loss, chosen, x), gradients(loss, portable, x), strict=True):
+        close(got / (1 + np.abs(want).max()), want / (1 + np.abs(want).max()))
+
+
+@pytest.mark.parametrize("case", CASES[:2], ids=by_name)
+def test_training_and_prediction_in_a_model_are_the_portable_ones(case):
+    x = np.random.default_rng(5).integers(0, 5, (2 * BATCH, TIME))
+    results = []
+    for layer in pair(case, 5, dropout=0.3):
+        embedding = keras.layers.Embedding(
+            5, FEATURES, mask_zero=True, embeddings_initializer="ones"
+        )
+        model = keras.Sequential([keras.Input((TIME,)), embedding, layer, keras.layers.Dense(1)])
+        model.layers[-1].set_weights([np.ones((5, 1)), np.zeros(1)])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(x, x[:, :1], batch_size=BATCH, epochs=2, shuffle=False, verbose=0)
+        results.append([*model.get_weights(), model.predict(x, batch_size=BATCH, verbose=0)])
+    for got, want in zip(*results, strict=True):
+        close(got, want)
+    assert not np.allclose(results[0][0], 1)
+
+
+def test_the_path_survives_the_config():
+    layer = kit.LSTM.from_config(kit.LSTM(4, path="portable").get_config())
+    assert layer.get_config()["path"] == "portable"
+    assert _fused.choice_for(layer, masked=False, record=False, training=True).path == "portable"
+
+
+@pytest.mark.parametrize("layer", [kit.LSTM, kit.GRU, kit.SimpleRNN])
+def test_an_unknown_path_is_refused(layer):
+    with pytest.raises(ValueError, match=r"`path` must be one of 'auto', .* but 'fast' came"):
+        layer(4, path="fast")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [({"activation": "relu"}, "tanh and sigmoid alone"), ({"unroll": True}, "unroll=True")],
+    ids=["activation", "unroll"],
+)
+def test_a_path_that_cannot_serve_says_why(options, why):
+    with pytest.raises(ValueError, match=rf"GRU 'mine'.*`path=\"fused\"` cannot serve: .*{why}"):
+        kit.GRU(4, path="fused", name="mine", **options)
+
+
+def test_a_foreign_cell_takes_the_portable_path_and_says_so():
+    layer = kit.RNN(keras.layers.LSTMCell(4))
+    choice = _fused.choice_for(layer, masked=False, record=False, training=True)
+    assert choice.path == "portable" and "no kernel" in choice.reason
+
+
+def test_a_subclass_of_a_cell_may_compute_something_else():
+    class Doubled(kit.LSTMCell):
+        def step(self, gates, states):
+            h, states = super().step(gates, states)
+            return 2 * h, states
+
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    own, plain = kit.RNN(Doubled(4)), kit.RNN(kit.LSTMCell(4))
+    own(x), plain(x)
+    own.set_weights(plain.get_weights())
+    close(to_numpy(own(x)), 2 * to_numpy(plain(x)))
+
+
+PLAIN = Request(units=64, keras_layer=True)
+
+
+WIDE = PORTABLE_PREDICTION_FROM
+RULE = [
+    ({"backend": "jax", "training": True}, "fused", "hoisted"),
+    ({"backend": "jax", "training": True, "units": JOINED_UP_TO}, "fused", "joined"),
+    ({"backend": "jax", "units": WIDE}, "portable", ""),
+    ({"backend": "jax", "units": WIDE, "record": True}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "units": 512}, "fused", "hoisted"),
+    ({"backend": "torch"}, "fused", "native"),
+    ({"backend": "torch", "masked": True}, "fused", "native"),
+    ({"backend": "torch", "record": True}, "fused", "hoisted"),
+    ({"backend": "torch", "recurrent_dropout": True}, "fused", "native"),
+    ({"backend": "torch", "recurrent_dropout": True, "training": True}, "fused", "hoisted"),
+    ({"backend": "torch", "dtype": "float64"}, "fused", "hoisted"),
+    ({"backend": "torch", "cell": "GRU"}, "fused", "in place"),
+    ({"backend": "torch", "cell": "GRU", "gpu": True}, "fused", "native"),
+    ({"backend": "jax", "gpu": True}, "keras", ""),
+    ({"backend": "jax", "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
+    ({"backend": "jax", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
+    ({"backend": "jax", "gpu": True, "keras_layer": False}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "gpu": True, "cell": "GRU"}, "keras", ""),
+    ({"backend": "tensorflow", "gpu": True, "record": True}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "gpu": True, "masked": True}, "fused", "hoisted"),
+    ({"path": "portable", "gpu": True}, "portable", ""),
+]
+
+
+@pytest.mark.parametrize(("changes", "path", "method"), RULE, ids=[str(row[0]) for row in RULE])
+def test_the_rule(changes, path, method):
+    choice = choose(PLAIN._replace(**changes))
+    assert (choice.path, choice.method) == (path, method)
+    assert choice.reason
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="the kit's own torch kernel reaches cuDNN")
+@pytest.mark.parametrize("backwards", [False, True])
+def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    layer = kit.LSTM(4, return_sequences=True, return_state=True, go_backwards=backwards)
+    want = outputs(layer, x, False)
+    handed_over = []
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        handed_over.append(self.go_backwards)
+        return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
+
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
+    got = outputs(layer, x, False)
+    assert handed_over == [False]
+    assert layer.go_backwards is backwards
+    for a, b in zip(got, want, strict=True):
+        close(a, b)
+
+
+class TestExplain:
+    def model(self):
+        inputs = keras.Input((7,), dtype="int32")
+        x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
+        x = kit.LSTM(5, return_sequences=True, name="plain")(x)
+        x = kit.Bidirectional(kit.GRU(3, return_sequences=True, recurrent_dropout=0.2))(x)
+        x = keras.layers.LSTM(4, return_sequences=True, name="of_keras")(x)
+        x = kit.SimpleRNN(2, activation="relu", name="relu")(x)
+        return keras.Model(inputs, x)
+
+    def test_has_a_row_for_each_recurrent_layer(self):
+        rows = kit.explain(self.model())
+        assert [row.type for row in rows] == [
+            "LSTM",
+            "GRU",
+            "GRU",
+            "keras.layers.LSTM",
+            "SimpleRNN",
+        ]
+        assert rows[0].training.startswith("fused: ")
+        assert rows[3].faster == "keras_rnnkit.from_keras(model)"
+        assert rows[4].training.startswith("portable: the kernels know tanh")
+        assert rows[4].faster == "use the default activations"
+
+    def test_prints_a_table(self):
+        lines = str(kit.explain(self.model())).splitlines()
+        assert lines[0].split(" | ")[0].strip() == "layer"
+        assert len(lines) == 7
+        assert len({line.index("|") for line in (lines[0], *lines[2:])}) == 1
+
+    def test_of_a_model_without_recurrent_layers(self):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        assert str(kit.explain(model)) == "no recurrent layers"
+
+    def test_refuses_what_is_no_model(self):
+        with pytest.raises(TypeError, match="`model` must be a Keras model or layer"):
+            kit.explain("model")
+
+    @pytest.mark.skipif(BACKEND != "torch", reason="the advice is about PyTorch")
+    def test_names_what_costs_the_fast_kernel(self):
+        (row,) = kit.explain(kit.LSTM(4, recurrent_dropout=0.1))
+        assert row.faster == "on oneDNN, but for recurrent_dropout"
+        assert row.prediction == "fused: oneDNN's LSTM, by PyTorch"
