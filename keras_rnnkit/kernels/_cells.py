@@ -33,11 +33,11 @@ class LSTM:
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, new: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
     ) -> tuple[Any, Any]:
         """The gradients of `pre`, and of the old states but for the recurrent product."""
         (d_h, d_c), (_, c), (i, f, g, o) = d_states, old, gates
-        t = to.tanh(new[1])
+        t = to.tanh(f * c + i * g)
         d_c = d_c + d_h * o * (1 - t * t)
         d_i, d_f, d_g, d_o = _sums([d_c * g, d_c * c, d_c * i, d_h * t], d_gates)
         d_pre = [d_i * i * (1 - i), d_f * f * (1 - f), d_g * (1 - g * g), d_o * o * (1 - o)]
@@ -60,7 +60,7 @@ class GRU:
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, new: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
     ) -> tuple[Any, Any]:
         """The gradients of `pre`, and of the old states but for the recurrent product."""
         (d_h,), (h,), (z, r, g), (product,) = d_states, old, gates, extras
@@ -86,7 +86,7 @@ class GRUResetBefore:
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, new: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
     ) -> tuple[Any, Any]:
         """The gradients of `pre`, and of the old states but for the recurrent product."""
         (d_h,), (h,), (z, r, g) = d_states, old, gates
@@ -111,7 +111,7 @@ class SimpleRNN:
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, new: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
     ) -> tuple[Any, Any]:
         """The gradients of `pre`, and of the old states but for the recurrent product."""
         (g,) = gates

@@ -37,11 +37,12 @@ class Arguments(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Everything that the steps leave behind, each `(time, batch, units)`."""
+    """What the steps leave behind, each `(time, batch, units)`, as lists."""
 
-    states: Any
-    gates: Any
-    extras: Any
+    states: Any = ()  # after each step
+    gates: Any = ()
+    old: Any = ()  # the states before each step, for the way back
+    extras: Any = ()  # what else a cell wants to find on the way back
 
 
 # scan(step, carry, xs, widths, reverse=False): the backend's loop over time, where the step takes
@@ -51,9 +52,7 @@ Scan = Callable[..., Any]
 
 def shown(plan: Plan, last: Any, steps: Steps) -> tuple[Any, Steps]:
     """What a kernel returns: the last states, and of the steps what the plan asks for."""
-    if plan.record:
-        return last, steps._replace(extras=[])
-    return last, Steps(steps.states[: int(plan.sequences)], [], [])
+    return last, Steps(steps.states, steps.gates if plan.record else [], [], [])
 
 
 def forward(
@@ -77,19 +76,23 @@ def forward(
     to = to._replace(late=lambda value: _dropped(value, args.drop, 2) @ blocks.recurrent[2])
     xs, before = (_joined if plan.method == "joined" else _hoisted)(plan, args, blocks)
 
+    returned = cell.states if plan.record else int(plan.sequences)
+
     def step(states: Any, current: Any) -> tuple[Any, Any]:
         x, keep = current
         new, gates, extras = cell.forward(before(x, states[0]), states, to)
         if keep:
             new = [ops.where(keep[0], a, b) for a, b in zip(new, states, strict=True)]
-        if save or plan.record:
-            return new, [*new, *gates, *extras]
-        return new, new[:1] if plan.sequences else []
+        if not (save or plan.record):
+            return new, new[:returned]
+        return new, [*new[:returned], *gates, *([*states, *extras] if save else [])]
 
-    count = cell.states + cell.gates + cell.extras if save or plan.record else int(plan.sequences)
-    last, kept = scan(step, args.states, (xs, args.keep), [args.states[0].shape[-1]] * count)
-    states, gates, extras = _cut(kept, cell.states, cell.gates)
-    return last, Steps(states, gates, extras)
+    counts = [returned, 0, 0, 0]
+    if save or plan.record:
+        counts = [returned, cell.gates, *((cell.states, cell.extras) if save else (0, 0))]
+    widths = [args.states[0].shape[-1]] * sum(counts)
+    last, kept = scan(step, args.states, (xs, args.keep), widths)
+    return last, Steps(*(kept[sum(counts[:k]) : sum(counts[: k + 1])] for k in range(4)))
 
 
 def backward(
@@ -100,13 +103,13 @@ def backward(
     d_steps: Steps,
     to: Functions,
     scan: Scan,
-) -> Arguments:
-    """The gradients of the arguments, where there are any.
+) -> tuple[Arguments, Any]:
+    """The gradients of the arguments, but for the inputs, and what `input_gradients` takes.
 
     Args:
         plan: What is fixed.
         args: The tensors of the forward run.
-        steps: All its steps.
+        steps: What it saved.
         d_last: The gradients of the last states.
         d_steps: The gradients of what the forward run returned of its steps.
         to: The backend's sigmoid and tanh.
@@ -118,26 +121,31 @@ def backward(
     if cell is GRUResetBefore:
         transposed = ops.transpose(blocks.recurrent[2])
         to = to._replace(late=lambda d: _dropped(d @ transposed, args.drop, 2))
-    olds = [
-        ops.concatenate([first[None], later[:-1]], axis=0)
-        for first, later in zip(args.states, steps.states, strict=True)
-    ]
 
     def step(d_states: Any, current: Any) -> tuple[Any, Any]:
-        old, new, gates, extras, d_new, d_gates, keep = current
+        old, gates, extras, d_new, d_gates, keep = current
         d_states = [d + d_new[i] if i < len(d_new) else d for i, d in enumerate(d_states)]
         d_active = [ops.where(keep[0], d, 0 * d) for d in d_states] if keep else d_states
-        d_pre, d_old = cell.backward(d_active, d_gates, old, new, gates, extras, to)
+        d_pre, d_old = cell.backward(d_active, d_gates, old, gates, extras, to)
         d_old = [back(d_pre) + d_old[0], *d_old[1:]]
         if keep:
             d_old = [ops.where(keep[0], a, d) for a, d in zip(d_old, d_states, strict=True)]
         return d_old, [ops.concatenate(d_pre, axis=-1)]
 
-    xs = (olds, *steps, d_steps.states, d_steps.gates, args.keep)
-    units = args.states[0].shape[-1]
-    width = units * _pre(cell)
+    xs = (steps.old, steps.gates, steps.extras, d_steps.states, d_steps.gates, args.keep)
+    width = args.states[0].shape[-1] * _pre(cell)
     d_first, (d_pre,) = scan(step, d_last, xs, [width], reverse=True)
-    return _gradients(plan, args, olds[0], steps, d_first, d_pre)
+    return _weight_gradients(plan, args, steps, d_first, d_pre), d_pre
+
+
+def input_gradients(plan: Plan, args: Arguments, d_pre: Any) -> list[Any]:
+    """The gradients of the inputs. They stand apart, since a first layer needs none."""
+    cell, count = plan.cell, len(plan.cell.inputs)
+    if len(args.inputs) == 1:
+        return [_columns(d_pre, cell.inputs, _pre(cell)) @ ops.transpose(args.kernel)]
+    kernels = ops.split(args.kernel, count, axis=-1)
+    parts = ops.split(d_pre, _pre(cell), axis=-1)
+    return [parts[i] @ ops.transpose(w) for i, w in zip(cell.inputs, kernels, strict=True)]
 
 
 class _Blocks(NamedTuple):
@@ -212,34 +220,40 @@ def _transposed_product(cell: Any, args: Arguments, blocks: _Blocks) -> Callable
     return lambda d_pre: sum(_dropped(d_pre[i] @ weights[k], args.drop, k) for k, i in names)
 
 
-def _gradients(
-    plan: Plan, args: Arguments, old: Any, steps: Steps, d_first: Any, d_pre: Any
+def _weight_gradients(
+    plan: Plan, args: Arguments, steps: Steps, d_first: Any, d_pre: Any
 ) -> Arguments:
-    """The gradients of all weights and inputs: one product over all steps for each."""
-    cell, count = plan.cell, len(plan.cell.inputs)
+    """The gradients of all weights: one product over all steps for each."""
+    cell, old = plan.cell, steps.old[0]
     parts = ops.split(d_pre, _pre(cell), axis=-1)
-    d_inputs = [parts[i] for i in cell.inputs]
-    # The input's share may lie side by side in `d_pre` already.
-    side_by_side = d_pre[..., : count * parts[0].shape[-1]]
+    d_inputs = _columns(d_pre, cell.inputs, _pre(cell))
+    d_products = _columns(d_pre, cell.products, _pre(cell))
     if len(args.inputs) == 1:
-        d_x = [side_by_side @ ops.transpose(args.kernel)]
-        d_kernel = _over_time(args.inputs[0], side_by_side)
+        d_kernel = _over_time(args.inputs[0], d_inputs)
     else:
-        kernels = ops.split(args.kernel, count, axis=-1)
-        d_x = [d @ ops.transpose(w) for d, w in zip(d_inputs, kernels, strict=True)]
-        d_kernel = _side_by_side(map(_over_time, args.inputs, d_inputs))
-    d_products = [parts[i] for i in cell.products]
-    if not args.drop:
-        d_recurrent = [_over_time(old, _side_by_side(d_products))]
+        d_kernel = _side_by_side(map(_over_time, args.inputs, [parts[i] for i in cell.inputs]))
+    if args.drop:
+        d_recurrent = [
+            _over_time(_dropped(old, args.drop, k), parts[i]) for k, i in enumerate(cell.products)
+        ]
     else:
-        d_recurrent = [_over_time(_dropped(old, args.drop, k), d) for k, d in enumerate(d_products)]
+        d_recurrent = [_over_time(old, d_products)]
     if cell is GRUResetBefore:
         d_recurrent.append(_over_time(_dropped(steps.gates[1] * old, args.drop, 2), parts[2]))
-    d_bias = ops.sum(side_by_side, axis=(0, 1))
+    d_bias = ops.sum(d_inputs, axis=(0, 1))
     if cell is GRU:
-        d_bias = ops.stack([d_bias, ops.sum(_side_by_side(d_products), axis=(0, 1))])
-    weights = (d_kernel, _side_by_side(d_recurrent), d_bias)
-    return Arguments(d_x, d_first, *weights, [None for _ in args.keep], [None for _ in args.drop])
+        d_bias = ops.stack([d_bias, ops.sum(d_products, axis=(0, 1))])
+    none = [None for _ in args.inputs], [None for _ in args.keep], [None for _ in args.drop]
+    return Arguments(none[0], d_first, d_kernel, _side_by_side(d_recurrent), d_bias, *none[1:])
+
+
+def _columns(d_pre: Any, names: tuple[int, ...], count: int) -> Any:
+    """The blocks of these names side by side, which some are already."""
+    units = d_pre.shape[-1] // count
+    if names == tuple(range(len(names))):
+        return d_pre[..., : len(names) * units]
+    parts = ops.split(d_pre, count, axis=-1)
+    return _side_by_side(parts[i] for i in names)
 
 
 def _over_time(values: Any, gradients: Any) -> Any:
@@ -259,8 +273,3 @@ def _dropped(value: Any, drop: Any, k: int) -> Any:
 def _pre(cell: Any) -> int:
     """The number of sums that go into a step."""
     return max(*cell.inputs, *cell.products) + 1
-
-
-def _cut(kept: Any, states: int, gates: int) -> tuple[Any, Any, Any]:
-    """What was kept, by its kind."""
-    return kept[:states], kept[states : states + gates], kept[states + gates :]

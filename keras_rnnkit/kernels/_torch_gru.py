@@ -89,7 +89,9 @@ class _GRU(torch.autograd.Function):
         d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
         d_recurrent = _last_first(old.view(time * batch, u).t() @ d_products, u)
         d_bias = torch.stack([d_inputs.sum(0), _last_first(d_products.sum(0), u)])
-        d_x = (d_inputs @ kernel.t()).view(time, batch, -1)
+        d_x = None
+        if ctx.needs_input_grad[0]:
+            d_x = (d_inputs @ kernel.t()).view(time, batch, -1)
         return d_x, d_h, x.t() @ d_inputs, d_recurrent, d_bias, None
 
 

@@ -8,7 +8,15 @@ import jax
 from jax import lax
 
 from keras_rnnkit.kernels._cells import Functions
-from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps, backward, forward, shown
+from keras_rnnkit.kernels._sequence import (
+    Arguments,
+    Plan,
+    Steps,
+    backward,
+    forward,
+    input_gradients,
+    shown,
+)
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 
@@ -36,7 +44,8 @@ def _forward(plan: Plan, args: Arguments) -> tuple[Any, Any]:
 
 def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
     (args, steps), (d_last, d_steps) = saved, gradients
-    return (backward(plan, args, steps, d_last, d_steps, _TO, _scan),)
+    found, d_pre = backward(plan, args, steps, d_last, d_steps, _TO, _scan)
+    return (found._replace(inputs=input_gradients(plan, args, d_pre)),)
 
 
 _differentiable.defvjp(_forward, _backward)

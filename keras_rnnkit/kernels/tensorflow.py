@@ -12,7 +12,15 @@ import tensorflow as tf
 from keras import tree
 
 from keras_rnnkit.kernels._cells import Functions
-from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps, backward, forward, shown
+from keras_rnnkit.kernels._sequence import (
+    Arguments,
+    Plan,
+    Steps,
+    backward,
+    forward,
+    input_gradients,
+    shown,
+)
 
 _TO = Functions(tf.sigmoid, tf.tanh)
 
@@ -37,7 +45,10 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         def gradients(*d_flat: Any) -> Any:
             every = steps if training else ahead(packed, True)[1]
             d_shown = tree.pack_sequence_as(structure[0], list(d_flat))
-            return tree.flatten(back(packed, every, *d_shown))
+            found, d_pre = back(packed, every, *d_shown)
+            # Not in what is compiled, so that TensorFlow leaves it out where nobody asks for it.
+            d_inputs = input_gradients(plan, packed, d_pre)
+            return tree.flatten(found._replace(inputs=d_inputs))
 
         return tree.flatten(structure[0]), gradients
 

@@ -11,7 +11,15 @@ import torch
 from keras import tree
 
 from keras_rnnkit.kernels._cells import LSTM, Functions
-from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps, backward, forward, shown
+from keras_rnnkit.kernels._sequence import (
+    Arguments,
+    Plan,
+    Steps,
+    backward,
+    forward,
+    input_gradients,
+    shown,
+)
 from keras_rnnkit.kernels._torch_gru import gru
 
 _TO = Functions(torch.sigmoid, torch.tanh)
@@ -132,7 +140,9 @@ class _Differentiable(torch.autograd.Function):
         args, steps = tree.pack_sequence_as((like, steps), list(ctx.saved_tensors))
         gradients = tree.pack_sequence_as(result, list(gradients))
         d_last, d_steps = gradients
-        found = backward(ctx.plan, args, steps, d_last, d_steps, _TO, _scan)
+        found, d_pre = backward(ctx.plan, args, steps, d_last, d_steps, _TO, _scan)
+        if any(ctx.needs_input_grad[3 : 3 + len(args.inputs)]):
+            found = found._replace(inputs=input_gradients(ctx.plan, args, d_pre))
         return None, None, None, *tree.flatten(found)
 
 

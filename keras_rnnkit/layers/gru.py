@@ -42,8 +42,7 @@ class GRU(Recurrent, keras.layers.GRU):
         stateful: Whether a batch starts from the states in which the one before it ended.
         unroll: Whether to write the steps out instead of looping.
         reset_after: Whether the reset gate acts after the matrix product; see the cell.
-        use_cudnn: `"auto"`, `True` or `False`; kept in the config for Keras. Neither the
-            kit's loop nor, on a CPU, PyTorch's kernel uses cuDNN.
+        use_cudnn: `"auto"`, `True` or `False`: whether a GPU's cuDNN may run the layer.
         return_gates: Whether to append the trace, last, to what is returned. For both directions,
             ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
         path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and

@@ -1,0 +1,133 @@
+"""Times `fit` and `predict` of several models in turns."""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from _grid import SHAPES
+from _models import build_peers, data
+
+# A `fit` or `predict` on TensorFlow takes some 30 ms to begin; more batches make that small.
+FEWEST = {"train": 2, "predict": 4}
+MOST = 1000  # batches, all of them in memory
+
+Data = tuple[np.ndarray, np.ndarray]
+
+
+class Clock(keras.callbacks.Callback):
+    """Starts where the first step does, so that making data sets and functions is not counted."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.start = time.perf_counter()
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        self.start = time.perf_counter()
+
+    def stop(self) -> float:
+        return time.perf_counter() - self.start
+
+
+def fit_seconds(model: keras.Model, rows: Data, batch: int) -> float:
+    """The seconds of one epoch of `fit`."""
+    gc.collect()
+    clock = Clock()
+    history = model.fit(*rows, batch_size=batch, shuffle=False, verbose=0, callbacks=[clock])
+    loss = float(history.history["loss"][-1])  # waits for the last step, where that is needed
+    seconds = clock.stop()
+    if not np.isfinite(loss):
+        raise FloatingPointError(f"the loss of {model.name} is {loss}")
+    return seconds
+
+
+def predict_seconds(model: keras.Model, rows: Data, batch: int) -> float:
+    """The seconds of one `predict`, its NumPy outputs included."""
+    gc.collect()
+    clock = Clock()
+    model.predict(rows[0], batch_size=batch, verbose=0, callbacks=[clock])
+    return clock.stop()
+
+
+RUNS = {"train": fit_seconds, "predict": predict_seconds}
+
+
+def measure_cell(
+    layer: str, shape: str, variant: str, modes: list[str], repeats: int, seconds: float
+) -> dict[str, Any]:
+    """The figures of the modes asked for, of one cell of the grid.
+
+    Args:
+        layer: A layer of the grid.
+        shape: A shape of the grid.
+        variant: A variant of the grid.
+        modes: "train", "predict" or both.
+        repeats: How many rounds; each peer runs once in a round.
+        seconds: How long the rounds of one mode take together, about.
+    """
+    models = build_peers(layer, shape, variant)
+    batch = SHAPES[shape].batch
+    assert_same(models, data(shape, variant, 2)[0], batch)
+    figures = {}
+    for mode in sorted(modes):  # predict first, while the weights are still those of the start
+        run = RUNS[mode]
+
+        def ways(batches: int, run: Callable = run) -> dict[str, Callable[[], float]]:
+            rows = data(shape, variant, batches)
+            return {
+                peer: lambda model=model: run(model, rows, batch) for peer, model in models.items()
+            }
+
+        batches, times = take_turns(ways, FEWEST[mode], repeats, seconds)
+        figures[mode] = summarise(batches, times)
+    keras.utils.clear_session()
+    return figures
+
+
+def assert_same(models: dict[str, keras.Model], x: np.ndarray, batch: int) -> None:
+    """Refuses to compare models that do not compute the same."""
+    found, expected = (
+        models[peer].predict(x, batch_size=batch, verbose=0) for peer in ("kit", "keras")
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def take_turns(
+    ways: Callable[[int], dict[str, Callable[[], float]]],
+    fewest: int,
+    repeats: int,
+    seconds: float,
+) -> tuple[int, dict[str, list[float]]]:
+    """The number of batches, and each peer's milliseconds a step in every round."""
+    first = ways(2)
+    for run in first.values():  # compiles
+        run()
+    step = sum(run() for run in first.values()) / 2
+    batches = int(np.clip(round(seconds / repeats / step), fewest, MOST))
+    runs = ways(batches)
+    times: dict[str, list[float]] = {peer: [] for peer in runs}
+    turns = list(runs.items())
+    for _ in range(repeats):
+        for peer, run in turns:
+            times[peer].append(run() / batches * 1000)
+        turns.reverse()  # who comes first has a colder machine
+    return batches, times
+
+
+def summarise(batches: int, times: dict[str, list[float]]) -> dict[str, Any]:
+    """Medians, and what the other peers take for each millisecond of the kit's."""
+    others = [peer for peer in times if peer != "kit"]
+    return {
+        "batches": batches,
+        "median_ms": {peer: round(float(np.median(values)), 4) for peer, values in times.items()},
+        **{f"{peer}_over_kit": spread(np.divide(times[peer], times["kit"])) for peer in others},
+        "rounds_ms": {peer: [round(v, 4) for v in values] for peer, values in times.items()},
+    }
+
+
+def spread(values: np.ndarray) -> dict[str, float]:
+    """The median, the quartiles and the ends."""
+    names = ("min", "q1", "median", "q3", "max")
+    quantiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
+    return {name: round(float(v), 4) for name, v in zip(names, quantiles, strict=True)}

@@ -1,0 +1,66 @@
+"""The peak memory of training, of one peer in a process of its own (Linux with glibc).
+
+    python benchmarks/_memory.py PEER LAYER SHAPE VARIANT
+
+Prints the figures as JSON. `layers.py --memory` runs this for the kit and for Keras.
+"""
+
+import ctypes
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BATCHES = 2
+
+
+def measure_memory(layer: str, shape: str, variant: str) -> dict[str, dict[str, float]]:
+    """The figures of the kit and of Keras, each from a fresh process."""
+    return {peer: _in_process(peer, layer, shape, variant) for peer in ("kit", "keras")}
+
+
+def _in_process(*row: str) -> dict[str, float]:
+    command = [sys.executable, __file__, *row]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had, in MiB.
+
+    Not `ru_maxrss`: a child starts that from what its parent had.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kib,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(kib) / 1024
+
+
+def forget_peak() -> None:
+    """Gives free memory back, and has the peak start again from what is left."""
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def main(peer: str, layer: str, shape: str, variant: str) -> None:
+    """Trains a little, and prints by how much the peaks rise above what model and data take."""
+    from _grid import SHAPES
+    from _models import build, data
+
+    model = build(peer, layer, shape, variant)
+    x, y = data(shape, variant, BATCHES)
+
+    def train() -> None:
+        model.fit(x, y, batch_size=SHAPES[shape].batch, shuffle=False, verbose=0)
+
+    forget_peak()
+    before = peak_mib()
+    train()
+    first = peak_mib() - before
+    forget_peak()
+    train()
+    later = peak_mib() - before
+    print(json.dumps({"first_mib": round(first, 1), "later_mib": round(later, 1)}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

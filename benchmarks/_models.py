@@ -1,0 +1,78 @@
+"""The models and the data that `layers.py` measures."""
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+from _grid import SHAPES, TORCH_VARIANTS
+
+import keras_rnnkit as kit
+
+RATE = 0.3
+OPTIONS = {
+    "dropout": {"dropout": RATE},
+    "recurrent_dropout": {"recurrent_dropout": RATE},
+    "return_sequences": {"return_sequences": True},
+}
+POOL = 4  # so many batches differ; longer data repeats them
+
+
+def peers_of(variant: str) -> list[str]:
+    """Whose layers are compared, in the order in which they take turns."""
+    on_torch = keras.config.backend() == "torch" and variant in TORCH_VARIANTS
+    return ["kit", "keras", *(["torch_nn"] if on_torch else [])]
+
+
+def build_peers(layer: str, shape: str, variant: str) -> dict[str, keras.Model]:
+    """A compiled model for each peer; the kit's and Keras' have the same weights."""
+    keras.utils.set_random_seed(0)
+    models = {peer: build(peer, layer, shape, variant) for peer in peers_of(variant)}
+    models["kit"].set_weights(models["keras"].get_weights())
+    return models
+
+
+def build(peer: str, layer: str, shape: str, variant: str) -> keras.Model:
+    """A model of one peer, compiled with the defaults of `compile`."""
+    _, time, features, units = SHAPES[shape]
+    masking = [keras.layers.Masking()] if variant.startswith("masked") else []
+    pooling = [keras.layers.GlobalAveragePooling1D()] if variant == "return_sequences" else []
+    model = keras.Sequential(
+        [
+            keras.Input((time, features)),
+            *masking,
+            *_recurrent(peer, layer, shape, variant, units),
+            *pooling,
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+def _recurrent(peer: str, layer: str, shape: str, variant: str, units: int) -> list[Any]:
+    if peer == "torch_nn":
+        from _torch_nn import torch_layer
+
+        return [torch_layer(layer, SHAPES[shape], variant, RATE)]
+    source = kit if peer == "kit" else keras.layers
+    make = functools.partial(getattr(source, layer), units)
+    if variant == "bidirectional":
+        return [source.Bidirectional(make())]
+    if variant == "two_layers":
+        return [make(return_sequences=True), make()]
+    return [make(**OPTIONS.get(variant, {}))]
+
+
+def data(shape: str, variant: str, batches: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random sequences and labels; padding is zeros, and every row has at least one real step."""
+    batch, time, features, _ = SHAPES[shape]
+    rows, rng = POOL * batch, np.random.default_rng(0)
+    x = rng.standard_normal((rows, time, features), dtype="float32")
+    y = rng.integers(0, 2, (rows, 1)).astype("float32")
+    if variant.startswith("masked"):
+        real = np.arange(time) < rng.integers(1, time + 1, (rows, 1))
+        x *= (real if variant == "masked_post" else real[:, ::-1])[..., None]
+    times = -(-batches // POOL)
+    count = batches * batch
+    return np.tile(x, (times, 1, 1))[:count], np.tile(y, (times, 1))[:count]

@@ -1,0 +1,100 @@
+"""The files of results: where a run took place, and the cells it has measured."""
+
+import datetime
+import json
+import os
+import platform
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+ROOFLINE = RESULTS / "roofline.json"
+BACKENDS = ("jax", "tensorflow", "torch")
+
+
+def layers_file(backend: str, folder: Path = RESULTS) -> Path:
+    """Where the results of a backend lie."""
+    return folder / f"layers_{backend}.json"
+
+
+def machine() -> dict[str, Any]:
+    """The processor and what of it there is to use."""
+    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "platform": platform.platform()}
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def environment(backend: str) -> dict[str, Any]:
+    """All that must be the same for the cells of one file."""
+    packages = {"keras-rnnkit": "keras_rnnkit", "keras": "keras", "numpy": "numpy"}
+    versions = {name: import_module(module).__version__ for name, module in packages.items()}
+    versions[backend] = import_module(backend).__version__
+    return {
+        "backend": backend,
+        "device": _device(backend),
+        "machine": machine(),
+        "threads": _threads(backend),
+        "versions": {"python": platform.python_version(), **versions},
+    }
+
+
+def _device(backend: str) -> str:
+    """Where the layers run, as the backend names it."""
+    if backend == "torch":
+        torch = import_module("torch")
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    if backend == "tensorflow":
+        gpus = import_module("tensorflow").config.list_physical_devices("GPU")
+        return gpus[0].name if gpus else "cpu"
+    return import_module("jax").devices()[0].device_kind
+
+
+def _threads(backend: str) -> dict[str, Any]:
+    """The settings of threads that were made, and what the backend says of itself."""
+    made = {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.endswith("_NUM_THREADS") or name.startswith("TF_NUM_") or name == "XLA_FLAGS"
+    }
+    if backend == "torch":
+        made["torch.get_num_threads()"] = import_module("torch").get_num_threads()
+    return made
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A file of results."""
+    return json.loads(path.read_text())
+
+
+def load_or_start(path: Path, backend: str) -> dict[str, Any]:
+    """The file to go on with, or a new one; cells of another environment do not mix."""
+    here = environment(backend)
+    if not path.exists():
+        return {**here, "cells": {}}
+    report = load(path)
+    other = [name for name, value in here.items() if report[name] != value]
+    if other:
+        sys.exit(
+            f"{path} is from another environment ({', '.join(other)}): "
+            "remove it, or write elsewhere with --out."
+        )
+    return report
+
+
+def save(path: Path, report: dict[str, Any]) -> None:
+    """Writes a file whole, so that a run that is cut off leaves the last good one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(report, indent=1) + "\n")
+    draft.replace(path)
+
+
+def today() -> str:
+    """The date, as results carry it."""
+    return datetime.date.today().isoformat()

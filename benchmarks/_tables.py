@@ -1,0 +1,102 @@
+"""The tables of the performance page, in Markdown, made of a backend's results."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key
+from roofline import floor_ms
+
+PEERS = {"kit": "kit", "keras": "`keras.layers`", "torch_nn": "`torch.nn`"}
+MODE_NAMES = {"train": "training", "predict": "prediction"}
+SLOWER = 0.95
+NOTHING = "-"
+
+Cells = dict[str, dict[str, Any]]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def row_name(layer: str, variant: str) -> str:
+    """What a layer and its variant are called."""
+    return f"{layer}, {variant.replace('_', ' ')}"
+
+
+def by_shape(cells: Cells, text: Callable[[dict], str]) -> str:
+    """A column for each shape, with what `text` makes of the figures there; "" if it is nothing."""
+    head = ["", *(f"{name} {tuple(shape)}" for name, shape in SHAPES.items())]
+    rows = []
+    for layer, variant in product(LAYERS, VARIANTS):
+        texts = [text(cells.get(cell_key(layer, shape, variant), {})) for shape in SHAPES]
+        if any(texts):
+            rows.append([row_name(layer, variant), *(found or NOTHING for found in texts)])
+    return table(head, rows) if rows else ""
+
+
+def ratios(cells: Cells, peer: str) -> str:
+    """What a peer takes for each millisecond of the kit's, in training and prediction."""
+
+    def one(figures: dict, mode: str) -> str:
+        ratio = figures.get(mode, {}).get(f"{peer}_over_kit")
+        if ratio is None:
+            return ""
+        return f"{ratio['median']:.2f} ±{(ratio['q3'] - ratio['q1']) / 2:.2f}"
+
+    def both(figures: dict) -> str:
+        texts = [one(figures, mode) for mode in MODES]
+        return " / ".join(found or NOTHING for found in texts) if any(texts) else ""
+
+    return by_shape(cells, both)
+
+
+def memory(cells: Cells) -> str:
+    """The peaks of training, the kit's and Keras', and in brackets those of the first step."""
+
+    def text(figures: dict) -> str:
+        if "memory" not in figures:
+            return ""
+        pairs = [
+            " / ".join(f"{figures['memory'][peer][when]:.0f}" for peer in ("kit", "keras"))
+            for when in ("later_mib", "first_mib")
+        ]
+        return f"{pairs[0]} ({pairs[1]})"
+
+    return by_shape(cells, text)
+
+
+def milliseconds(cells: Cells, gflops: float) -> str:
+    """The plain rows in milliseconds, and how many floors that is."""
+    peers = {p: n for p, n in PEERS.items() if any(_median(c, "train", p) for c in cells.values())}
+    rows = []
+    for layer, shape, mode in product(LAYERS, SHAPES, MODES):
+        figures = cells.get(cell_key(layer, shape, "plain"), {})
+        floor = floor_ms(layer, shape, "plain", mode, gflops)
+        medians = [_median(figures, mode, peer) for peer in peers]
+        if any(medians):
+            texts = [f"{_number(ms)} ({_number(ms / floor)})" if ms else NOTHING for ms in medians]
+            rows.append([f"{layer}, {shape}, {MODE_NAMES[mode]}", _number(floor), *texts])
+    return table(["", "GEMM floor", *peers.values()], rows) if rows else ""
+
+
+def _median(figures: dict, mode: str, peer: str) -> float | None:
+    return figures.get(mode, {}).get("median_ms", {}).get(peer)
+
+
+def _number(value: float) -> str:
+    """Three digits, or all of those before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def slower(cells: Cells) -> str:
+    """The rows that are slower than Keras', a line for each."""
+    lines = []
+    for layer, variant, shape, mode in product(LAYERS, VARIANTS, SHAPES, MODES):
+        figure = cells.get(cell_key(layer, shape, variant), {}).get(mode)
+        if figure and figure["keras_over_kit"]["median"] < SLOWER:
+            ratio = figure["keras_over_kit"]["median"]
+            lines.append(f"- {row_name(layer, variant)}, {shape}, {MODE_NAMES[mode]}: {ratio:.2f}")
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""Times the kit's layers against `keras.layers`, and on PyTorch against `torch.nn`.
+
+    python benchmarks/layers.py --backend jax
+
+In one process the peers take turns at the same model: the recurrent layers with the same weights
+and a `Dense` behind them, float sequences in front, `compile` with its defaults. A figure is the
+milliseconds a step of `fit` or `predict`; a ratio is that of one round, the others' time by the
+kit's. One call of each goes ahead, so compilation is not counted.
+
+Every cell of the grid is saved as it finishes, and a run goes on where the last one stopped.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key
+from _results import BACKENDS, layers_file, load_or_start, save, today
+
+
+def some_of(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
+    """A type for arguments that are names with commas between them."""
+
+    def names(text: str) -> list[str]:
+        unknown = set(text.split(",")) - set(allowed)
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{sorted(unknown)} not in {', '.join(allowed)}")
+        return text.split(",")
+
+    return names
+
+
+def parse() -> argparse.Namespace:
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--backend", choices=BACKENDS, required=True)
+    for name, allowed in (
+        ("--shapes", tuple(SHAPES)),
+        ("--layers", LAYERS),
+        ("--variants", VARIANTS),
+        ("--modes", MODES),
+    ):
+        parser.add_argument(name, type=some_of(allowed), default=list(allowed), metavar="A,B,...")
+    parser.add_argument("--repeats", type=int, default=6, help="rounds; 6")
+    parser.add_argument(
+        "--seconds-per-cell",
+        type=float,
+        default=8.0,
+        help="how long the rounds of a cell and mode take together, where steps are short; 8",
+    )
+    parser.add_argument("--memory", action="store_true", help="peak memory of training too")
+    parser.add_argument("--again", action="store_true", help="measure cells that are there, too")
+    parser.add_argument("--out", type=Path, help="benchmarks/results/layers_BACKEND.json")
+    return parser.parse_args()
+
+
+def missing(arguments: argparse.Namespace, cells: dict[str, Any]) -> Iterator[tuple]:
+    """The cells to measure, each with what is to be measured in it."""
+    asked = [*arguments.modes, *(["memory"] if arguments.memory else [])]
+    for row in product(arguments.layers, arguments.shapes, arguments.variants):
+        known = {} if arguments.again else cells.get(cell_key(*row), {})
+        wanted = [figure for figure in asked if figure not in known]
+        if wanted:
+            yield *row, wanted
+
+
+def measure(row: tuple[str, str, str], wanted: list[str], arguments: argparse.Namespace) -> dict:
+    """The figures wanted of one cell."""
+    # These import Keras, which looks at KERAS_BACKEND when it is imported.
+    from _measure import measure_cell
+    from _memory import measure_memory
+
+    modes = [figure for figure in wanted if figure in MODES]
+    figures: dict[str, Any] = {"date": today()}
+    if modes:
+        figures |= measure_cell(*row, modes, arguments.repeats, arguments.seconds_per_cell)
+    if "memory" in wanted:
+        figures["memory"] = measure_memory(*row)
+    return figures
+
+
+def describe(figures: dict[str, Any]) -> str:
+    """One line about a cell."""
+    parts = []
+    for mode in MODES:
+        if mode in figures:
+            parts.append(f"{mode} {_times(figures[mode])}")
+    if "memory" in figures:
+        kit, keras = (figures["memory"][peer]["later_mib"] for peer in ("kit", "keras"))
+        parts.append(f"memory {kit:.0f} MiB, keras {keras:.0f}")
+    return " | ".join(parts)
+
+
+def _times(figure: dict[str, Any]) -> str:
+    text = f"{figure['median_ms']['kit']:.4g} ms"
+    for peer, ms in figure["median_ms"].items():
+        if peer != "kit":
+            ratio = figure[f"{peer}_over_kit"]
+            text += f", {peer} {ms:.4g} = x{ratio['median']:.2f} "
+            text += f"({ratio['min']:.2f}-{ratio['max']:.2f})"
+    return text
+
+
+def main() -> None:
+    """Measures, prints and saves cell by cell."""
+    arguments = parse()
+    os.environ["KERAS_BACKEND"] = arguments.backend
+    path = arguments.out or layers_file(arguments.backend)
+    report = load_or_start(path, arguments.backend)
+    for *row, wanted in missing(arguments, report["cells"]):
+        figures = measure(tuple(row), wanted, arguments)
+        key = cell_key(*row)
+        report["cells"][key] = report["cells"].get(key, {}) | figures
+        save(path, report)
+        print(f"{key:32} {describe(figures)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

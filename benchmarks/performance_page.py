@@ -1,0 +1,168 @@
+"""Writes `docs/background/performance.md` from the saved results.
+
+    python benchmarks/performance_page.py           # writes the page
+    python benchmarks/performance_page.py --check   # fails where the page is not that one
+
+Every figure of the page comes from the files in `benchmarks/results`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import _tables
+from _results import BACKENDS, RESULTS, layers_file, load
+
+PAGE = Path(__file__).parent.parent / "docs" / "background" / "performance.md"
+NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
+
+INTRODUCTION = """\
+# Performance
+
+How long models take to train and to predict with the kit's layers, beside the same models with
+those of `keras.layers`. The page is made from the files in `benchmarks/results`, where every
+round is kept.
+
+## How it was measured
+
+- A model is one recurrent layer (or what the row says) and a `Dense`, on random float sequences,
+  with the defaults of `compile`. The kit's and Keras' models have the same weights, and have to
+  predict the same before they are timed.
+- They take turns in one process. A time is that of one epoch of `fit`, or of one `predict`,
+  divided by its batches. Compilation is left out, and so is the making of the data set.
+- A ratio is Keras' time divided by the kit's in the same round: above 1, the kit is faster. The
+  tables have the median of the rounds, ± half the distance between the quartiles.
+- Shapes are (batch, time, features, units). Padded rows have a random number of real steps, from
+  1 to all. Dropout has the rate 0.3; it is off in prediction.
+- The GEMM floor is the time that a step's matrix products alone would take, at the peak rate of
+  {gflops:g} GFLOP/s: float32 matrices of {size} x {size}, multiplied by NumPy {numpy} on {cores}
+  cores ({cpu}). Training counts three times the forward products, also for the gradient of the
+  inputs, which an `Embedding` in front would ask for. Padded and dropped steps count in full.
+- `fit` and `predict` take a moment to begin, mostly on TensorFlow. It counts, for both.
+"""
+
+COMMANDS = """\
+```sh
+{commands}
+python benchmarks/roofline.py
+python benchmarks/performance_page.py
+```
+"""
+
+MEMORY = """\
+Peak memory of training in MiB, kit / Keras, each in a process of its own, above what the process
+had with model and data ready. In brackets the same for the first step, which compiles.
+"""
+
+
+def page(reports: list[dict[str, Any]], peak: dict[str, Any]) -> str:
+    """The whole page."""
+    introduction = INTRODUCTION.format(**peak, **peak["machine"])
+    commands = "\n".join(f"python benchmarks/layers.py {options(report)}" for report in reports)
+    parts = [
+        introduction,
+        environments(reports),
+        COMMANDS.format(commands=commands),
+        *(section(report, peak["gflops"]) for report in reports),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def options(report: dict[str, Any]) -> str:
+    """What to tell `layers.py` to measure all that is in a file."""
+    memory = any("memory" in figures for figures in report["cells"].values())
+    return f"--backend {report['backend']}{' --memory' if memory else ''}"
+
+
+def environments(reports: list[dict[str, Any]]) -> str:
+    """A table of where each backend was measured."""
+    columns = [facts(report) for report in reports]
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    return _tables.table(["", *(NAMES[report["backend"]] for report in reports)], rows)
+
+
+def facts(report: dict[str, Any]) -> dict[str, str]:
+    """Where and when a file's results were measured."""
+    versions, machine = report["versions"], report["machine"]
+    cells = report["cells"].values()
+    dates = sorted({figures["date"] for figures in cells})
+    rounds = sorted(
+        {
+            len(figure["rounds_ms"]["kit"])
+            for figures in cells
+            for figure in figures.values()
+            if "rounds_ms" in figure
+        }
+    )
+    threads = [f"`{name}={value}`" for name, value in report["threads"].items()]
+    return {
+        "version": versions[report["backend"]],
+        "Keras": versions["keras"],
+        "keras-rnnkit": versions["keras-rnnkit"],
+        "NumPy": versions["numpy"],
+        "Python": versions["python"],
+        "processor": f"{machine['cpu']}, {machine['cores']} cores",
+        "device": report["device"],
+        "threads": ", ".join(threads) or "as it comes",
+        "rounds": " to ".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))),
+        "measured": " to ".join(dict.fromkeys((*dates[:1], *dates[-1:]))),
+    }
+
+
+def section(report: dict[str, Any], gflops: float) -> str:
+    """All about one backend."""
+    cells = report["cells"]
+    name = NAMES[report["backend"]]
+    slower = _tables.slower(cells)
+    limit = f"{_tables.SLOWER:g}"
+    parts = [
+        (
+            f"## {name}\n\nKeras' time by the kit's, training / prediction.",
+            _tables.ratios(cells, "keras"),
+        ),
+        (
+            "`torch.nn`'s time by the kit's, training / prediction.",
+            _tables.ratios(cells, "torch_nn"),
+        ),
+        (
+            "Milliseconds a step of the plain layers, and in brackets how many GEMM floors.",
+            _tables.milliseconds(cells, gflops),
+        ),
+        (MEMORY.strip(), _tables.memory(cells)),
+        (
+            f"### Slower than keras.layers here\n\nRatios below {limit}.",
+            slower or "There are none.",
+        ),
+    ]
+    return "\n\n".join(f"{text}\n\n{figures}" for text, figures in parts if figures)
+
+
+def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The results of all backends that have some, and the peak."""
+    reports = [load(f) for backend in BACKENDS if (f := layers_file(backend, folder)).exists()]
+    reports = [report for report in reports if report["cells"]]
+    if not reports:
+        sys.exit(f"No results in {folder}: run python benchmarks/layers.py --backend ... first.")
+    peak = folder / "roofline.json"
+    if not peak.exists():
+        sys.exit(f"No {peak}: run python benchmarks/roofline.py first.")
+    return reports, load(peak)
+
+
+def main() -> None:
+    """Writes or checks the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--out", type=Path, default=PAGE)
+    arguments = parser.parse_args()
+    text = page(*read(arguments.results))
+    if not arguments.check:
+        arguments.out.write_text(text, encoding="utf-8")
+    elif not arguments.out.exists() or arguments.out.read_text(encoding="utf-8") != text:
+        sys.exit(f"{arguments.out} is not what the results say: run {Path(__file__).name}.")
+
+
+if __name__ == "__main__":
+    main()

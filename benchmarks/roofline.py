@@ -1,0 +1,109 @@
+"""Measures what this machine's matrix products reach, and how far the layers are from it.
+
+    python benchmarks/roofline.py           # measures, saves, and reads the saved results
+    python benchmarks/roofline.py --saved   # with the peak that is saved
+
+The GEMM floor of a row is the time that its matrix products would take at the peak of one large
+float32 product by NumPy. Nothing with as many products can be faster, unless its own products
+beat NumPy's.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from _grid import MODES, gemm_flops
+from _results import BACKENDS, RESULTS, ROOFLINE, layers_file, load, machine, save, today
+
+
+class Distance(NamedTuple):
+    """A row, and how it stands to its floor."""
+
+    key: str
+    mode: str
+    floor_ms: float
+    median_ms: dict[str, float]  # of each peer
+
+    def times(self, peer: str) -> float:
+        """How many times the floor a peer takes."""
+        return self.median_ms[peer] / self.floor_ms
+
+
+def gemm_gflops(size: int, repeats: int) -> float:
+    """The best rate of float32 products of square matrices, in GFLOP/s."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((size, size), dtype="float32") for _ in range(2))
+    out = np.empty_like(a)
+    np.matmul(a, b, out=out)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        np.matmul(a, b, out=out)
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds) / 1e9
+
+
+def floor_ms(layer: str, shape: str, variant: str, mode: str, gflops: float) -> float:
+    """The milliseconds of a step's matrix products at a rate."""
+    return gemm_flops(layer, shape, variant, mode) / (gflops * 1e6)
+
+
+def distances(report: dict, gflops: float) -> Iterator[Distance]:
+    """The rows of a file of results beside their floors, in the order of the file."""
+    for key, figures in report["cells"].items():
+        for mode in MODES:
+            if mode in figures:
+                floor = floor_ms(*key.split("/"), mode, gflops)
+                yield Distance(key, mode, floor, figures[mode]["median_ms"])
+
+
+def print_distances(report: dict, gflops: float) -> None:
+    """Prints one line for each row."""
+    for row in distances(report, gflops):
+        peers = (
+            f"{peer} {ms:9.2f} ms = {row.times(peer):7.1f} floors"
+            for peer, ms in row.median_ms.items()
+        )
+        print(
+            f"{report['backend']:10} {row.key:30} {row.mode:7} floor {row.floor_ms:8.3f} ms | "
+            + " | ".join(peers)
+        )
+
+
+def measure(size: int, repeats: int) -> dict:
+    """The peak of this machine, with where it was measured."""
+    return {
+        "gflops": round(gemm_gflops(size, repeats), 1),
+        "size": size,
+        "repeats": repeats,
+        "machine": machine(),
+        "numpy": np.__version__,
+        "date": today(),
+    }
+
+
+def main() -> None:
+    """Measures or reads the peak, and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--size", type=int, default=2048)
+    parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--saved", action="store_true", help="take the peak that is saved")
+    parser.add_argument("--out", type=Path, default=ROOFLINE)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of layers_*.json")
+    arguments = parser.parse_args()
+    if not arguments.saved:
+        save(arguments.out, measure(arguments.size, arguments.repeats))
+    peak = load(arguments.out)
+    size = peak["size"]
+    print(f"GEMM peak {peak['gflops']} GFLOP/s, float32, {size} x {size}, {peak['machine']['cpu']}")
+    for backend in BACKENDS:
+        path = layers_file(backend, arguments.results)
+        if path.exists():
+            print_distances(load(path), peak["gflops"])
+
+
+if __name__ == "__main__":
+    main()
