@@ -45,8 +45,9 @@ class Steps(NamedTuple):
     extras: Any = ()  # what else a cell wants to find on the way back
 
 
-# scan(step, carry, xs, widths, reverse=False): the backend's loop over time, where the step takes
-# the carry and a slice of xs, and returns the new carry and a list of tensors (batch, width).
+# scan(step, carry, xs, widths, reverse=False): the backend's loop over time. The step takes the
+# carry and a slice of xs, and returns the new carry and tensors (batch, width), in the structure
+# of widths, which are stacked.
 Scan = Callable[..., Any]
 
 
@@ -75,24 +76,20 @@ def forward(
     blocks = _blocks(plan, args)
     to = to._replace(late=lambda value: _dropped(value, args.drop, 2) @ blocks.recurrent[2])
     xs, before = (_joined if plan.method == "joined" else _hoisted)(plan, args, blocks)
-
     returned = cell.states if plan.record else int(plan.sequences)
+    with_gates = save or plan.record
 
-    def step(states: Any, current: Any) -> tuple[Any, Any]:
+    def step(states: Any, current: Any) -> tuple[Any, Steps]:
         x, keep = current
         new, gates, extras = cell.forward(before(x, states[0]), states, to)
         if keep:
             new = [ops.where(keep[0], a, b) for a, b in zip(new, states, strict=True)]
-        if not (save or plan.record):
-            return new, new[:returned]
-        return new, [*new[:returned], *gates, *([*states, *extras] if save else [])]
+        gates, old, extras = gates * with_gates, list(states) * save, extras * save
+        return new, Steps(new[:returned], gates, old, extras)
 
-    counts = [returned, 0, 0, 0]
-    if save or plan.record:
-        counts = [returned, cell.gates, *((cell.states, cell.extras) if save else (0, 0))]
-    widths = [args.states[0].shape[-1]] * sum(counts)
-    last, kept = scan(step, args.states, (xs, args.keep), widths)
-    return last, Steps(*(kept[sum(counts[:k]) : sum(counts[: k + 1])] for k in range(4)))
+    counts = Steps(returned, cell.gates * with_gates, cell.states * save, cell.extras * save)
+    units = args.states[0].shape[-1]
+    return scan(step, args.states, (xs, args.keep), Steps(*([units] * n for n in counts)))
 
 
 def backward(

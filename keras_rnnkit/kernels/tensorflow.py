@@ -80,8 +80,9 @@ def _scan(
     step: Callable[..., Any], carry: Any, xs: Any, widths: Any, reverse: bool = False
 ) -> tuple[Any, Any]:
     like = tree.flatten(carry)[0]
-    kinds = [(like.dtype, (like.shape[0], width)) for width in widths]
-    return _loop(step, carry, xs, kinds, reverse)
+    kinds = [(like.dtype, (like.shape[0], width)) for width in tree.flatten(widths)]
+    last, kept = _loop(step, carry, xs, kinds, reverse)
+    return last, tree.pack_sequence_as(widths, kept)
 
 
 def of_batch(tensor: Any, batch: int) -> Any:
@@ -105,14 +106,9 @@ def scan(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
     Returns:
         The last carry, and the carries of every step, each `(time, ...)`.
     """
-
-    def flat_step(carry: Any, current: Any) -> tuple[Any, Any]:
-        new, _ = step(carry, current)
-        return new, tree.flatten(new)
-
     init = tree.map_structure(tf.convert_to_tensor, init)
     kinds = [(value.dtype, value.shape) for value in tree.flatten(init)]
-    last, steps = _loop(flat_step, init, xs, kinds)
+    last, steps = _loop(step, init, xs, kinds)
     return last, tree.pack_sequence_as(init, steps)
 
 
@@ -129,7 +125,10 @@ def _loop(
         current = tree.pack_sequence_as(xs, [source.read(t) for source in sources])
         new, kept = step(tree.pack_sequence_as(carry, list(states)), current)
         new = [_shaped(value, old) for value, old in zip(tree.flatten(new), states, strict=True)]
-        targets = [target.write(t, value) for target, value in zip(targets, kept, strict=True)]
+        targets = [
+            target.write(t, value)
+            for target, value in zip(targets, tree.flatten(kept), strict=True)
+        ]
         return i + 1, new, targets
 
     _, last, targets = tf.while_loop(

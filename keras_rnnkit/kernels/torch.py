@@ -158,7 +158,8 @@ def _scan(
     kept = []
     for current in reversed(steps) if reverse else steps:
         carry, values = step(carry, tree.pack_sequence_as(xs, list(current)))
-        kept.append(values)
+        kept.append(tree.flatten(values))
     if reverse:
         kept.reverse()
-    return carry, [torch.stack(values) for values in zip(*kept, strict=True)]
+    stacked = [torch.stack(values) for values in zip(*kept, strict=True)]
+    return carry, tree.pack_sequence_as(widths, stacked)

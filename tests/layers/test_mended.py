@@ -6,15 +6,11 @@ import pytest
 from keras import ops
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MASKS, by_name, to_numpy
+from tests.support.cases import CASES, MASKS, assert_close, by_name, to_numpy
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 5, 4)).astype("float32")
 MASK = MASKS["holes"]
-
-
-def close(a, b, tolerance=1e-5):
-    np.testing.assert_allclose(to_numpy(a), to_numpy(b), rtol=tolerance, atol=tolerance)
 
 
 def stateful_model(layer):
@@ -50,17 +46,17 @@ class TestStatefulCarries:
             model(batch)
         want = carried(layer, BATCHES)
         for got, state in zip(states_of(layer), want, strict=True):
-            close(got, state)
+            assert_close(got, state)
         assert kit.reset_states(model) == 1
         assert all(not state.any() for state in states_of(layer))
         model.predict(X, batch_size=2, verbose=0)
         for got, state in zip(states_of(layer), want, strict=True):
-            close(got, state)
+            assert_close(got, state)
         model.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
         for got, state in zip(states_of(loaded.layers[1]), want, strict=True):
-            close(got, state)
-        close(loaded(X[:2]), model(X[:2]))
+            assert_close(got, state)
+        assert_close(loaded(X[:2]), model(X[:2]))
 
     @pytest.mark.parametrize("case", CASES, ids=by_name)
     def test_in_fit(self, case):
@@ -69,7 +65,7 @@ class TestStatefulCarries:
         model.compile(keras.optimizers.SGD(0.0), "mse")  # the weights stay, the states move
         model.fit(X, np.zeros((6, 1)), batch_size=2, epochs=1, shuffle=False, verbose=0)
         for got, want in zip(states_of(layer), carried(layer, BATCHES), strict=True):
-            close(got, want)
+            assert_close(got, want)
 
     def test_and_a_partial_batch_is_refused_not_broadcast(self):
         model = stateful_model(kit.LSTM(3, stateful=True))
@@ -115,9 +111,9 @@ def test_a_mask_with_a_cell_whose_output_is_no_state(width, unroll):
         output = np.concatenate([new_other, new_hidden], axis=-1)[:, :width]
         want = np.where(keep, output, want)
         hidden, other = np.where(keep, new_hidden, hidden), np.where(keep, new_other, other)
-        close(outputs[:, t], want)
-    close(states[0], hidden)
-    close(states[1], other)
+        assert_close(outputs[:, t], want)
+    assert_close(states[0], hidden)
+    assert_close(states[1], other)
     assert cell.state_size == [3, 3]
 
 
@@ -133,7 +129,7 @@ class TestResetting:
         layer = kit.LSTM(3, stateful=True)
         layer(X[:2])
         layer.reset_state([np.ones((2, 3)), np.zeros((2, 3))])
-        close(layer.states[0], np.ones((2, 3)))
+        assert_close(layer.states[0], np.ones((2, 3)))
 
     def test_a_model_with_everything_nested(self):
         inner = keras.Sequential([keras.Input(batch_shape=(2, 5, 4)), stateful(kit.GRU)])
@@ -168,7 +164,7 @@ def test_a_stack_of_one_is_a_stack(cell, unroll):
     single.build((None, 5, 4))
     single.set_weights(stack.get_weights())
     for a, b in zip(keras.tree.flatten((output, states)), single(X), strict=True):
-        close(a, b)
+        assert_close(a, b)
 
 
 def test_bidirectional_stateful_with_states_and_a_mask():
@@ -213,10 +209,10 @@ def test_the_mask_of_an_embedding_holds_beside_an_initial_state(wrap, tmp_path):
     given = [np.full((2, 3), 0.5, "float32")] * len(states)
     eager = keras.layers.Embedding(9, 4, weights=model.layers[1].get_weights())(tokens)
     want = layer(to_numpy(eager), initial_state=given, mask=tokens != 0)
-    close(model([tokens, *given]), want)
-    close(model.predict([tokens, *given], verbose=0), want)
+    assert_close(model([tokens, *given]), want)
+    assert_close(model.predict([tokens, *given], verbose=0), want)
     model.save(tmp_path / "model.keras")
-    close(keras.models.load_model(tmp_path / "model.keras")([tokens, *given]), want)
+    assert_close(keras.models.load_model(tmp_path / "model.keras")([tokens, *given]), want)
     assert not np.allclose(to_numpy(layer(to_numpy(eager), initial_state=given)), to_numpy(want))
 
 

@@ -10,7 +10,7 @@ import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused
 from keras_rnnkit.layers._paths import JOINED_UP_TO, PORTABLE_PREDICTION_FROM, Request, choose
 from tests.support.backends import gradients
-from tests.support.cases import CASES, by_name, to_numpy
+from tests.support.cases import CASES, assert_close, by_name, to_numpy
 
 BACKEND = keras.config.backend()
 FEATURES, TIME, BATCH = 3, 6, 4
@@ -19,7 +19,7 @@ EXAMPLES = 3 if BACKEND == "jax" else 20
 
 
 def close(got, want):
-    np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
+    assert_close(got, want, rtol=2e-4, atol=2e-5)
 
 
 def pair(case, units, **options):

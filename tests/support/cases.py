@@ -78,6 +78,12 @@ def to_numpy(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
+def assert_close(a, b, rtol=1e-5, atol=1e-5):
+    """The same numbers in the same structure, within float32's rounding."""
+    for mine, other in zip(keras.tree.flatten(a), keras.tree.flatten(b), strict=True):
+        np.testing.assert_allclose(to_numpy(mine), to_numpy(other), rtol=rtol, atol=atol)
+
+
 def built(case, weights, features, units, dtype="float32", **options):
     """A layer of the kit with the given weights."""
     layer = case.layer(units, dtype=dtype, **case.options, **options)
