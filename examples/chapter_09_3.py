@@ -30,6 +30,14 @@ import keras_rnnkit as kit  # noqa: E402
 PUBLISHED = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))["models"]
 MODELS = tuple(PUBLISHED)
 
+# What makes training faster without changing what is trained: several steps in one go, which
+# PyTorch does not have, and XLA for the whole model, which Keras leaves off on TensorFlow.
+FASTER = {
+    "jax": {"steps_per_execution": 16},
+    "tensorflow": {"steps_per_execution": 16, "jit_compile": True},
+    "torch": {},
+}
+
 
 def layers_of(name: str) -> list[Any]:
     """The recurrent layers of one of the chapter's models."""
@@ -61,8 +69,7 @@ def build_model(name: str, seed: int) -> keras.Model:
         optimizer=keras.optimizers.RMSprop(learning_rate=1e-4),
         loss="binary_crossentropy",
         metrics=["accuracy"],
-        # Keras leaves XLA off on TensorFlow by itself; these small layers gain by it.
-        jit_compile=True if keras.config.backend() == "tensorflow" else "auto",
+        **FASTER[keras.config.backend()],
     )
     return model
 
