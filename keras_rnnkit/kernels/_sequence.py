@@ -122,7 +122,9 @@ def backward(
     def step(d_states: Any, current: Any) -> tuple[Any, Any]:
         old, gates, extras, d_new, d_gates, keep = current
         d_states = [d + d_new[i] if i < len(d_new) else d for i, d in enumerate(d_states)]
-        d_active = [ops.where(keep[0], d, 0 * d) for d in d_states] if keep else d_states
+        d_active = (
+            [ops.where(keep[0], d, ops.zeros_like(d)) for d in d_states] if keep else d_states
+        )
         d_pre, d_old = cell.backward(d_active, d_gates, old, gates, extras, to)
         d_old = [back(d_pre) + d_old[0], *d_old[1:]]
         if keep:

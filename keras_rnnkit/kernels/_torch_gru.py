@@ -26,7 +26,63 @@ def gru(
         bias: `(2, 3 * units)`.
         keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
     """
-    return _GRU.apply(x, h, kernel, recurrent_kernel, bias, keep)
+    tensors = (x, h, kernel, recurrent_kernel, bias)
+    if needs_gradients(*tensors):
+        return _GRU.apply(*tensors, keep)
+    _, states, _ = _forward(*tensors, keep, save=False)
+    return states, states[-1]
+
+
+def needs_gradients(*tensors: Any) -> bool:
+    """Whether a way back is needed at all; inside a Function, torch does not say."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def check_first_order() -> None:
+    """Refuse to be differentiated twice: the way back of a kernel has none of its own.
+
+    Left alone, torch would leave its share out of the second gradient without a word.
+    """
+    if torch.is_grad_enabled():
+        raise NotImplementedError(
+            "a gradient with `create_graph=True` goes through a recurrent layer on its fused path, "
+            'which cannot be differentiated twice. Make the layer with `path="portable"`.'
+        )
+
+
+def _forward(
+    x: Any,
+    first: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    keep: Any,
+    save: bool,
+) -> tuple[Any, Any, Any]:
+    """The gates and states of all steps, and the products, where they are to be saved."""
+    (time, batch), u = x.shape[:2], first.shape[1]
+    ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
+    rows = torch.addmm(ahead, x.reshape(time * batch, x.shape[2]), kernel)
+    gates = rows.view(time, batch, 3 * u)  # in the loop; here what goes into them
+    states = gates.new_empty(time, batch, u)
+    products = gates.new_empty(time if save else 1, batch, u)
+    if keep is not None:
+        gates[..., :u].masked_fill_(~keep, torch.inf)
+    both, own = recurrent_kernel[:, : 2 * u], recurrent_kernel[:, 2 * u :]
+    own_bias = bias[1, 2 * u :]
+    h = first
+    for z_r, z, r, g, q, new in zip(
+        gates[..., : 2 * u].unbind(0),
+        *(gate.unbind(0) for gate in gates.split(u, dim=-1)),
+        products.expand(time, batch, u).unbind(0),
+        states.unbind(0),
+        strict=True,
+    ):
+        z_r.addmm_(h, both).sigmoid_()
+        torch.addmm(own_bias, h, own, out=q)
+        g.addcmul_(r, q).tanh_()
+        h = torch.lerp(g, h, z, out=new)
+    return gates, states, products
 
 
 class _GRU(torch.autograd.Function):
@@ -34,34 +90,15 @@ class _GRU(torch.autograd.Function):
     def forward(
         ctx: Any, x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
     ) -> Any:
-        batch, u = first.shape
-        x = x.reshape(-1, x.shape[-1])
-        ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
-        pre = torch.addmm(ahead, x, kernel).view(-1, batch, 3 * u)  # becomes the gates
-        states, products = (pre.new_empty(pre.shape[0], batch, u) for _ in range(2))
-        if keep is not None:
-            pre[..., :u].masked_fill_(~keep, torch.inf)
-        both, own = recurrent_kernel[:, : 2 * u], recurrent_kernel[:, 2 * u :]
-        own_bias = bias[1, 2 * u :]
-        h = first
-        for z_r, z, r, g, q, new in zip(
-            pre[..., : 2 * u].unbind(0),
-            *(gate.unbind(0) for gate in pre.split(u, dim=-1)),
-            products.unbind(0),
-            states.unbind(0),
-            strict=True,
-        ):
-            z_r.addmm_(h, both).sigmoid_()
-            torch.addmm(own_bias, h, own, out=q)
-            g.addcmul_(r, q).tanh_()
-            h = torch.lerp(g, h, z, out=new)
-        ctx.save_for_backward(pre, states, products, x, first, kernel, recurrent_kernel)
+        saved = _forward(x, first, kernel, recurrent_kernel, bias, keep, save=True)
+        ctx.save_for_backward(*saved, x, first, kernel, recurrent_kernel)
         ctx.set_materialize_grads(False)
-        return states, h.clone()
+        states = saved[1]
+        return states, states[-1].clone()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_states: Any, d_last: Any) -> Any:
+        check_first_order()
         gates, states, products, x, first, kernel, recurrent_kernel = ctx.saved_tensors
         time, batch, u = states.shape
         old = torch.cat([first[None], states[:-1]])
@@ -89,10 +126,18 @@ class _GRU(torch.autograd.Function):
         d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
         d_recurrent = _last_first(old.view(time * batch, u).t() @ d_products, u)
         d_bias = torch.stack([d_inputs.sum(0), _last_first(d_products.sum(0), u)])
+        d_kernel = x.reshape(time * batch, x.shape[2]).t() @ d_inputs
         d_x = None
         if ctx.needs_input_grad[0]:
-            d_x = (d_inputs @ kernel.t()).view(time, batch, -1)
-        return d_x, d_h, x.t() @ d_inputs, d_recurrent, d_bias, None
+            d_x = (d_inputs @ kernel.t()).view(x.shape)
+        return (
+            d_x,
+            d_h,
+            x.reshape(time * batch, x.shape[2]).t() @ d_inputs,
+            d_recurrent,
+            d_bias,
+            None,
+        )
 
 
 def _last_first(weight: Any, at: int) -> Any:

@@ -20,7 +20,7 @@ from keras_rnnkit.kernels._sequence import (
     input_gradients,
     shown,
 )
-from keras_rnnkit.kernels._torch_gru import gru
+from keras_rnnkit.kernels._torch_gru import check_first_order, gru, needs_gradients
 
 _TO = Functions(torch.sigmoid, torch.tanh)
 
@@ -40,9 +40,9 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     return last, Steps([outputs][: int(plan.sequences)], [], [])
 
 
-def on_gpu(tensor: Any) -> bool:
-    """Whether the tensor lies on a GPU that has cuDNN."""
-    return tensor.device.type == "cuda"
+def has_onednn() -> bool:
+    """Whether PyTorch has oneDNN, and may use it."""
+    return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
 
 
 def _native(plan: Plan, args: Arguments) -> tuple[Any, Any]:
@@ -60,12 +60,15 @@ def _native(plan: Plan, args: Arguments) -> tuple[Any, Any]:
         packed = [kernel, args.recurrent_kernel, args.bias, torch.zeros_like(args.bias)]
     else:
         packed = [_reset_first(w) for w in (kernel, args.recurrent_kernel, *args.bias)]
-    weights = [packed[0].T, packed[1].T, *packed[2:]]
+    weights = [packed[0].T.contiguous(), packed[1].T.contiguous(), *packed[2:]]
     first = [state[None].contiguous() for state in args.states]
+    # has_biases, num_layers, dropout, train (without it cuDNN has no way back), bidirectional,
+    # batch_first
+    options = (True, 1, 0.0, torch.is_grad_enabled(), False, False)
     if plan.cell is LSTM:
-        outputs, *last = torch.lstm(x, first, weights, *_OPTIONS)
+        outputs, *last = torch.lstm(x, first, weights, *options)
     else:
-        outputs, *last = torch.gru(x, first[0], weights, *_OPTIONS)
+        outputs, *last = torch.gru(x, first[0], weights, *options)
     last = [state[0] for state in last]
     if args.keep:
         # In the order of the input again; before the first kept step, the initial state.
@@ -74,10 +77,6 @@ def _native(plan: Plan, args: Arguments) -> tuple[Any, Any]:
         outputs = outputs.gather(0, wanted.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
         outputs = torch.where(wanted < 0, before, outputs)
     return outputs, [outputs[-1], *last[1:]]
-
-
-# has_biases, num_layers, dropout, train, bidirectional, batch_first
-_OPTIONS = (True, 1, 0.0, False, False, False)
 
 
 def _to_front(keep: Any) -> tuple[Any, Any, Any]:
@@ -114,8 +113,11 @@ def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Any]:
 
 
 def _shared(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
+    tensors = tree.flatten(args)
+    if not needs_gradients(*tensors):
+        return shown(plan, *forward(plan, args, _TO, _scan, save=False))
     structure: list[Any] = []
-    flat = _Differentiable.apply(plan, args, structure, *tree.flatten(args))
+    flat = _Differentiable.apply(plan, args, structure, *tensors)
     return tree.pack_sequence_as(structure[0], list(flat))
 
 
@@ -124,22 +126,19 @@ class _Differentiable(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, like: Arguments, structure: Any, *flat: Any) -> Any:
-        save = any(ctx.needs_input_grad)
-        last, steps = forward(plan, tree.pack_sequence_as(like, list(flat)), _TO, _scan, save)
+        last, steps = forward(plan, tree.pack_sequence_as(like, list(flat)), _TO, _scan, save=True)
         result = shown(plan, last, steps)
         structure.append(tree.map_structure(_nothing, result))
-        if save:
-            ctx.plan, ctx.structure = plan, tree.map_structure(_nothing, (like, steps, result))
-            ctx.save_for_backward(*flat, *tree.flatten(steps))
+        ctx.plan, ctx.structure = plan, tree.map_structure(_nothing, (like, steps, result))
+        ctx.save_for_backward(*flat, *tree.flatten(steps))
         return tuple(tree.flatten(result))
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Any) -> Any:
+        check_first_order()
         like, steps, result = ctx.structure
         args, steps = tree.pack_sequence_as((like, steps), list(ctx.saved_tensors))
-        gradients = tree.pack_sequence_as(result, list(gradients))
-        d_last, d_steps = gradients
+        d_last, d_steps = tree.pack_sequence_as(result, list(gradients))
         found, d_pre = backward(ctx.plan, args, steps, d_last, d_steps, _TO, _scan)
         if any(ctx.needs_input_grad[3 : 3 + len(args.inputs)]):
             found = found._replace(inputs=input_gradients(ctx.plan, args, d_pre))

@@ -26,6 +26,7 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         path=layer.asked_path,
         backend=keras.config.backend(),
         cell=name,
+        stack=isinstance(cell, keras.layers.StackedRNNCells),
         unroll=layer.unroll,
         masked=masked,
         record=record,
@@ -38,6 +39,7 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         activations.append(cell.recurrent_activation is keras.activations.sigmoid)
     return common._replace(
         gpu=_on_gpu(layer),
+        onednn=keras.config.backend() == "torch" and _backend().has_onednn(),
         keras_layer=isinstance(layer, keras.layers.LSTM | keras.layers.GRU),
         units=cell.units,
         dtype=cell.compute_dtype,

@@ -22,7 +22,9 @@ class Request(NamedTuple):
     path: str = "auto"  # what the user asked for
     backend: str = "jax"
     gpu: bool = False
+    onednn: bool = True  # whether PyTorch has it, and may use it
     cell: str | None = "LSTM"  # None for a cell that has no kernel
+    stack: bool = False  # a stack of cells
     keras_layer: bool = True  # whether Keras' layer of the same name stands behind this one
     units: int = 1
     dtype: str = "float32"
@@ -59,13 +61,13 @@ def choose(request: Request) -> Choice:
         if request.path == "fused":
             raise ValueError(
                 f'`path="fused"` cannot serve: {obstacle.reason}. '
-                f'{obstacle.faster.capitalize()}, or use `path="auto"`.'
+                f'To mend it, {obstacle.faster}; else use `path="auto"`.'
             )
         return obstacle
     found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
     if request.path == "fused" or not _keras_has_cudnn(request):
         return found
-    costs = _costs_of_cudnn(request)
+    costs = _costs(request)
     if not costs:
         return Choice("keras", reason="cuDNN, by Keras' own layer")
     return found._replace(faster=f"on cuDNN, but for {costs}")
@@ -73,52 +75,58 @@ def choose(request: Request) -> Choice:
 
 def _obstacle(request: Request) -> Choice | None:
     """The portable path, where no kernel can serve."""
-    if request.cell is None:
-        return Choice("portable", reason="the cell has no kernel", faster="use a cell of the kit")
-    if not request.default_activations:
-        return Choice(
-            "portable",
-            reason="the kernels know tanh and sigmoid alone",
-            faster="use the default activations",
-        )
-    if request.unroll:
-        return Choice(
-            "portable",
-            reason="unroll=True writes the steps out",
-            faster="use unroll=False",
-        )
+    obstacles = {
+        ("a stack of cells has no kernel", "stack layers, not cells"): request.stack,
+        ("the cell has no kernel", "use a cell of the kit as it is"): request.cell is None,
+        (
+            f"there are no kernels for {request.backend}",
+            "use TensorFlow, JAX or PyTorch",
+        ): request.backend not in ("jax", "tensorflow", "torch"),
+        (
+            "the kernels know tanh and sigmoid alone",
+            "use the default activations",
+        ): not request.default_activations,
+        ("unroll=True writes the steps out", "use unroll=False"): request.unroll,
+    }
+    for (reason, faster), holds in obstacles.items():
+        if holds:
+            return Choice("portable", reason=reason, faster=faster)
     return None
 
 
 def _keras_has_cudnn(request: Request) -> bool:
     """Whether Keras' own layer can run on cuDNN. On torch the kit's kernel does that by itself."""
     served = {"jax": ("LSTM",), "tensorflow": ("LSTM", "GRU")}.get(request.backend, ())
-    plain = request.keras_layer and request.use_cudnn and request.use_bias
-    return request.gpu and plain and request.cell in served
+    # Keras looks at the rate of recurrent_dropout, whether or not the layer trains.
+    plain = request.use_bias and not request.recurrent_dropout
+    allowed = request.gpu and request.keras_layer and request.use_cudnn
+    return allowed and plain and request.cell in served
 
 
-def _costs_of_cudnn(request: Request) -> str:
-    """What is asked for that cuDNN cannot do."""
+def _costs(request: Request) -> str:
+    """What is asked for that the libraries' kernels cannot do."""
     costs = {
         "the gates": request.record,
         "the mask": request.masked,
         "recurrent_dropout": _drops_state(request),
-        "implementation=1": request.training and request.dropout_per_gate,
+        "implementation=1": _drops_per_gate(request) and not request.recurrent_dropout,
     }
     return " and ".join(name for name, asked in costs.items() if asked)
 
 
 def _fused_on_torch(request: Request) -> Choice:
-    costs = _costs_of_cudnn(request._replace(masked=False))
-    library = "cuDNN" if request.gpu else "oneDNN"
-    if request.cell == "LSTM" and (request.gpu or request.dtype == "float32"):
+    gpu = request.gpu and request.use_cudnn
+    library = "cuDNN" if gpu else "oneDNN"
+    serves = gpu or (not request.gpu and request.onednn and request.dtype == "float32")
+    costs = _costs(request._replace(masked=False))  # the kit moves masked steps out of the way
+    if serves and (gpu or request.cell == "LSTM") and request.cell in ("LSTM", "GRU"):
         if not costs:
-            return Choice("fused", "native", f"{library}'s LSTM, by PyTorch")
+            return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
         return Choice("fused", "hoisted", _LOOP, f"on {library}, but for {costs}")
-    if request.cell == "GRU" and not costs:
-        if request.gpu:
-            return Choice("fused", "native", "cuDNN's GRU, by PyTorch")
-        return Choice("fused", "in place", f"{_LOOP}, in place")
+    if request.cell == "GRU":
+        if not costs:
+            return Choice("fused", "in place", f"{_LOOP}, in place")
+        return Choice("fused", "hoisted", _LOOP, f"in place, but for {costs}")
     return Choice("fused", "hoisted", _LOOP)
 
 
@@ -135,11 +143,16 @@ def _fused_by_xla(request: Request) -> Choice:
         and request.units >= PORTABLE_PREDICTION_FROM
     ):
         return Choice("portable", reason="XLA's own loop predicts faster at this width")
-    simple = not (_drops_state(request) or (request.training and request.dropout_per_gate))
+    compiled = ", compiled once a shape" if request.backend == "tensorflow" else ""
+    simple = not (_drops_state(request) or _drops_per_gate(request))
     if request.units <= JOINED_UP_TO and simple and request.cell != "GRU, reset before":
-        return Choice("fused", "joined", "one product a step, and its own backward pass")
-    return Choice("fused", "hoisted", "inputs ahead of the loop, and its own backward pass")
+        return Choice("fused", "joined", f"one product a step{compiled}")
+    return Choice("fused", "hoisted", f"inputs ahead of the loop{compiled}")
 
 
 def _drops_state(request: Request) -> bool:
     return request.training and request.recurrent_dropout
+
+
+def _drops_per_gate(request: Request) -> bool:
+    return request.training and request.dropout_per_gate

@@ -177,6 +177,8 @@ class Recurrent:
             # TensorFlow traces for every batch size; one of another size fails here when it comes.
             sequences = of_batch(sequences, tree.flatten(self.states)[0].shape[0])
         states = self._start(sequences, initial_state)
+        if mask is not None:
+            sequences = _where(mask, sequences)  # nothing that stands there counts, not even a NaN
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
@@ -186,7 +188,7 @@ class Recurrent:
         with masks_for(self.cell, sequences[:, 0], states):
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
-                if mask is not None and (self.stateful or initial_state is not None):
+                if mask is not None and not self._starts_from_zeros(initial_state):
                     last, steps = _blank(last, steps, mask)
             elif choice.path == "keras":
                 last, steps = run_keras(self, sequences, states, training=training)
@@ -208,6 +210,16 @@ class Recurrent:
             states = self.get_initial_state(ops.shape(sequences)[0])
         dtype = self._cell_dtype
         return tree.map_structure(lambda s: ops.convert_to_tensor(s, dtype=dtype), states)
+
+    def _keep_cudnn_from_xla(self) -> None:
+        """XLA has no cuDNN layers on TensorFlow: there Keras' own keep the whole model from it."""
+        choice = choice_for(self, masked=False, record=self.return_gates, training=True)
+        if choice.path == "keras" and keras.config.backend() == "tensorflow":
+            self.supports_jit = False
+
+    def _starts_from_zeros(self, initial_state: Any) -> bool:
+        own = type(self).get_initial_state is Recurrent.get_initial_state
+        return own and not self.stateful and initial_state is None
 
     @property
     def _cell_dtype(self) -> str:
@@ -234,10 +246,7 @@ class Recurrent:
 
     def _hide(self, outputs: Any, mask: Any) -> Any:
         """Zeros at masked steps, where `zero_output_for_mask` asks for them."""
-        if mask is None or not self.zero_output_for_mask:
-            return outputs
-        keep = ops.reshape(mask, (*ops.shape(mask), *(1,) * (len(outputs.shape) - 2)))
-        return ops.where(keep, outputs, ops.zeros_like(outputs))
+        return _where(mask, outputs) if mask is not None and self.zero_output_for_mask else outputs
 
     def _as_trace(self, steps: Carry, mask: Any, sequences: Any) -> Any:
         if mask is None:
@@ -270,10 +279,14 @@ class Recurrent:
 
 def _blank(last: Carry, steps: Carry, mask: Any) -> tuple[Carry, Carry]:
     """Zeros for the outputs before the first kept step, where the kernel has the initial state."""
-    seen = ops.cumsum(ops.cast(mask, "int32"), axis=1)[..., None] > 0
+    seen = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
     last = last._replace(output=_where(seen[:, -1], last.output))
     return last, steps._replace(output=_where(seen, steps.output))
 
 
 def _where(keep: Any, values: Any) -> Any:
-    return None if values is None else ops.where(keep, values, ops.zeros_like(values))
+    """The values where they are to be kept, and zeros elsewhere; `None` for `None`."""
+    if values is None:
+        return None
+    shape = (*ops.shape(keep), *(1,) * (len(values.shape) - len(keep.shape)))
+    return ops.where(ops.reshape(keep, shape), values, ops.zeros_like(values))

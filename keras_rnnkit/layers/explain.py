@@ -62,19 +62,36 @@ def explain(model: Any) -> Explanation:
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
-    found = (layer for layer in layers_in(model) if isinstance(layer, keras.layers.RNN))
-    return Explanation(_row(layer) for layer in found)
+    layers = layers_in(model)
+    wrapper = {
+        id(direction): layer
+        for layer in layers
+        if isinstance(layer, keras.layers.Bidirectional)
+        for direction in (layer.forward_layer, layer.backward_layer)
+    }
+    found = (layer for layer in layers if isinstance(layer, keras.layers.RNN))
+    return Explanation(_row(layer, wrapper.get(id(layer), layer)) for layer in found)
 
 
-def _row(layer: Any) -> PathOfLayer:
+def _row(layer: Any, called: Any) -> PathOfLayer:
+    """The row of a layer that is called by way of another, or by itself."""
     name, kind = layer.name, type(layer).__name__
     if not isinstance(layer, Recurrent):
-        own = "keras.layers"
-        return PathOfLayer(name, f"keras.layers.{kind}", own, own, "keras_rnnkit.from_keras(model)")
-    asked = {"masked": _gets_a_mask(layer), "record": layer.return_gates}
-    training = choice_for(layer, training=True, **asked)
-    prediction = choice_for(layer, training=False, **asked)
-    return PathOfLayer(name, kind, _words(training), _words(prediction), training.faster)
+        ours = type(layer) in _OF_KERAS
+        path = "keras.layers" if ours else "its own"
+        advice = "keras_rnnkit.from_keras(model)" if ours else ""
+        return PathOfLayer(name, f"keras.layers.{kind}" if ours else kind, path, path, advice)
+    asked = {"masked": _gets_a_mask(called), "record": layer.return_gates}
+    try:
+        training = choice_for(layer, training=True, **asked)
+        prediction = choice_for(layer, training=False, **asked)
+    except ValueError as error:  # the layer was changed after it was made
+        return PathOfLayer(name, kind, str(error), str(error), "")
+    faster = training.faster or prediction.faster
+    return PathOfLayer(name, kind, _words(training), _words(prediction), faster)
+
+
+_OF_KERAS = (keras.layers.GRU, keras.layers.LSTM, keras.layers.RNN, keras.layers.SimpleRNN)
 
 
 def _words(choice: Choice) -> str:

@@ -42,11 +42,13 @@ class LSTM(Recurrent, keras.layers.LSTM):
         go_backwards: Whether to go through time from the end; what is returned is in that order.
         stateful: Whether a batch starts from the states in which the one before it ended.
         unroll: Whether to write the steps out instead of looping.
-        use_cudnn: `"auto"`, `True` or `False`: whether a GPU's cuDNN may run the layer.
+        use_cudnn: `False` keeps the layer off a GPU's cuDNN. `True` is `"auto"`: it insists on
+            nothing.
         return_gates: Whether to append the trace, last, to what is returned. For both directions,
             ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
         path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
-            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell.
+            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel is
+            differentiable once and in reverse; second derivatives want `"portable"`.
         **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
             layer takes.
 
@@ -154,6 +156,7 @@ class LSTM(Recurrent, keras.layers.LSTM):
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self.use_cudnn = use_cudnn
+        self._keep_cudnn_from_xla()
 
     def get_config(self) -> dict[str, Any]:
         config = {"use_cudnn": self.use_cudnn, "implementation": self.cell.implementation}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused
 from keras_rnnkit.layers._paths import JOINED_UP_TO, PORTABLE_PREDICTION_FROM, Request, choose
-from tests.support.backends import gradients
+from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import CASES, assert_close, by_name, to_numpy
 
 BACKEND = keras.config.backend()
@@ -60,7 +60,14 @@ def masks(draw):
 def options_and_calls(draw):
     flags = {
         name: draw(st.booleans())
-        for name in ("return_sequences", "return_state", "return_gates", "go_backwards", "use_bias")
+        for name in (
+            "return_sequences",
+            "return_state",
+            "return_gates",
+            "go_backwards",
+            "use_bias",
+            "zero_output_for_mask",
+        )
     }
     for name in ("dropout", "recurrent_dropout"):
         flags[name] = draw(st.sampled_from([0.0, 0.4]))
@@ -70,11 +77,15 @@ def options_and_calls(draw):
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
-@given(drawn=options_and_calls(), units=st.sampled_from([2, JOINED_UP_TO + 1]))
-def test_every_path_gives_the_portable_numbers(case, drawn, units):
+@given(
+    drawn=options_and_calls(),
+    units=st.sampled_from([2, JOINED_UP_TO + 1]),
+    implementation=st.sampled_from([1, 2]),
+)
+def test_every_path_gives_the_portable_numbers(case, drawn, units, implementation):
     flags, call, with_states = drawn
     if case.name != "simple_rnn":
-        flags = {**flags, "implementation": 1 if flags["recurrent_dropout"] else 2}
+        flags = {**flags, "implementation": implementation}
     x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
     if with_states:
         rng = np.random.default_rng(6)
@@ -140,6 +151,61 @@ def test_training_and_prediction_in_a_model_are_the_portable_ones(case):
     assert not np.allclose(results[0][0], 1)
 
 
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_in_float64_the_paths_differ_by_rounding_alone(case):
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES))
+    with float64_allowed():
+        layers = pair(case, 3, dtype="float64", return_sequences=True, return_gates=True)
+        got, want = (outputs(layer, x, False, mask=HOLES) for layer in layers)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("filling", [np.nan, 1e8], ids=str)
+@pytest.mark.parametrize("path", ["auto", "portable"])
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_what_stands_at_a_masked_step_does_not_count(case, path, filling):
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    layer = case.layer(3, path=path, return_sequences=True, return_state=True, **case.options)
+    empty, filled = (np.where(HOLES[..., None], x, value) for value in (0, filling))
+    got = outputs(layer, filled.astype("float32"), False, mask=HOLES)
+    want = outputs(layer, empty.astype("float32"), False, mask=HOLES)
+    for a, b in zip(got, want, strict=True):
+        close(a, b)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_an_empty_batch_has_empty_outputs(case):
+    layer = case.layer(3, **case.options)
+    assert tuple(layer(np.zeros((0, TIME, FEATURES), "float32")).shape) == (0, 3)
+
+
+def test_initial_states_of_a_subclass_do_not_show_before_the_first_kept_step():
+    class FromOnes(kit.LSTM):
+        def get_initial_state(self, batch_size):
+            return [keras.ops.ones((batch_size, self.units)) for _ in range(2)]
+
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    returned = []
+    for path in ("auto", "portable"):
+        layer = FromOnes(3, path=path, return_sequences=True)
+        layer.build(x.shape)
+        layer.set_weights(CASES[0].weights(np.random.default_rng(1), FEATURES, 3))
+        returned.append(outputs(layer, x, False, mask=HOLES)[0])
+    close(*returned)
+    assert not returned[0][1].any()
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="what PyTorch leaves out without a word")
+@pytest.mark.parametrize("layer", [kit.GRU, kit.SimpleRNN])
+def test_a_second_derivative_is_refused_not_wrong(layer):
+    import torch
+
+    x = torch.ones(BATCH, TIME, FEATURES, requires_grad=True)
+    with pytest.raises(NotImplementedError, match=r'differentiated twice.*path="portable"'):
+        torch.autograd.grad(layer(3)(x).sum(), x, create_graph=True)
+
+
 def test_the_path_survives_the_config():
     layer = kit.LSTM.from_config(kit.LSTM(4, path="portable").get_config())
     assert layer.get_config()["path"] == "portable"
@@ -154,7 +220,10 @@ def test_an_unknown_path_is_refused(layer):
 
 @pytest.mark.parametrize(
     ("options", "why"),
-    [({"activation": "relu"}, "tanh and sigmoid alone"), ({"unroll": True}, "unroll=True")],
+    [
+        ({"activation": "relu"}, "alone. To mend it, use the default activations"),
+        ({"unroll": True}, 'out. To mend it, use unroll=False; else use `path="auto"`'),
+    ],
     ids=["activation", "unroll"],
 )
 def test_a_path_that_cannot_serve_says_why(options, why):
@@ -181,6 +250,12 @@ def test_a_subclass_of_a_cell_may_compute_something_else():
     close(to_numpy(own(x)), 2 * to_numpy(plain(x)))
 
 
+def test_a_stack_of_cells_says_what_to_do_instead():
+    layer = kit.RNN([kit.LSTMCell(2), kit.LSTMCell(2)])
+    choice = _fused.choice_for(layer, masked=False, record=False, training=True)
+    assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
+
+
 PLAIN = Request(units=64, keras_layer=True)
 
 
@@ -197,6 +272,10 @@ RULE = [
     ({"backend": "torch", "recurrent_dropout": True}, "fused", "native"),
     ({"backend": "torch", "recurrent_dropout": True, "training": True}, "fused", "hoisted"),
     ({"backend": "torch", "dtype": "float64"}, "fused", "hoisted"),
+    ({"backend": "torch", "onednn": False}, "fused", "hoisted"),
+    ({"backend": "torch", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
+    ({"backend": "jax", "gpu": True, "recurrent_dropout": True}, "fused", "hoisted"),
+    ({"backend": "numpy"}, "portable", ""),
     ({"backend": "torch", "cell": "GRU"}, "fused", "in place"),
     ({"backend": "torch", "cell": "GRU", "gpu": True}, "fused", "native"),
     ({"backend": "jax", "gpu": True}, "keras", ""),
@@ -238,6 +317,14 @@ def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
         close(a, b)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others compile around cuDNN")
+def test_on_a_gpu_the_model_is_kept_from_xla(monkeypatch):
+    assert kit.LSTM(4).supports_jit
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    assert not kit.LSTM(4).supports_jit
+    assert kit.LSTM(4, use_cudnn=False).supports_jit
+
+
 class TestExplain:
     def model(self):
         inputs = keras.Input((7,), dtype="int32")
@@ -275,6 +362,19 @@ class TestExplain:
     def test_refuses_what_is_no_model(self):
         with pytest.raises(TypeError, match="`model` must be a Keras model or layer"):
             kit.explain("model")
+
+    @pytest.mark.skipif(BACKEND == "torch", reason="the kit's own kernel takes masks to cuDNN")
+    def test_sees_the_mask_that_comes_through_a_wrapper(self, monkeypatch):
+        monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+        inputs = keras.Input((7,), dtype="int32")
+        x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
+        rows = kit.explain(keras.Model(inputs, kit.Bidirectional(kit.LSTM(3))(x)))
+        assert [row.faster for row in rows] == ["on cuDNN, but for the mask"] * 2
+
+    def test_of_a_layer_that_was_changed_says_what_is_wrong(self):
+        layer = kit.LSTM(4, path="fused")
+        layer.cell.activation = keras.activations.relu
+        assert "cannot serve" in kit.explain(layer)[0].training
 
     @pytest.mark.skipif(BACKEND != "torch", reason="the advice is about PyTorch")
     def test_names_what_costs_the_fast_kernel(self):
