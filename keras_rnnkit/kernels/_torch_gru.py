@@ -130,14 +130,7 @@ class _GRU(torch.autograd.Function):
         d_x = None
         if ctx.needs_input_grad[0]:
             d_x = (d_inputs @ kernel.t()).view(x.shape)
-        return (
-            d_x,
-            d_h,
-            x.reshape(time * batch, x.shape[2]).t() @ d_inputs,
-            d_recurrent,
-            d_bias,
-            None,
-        )
+        return d_x, d_h, d_kernel, d_recurrent, d_bias, None
 
 
 def _last_first(weight: Any, at: int) -> Any:
