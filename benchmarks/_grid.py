@@ -52,3 +52,8 @@ def gemm_flops(layer: str, shape: str, variant: str, mode: str) -> int:
     if variant == "two_layers":
         weights += GATES[layer] * units * (units + units)
     return (3 if mode == "train" else 1) * 2 * batch * time * weights
+
+
+def floor_ms(layer: str, shape: str, variant: str, mode: str, gflops: float) -> float:
+    """The milliseconds of a step's matrix products at a rate."""
+    return gemm_flops(layer, shape, variant, mode) / (gflops * 1e6)

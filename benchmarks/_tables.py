@@ -4,8 +4,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
-from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key
-from roofline import floor_ms
+from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key, floor_ms
 
 PEERS = {"kit": "kit", "keras": "`keras.layers`", "torch_nn": "`torch.nn`"}
 MODE_NAMES = {"train": "training", "predict": "prediction"}

@@ -40,6 +40,7 @@ round is kept.
   cores ({cpu}). Training counts three times the forward products, also for the gradient of the
   inputs, which an `Embedding` in front would ask for. Padded and dropped steps count in full.
 - `fit` and `predict` take a moment to begin, mostly on TensorFlow. It counts, for both.
+- A dash, or a row that is not there, was not measured.
 """
 
 COMMANDS = """\

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _grid import MODES, gemm_flops
+from _grid import MODES, floor_ms
 from _results import BACKENDS, RESULTS, ROOFLINE, layers_file, load, machine, save, today
 
 
@@ -44,11 +44,6 @@ def gemm_gflops(size: int, repeats: int) -> float:
         np.matmul(a, b, out=out)
         seconds.append(time.perf_counter() - start)
     return 2 * size**3 / min(seconds) / 1e9
-
-
-def floor_ms(layer: str, shape: str, variant: str, mode: str, gflops: float) -> float:
-    """The milliseconds of a step's matrix products at a rate."""
-    return gemm_flops(layer, shape, variant, mode) / (gflops * 1e6)
 
 
 def distances(report: dict, gflops: float) -> Iterator[Distance]:
