@@ -1,4 +1,4 @@
-"""Whole sequences, forward and backward, for the backends that run under XLA.
+"""Whole sequences, forward and backward: all on JAX and TensorFlow, the general case on PyTorch.
 
 Three things make it faster than a loop over a cell. The input projection of all steps is one
 product ahead of the loop (for small layers, one product of inputs and state together in it). The

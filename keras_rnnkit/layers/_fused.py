@@ -8,7 +8,7 @@ from keras import ops, tree
 from keras_rnnkit.cells import GRUCell, LSTMCell, SimpleRNNCell
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
-from keras_rnnkit.layers._loop import Carry
+from keras_rnnkit.layers._loop import Carry, zeros_where_masked
 from keras_rnnkit.layers._paths import Choice, Request, choose
 
 _KERNELS = {
@@ -98,7 +98,9 @@ def run_fused(
     every, gates = tree.map_structure(_batch_first, (steps.states, steps.gates))
     if not record:
         return Carry(last[0], states, ()), Carry(every[0] if every else None, (), ())
-    gates = cell.gates_type(*(_hidden(gate, mask) for gate in gates))
+    if mask is not None:
+        gates = [zeros_where_masked(mask, gate) for gate in gates]
+    gates = cell.gates_type(*gates)
     return Carry(last[0], states, ()), Carry(every[0], every, gates)
 
 
@@ -169,10 +171,6 @@ def _weights(cell: Any) -> list[Any]:
         shape = (2, width) if kernel_name(cell) == "GRU" else (width,)
         tensors.append(ops.zeros(shape, dtype=cell.compute_dtype))
     return tensors
-
-
-def _hidden(gate: Any, mask: Any) -> Any:
-    return gate if mask is None else ops.where(mask[..., None], gate, ops.zeros_like(gate))
 
 
 def _batch_first(tensor: Any) -> Any:

@@ -152,6 +152,17 @@ def _masked(new: Carry, old: Carry, keep: Any) -> Carry:
     )
 
 
+def zeros_where_masked(mask: Any, values: Any) -> Any:
+    """The values at kept steps, and zeros elsewhere.
+
+    Args:
+        mask: Boolean tensor `(batch, time)`, or `(batch,)` for values of one step.
+        values: Tensor `(batch, time, ...)`, or `(batch, ...)`.
+    """
+    shape = (*ops.shape(mask), *(1,) * (len(values.shape) - len(mask.shape)))
+    return ops.where(ops.reshape(mask, shape), values, ops.zeros_like(values))
+
+
 def _scan() -> Callable[..., Any]:
     """The backend's loop. On torch a scan is a Python loop anyhow; ours does less in each step."""
     if keras.config.backend() == "tensorflow":

@@ -18,7 +18,7 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras
-from keras_rnnkit.layers._loop import Carry, output_size, run
+from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 
 
@@ -178,7 +178,8 @@ class Recurrent:
             sequences = of_batch(sequences, tree.flatten(self.states)[0].shape[0])
         states = self._start(sequences, initial_state)
         if mask is not None:
-            sequences = _where(mask, sequences)  # nothing that stands there counts, not even a NaN
+            # Nothing that stands there counts, not even a NaN.
+            sequences = zeros_where_masked(mask, sequences)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
@@ -246,7 +247,9 @@ class Recurrent:
 
     def _hide(self, outputs: Any, mask: Any) -> Any:
         """Zeros at masked steps, where `zero_output_for_mask` asks for them."""
-        return _where(mask, outputs) if mask is not None and self.zero_output_for_mask else outputs
+        if mask is None or not self.zero_output_for_mask:
+            return outputs
+        return zeros_where_masked(mask, outputs)
 
     def _as_trace(self, steps: Carry, mask: Any, sequences: Any) -> Any:
         if mask is None:
@@ -280,13 +283,7 @@ class Recurrent:
 def _blank(last: Carry, steps: Carry, mask: Any) -> tuple[Carry, Carry]:
     """Zeros for the outputs before the first kept step, where the kernel has the initial state."""
     seen = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
-    last = last._replace(output=_where(seen[:, -1], last.output))
-    return last, steps._replace(output=_where(seen, steps.output))
-
-
-def _where(keep: Any, values: Any) -> Any:
-    """The values where they are to be kept, and zeros elsewhere; `None` for `None`."""
-    if values is None:
-        return None
-    shape = (*ops.shape(keep), *(1,) * (len(values.shape) - len(keep.shape)))
-    return ops.where(ops.reshape(keep, shape), values, ops.zeros_like(values))
+    last = last._replace(output=zeros_where_masked(seen[:, -1], last.output))
+    if steps.output is not None:
+        steps = steps._replace(output=zeros_where_masked(seen, steps.output))
+    return last, steps

@@ -1,0 +1,67 @@
+"""What `kit.explain` says of a model."""
+
+import keras
+import pytest
+
+import keras_rnnkit as kit
+from keras_rnnkit.layers import _fused
+
+BACKEND = keras.config.backend()
+
+
+class TestExplain:
+    def model(self):
+        inputs = keras.Input((7,), dtype="int32")
+        x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
+        x = kit.LSTM(5, return_sequences=True, name="plain")(x)
+        x = kit.Bidirectional(kit.GRU(3, return_sequences=True, recurrent_dropout=0.2))(x)
+        x = keras.layers.LSTM(4, return_sequences=True, name="of_keras")(x)
+        x = kit.SimpleRNN(2, activation="relu", name="relu")(x)
+        return keras.Model(inputs, x)
+
+    def test_has_a_row_for_each_recurrent_layer(self):
+        rows = kit.explain(self.model())
+        assert [row.type for row in rows] == [
+            "LSTM",
+            "GRU",
+            "GRU",
+            "keras.layers.LSTM",
+            "SimpleRNN",
+        ]
+        assert rows[0].training.startswith("fused: ")
+        assert rows[3].faster == "keras_rnnkit.from_keras(model)"
+        assert rows[4].training.startswith("portable: the kernels know tanh")
+        assert rows[4].faster == "use the default activations"
+
+    def test_prints_a_table(self):
+        lines = str(kit.explain(self.model())).splitlines()
+        assert lines[0].split(" | ")[0].strip() == "layer"
+        assert len(lines) == 7
+        assert len({line.index("|") for line in (lines[0], *lines[2:])}) == 1
+
+    def test_of_a_model_without_recurrent_layers(self):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        assert str(kit.explain(model)) == "no recurrent layers"
+
+    def test_refuses_what_is_no_model(self):
+        with pytest.raises(TypeError, match="`model` must be a Keras model or layer"):
+            kit.explain("model")
+
+    @pytest.mark.skipif(BACKEND == "torch", reason="the kit's own kernel takes masks to cuDNN")
+    def test_sees_the_mask_that_comes_through_a_wrapper(self, monkeypatch):
+        monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+        inputs = keras.Input((7,), dtype="int32")
+        x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
+        rows = kit.explain(keras.Model(inputs, kit.Bidirectional(kit.LSTM(3))(x)))
+        assert [row.faster for row in rows] == ["on cuDNN, but for the mask"] * 2
+
+    def test_of_a_layer_that_was_changed_says_what_is_wrong(self):
+        layer = kit.LSTM(4, path="fused")
+        layer.cell.activation = keras.activations.relu
+        assert "cannot serve" in kit.explain(layer)[0].training
+
+    @pytest.mark.skipif(BACKEND != "torch", reason="the advice is about PyTorch")
+    def test_names_what_costs_the_fast_kernel(self):
+        (row,) = kit.explain(kit.LSTM(4, recurrent_dropout=0.1))
+        assert row.faster == "on oneDNN, but for recurrent_dropout"
+        assert row.prediction == "fused: oneDNN's LSTM, by PyTorch"
