@@ -114,7 +114,7 @@ def backward(
     """
     cell = plan.cell
     blocks = _blocks(plan, args)
-    back = _transposed_product(cell, args, blocks)
+    back = _transposed_product(plan, args, blocks)
     if cell is GRUResetBefore:
         transposed = ops.transpose(blocks.recurrent[2])
         to = to._replace(late=lambda d: _dropped(d @ transposed, args.drop, 2))
@@ -126,10 +126,11 @@ def backward(
             [ops.where(keep[0], d, ops.zeros_like(d)) for d in d_states] if keep else d_states
         )
         d_pre, d_old = cell.backward(d_active, d_gates, old, gates, extras, to)
-        d_old = [back(d_pre) + d_old[0], *d_old[1:]]
+        joined = ops.concatenate(d_pre, axis=-1)
+        d_old = [back(d_pre, joined) + d_old[0], *d_old[1:]]
         if keep:
             d_old = [ops.where(keep[0], a, d) for a, d in zip(d_old, d_states, strict=True)]
-        return d_old, [ops.concatenate(d_pre, axis=-1)]
+        return d_old, [joined]
 
     xs = (steps.old, steps.gates, steps.extras, d_steps.states, d_steps.gates, args.keep)
     width = args.states[0].shape[-1] * _pre(cell)
@@ -209,14 +210,22 @@ def _joined(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable
     return args.inputs, before
 
 
-def _transposed_product(cell: Any, args: Arguments, blocks: _Blocks) -> Callable[..., Any]:
-    """From the gradients of the sums to that of the old hidden state."""
+def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callable[..., Any]:
+    """From the gradients of the sums, apart and joined, to that of the old hidden state."""
+    cell, recurrent = plan.cell, blocks.recurrent
     names = list(enumerate(cell.products))
+    if plan.method == "joined":  # zeros where need be, which cost less than one more piece
+        where = {i: recurrent[k] for k, i in names}
+        columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(_pre(cell))]
+        weight = ops.transpose(ops.concatenate(columns, axis=1))
+        return lambda d_pre, joined: joined @ weight
     if not args.drop:
-        weight = ops.transpose(ops.concatenate([blocks.recurrent[k] for k, _ in names], axis=1))
-        return lambda d_pre: ops.concatenate([d_pre[i] for _, i in names], axis=-1) @ weight
-    weights = [ops.transpose(block) for block in blocks.recurrent]
-    return lambda d_pre: sum(_dropped(d_pre[i] @ weights[k], args.drop, k) for k, i in names)
+        weight = ops.transpose(ops.concatenate([recurrent[k] for k, _ in names], axis=1))
+        return lambda d_pre, joined: ops.concatenate([d_pre[i] for _, i in names], axis=-1) @ weight
+    weights = [ops.transpose(block) for block in recurrent]
+    return lambda d_pre, joined: sum(
+        _dropped(d_pre[i] @ weights[k], args.drop, k) for k, i in names
+    )
 
 
 def _weight_gradients(

@@ -14,9 +14,15 @@ _tanh_backward = torch.ops.aten.tanh_backward
 
 
 def gru(
-    x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
+    x: Any,
+    h: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    keep: Any,
+    sequences: bool,
 ) -> tuple[Any, Any]:
-    """The states of every step, and the last.
+    """The states of every step (or `None`, where nobody needs them), and the last.
 
     Args:
         x: `(time, batch, features)`.
@@ -25,12 +31,12 @@ def gru(
         recurrent_kernel: `(units, 3 * units)`.
         bias: `(2, 3 * units)`.
         keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
+        sequences: Whether every state is asked for.
     """
     tensors = (x, h, kernel, recurrent_kernel, bias)
     if needs_gradients(*tensors):
         return _GRU.apply(*tensors, keep)
-    _, states, _ = _forward(*tensors, keep, save=False)
-    return states, states[-1]
+    return _predict(*tensors, keep, sequences)
 
 
 def needs_gradients(*tensors: Any) -> bool:
@@ -50,22 +56,51 @@ def check_first_order() -> None:
         )
 
 
+_CHUNK = 10  # steps whose inputs are projected together when nothing is kept: they stay in cache
+
+
+def _predict(
+    x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any, sequences: bool
+) -> tuple[Any, Any]:
+    """The states alone, units first: so every gate lies in one piece, whatever its width."""
+    (time, batch), u = x.shape[:2], first.shape[1]
+    kernel, recurrent_kernel = kernel.t().contiguous(), recurrent_kernel.t().contiguous()
+    bias = bias[..., None]
+    ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
+    own_bias = torch.cat([torch.zeros_like(bias[1, : 2 * u]), bias[1, 2 * u :]])
+    own_bias = own_bias.expand(3 * u, batch).contiguous()
+    inputs = kernel.new_empty(_CHUNK, 3 * u, batch)
+    slots = list(zip(inputs[:, : 2 * u].unbind(0), inputs[:, 2 * u :].unbind(0), strict=True))
+    product = kernel.new_empty(3 * u, batch)
+    z_r, (z, r, q) = product[: 2 * u], product.split(u)
+    states = kernel.new_empty(time if sequences else 1, u, batch)
+    h = first.t().contiguous()
+    for start in range(0, time, _CHUNK):
+        chunk = x[start : start + _CHUNK].transpose(1, 2)
+        part = inputs[: len(chunk)]
+        torch.baddbmm(ahead.expand(part.shape), kernel.expand(len(chunk), -1, -1), chunk, out=part)
+        if keep is not None:
+            masked = ~keep[start : start + _CHUNK].transpose(1, 2)
+            part[:, :u].masked_fill_(masked, torch.inf)
+        for i, (in_z_r, g) in enumerate(slots[: len(chunk)], start):
+            torch.addmm(own_bias, recurrent_kernel, h, out=product)
+            z_r.add_(in_z_r).sigmoid_()
+            g.addcmul_(r, q).tanh_()
+            h = torch.lerp(g, h, z, out=states[i if sequences else 0])
+    every = states.transpose(1, 2) if sequences else None
+    return every, h.t()
+
+
 def _forward(
-    x: Any,
-    first: Any,
-    kernel: Any,
-    recurrent_kernel: Any,
-    bias: Any,
-    keep: Any,
-    save: bool,
+    x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
 ) -> tuple[Any, Any, Any]:
-    """The gates and states of all steps, and the products, where they are to be saved."""
+    """The gates, states and recurrent products of all steps, for the way back."""
     (time, batch), u = x.shape[:2], first.shape[1]
     ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
     rows = torch.addmm(ahead, x.reshape(time * batch, x.shape[2]), kernel)
     gates = rows.view(time, batch, 3 * u)  # in the loop; here what goes into them
     states = gates.new_empty(time, batch, u)
-    products = gates.new_empty(time if save else 1, batch, u)
+    products = gates.new_empty(time, batch, u)
     if keep is not None:
         gates[..., :u].masked_fill_(~keep, torch.inf)
     both, own = recurrent_kernel[:, : 2 * u], recurrent_kernel[:, 2 * u :]
@@ -74,7 +109,7 @@ def _forward(
     for z_r, z, r, g, q, new in zip(
         gates[..., : 2 * u].unbind(0),
         *(gate.unbind(0) for gate in gates.split(u, dim=-1)),
-        products.expand(time, batch, u).unbind(0),
+        products.unbind(0),
         states.unbind(0),
         strict=True,
     ):
@@ -90,7 +125,7 @@ class _GRU(torch.autograd.Function):
     def forward(
         ctx: Any, x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
     ) -> Any:
-        saved = _forward(x, first, kernel, recurrent_kernel, bias, keep, save=True)
+        saved = _forward(x, first, kernel, recurrent_kernel, bias, keep)
         ctx.save_for_backward(*saved, x, first, kernel, recurrent_kernel)
         ctx.set_materialize_grads(False)
         states = saved[1]
@@ -121,6 +156,8 @@ class _GRU(torch.autograd.Function):
                 d_h.add_(d_states[t])
             d[t].mul_(d_h[:, None])
             d_h.mul_(z[t]).addmm_(sums[t, :, : 3 * u], rotated)
+            if t % 4 == 0:
+                d_h = without_traces(d_h)
 
         rows = d.view(time * batch, 4 * u)
         d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
@@ -131,6 +168,15 @@ class _GRU(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             d_x = (d_inputs @ kernel.t()).view(x.shape)
         return d_x, d_h, d_kernel, d_recurrent, d_bias, None
+
+
+def without_traces(gradient: Any) -> Any:
+    """The gradient of a state, with zero for what is about to leave the range of normal floats.
+
+    A gradient that fades on its way through time spends some twenty steps among the subnormal
+    floats, with which a CPU calculates ten times slower, before it is zero anyway.
+    """
+    return torch.nn.functional.hardshrink(gradient, torch.finfo(gradient.dtype).tiny * 2.0**24)
 
 
 def _last_first(weight: Any, at: int) -> Any:

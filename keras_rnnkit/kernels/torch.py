@@ -20,7 +20,7 @@ from keras_rnnkit.kernels._sequence import (
     input_gradients,
     shown,
 )
-from keras_rnnkit.kernels._torch_gru import check_first_order, gru, needs_gradients
+from keras_rnnkit.kernels._torch_gru import check_first_order, gru, needs_gradients, without_traces
 
 _TO = Functions(torch.sigmoid, torch.tanh)
 
@@ -108,7 +108,7 @@ def _reset_first(weight: Any) -> Any:
 def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Any]:
     keep = args.keep[0] if args.keep else None
     weights = (args.kernel, args.recurrent_kernel, args.bias)
-    outputs, last = gru(args.inputs[0], args.states[0], *weights, keep)
+    outputs, last = gru(args.inputs[0], args.states[0], *weights, keep, plan.sequences)
     return outputs, [last]
 
 
@@ -158,6 +158,8 @@ def _scan(
     for current in reversed(steps) if reverse else steps:
         carry, values = step(carry, tree.pack_sequence_as(xs, list(current)))
         kept.append(tree.flatten(values))
+        if reverse:
+            carry = [without_traces(gradient) for gradient in carry]
     if reverse:
         kept.reverse()
     stacked = [torch.stack(values) for values in zip(*kept, strict=True)]
