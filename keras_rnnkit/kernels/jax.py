@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import keras
 from jax import lax
 
 from keras_rnnkit.kernels._cells import Functions
@@ -50,6 +51,17 @@ def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
 
 _differentiable.defvjp(_forward, _backward)
 _run = jax.jit(_differentiable, static_argnums=0)  # eager calls of one shape compile once
+
+
+def compiled(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+    """The function of tensors, compiled once a shape; it reads the variables as they then are."""
+
+    @jax.jit
+    def pure(values: list[Any], *args: Any) -> Any:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(*args)
+
+    return lambda *args: pure([variable.value for variable in variables], *args)
 
 
 def _scan(

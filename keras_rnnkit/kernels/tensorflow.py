@@ -85,6 +85,11 @@ def _scan(
     return last, tree.pack_sequence_as(widths, kept)
 
 
+def compiled(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+    """The function of tensors as a graph; it reads the variables as they then are."""
+    return tf.function(function, autograph=False, reduce_retracing=True)
+
+
 def of_batch(tensor: Any, batch: int) -> Any:
     """The same tensor, of a known batch size; another one fails when it comes.
 

@@ -40,6 +40,11 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     return last, Steps([outputs][: int(plan.sequences)], [], [])
 
 
+def compiled(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+    """The function of tensors without a way back; it reads the variables as they then are."""
+    return torch.no_grad()(function)
+
+
 def has_onednn() -> bool:
     """Whether PyTorch has oneDNN, and may use it."""
     return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled

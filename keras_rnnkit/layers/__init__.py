@@ -1,5 +1,6 @@
 """Recurrent layers: sequences in, sequences out, gates on request."""
 
+from keras_rnnkit.layers._states import BidirectionalStates, merge_states
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
 from keras_rnnkit.layers.explain import Explanation, explain
 from keras_rnnkit.layers.from_keras import from_keras
@@ -8,16 +9,23 @@ from keras_rnnkit.layers.lstm import LSTM
 from keras_rnnkit.layers.reset import reset_states
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
+from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.layers.stream import Stream, stream
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
     "Bidirectional",
+    "BidirectionalStates",
     "BidirectionalTrace",
     "Explanation",
     "SimpleRNN",
+    "StackedRNN",
+    "Stream",
     "explain",
     "from_keras",
+    "merge_states",
     "reset_states",
+    "stream",
 ]

@@ -39,7 +39,7 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         activations.append(cell.recurrent_activation is keras.activations.sigmoid)
     return common._replace(
         gpu=_on_gpu(layer),
-        onednn=keras.config.backend() == "torch" and _backend().has_onednn(),
+        onednn=keras.config.backend() == "torch" and backend_kernels().has_onednn(),
         keras_layer=isinstance(layer, keras.layers.LSTM | keras.layers.GRU),
         units=cell.units,
         dtype=cell.compute_dtype,
@@ -93,7 +93,7 @@ def run_fused(
         keep=[] if mask is None else [ops.swapaxes(mask, 0, 1)[..., None]],
         drop=_recurrent_masks(cell, states, training),
     )
-    last, steps = _backend().run(plan, args, training)
+    last, steps = backend_kernels().run(plan, args, training)
     states = tree.pack_sequence_as(states, tree.flatten(last))
     every, gates = tree.map_structure(_batch_first, (steps.states, steps.gates))
     if not record:
@@ -118,10 +118,10 @@ def run_keras(layer: Any, sequences: Any, states: Any, *, training: bool) -> tup
 
 def of_batch(sequences: Any, batch: int) -> Any:
     """The same sequences with a batch size that the backend did not know yet."""
-    return _backend().of_batch(sequences, batch)
+    return backend_kernels().of_batch(sequences, batch)
 
 
-def _backend() -> Any:
+def backend_kernels() -> Any:
     """The kernels of the backend that runs."""
     name = keras.config.backend()
     if name == "jax":

@@ -30,6 +30,7 @@ def run(
     training: bool = False,
     unroll: bool = False,
     record: bool = False,
+    before: Carry | None = None,
 ) -> tuple[Carry, Carry]:
     """Run a cell over time.
 
@@ -41,6 +42,8 @@ def run(
         training: Whether dropout applies.
         unroll: Whether to write the steps out instead of looping.
         record: Whether to keep the gates of every step.
+        before: The carry of the step before the first, whose output a masked step repeats; by
+            default there is none yet, which shows as zeros.
 
     Returns:
         `(last, steps)`: the last carry, and the carry of every step, `(batch, time, ...)`. The
@@ -51,7 +54,7 @@ def run(
     xs = xs if mask is None else (xs, _time_first(mask))
     advance = _stepper(cell, states, training, record)
     init = Carry(
-        _zeros(cell, output_size(cell), states),
+        _zeros(cell, output_size(cell), states) if before is None else before.output,
         states,
         _no_gates(cell, states) if record else (),
     )

@@ -20,6 +20,7 @@ from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras
 from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
 from keras_rnnkit.layers._trace import make_trace, trace_spec
+from keras_rnnkit.layers._watch import current_watch
 
 
 class Recurrent:
@@ -72,10 +73,14 @@ class Recurrent:
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
+        watch = current_watch()
+        record = self.return_gates or (watch is not None and watch.record)
         last, steps, mask = self._run(
-            sequences, initial_state, mask, training=training, record=self.return_gates
+            sequences, initial_state, mask, training=training, record=record
         )
-        if self.stateful:
+        if watch is not None:
+            watch.tell(self, last, self._as_trace(steps, mask, sequences) if record else None)
+        elif self.stateful:
             self._assign(last.states)
         output = self._hide(steps.output, mask) if self.return_sequences else last.output
         returned = [self._cast(output)]
@@ -176,7 +181,8 @@ class Recurrent:
         if self.stateful and sequences.shape[0] is None:
             # TensorFlow traces for every batch size; one of another size fails here when it comes.
             sequences = of_batch(sequences, tree.flatten(self.states)[0].shape[0])
-        states = self._start(sequences, initial_state)
+        before = self._carried()
+        states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
             # Nothing that stands there counts, not even a NaN.
             sequences = zeros_where_masked(mask, sequences)
@@ -189,12 +195,13 @@ class Recurrent:
         with masks_for(self.cell, sequences[:, 0], states):
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
-                if mask is not None and not self._starts_from_zeros(initial_state):
+                if mask is not None and before is None and self._may_start_elsewhere(initial_state):
                     last, steps = _blank(last, steps, mask)
             elif choice.path == "keras":
                 last, steps = run_keras(self, sequences, states, training=training)
             else:
-                last, steps = run(self.cell, sequences, states, mask, unroll=self.unroll, **how)
+                how |= {"unroll": self.unroll, "before": before}
+                last, steps = run(self.cell, sequences, states, mask, **how)
         return last, steps, mask
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:
@@ -218,9 +225,15 @@ class Recurrent:
         if choice.path == "keras" and keras.config.backend() == "tensorflow":
             self.supports_jit = False
 
-    def _starts_from_zeros(self, initial_state: Any) -> bool:
+    def _carried(self) -> Carry | None:
+        """Where whoever watches has the layer start, if anywhere."""
+        watch = current_watch()
+        return None if watch is None else watch.first.get(id(self))
+
+    def _may_start_elsewhere(self, initial_state: Any) -> bool:
+        """Whether the first states may be something else than zeros."""
         own = type(self).get_initial_state is Recurrent.get_initial_state
-        return own and not self.stateful and initial_state is None
+        return self.stateful or initial_state is not None or not own
 
     @property
     def _cell_dtype(self) -> str:

@@ -8,7 +8,9 @@ from keras import tree
 from keras_rnnkit.layers._fused import choice_for
 from keras_rnnkit.layers._paths import Choice
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers.reset import layers_in
+from keras_rnnkit.layers.stacked import StackedRNN
 
 
 class PathOfLayer(NamedTuple):
@@ -63,14 +65,12 @@ def explain(model: Any) -> Explanation:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
     layers = layers_in(model)
-    wrapper = {
-        id(direction): layer
-        for layer in layers
-        if isinstance(layer, keras.layers.Bidirectional)
-        for direction in (layer.forward_layer, layer.backward_layer)
-    }
+    both = [layer for layer in layers if isinstance(layer, keras.layers.Bidirectional)]
+    outer = {id(part): layer for layer in both for part in directions(layer)}
+    stacks = [layer for layer in layers if isinstance(layer, StackedRNN)]
+    outer |= {id(p): s for s in stacks for layer in s.recurrent_layers for p in directions(layer)}
     found = (layer for layer in layers if isinstance(layer, keras.layers.RNN))
-    return Explanation(_row(layer, wrapper.get(id(layer), layer)) for layer in found)
+    return Explanation(_row(layer, outer.get(id(layer), layer)) for layer in found)
 
 
 def _row(layer: Any, called: Any) -> PathOfLayer:

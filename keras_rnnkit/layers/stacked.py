@@ -1,0 +1,364 @@
+"""A stack of recurrent layers as one layer."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.layers._checks import check_data, checked_mask
+from keras_rnnkit.layers._stack_parts import (
+    cell_config,
+    cell_layer,
+    cell_name,
+    cells_from_config,
+    check_apart,
+    check_choice,
+    check_joined,
+    checked_rates,
+    checked_seeds,
+    checked_units,
+    one_per_layer,
+    width_of,
+)
+from keras_rnnkit.layers._states import (
+    directions,
+    last_kept,
+    named_states,
+    split_states,
+    state_count,
+)
+from keras_rnnkit.layers._watch import watching
+from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
+
+_MERGES = ("concat", "sum", "mul", "ave")
+_RESIDUALS = (False, True, "identity")
+
+
+class _Told(NamedTuple):
+    """What the layers return beside their outputs, by name."""
+
+    states: dict[str, Any]
+    traces: dict[str, Any]
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class StackedRNN(keras.layers.Layer):
+    """Recurrent layers on top of each other, as one layer.
+
+    It gives every inner layer the `return_sequences` it needs. The inner layers are those of the
+    kit, with their fast paths, traces and states; `stack.layers` lists them, and
+    `model.summary(expand_nested=True)` shows them. `StackedRNN([8, 8], dropout=0.3)` computes what
+    two `LSTM(8, dropout=0.3)` chained by hand compute.
+
+    Args:
+        units: List of positive integers, one for each layer.
+        cell: The name of a cell of the kit without its ending (`"lstm"`, `"gru"`, `"simple_rnn"`,
+            `"layer_norm_lstm"`, ...), a cell class, a function `units -> cell`, or a list of these,
+            one for each layer.
+        dropout: Share of each layer's inputs to drop in training, in `[0, 1)`, so also of what goes
+            from layer to layer; a list for one share a layer. One mask serves a whole sequence.
+        recurrent_dropout: Share of each layer's hidden state to drop in training, likewise.
+        bidirectional: Whether every layer runs in both directions.
+        merge_mode: How the outputs of the directions become one: `"concat"`, `"sum"`, `"mul"` or
+            `"ave"`.
+        residual: Whether every layer but the first adds its input to its output (He et al., 2016;
+            Wu et al., 2016). `True` puts a projection, `Dense` without bias, where the widths
+            differ; `"identity"` insists on equal widths.
+        layer_norm: Whether a `LayerNormalization` (Ba et al., 2016) stands in front of every layer
+            but the first; a residual connection goes around it.
+        return_sequences: Whether to return the output of every step, or the last.
+        return_state: Whether to return the last states too.
+        return_gates: Whether to append the traces, last, to what is returned.
+        stateful: Whether a batch starts from the states in which the one before it ended.
+        cell_options: Dict of further arguments of the cells, `{"use_bias": False}`; for cells given
+            by name or class.
+        seed: Integer seed of the first layer's dropout masks, from which the others count on, or a
+            list of one for each layer.
+        path: As in `keras_rnnkit.LSTM`, for every layer.
+        **kwargs: `name`, `dtype` and what else a Keras layer takes.
+
+    Call arguments:
+        sequences: Tensor `(batch, time, features)`.
+        initial_state: The states of every layer, as `return_state=True` returns them; plain lists
+            in the same order will do.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped, by every layer.
+        training: Whether dropout applies.
+
+    Returns:
+        The output, `(batch, width)` or `(batch, time, width)`; with `return_state`, then a dict of
+        the last states by layer, `states["rnn_0"].hidden`, in each direction
+        `states["rnn_0"].forward.hidden`; with `return_gates`, last a dict of traces by layer,
+        `traces["rnn_0"].forget`. The dtype is the compute dtype.
+
+    Raises:
+        ValueError: For arguments, shapes and states that cannot be right, naming them and what was
+            expected.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> x = np.ones((2, 5, 3), "float32")
+    >>> stack = kit.StackedRNN([4, 6], return_state=True)
+    >>> output, states = stack(x)
+    >>> tuple(output.shape), tuple(states["rnn_0"].cell.shape)
+    ((2, 6), (2, 4))
+    """
+
+    def __init__(
+        self,
+        units: Any,
+        cell: Any = "lstm",
+        dropout: Any = 0.0,
+        recurrent_dropout: Any = 0.0,
+        bidirectional: bool = False,
+        merge_mode: str = "concat",
+        residual: bool | str = False,
+        layer_norm: bool = False,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        return_gates: bool = False,
+        stateful: bool = False,
+        cell_options: dict[str, Any] | None = None,
+        seed: Any = None,
+        path: str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        owner = f"StackedRNN '{self.name}'"
+        self.units = checked_units(owner, units)
+        count = len(self.units)
+        self.dropout = checked_rates(owner, "dropout", dropout, count)
+        self.recurrent_dropout = checked_rates(owner, "recurrent_dropout", recurrent_dropout, count)
+        check_choice(owner, "merge_mode", merge_mode, _MERGES)
+        check_choice(owner, "residual", residual, _RESIDUALS)
+        self.bidirectional, self.merge_mode = bidirectional, merge_mode
+        self.residual, self.layer_norm = residual, layer_norm
+        self.return_sequences, self.return_state = return_sequences, return_state
+        self.return_gates, self.stateful = return_gates, stateful
+        self.cell_options = dict(cell_options or {})
+        self.seed, self.asked_path = seed, path
+        self.supports_masking = True
+        cells = one_per_layer(owner, "cell", cell, count)
+        check_apart(owner, cells)
+        self._cell_names = [cell_name(cell) for cell in cells]
+        seeds = checked_seeds(owner, seed, count)
+        self.recurrent_layers = [self._make(owner, i, cells[i], seeds[i]) for i in range(count)]
+        self._factor = 2 if bidirectional and merge_mode == "concat" else 1
+        if residual == "identity":
+            check_joined(owner, [self._width(layer) for layer in self.recurrent_layers])
+        self.norms = [self._norm(i) if layer_norm and i else None for i in range(count)]
+        self.projections = [self._projection(i) if residual and i else None for i in range(count)]
+
+    @property
+    def layers(self) -> list[Any]:
+        """The inner layers, in the order in which they run."""
+        parts = zip(self.norms, self.recurrent_layers, self.projections, strict=True)
+        return [layer for part in parts for layer in part if layer is not None]
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        self._check_rank(sequences_shape)
+        shape = tuple(sequences_shape)
+        for norm, layer, projection in self._parts():
+            for part in (norm, projection, layer):
+                if part is not None and not part.built:
+                    part.build(shape)
+            shape = (*shape[:2], self._width(layer))
+
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+        sequences_mask: Any = None,
+    ) -> Any:
+        # With a second tensor argument, Keras gives the mask of the input under this name.
+        mask = sequences_mask if mask is None else mask
+        self._check_rank(sequences.shape)
+        mask = checked_mask(self, mask, sequences.shape)
+        first = self._first_states(initial_state)
+        x, told = ops.convert_to_tensor(sequences, dtype=self.compute_dtype), _Told({}, {})
+        for (norm, layer, projection), start in zip(self._parts(), first, strict=True):
+            given = {} if start is None else {"initial_state": start}
+            y = x if norm is None else norm(x)
+            y = self._taken_apart(layer, layer(y, mask=mask, training=training, **given), told)
+            x = self._joined(layer, projection, x, y, mask)
+        return self._put_together(x, told)
+
+    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> dict[str, Any]:
+        """The traces of all layers, as `return_gates=True` gives them.
+
+        The stack runs in inference and stays as it is: a stateful one starts from its states and
+        does not move them.
+
+        Args:
+            sequences: Tensor `(batch, time, features)`.
+            mask: Boolean tensor `(batch, time)`, false where a step is skipped.
+            initial_state: As in a call.
+
+        Returns:
+            A dict of traces by layer, `traces["rnn_0"]`.
+        """
+        check_data(self, sequences)
+        given = {} if initial_state is None else {"initial_state": initial_state}
+        with watching(record=True) as watch:
+            self(sequences, mask=mask, training=False, **given)
+        return {layer.name: self._trace_of(layer, watch.traces) for layer in self.recurrent_layers}
+
+    def get_initial_state(self, batch_size: Any) -> dict[str, Any]:
+        """The states from which the layers start when none are given, by layer."""
+        states = {}
+        for layer in self.recurrent_layers:
+            first = [part.get_initial_state(batch_size) for part in directions(layer)]
+            states[layer.name] = named_states(layer, tree.flatten(first))
+        return states
+
+    def reset_state(self) -> None:
+        """Put a stateful stack back to its initial states."""
+        for layer in self.recurrent_layers:
+            for part in directions(layer):
+                part.reset_state()
+
+    reset_states = reset_state
+
+    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+        self._check_rank(sequences.shape)
+        first = self._first_states(initial_state)
+        shape, told = tuple(sequences.shape), _Told({}, {})
+        for layer, start in zip(self.recurrent_layers, first, strict=True):
+            x = keras.KerasTensor(shape, dtype=self.compute_dtype)
+            given = {} if start is None else {"initial_state": start}
+            output = self._taken_apart(layer, layer.compute_output_spec(x, **given), told)
+            shape = (*shape[:2], self._width(layer))
+        return self._put_together(output, told)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        inputs = keras.KerasTensor(sequences_shape, dtype=self.compute_dtype)
+        return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
+
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        if not (self.return_state or self.return_gates):
+            return mask
+        inputs = keras.KerasTensor(sequences.shape, dtype=self.compute_dtype)
+        _, *others = self.compute_output_spec(inputs)
+        return (mask, *tree.map_structure(lambda _: None, others))
+
+    def get_config(self) -> dict[str, Any]:
+        cells = [directions(layer)[0].cell for layer in self.recurrent_layers]
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "cell": list(map(cell_config, self._cell_names, cells)),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "bidirectional": self.bidirectional,
+            "merge_mode": self.merge_mode,
+            "residual": self.residual,
+            "layer_norm": self.layer_norm,
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "return_gates": self.return_gates,
+            "stateful": self.stateful,
+            "cell_options": keras.saving.serialize_keras_object(self.cell_options),
+            "seed": self.seed,
+            "path": self.asked_path,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        options = keras.saving.deserialize_keras_object(config["cell_options"])
+        cells = cells_from_config(config["cell"])
+        return cls(**{**config, "cell": cells, "cell_options": options})
+
+    def _make(self, owner: str, i: int, cell: Any, seed: int | None) -> Any:
+        """The recurrent layer at a place of the stack."""
+        last = i == len(self.units) - 1
+        drop = {
+            "dropout": self.dropout[i],
+            "recurrent_dropout": self.recurrent_dropout[i],
+            "seed": seed,
+        }
+        layer = cell_layer(
+            owner,
+            cell,
+            self.units[i],
+            drop,
+            self.cell_options,
+            return_sequences=self.return_sequences or not last,
+            return_state=self.return_state,
+            return_gates=self.return_gates,
+            stateful=self.stateful,
+            path=self.asked_path,
+            dtype=self.dtype_policy,
+            name=f"rnn_{i}",
+        )
+        if not self.bidirectional:
+            return layer
+        return Bidirectional(
+            layer, merge_mode=self.merge_mode, dtype=self.dtype_policy, name=layer.name
+        )
+
+    def _norm(self, i: int) -> Any:
+        return keras.layers.LayerNormalization(dtype=self.dtype_policy, name=f"norm_{i}")
+
+    def _projection(self, i: int) -> Any:
+        """What makes a layer's input as wide as its output, where it is not."""
+        before, width = (self._width(layer) for layer in self.recurrent_layers[i - 1 : i + 1])
+        if before == width:
+            return None
+        options = {"use_bias": False, "dtype": self.dtype_policy, "name": f"projection_{i}"}
+        return keras.layers.Dense(width, **options)
+
+    def _parts(self) -> Any:
+        """The layer norm, the recurrent layer and the projection of each layer."""
+        return zip(self.norms, self.recurrent_layers, self.projections, strict=True)
+
+    def _width(self, layer: Any) -> int:
+        return width_of(directions(layer)[0], self._factor)
+
+    def _taken_apart(self, layer: Any, returned: Any, told: "_Told") -> Any:
+        """The output of a layer; its states and trace go to the rest of what is told."""
+        parts = list(returned) if isinstance(returned, list | tuple) else [returned]
+        if self.return_gates:
+            told.traces[layer.name] = parts.pop()
+        if self.return_state:
+            told.states[layer.name] = named_states(layer, parts[1:])
+        return parts[0]
+
+    def _put_together(self, output: Any, told: "_Told") -> Any:
+        """What a call returns."""
+        others = [told.states] * self.return_state + [told.traces] * self.return_gates
+        return (output, *others) if others else output
+
+    def _joined(self, layer: Any, projection: Any, x: Any, y: Any, mask: Any) -> Any:
+        """The output of a layer, with its input where there is a residual connection."""
+        if not self.residual or layer is self.recurrent_layers[0]:
+            return y
+        if not directions(layer)[0].return_sequences:
+            x = last_kept(x, mask)
+        return y + (x if projection is None else projection(x))
+
+    def _first_states(self, initial_state: Any) -> list[Any]:
+        """The first states of each layer, flat, or `None` for its own."""
+        if initial_state is None:
+            return [None] * len(self.units)
+        counts = {layer.name: state_count(layer) for layer in self.recurrent_layers}
+        return split_states(f"StackedRNN '{self.name}'", initial_state, counts)
+
+    def _trace_of(self, layer: Any, traces: dict[int, Any]) -> Any:
+        found = [traces[id(part)] for part in directions(layer)]
+        if len(found) == 1:
+            return found[0]
+        forward, backward = found
+        flipped = tree.map_structure(lambda tensor: ops.flip(tensor, axis=1), backward)
+        return BidirectionalTrace(forward, flipped)
+
+    def _check_rank(self, shape: Any) -> None:
+        if len(shape) != 3:
+            raise ValueError(
+                f"StackedRNN '{self.name}': expected sequences of shape (batch, time, features), "
+                f"but {tuple(shape)} came. A recurrent layer in front needs "
+                "`return_sequences=True`; word numbers need an `Embedding` in front."
+            )

@@ -1,0 +1,251 @@
+"""Feeding a model one step, or one chunk of steps, at a time."""
+
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.layers._fused import backend_kernels
+from keras_rnnkit.layers._loop import Carry, output_size
+from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._watch import watching
+from keras_rnnkit.layers.stacked import StackedRNN
+
+_layers = keras.layers
+
+# Layers that treat every step by itself.
+STEPWISE = (
+    _layers.Activation,
+    _layers.ActivityRegularization,
+    _layers.Add,
+    _layers.AlphaDropout,
+    _layers.Average,
+    _layers.BatchNormalization,
+    _layers.Concatenate,
+    _layers.Dense,
+    _layers.Dropout,
+    _layers.EinsumDense,
+    _layers.ELU,
+    _layers.Embedding,
+    _layers.GaussianDropout,
+    _layers.GaussianNoise,
+    _layers.Identity,
+    _layers.InputLayer,
+    _layers.LayerNormalization,
+    _layers.LeakyReLU,
+    _layers.Masking,
+    _layers.Maximum,
+    _layers.Minimum,
+    _layers.Multiply,
+    _layers.PReLU,
+    _layers.ReLU,
+    _layers.Rescaling,
+    _layers.RMSNormalization,
+    _layers.Softmax,
+    _layers.SpatialDropout1D,
+    _layers.Subtract,
+    _layers.TimeDistributed,
+)
+
+
+def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
+    """Feed a model step by step, as its input comes in.
+
+    What comes out at the end is what the model gives for the whole sequence: the states of its
+    recurrent layers are carried from chunk to chunk, in the stream, outside the model. A model can
+    have any number of streams at a time, each with its own states. It runs in inference, and sees
+    the model's weights as they are at each step.
+
+    Args:
+        model: A built model, or a layer, of layers that need no later steps: recurrent ones of the
+            kit, one-directional and forward, and those that treat every step by itself
+            (`Embedding`, `Dense`, normalizations, dropouts, ...).
+        stepwise: Classes of your own layers that treat every step by itself.
+
+    Returns:
+        A `Stream`.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model, or not built.
+        ValueError: For a layer that needs the whole sequence, naming it.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> import keras_rnnkit as kit
+    >>> model = keras.Sequential([keras.Input((None, 3)), kit.GRU(4), keras.layers.Dense(1)])
+    >>> x = np.ones((2, 5, 3), "float32")
+    >>> live = kit.stream(model)
+    >>> for t in range(5):
+    ...     y = live.step(x[:, t])
+    >>> bool(np.allclose(keras.ops.convert_to_numpy(y), model.predict(x, verbose=0), atol=1e-6))
+    True
+    """
+    if not isinstance(model, keras.layers.Layer) or not model.built:
+        raise TypeError(f"`model` of stream must be a built model or layer, but {model!r} came.")
+    return Stream(_Runner(model, _checked_layers(model, stepwise)))
+
+
+class Stream:
+    """Input on its way through a model, and the states in which it left the recurrent layers.
+
+    Attributes:
+        states: A list with the states of each recurrent layer, in the order of the model; `None`
+            before the first input.
+    """
+
+    def __init__(self, runner: "_Runner") -> None:
+        self._runner = runner
+        self._carries: list[Carry] | None = None
+
+    @property
+    def states(self) -> Any:
+        """The states of each recurrent layer, or `None` before the first input."""
+        return None if self._carries is None else [carry.states for carry in self._carries]
+
+    def step(self, inputs: Any) -> Any:
+        """Feed one step.
+
+        Args:
+            inputs: `(batch, features)`, or `(batch,)` for a model that takes word numbers; a
+                structure of these for a model of several inputs.
+
+        Returns:
+            The model's output so far; where the model returns sequences, that of this step, without
+            a time axis.
+        """
+        inputs = tree.map_structure(lambda x: ops.expand_dims(x, 1), inputs)
+        return self._runner.without_time(inputs, self.chunk(inputs))
+
+    def chunk(self, inputs: Any) -> Any:
+        """Feed some steps.
+
+        Args:
+            inputs: `(batch, time, features)`, or `(batch, time)` for word numbers; a structure of
+                these for a model of several inputs.
+
+        Returns:
+            The model's output so far; where the model returns sequences, those of these steps.
+        """
+        inputs = tree.map_structure(ops.convert_to_tensor, inputs)
+        batch, time = tree.flatten(inputs)[0].shape[:2]
+        if time == 0:
+            raise ValueError("`inputs` of a stream need at least one time step.")
+        carries = self._carries
+        if carries is None:
+            carries = self._runner.start(batch)
+        elif tree.flatten(carries[0])[0].shape[0] != batch:
+            raise ValueError(
+                f"`inputs` of a stream must keep their batch size: it began with "
+                f"{tree.flatten(carries[0])[0].shape[0]} rows, but {batch} came. "
+                "Make another stream, or `reset` this one."
+            )
+        outputs, self._carries = self._runner.run(inputs, carries)
+        return outputs
+
+    def reset(self) -> None:
+        """Forget everything: the next input is the first."""
+        self._carries = None
+
+    def copy(self) -> "Stream":
+        """Another stream that goes on from here; the two know nothing of each other."""
+        other = Stream(self._runner)
+        other._carries = self._carries
+        return other
+
+
+class _Runner:
+    """The model as a function of input and carries, compiled where the backend does that."""
+
+    def __init__(self, model: Any, recurrent: list[Any]) -> None:
+        self.model, self.recurrent = model, recurrent
+        self.run = backend_kernels().compiled(self._run, model.variables)
+        # The graph of a functional model takes any length, which its call would refuse.
+        functional = isinstance(model, keras.Sequential) or hasattr(model, "inputs")
+        self._call = model.call if functional else model
+        self._with_time: list[bool] | None = None
+
+    def start(self, batch: int) -> list[Carry]:
+        """The carries before the first step."""
+        carries = []
+        for layer in self.recurrent:
+            dtype = layer._cell_dtype
+            states = layer.get_initial_state(batch)
+            states = tree.map_structure(lambda s, d=dtype: ops.cast(s, d), states)
+            output = ops.zeros((batch, output_size(layer.cell)), dtype=dtype)
+            carries.append(Carry(output, states, ()))
+        return carries
+
+    def without_time(self, inputs: Any, outputs: Any) -> Any:
+        """The outputs for one step, those with an axis of time without it."""
+        if self._with_time is None:
+            two, three = (self._shapes(inputs, time) for time in (2, 3))
+            self._with_time = [a != b for a, b in zip(two, three, strict=True)]
+        flat = [
+            output[:, 0] if with_time else output
+            for output, with_time in zip(tree.flatten(outputs), self._with_time, strict=True)
+        ]
+        return tree.pack_sequence_as(outputs, flat)
+
+    def _shapes(self, inputs: Any, time: int) -> list[tuple[Any, ...]]:
+        """The shapes of the outputs for so many steps."""
+
+        def spec(x: Any) -> Any:
+            shape = (x.shape[0], time, *x.shape[2:])
+            return keras.KerasTensor(shape, dtype=keras.utils.standardize_dtype(x.dtype))
+
+        outputs = _Traced(self._call)(tree.map_structure(spec, inputs))
+        return [tuple(output.shape) for output in tree.flatten(outputs)]
+
+    def _run(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
+        first = {id(layer): carry for layer, carry in zip(self.recurrent, carries, strict=True)}
+        with watching(first=first) as watch:
+            outputs = self._call(inputs, training=False)
+        after = [watch.last[id(layer)] for layer in self.recurrent]
+        return outputs, [Carry(carry.output, carry.states, ()) for carry in after]
+
+
+class _Traced(keras.layers.Layer):
+    """A function as a layer, so that Keras finds out the shapes of what it returns."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def call(self, inputs: Any) -> Any:
+        return self.function(inputs, training=False)
+
+
+def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[Any]:
+    """The recurrent layers of a model, once every layer of it can go step by step."""
+    if isinstance(model, Recurrent):
+        if model.go_backwards:
+            raise ValueError(_whole(model, "it goes backwards through time"))
+        return [model]
+    if isinstance(model, keras.Model | StackedRNN):
+        return [found for layer in model.layers for found in _checked_layers(layer, stepwise)]
+    if not isinstance(model, (*STEPWISE, *stepwise)):
+        if isinstance(model, keras.layers.RNN):
+            raise ValueError(
+                f"{_name(model)} is not a layer of keras_rnnkit, whose states alone can be carried "
+                "outside. `kit.from_keras(model)` makes it one."
+            )
+        both = isinstance(model, keras.layers.Bidirectional)
+        why = "one direction begins at the end" if both else "it may look at several steps"
+        raise ValueError(_whole(model, why))
+    axis = getattr(model, "axis", -1)
+    if {1, -2} & {*(axis if isinstance(axis, list | tuple) else [axis])}:
+        raise ValueError(_whole(model, "its `axis` is that of time"))
+    return []
+
+
+def _whole(layer: Any, why: str) -> str:
+    return (
+        f"{_name(layer)} cannot be fed step by step: {why}. A stream takes one-directional "
+        "recurrent layers and layers that treat every step by itself; classes of your own that do "
+        "go into `stepwise=(MyLayer,)`."
+    )
+
+
+def _name(layer: Any) -> str:
+    return f"{type(layer).__name__} '{layer.name}'"
