@@ -53,7 +53,7 @@ _differentiable.defvjp(_forward, _backward)
 _run = jax.jit(_differentiable, static_argnums=0)  # eager calls of one shape compile once
 
 
-def compiled(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
     """The function of tensors, compiled once a shape; it reads the variables as they then are."""
 
     @jax.jit

@@ -85,9 +85,9 @@ def _scan(
     return last, tree.pack_sequence_as(widths, kept)
 
 
-def compiled(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
     """The function of tensors as a graph; it reads the variables as they then are."""
-    return tf.function(function, autograph=False, reduce_retracing=True)
+    return tf.function(function, autograph=False, jit_compile=xla)
 
 
 def of_batch(tensor: Any, batch: int) -> Any:

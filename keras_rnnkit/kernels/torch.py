@@ -40,7 +40,7 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     return last, Steps([outputs][: int(plan.sequences)], [], [])
 
 
-def compiled(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
     """The function of tensors without a way back; it reads the variables as they then are."""
     return torch.no_grad()(function)
 

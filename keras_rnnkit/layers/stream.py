@@ -1,5 +1,6 @@
 """Feeding a model one step, or one chunk of steps, at a time."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from keras_rnnkit.layers._fused import backend_kernels
 from keras_rnnkit.layers._loop import Carry, output_size
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._watch import watching
+from keras_rnnkit.layers.reset import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
 
 _layers = keras.layers
@@ -114,8 +116,9 @@ class Stream:
             The model's output so far; where the model returns sequences, that of this step, without
             a time axis.
         """
-        inputs = tree.map_structure(lambda x: ops.expand_dims(x, 1), inputs)
-        return self._runner.without_time(inputs, self.chunk(inputs))
+        inputs = tree.map_structure(_tensor, inputs)
+        self._runner.find_time(inputs)
+        return self._feed(self._runner.step, inputs)
 
     def chunk(self, inputs: Any) -> Any:
         """Feed some steps.
@@ -127,11 +130,13 @@ class Stream:
         Returns:
             The model's output so far; where the model returns sequences, those of these steps.
         """
-        inputs = tree.map_structure(ops.convert_to_tensor, inputs)
-        batch, time = tree.flatten(inputs)[0].shape[:2]
-        if time == 0:
+        inputs = tree.map_structure(_tensor, inputs)
+        if 0 in tree.flatten(inputs)[0].shape[1:2]:
             raise ValueError("`inputs` of a stream need at least one time step.")
-        carries = self._carries
+        return self._feed(self._runner.chunk, inputs)
+
+    def _feed(self, run: Any, inputs: Any) -> Any:
+        batch, carries = tree.flatten(inputs)[0].shape[0], self._carries
         if carries is None:
             carries = self._runner.start(batch)
         elif tree.flatten(carries[0])[0].shape[0] != batch:
@@ -140,7 +145,7 @@ class Stream:
                 f"{tree.flatten(carries[0])[0].shape[0]} rows, but {batch} came. "
                 "Make another stream, or `reset` this one."
             )
-        outputs, self._carries = self._runner.run(inputs, carries)
+        outputs, self._carries = run(inputs, carries)
         return outputs
 
     def reset(self) -> None:
@@ -154,16 +159,22 @@ class Stream:
         return other
 
 
+def _tensor(value: Any) -> Any:
+    return value if ops.is_tensor(value) else ops.convert_to_tensor(value)
+
+
 class _Runner:
     """The model as a function of input and carries, compiled where the backend does that."""
 
     def __init__(self, model: Any, recurrent: list[Any]) -> None:
         self.model, self.recurrent = model, recurrent
-        self.run = backend_kernels().compiled(self._run, model.variables)
+        xla = all(layer.supports_jit for layer in layers_in(model))
+        compiled = partial(backend_kernels().compiled, variables=model.variables, xla=xla)
+        self.chunk, self.step = compiled(self._chunk), compiled(self._step)
         # The graph of a functional model takes any length, which its call would refuse.
         functional = isinstance(model, keras.Sequential) or hasattr(model, "inputs")
         self._call = model.call if functional else model
-        self._with_time: list[bool] | None = None
+        self._with_time: list[bool] = []  # which outputs have an axis of time
 
     def start(self, batch: int) -> list[Carry]:
         """The carries before the first step."""
@@ -176,33 +187,37 @@ class _Runner:
             carries.append(Carry(output, states, ()))
         return carries
 
-    def without_time(self, inputs: Any, outputs: Any) -> Any:
-        """The outputs for one step, those with an axis of time without it."""
-        if self._with_time is None:
+    def find_time(self, inputs: Any) -> None:
+        """Finds out, once, which outputs have an axis of time: those that grow with the steps."""
+        if not self._with_time:
             two, three = (self._shapes(inputs, time) for time in (2, 3))
             self._with_time = [a != b for a, b in zip(two, three, strict=True)]
-        flat = [
-            output[:, 0] if with_time else output
-            for output, with_time in zip(tree.flatten(outputs), self._with_time, strict=True)
-        ]
-        return tree.pack_sequence_as(outputs, flat)
 
-    def _shapes(self, inputs: Any, time: int) -> list[tuple[Any, ...]]:
-        """The shapes of the outputs for so many steps."""
-
-        def spec(x: Any) -> Any:
-            shape = (x.shape[0], time, *x.shape[2:])
-            return keras.KerasTensor(shape, dtype=keras.utils.standardize_dtype(x.dtype))
-
-        outputs = _Traced(self._call)(tree.map_structure(spec, inputs))
-        return [tuple(output.shape) for output in tree.flatten(outputs)]
-
-    def _run(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
+    def _chunk(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
         first = {id(layer): carry for layer, carry in zip(self.recurrent, carries, strict=True)}
         with watching(first=first) as watch:
             outputs = self._call(inputs, training=False)
         after = [watch.last[id(layer)] for layer in self.recurrent]
         return outputs, [Carry(carry.output, carry.states, ()) for carry in after]
+
+    def _step(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
+        inputs = tree.map_structure(lambda x: ops.expand_dims(x, 1), inputs)
+        outputs, carries = self._chunk(inputs, carries)
+        flat = [
+            output[:, 0] if with_time else output
+            for output, with_time in zip(tree.flatten(outputs), self._with_time, strict=True)
+        ]
+        return tree.pack_sequence_as(outputs, flat), carries
+
+    def _shapes(self, inputs: Any, time: int) -> list[tuple[Any, ...]]:
+        """The shapes of the outputs for so many steps like the one given."""
+
+        def spec(x: Any) -> Any:
+            shape = (x.shape[0], time, *x.shape[1:])
+            return keras.KerasTensor(shape, dtype=keras.utils.standardize_dtype(x.dtype))
+
+        outputs = _Traced(self._call)(tree.map_structure(spec, inputs))
+        return [tuple(output.shape) for output in tree.flatten(outputs)]
 
 
 class _Traced(keras.layers.Layer):
