@@ -19,6 +19,11 @@ def layers_file(backend: str, folder: Path = RESULTS) -> Path:
     return folder / f"layers_{backend}.json"
 
 
+def streaming_file(backend: str, folder: Path = RESULTS) -> Path:
+    """Where the results of a backend's streams lie."""
+    return folder / f"streaming_{backend}.json"
+
+
 def machine() -> dict[str, Any]:
     """The processor and what of it there is to use."""
     return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "platform": platform.platform()}

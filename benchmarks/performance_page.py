@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import _tables
-from _results import BACKENDS, RESULTS, layers_file, load
+from _results import BACKENDS, RESULTS, layers_file, load, streaming_file
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "performance.md"
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
@@ -43,10 +43,19 @@ round is kept.
 - A dash, or a row that is not there, was not measured.
 """
 
+STREAMING = """\
+## Streams
+
+Microseconds for one row: a step fed to `kit.stream(model)`, one by one and ten at a time, beside
+one call of the whole model on all {steps} steps (`predict_on_batch`), which is what each new step
+costs without a stream. Medians; the models are a `StackedRNN` and a `Dense`.
+"""
+
 COMMANDS = """\
 ```sh
 {commands}
 python benchmarks/roofline.py
+python benchmarks/streaming.py --backend ...
 python benchmarks/performance_page.py
 ```
 """
@@ -57,7 +66,7 @@ had with model and data ready. In brackets the same for the first step, which co
 """
 
 
-def page(reports: list[dict[str, Any]], peak: dict[str, Any]) -> str:
+def page(reports: list[dict[str, Any]], peak: dict[str, Any], streams: list[dict[str, Any]]) -> str:
     """The whole page."""
     introduction = INTRODUCTION.format(**peak, **peak["machine"])
     commands = "\n".join(f"python benchmarks/layers.py {options(report)}" for report in reports)
@@ -66,6 +75,7 @@ def page(reports: list[dict[str, Any]], peak: dict[str, Any]) -> str:
         environments(reports),
         COMMANDS.format(commands=commands),
         *(section(report, peak["gflops"]) for report in reports),
+        *([streaming(streams)] if streams else []),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -139,8 +149,20 @@ def section(report: dict[str, Any], gflops: float) -> str:
     return "\n\n".join(f"{text}\n\n{figures}" for text, figures in parts if figures)
 
 
-def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The results of all backends that have some, and the peak."""
+def streaming(streams: list[dict[str, Any]]) -> str:
+    """What a step costs in a stream."""
+    head = ["", "", "a step", "a step, ten at a time", "the whole model"]
+    rows = [
+        [NAMES[report["backend"]], name]
+        + [f"{cell['median_us'][way]:.0f}" for way in ("step", "chunk", "whole")]
+        for report in streams
+        for name, cell in report["cells"].items()
+    ]
+    return STREAMING.format(steps=streams[0]["steps"]) + "\n" + _tables.table(head, rows)
+
+
+def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
+    """The results of all backends that have some, the peak, and those of the streams."""
     reports = [load(f) for backend in BACKENDS if (f := layers_file(backend, folder)).exists()]
     reports = [report for report in reports if report["cells"]]
     if not reports:
@@ -148,7 +170,8 @@ def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     peak = folder / "roofline.json"
     if not peak.exists():
         sys.exit(f"No {peak}: run python benchmarks/roofline.py first.")
-    return reports, load(peak)
+    files = [streaming_file(backend, folder) for backend in BACKENDS]
+    return reports, load(peak), [load(file) for file in files if file.exists()]
 
 
 def main() -> None:

@@ -13,15 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _results import BACKENDS, RESULTS, environment, save, today
+from _results import BACKENDS, environment, save, streaming_file, today
 
 TIME, FEATURES = 100, 16
 MODELS = {"LSTM, 8 units": [8], "two LSTM layers, 128 units": [128, 128]}
-
-
-def streaming_file(backend: str, folder: Path = RESULTS) -> Path:
-    """Where the results of a backend lie."""
-    return folder / f"streaming_{backend}.json"
 
 
 def ways(units: list[int]) -> dict[str, Callable[[], Any]]:

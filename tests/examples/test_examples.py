@@ -82,6 +82,28 @@ def test_chapter_runs_resumes_and_keeps_finished_runs(small_imdb, tmp_path, caps
     assert json.loads((out / "results.json").read_text()) == results
 
 
+@pytest.mark.parametrize("model", ["lstm_dropout", "gru"])
+def test_what_makes_the_chapter_faster_changes_no_loss(model, small_imdb, monkeypatch):
+    import chapter_09_3 as example
+
+    data = example.load_data(small_imdb, None)
+
+    def losses():
+        history = example.build_model(model, 0).fit(
+            **example.training_data(data.train, 0),
+            epochs=3,
+            validation_data=(data.validation.x, data.validation.y),
+            validation_batch_size=example.VALIDATION_BATCH,
+            verbose=0,
+        )
+        return np.array([history.history["loss"], history.history["val_loss"]])
+
+    fast = losses()
+    monkeypatch.setattr(example, "FASTER", {backend: {} for backend in example.FASTER})
+    monkeypatch.setattr(example, "VALIDATION_BATCH", 64)
+    assert np.abs(losses() - fast).max() < 1e-4
+
+
 def test_every_epoch_has_another_order_of_the_same_reviews():
     import chapter_09_3 as example
 
