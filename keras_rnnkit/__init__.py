@@ -7,12 +7,15 @@ require_backend()
 from keras_rnnkit import callbacks, data, plots  # noqa: E402
 from keras_rnnkit._version import __version__  # noqa: E402
 from keras_rnnkit.cells import (  # noqa: E402
+    CoupledLSTMCell,
     GRUCell,
     GRUGates,
     GRUTrace,
     LSTMCell,
     LSTMGates,
     LSTMTrace,
+    PeepholeLSTMCell,
+    ProjectedLSTMCell,
     SimpleRNNCell,
     SimpleRNNGates,
     SimpleRNNTrace,
@@ -36,6 +39,7 @@ __all__ = [
     "RNN",
     "Bidirectional",
     "BidirectionalTrace",
+    "CoupledLSTMCell",
     "Explanation",
     "GRUCell",
     "GRUGates",
@@ -43,6 +47,8 @@ __all__ = [
     "LSTMCell",
     "LSTMGates",
     "LSTMTrace",
+    "PeepholeLSTMCell",
+    "ProjectedLSTMCell",
     "SimpleRNN",
     "SimpleRNNCell",
     "SimpleRNNGates",

@@ -1,11 +1,15 @@
 """Recurrent cells: one file a cell, each the equations of its docstring."""
 
 from keras_rnnkit.cells._gated import GatedCell
+from keras_rnnkit.cells.coupled_lstm import CoupledLSTMCell
 from keras_rnnkit.cells.gru import GRUCell, GRUGates, GRUTrace
 from keras_rnnkit.cells.lstm import LSTMCell, LSTMGates, LSTMTrace
+from keras_rnnkit.cells.peephole_lstm import PeepholeLSTMCell
+from keras_rnnkit.cells.projected_lstm import ProjectedLSTMCell
 from keras_rnnkit.cells.simple_rnn import SimpleRNNCell, SimpleRNNGates, SimpleRNNTrace
 
 __all__ = [
+    "CoupledLSTMCell",
     "GRUCell",
     "GRUGates",
     "GRUTrace",
@@ -13,6 +17,8 @@ __all__ = [
     "LSTMCell",
     "LSTMGates",
     "LSTMTrace",
+    "PeepholeLSTMCell",
+    "ProjectedLSTMCell",
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",

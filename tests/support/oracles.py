@@ -6,6 +6,8 @@ over a tiny imaginary step, exact to rounding (Squire and Trapp, 1998).
 
 import numpy as np
 
+LSTM_NAMES = ("input", "forget", "candidate", "output", "hidden", "cell")
+
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
@@ -28,8 +30,7 @@ def lstm(x, weights, states, mask):
         new_h = o * np.tanh(new_c)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
-    names = ("input", "forget", "candidate", "output", "hidden", "cell")
-    return _record(names, rows, mask)
+    return _record(LSTM_NAMES, rows, mask)
 
 
 def gru(x, weights, states, mask, reset_after=True):
@@ -64,6 +65,66 @@ def simple_rnn(x, weights, states, mask):
         h = np.where(keep, g, h)
         rows.append([np.where(keep, g, 0), h])
     return _record(("candidate", "hidden"), rows, mask)
+
+
+def peephole_lstm(x, weights, states, mask):
+    kernel, recurrent, bias, p_i, p_f, p_o = weights
+    h, c = states
+    w_i, w_f, w_g, w_o = np.split(kernel, 4, axis=1)
+    u_i, u_f, u_g, u_o = np.split(recurrent, 4, axis=1)
+    b_i, b_f, b_g, b_o = np.split(bias, 4)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        i = sigmoid(x_t @ w_i + h @ u_i + p_i * c + b_i)
+        f = sigmoid(x_t @ w_f + h @ u_f + p_f * c + b_f)
+        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
+        new_c = f * c + i * g
+        o = sigmoid(x_t @ w_o + h @ u_o + p_o * new_c + b_o)
+        new_h = o * np.tanh(new_c)
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
+    return _record(LSTM_NAMES, rows, mask)
+
+
+def coupled_lstm(x, weights, states, mask):
+    kernel, recurrent, bias = weights
+    h, c = states
+    w_f, w_g, w_o = np.split(kernel, 3, axis=1)
+    u_f, u_g, u_o = np.split(recurrent, 3, axis=1)
+    b_f, b_g, b_o = np.split(bias, 3)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        f = sigmoid(x_t @ w_f + h @ u_f + b_f)
+        i = 1 - f
+        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
+        o = sigmoid(x_t @ w_o + h @ u_o + b_o)
+        new_c = f * c + i * g
+        new_h = o * np.tanh(new_c)
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
+    return _record(LSTM_NAMES, rows, mask)
+
+
+def projected_lstm(x, weights, states, mask):
+    kernel, recurrent, bias, projection = weights
+    h, c = states
+    w_i, w_f, w_g, w_o = np.split(kernel, 4, axis=1)
+    u_i, u_f, u_g, u_o = np.split(recurrent, 4, axis=1)
+    b_i, b_f, b_g, b_o = np.split(bias, 4)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        i = sigmoid(x_t @ w_i + h @ u_i + b_i)
+        f = sigmoid(x_t @ w_f + h @ u_f + b_f)
+        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
+        o = sigmoid(x_t @ w_o + h @ u_o + b_o)
+        new_c = f * c + i * g
+        new_h = (o * np.tanh(new_c)) @ projection
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
+    return _record(LSTM_NAMES, rows, mask)
 
 
 def outputs_of(trace):

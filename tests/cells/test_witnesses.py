@@ -1,0 +1,111 @@
+"""Cells that Keras has not, against other ways to the same numbers."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+from keras_rnnkit.layers._fused import kernel_name
+from tests.support.cases import CASES, NAMESAKES, assert_close, by_name, to_numpy
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(3, 5, 4)).astype("float32")
+
+
+def layer_of(cell, **options):
+    """The cell over time, with random weights."""
+    layer = kit.RNN(cell, return_sequences=True, return_state=True, **options)
+    layer.build((None, 5, 4))
+    layer.set_weights([RNG.normal(size=w.shape).astype("float32") for w in layer.get_weights()])
+    return layer
+
+
+def lstm_with(*weights):
+    layer = kit.LSTM(3, return_sequences=True, return_state=True, path="portable")
+    layer.build((None, 5, 4))
+    layer.set_weights(weights)
+    return layer
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c not in NAMESAKES], ids=by_name)
+def test_runs_on_the_portable_path(case):
+    layer = case.layer(3, **case.options)
+    model = keras.Sequential([keras.Input((5, 4)), layer])
+    assert kernel_name(layer.cell) is None
+    assert kit.explain(model)[0].training == "portable: the cell has no kernel"
+
+
+def test_without_its_peepholes_a_peephole_cell_is_an_lstm():
+    layer = layer_of(kit.PeepholeLSTMCell(3))
+    weights = layer.get_weights()
+    assert not np.allclose(to_numpy(layer(X)[0]), to_numpy(lstm_with(*weights[:3])(X)[0]))
+    layer.set_weights([*weights[:3], *(0 * w for w in weights[3:])])
+    assert_close(layer(X), lstm_with(*weights[:3])(X))
+
+
+def test_a_coupled_cell_is_an_lstm_whose_input_gate_mirrors_the_forget_gate():
+    layer = layer_of(kit.CoupledLSTMCell(3))
+    blocks = (np.split(w, 3, axis=-1) for w in layer.get_weights())
+    weights = [np.concatenate([-f, f, g, o], axis=-1) for f, g, o in blocks]
+    assert_close(layer(X), lstm_with(*weights)(X))
+
+
+# PyTorch says that oneDNN has no projections.
+@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
+def test_a_projected_cell_is_that_of_torch():
+    torch = pytest.importorskip("torch", reason="torch.nn is a witness where torch is installed")
+    layer = layer_of(kit.ProjectedLSTMCell(3, projection=2))
+    theirs = torch.nn.LSTM(4, 3, proj_size=2, batch_first=True)
+    kernel, recurrent, bias, projection = layer.get_weights()
+    values = {
+        "weight_ih_l0": kernel.T,
+        "weight_hh_l0": recurrent.T,
+        "bias_ih_l0": bias,
+        "bias_hh_l0": 0 * bias,
+        "weight_hr_l0": projection.T,
+    }
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(theirs, name).copy_(torch.tensor(value))
+        outputs, (hidden, cell) = theirs(torch.tensor(X))
+    got = [to_numpy(tensor) for tensor in layer(X)]
+    for mine, want in zip(got, (outputs, hidden[0], cell[0]), strict=True):
+        np.testing.assert_allclose(mine, want.numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cell", "block"),
+    [
+        (kit.CoupledLSTMCell(3), 0),
+        (kit.PeepholeLSTMCell(3), 1),
+        (kit.ProjectedLSTMCell(3, 2), 1),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_the_forget_gate_starts_open(cell, block):
+    cell.build((None, 4))
+    want = np.zeros(cell.bias.shape)
+    want[3 * block : 3 * block + 3] = 1
+    assert_close(cell.bias, want)
+    plain = type(cell).from_config({**cell.get_config(), "unit_forget_bias": False})
+    plain.build((None, 4))
+    assert_close(plain.bias, 0 * want)
+
+
+MISUSES = {
+    "projection": (lambda: kit.ProjectedLSTMCell(3, projection=0), "`projection` of Projected"),
+    "states": (
+        lambda: kit.ProjectedLSTMCell(3, 2).gates(X[:, 0], [X[:, 0]]),
+        r"\(hidden, cell\), of shape \(batch, 2\), \(batch, 3\), but 1 came",
+    ),
+    "initial state": (
+        lambda: kit.RNN(kit.ProjectedLSTMCell(3, 2))(X, initial_state=[np.zeros((3, 3))] * 2),
+        r"\(3, 2\), \(3, 3\), but 2 of shape",
+    ),
+}
+
+
+@pytest.mark.parametrize(("misuse", "message"), MISUSES.values(), ids=MISUSES)
+def test_a_misuse_is_explained(misuse, message):
+    with pytest.raises(ValueError, match=message):
+        misuse()
