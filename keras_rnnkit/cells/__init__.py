@@ -3,6 +3,9 @@
 from keras_rnnkit.cells._gated import GatedCell
 from keras_rnnkit.cells.coupled_lstm import CoupledLSTMCell
 from keras_rnnkit.cells.gru import GRUCell, GRUGates, GRUTrace
+from keras_rnnkit.cells.layer_norm_gru import LayerNormGRUCell
+from keras_rnnkit.cells.layer_norm_lstm import LayerNormLSTMCell
+from keras_rnnkit.cells.layer_norm_simple_rnn import LayerNormSimpleRNNCell
 from keras_rnnkit.cells.lstm import LSTMCell, LSTMGates, LSTMTrace
 from keras_rnnkit.cells.peephole_lstm import PeepholeLSTMCell
 from keras_rnnkit.cells.projected_lstm import ProjectedLSTMCell
@@ -17,6 +20,9 @@ __all__ = [
     "LSTMCell",
     "LSTMGates",
     "LSTMTrace",
+    "LayerNormGRUCell",
+    "LayerNormLSTMCell",
+    "LayerNormSimpleRNNCell",
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
     "SimpleRNNCell",

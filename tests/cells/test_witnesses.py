@@ -73,10 +73,60 @@ def test_a_projected_cell_is_that_of_torch():
         np.testing.assert_allclose(mine, want.numpy(), rtol=1e-5, atol=1e-5)
 
 
+def norm(values, epsilon, gamma, beta=None):
+    """By the layer of Keras."""
+    layer = keras.layers.LayerNormalization(epsilon=epsilon, center=beta is not None)
+    layer.build(values.shape)
+    layer.set_weights([gamma] if beta is None else [gamma, beta])
+    return to_numpy(layer(values))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_a_layer_normalised_simple_cell_is_composed_with_keras_normalisation():
+    layer = layer_of(kit.LayerNormSimpleRNNCell(3))
+    kernel, recurrent, bias, gamma = layer.get_weights()
+    h = np.zeros((3, 3), "float32")
+    for t in range(5):
+        h = np.tanh(norm(X[:, t] @ kernel + h @ recurrent, 1e-5, gamma) + bias)
+    np.testing.assert_allclose(to_numpy(layer(X)[1]), h, rtol=1e-4, atol=1e-4)
+
+
+def test_a_layer_normalised_lstm_cell_is_composed_with_keras_normalisation():
+    layer = layer_of(kit.LayerNormLSTMCell(3))
+    kernel, recurrent, bias, gamma_x, beta_x, gamma_h, beta_h, *state = layer.get_weights()
+    h = c = np.zeros((3, 3), "float32")
+    for t in range(5):
+        z = norm(X[:, t] @ kernel, 1e-3, gamma_x, beta_x) + bias
+        i, f, g, o = np.split(z + norm(h @ recurrent, 1e-3, gamma_h, beta_h), 4, axis=1)
+        c = norm(sigmoid(f) * c + sigmoid(i) * np.tanh(g), 1e-3, *state)
+        h = sigmoid(o) * np.tanh(c)
+    for got, want in zip(layer(X)[1:], (h, c), strict=True):
+        np.testing.assert_allclose(to_numpy(got), want, rtol=1e-4, atol=1e-4)
+
+
+def test_a_layer_normalised_gru_cell_is_composed_with_keras_normalisation():
+    layer = layer_of(kit.LayerNormGRUCell(3))
+    kernel, recurrent, (b, d), gamma_x, gamma_h = layer.get_weights()
+    h = np.zeros((3, 3), "float32")
+    for t in range(5):
+        x_t, h_t = X[:, t] @ kernel, h @ recurrent
+        x_z, x_r = np.split(norm(x_t[:, :6], 1e-5, gamma_x[:6], b[:6]), 2, axis=1)
+        h_z, h_r = np.split(norm(h_t[:, :6], 1e-5, gamma_h[:6], d[:6]), 2, axis=1)
+        x_g = norm(x_t[:, 6:], 1e-5, gamma_x[6:], b[6:])
+        h_g = norm(h_t[:, 6:], 1e-5, gamma_h[6:], d[6:])
+        z, g = sigmoid(x_z + h_z), np.tanh(x_g + sigmoid(x_r + h_r) * h_g)
+        h = z * h + (1 - z) * g
+    np.testing.assert_allclose(to_numpy(layer(X)[1]), h, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("cell", "block"),
     [
         (kit.CoupledLSTMCell(3), 0),
+        (kit.LayerNormLSTMCell(3), 1),
         (kit.PeepholeLSTMCell(3), 1),
         (kit.ProjectedLSTMCell(3, 2), 1),
     ],
@@ -93,6 +143,8 @@ def test_the_forget_gate_starts_open(cell, block):
 
 
 MISUSES = {
+    "epsilon": (lambda: kit.LayerNormLSTMCell(3, epsilon=0), "positive number, but 0 came"),
+    "reset": (lambda: kit.LayerNormGRUCell(3, reset_after=False), "`reset_after` of LayerNormGRU"),
     "projection": (lambda: kit.ProjectedLSTMCell(3, projection=0), "`projection` of Projected"),
     "states": (
         lambda: kit.ProjectedLSTMCell(3, 2).gates(X[:, 0], [X[:, 0]]),

@@ -23,6 +23,7 @@ class Case(NamedTuple):
     oracle: Callable[..., Any]
     options: Any = MappingProxyType({})
     refuses: tuple[str, ...] = ()  # arguments of the Keras cell that the cell has no use for
+    amplifies: float = 1  # what the cell makes of float32's rounding
 
     def weights(self, rng, features, units):
         """Random weights, so that no two gates are alike."""
@@ -69,9 +70,13 @@ class InRNN:
         return kit.RNN.from_config(config)
 
 
-def in_rnn(name, cell, gates, states, oracle, options=MappingProxyType({}), refuses=()):
+def in_rnn(name, cell, gates, states, oracle, options=MappingProxyType({}), **more):
     """The case of a cell that has no layer of its own, and no namesake in Keras."""
-    return Case(name, InRNN(cell), cell, None, None, gates, states, oracle, options, refuses)
+    return Case(name, InRNN(cell), cell, None, None, gates, states, oracle, options, **more)
+
+
+# A difference of two nearly equal units is made one, and its rounding with it.
+NORMALISING = {"amplifies": 100}
 
 
 CASES = [
@@ -101,6 +106,16 @@ CASES = [
         oracles.simple_rnn,
     ),
     in_rnn("coupled_lstm", kit.CoupledLSTMCell, 3, 2, oracles.coupled_lstm),
+    in_rnn("layer_norm_gru", kit.LayerNormGRUCell, 3, 1, oracles.layer_norm_gru, **NORMALISING),
+    in_rnn("layer_norm_lstm", kit.LayerNormLSTMCell, 4, 2, oracles.layer_norm_lstm, **NORMALISING),
+    in_rnn(
+        "layer_norm_simple_rnn",
+        kit.LayerNormSimpleRNNCell,
+        1,
+        1,
+        oracles.layer_norm_simple_rnn,
+        **NORMALISING,
+    ),
     in_rnn("peephole_lstm", kit.PeepholeLSTMCell, 4, 2, oracles.peephole_lstm),
     in_rnn(
         "projected_lstm",
