@@ -142,7 +142,58 @@ def test_the_forget_gate_starts_open(cell, block):
     assert_close(plain.bias, 0 * want)
 
 
+class TestReservoir:
+    @pytest.mark.parametrize(
+        ("use_norm2", "norm"),
+        [(False, lambda u: abs(np.linalg.eigvals(u)).max()), (True, np.linalg.norm)],
+        ids=["radius", "norm"],
+    )
+    def test_is_scaled_and_sparse(self, use_norm2, norm):
+        cell = kit.ESNCell(50, connectivity=0.3, spectral_radius=1.5, use_norm2=use_norm2)
+        cell.build((None, 4))
+        kernel = cell.get_weights()[1]
+        np.testing.assert_allclose(norm(kernel), 1.5, rtol=1e-4)
+        assert 0.25 < (kernel != 0).mean() < 0.35
+
+    def test_connections_do_not_follow_the_values(self):
+        same = keras.initializers.RandomUniform(0, 1, seed=3)
+        cell = kit.ESNCell(50, connectivity=0.5, recurrent_initializer=same, seed=3)
+        cell.build((None, 4))
+        values = cell.get_weights()[1]
+        kept = values[values != 0]
+        assert 0.4 < kept.mean() / kept.max() < 0.6
+
+    def test_without_an_eigenvalue_it_stays_as_it_is(self):
+        cell = kit.ESNCell(3, recurrent_initializer="zeros")
+        cell.build((None, 4))
+        assert not cell.get_weights()[1].any()
+
+    def test_a_seed_makes_the_same_one(self):
+        glorot = keras.initializers.GlorotUniform(seed=1)
+        options = {"connectivity": 0.5, "seed": 2, "recurrent_initializer": glorot}
+        first, second = (kit.ESNCell(5, **options) for _ in range(2))
+        for cell in (first, second):
+            cell.build((None, 4))
+        assert_close(first.recurrent_kernel, second.recurrent_kernel)
+        assert to_numpy(first.recurrent_kernel).any()
+
+    def test_does_not_learn_even_when_told_to(self):
+        layer = kit.RNN(kit.ESNCell(5))
+        model = keras.Sequential([keras.Input((5, 4)), layer, keras.layers.Dense(1)])
+        layer.trainable = True
+        before = layer.get_weights()
+        model.compile("adam", "mse")
+        model.fit(X, X[:, 0, :1], epochs=2, verbose=0)
+        assert_close(layer.get_weights(), before, rtol=0, atol=0)
+        assert len(model.trainable_weights) == 2
+
+
 MISUSES = {
+    "connectivity": (lambda: kit.ESNCell(3, connectivity=0), r"number in \(0, 1\], but 0 came"),
+    "leaky": (lambda: kit.ESNCell(3, leaky=1.5), r"`leaky` of ESNCell must be a number in"),
+    "radius": (lambda: kit.ESNCell(3, spectral_radius=-1), "positive number, but -1 came"),
+    "trained": (lambda: kit.ESNCell(3, bias_regularizer="l2"), "the reservoir is not trained"),
+    "nas": (lambda: kit.NASCell(3, projection=1.5), "`projection` of NASCell"),
     "epsilon": (lambda: kit.LayerNormLSTMCell(3, epsilon=0), "positive number, but 0 came"),
     "reset": (lambda: kit.LayerNormGRUCell(3, reset_after=False), "`reset_after` of LayerNormGRU"),
     "projection": (lambda: kit.ProjectedLSTMCell(3, projection=0), "`projection` of Projected"),

@@ -111,7 +111,10 @@ def test_gradients_of_outputs_and_gates_are_those_of_the_equations(case, mask):
     with float64_allowed():
         layer = built(case, weights, 3, 2, "float64", return_sequences=True, return_gates=True)
         got = gradients(loss, layer, x)
-    for mine, want in zip(got, complex_step(oracle_loss, [x, *weights]), strict=True):
+    wanted = complex_step(oracle_loss, [x, *weights])
+    if not layer.trainable_weights:  # a reservoir: by the inputs alone
+        wanted = wanted[:1]
+    for mine, want in zip(got, wanted, strict=True):
         np.testing.assert_allclose(mine, want, rtol=1e-10, atol=1e-10)
 
 

@@ -79,6 +79,13 @@ def in_rnn(name, cell, gates, states, oracle, options=MappingProxyType({}), **mo
 NORMALISING = {"amplifies": 100}
 
 
+# What would act on the weights that an echo state cell does not train.
+RESERVOIR = tuple(
+    f"{weight}_{kind}"
+    for weight in ("kernel", "recurrent", "bias")
+    for kind in ("regularizer", "constraint")
+)
+
 CASES = [
     Case(
         "lstm", kit.LSTM, kit.LSTMCell, keras.layers.LSTM, keras.layers.LSTMCell, 4, 2, oracles.lstm
@@ -106,6 +113,15 @@ CASES = [
         oracles.simple_rnn,
     ),
     in_rnn("coupled_lstm", kit.CoupledLSTMCell, 3, 2, oracles.coupled_lstm),
+    in_rnn(
+        "esn",
+        kit.ESNCell,
+        1,
+        1,
+        oracles.esn,
+        {"leaky": 0.75, "connectivity": 0.5},
+        refuses=RESERVOIR,
+    ),
     in_rnn("layer_norm_gru", kit.LayerNormGRUCell, 3, 1, oracles.layer_norm_gru, **NORMALISING),
     in_rnn("layer_norm_lstm", kit.LayerNormLSTMCell, 4, 2, oracles.layer_norm_lstm, **NORMALISING),
     in_rnn(
@@ -116,6 +132,8 @@ CASES = [
         oracles.layer_norm_simple_rnn,
         **NORMALISING,
     ),
+    in_rnn("nas", kit.NASCell, 8, 2, oracles.nas, {"use_bias": True}),
+    in_rnn("nas_projected", kit.NASCell, 8, 2, oracles.nas, {"use_bias": True, "projection": 3}),
     in_rnn("peephole_lstm", kit.PeepholeLSTMCell, 4, 2, oracles.peephole_lstm),
     in_rnn(
         "projected_lstm",

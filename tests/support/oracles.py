@@ -182,6 +182,46 @@ def layer_norm_gru(x, weights, states, mask):
     return _record(("update", "reset", "candidate", "hidden"), rows, mask)
 
 
+def relu(x):
+    return np.where(x.real > 0, x, 0)
+
+
+def nas(x, weights, states, mask):
+    kernel, recurrent, bias, *projection = weights
+    h, c = states
+    w, u, b = np.split(kernel, 8, axis=1), np.split(recurrent, 8, axis=1), np.split(bias, 8)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        a = [x_t @ w_k + h @ u_k + b_k for w_k, u_k, b_k in zip(w, u, b, strict=True)]
+        a[3] = (x_t @ w[3]) * (h @ u[3] + b[3])
+        for k, function in enumerate(
+            (sigmoid, relu, sigmoid, relu, np.tanh, sigmoid, np.tanh, sigmoid)
+        ):
+            a[k] = function(a[k])
+        g, s = np.tanh(a[0] * a[1]), np.tanh(a[2] + a[3])
+        o = np.tanh(np.tanh(a[4] * a[5]) + sigmoid(a[6] + a[7]))
+        new_c = s * np.tanh(g + c)
+        new_h = np.tanh(o * new_c)
+        for matrix in projection:
+            new_h = new_h @ matrix
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (g, s, o)), h, c])
+    return _record(("candidate", "scale", "output", "hidden", "cell"), rows, mask)
+
+
+def esn(x, weights, states, mask, leaky=0.75):
+    kernel, recurrent, bias = weights
+    (h,) = states
+    rows = []
+    for t in range(x.shape[1]):
+        keep = mask[:, t, None]
+        g = np.tanh(x[:, t] @ kernel + h @ recurrent + bias)
+        h = np.where(keep, (1 - leaky) * h + leaky * g, h)
+        rows.append([np.where(keep, g, 0), h])
+    return _record(("candidate", "hidden"), rows, mask)
+
+
 def outputs_of(trace):
     """The layer's output at every step: the hidden state, zero before the first kept step."""
     begun = np.cumsum(trace["mask"], axis=1) > 0
