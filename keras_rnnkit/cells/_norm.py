@@ -16,6 +16,7 @@ class Normalized:
     """
 
     add_weight: Any
+    epsilon: float
 
     def __init__(
         self,
@@ -29,7 +30,7 @@ class Normalized:
     ) -> None:
         super().__init__(units, *args, **kwargs)  # type: ignore[call-arg]
         take_part(self, "gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
-        if isinstance(epsilon, bool) or not isinstance(epsilon, Real) or epsilon <= 0:
+        if isinstance(epsilon, bool) or not isinstance(epsilon, Real) or float(epsilon) <= 0:
             raise ValueError(
                 f"`epsilon` of {type(self).__name__} must be a positive number, but "
                 f"{epsilon!r} came."

@@ -180,7 +180,7 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         return ops.convert_to_tensor(kernel, dtype=dtype)
 
     def _checked(self, name: str, value: Any, most: float) -> float:
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= most:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) <= most:
             wanted = "a positive number" if most == np.inf else "a number in (0, 1]"
             raise ValueError(
                 f"`{name}` of {type(self).__name__} must be {wanted}, but {value!r} came."
