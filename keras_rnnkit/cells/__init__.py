@@ -1,11 +1,21 @@
 """Recurrent cells: one file a cell, each the equations of its docstring."""
 
 from keras_rnnkit.cells._gated import GatedCell
+from keras_rnnkit.cells.coupled_lstm import CoupledLSTMCell
+from keras_rnnkit.cells.esn import ESNCell
 from keras_rnnkit.cells.gru import GRUCell, GRUGates, GRUTrace
+from keras_rnnkit.cells.layer_norm_gru import LayerNormGRUCell
+from keras_rnnkit.cells.layer_norm_lstm import LayerNormLSTMCell
+from keras_rnnkit.cells.layer_norm_simple_rnn import LayerNormSimpleRNNCell
 from keras_rnnkit.cells.lstm import LSTMCell, LSTMGates, LSTMTrace
+from keras_rnnkit.cells.nas import NASCell, NASGates, NASTrace
+from keras_rnnkit.cells.peephole_lstm import PeepholeLSTMCell
+from keras_rnnkit.cells.projected_lstm import ProjectedLSTMCell
 from keras_rnnkit.cells.simple_rnn import SimpleRNNCell, SimpleRNNGates, SimpleRNNTrace
 
 __all__ = [
+    "CoupledLSTMCell",
+    "ESNCell",
     "GRUCell",
     "GRUGates",
     "GRUTrace",
@@ -13,6 +23,14 @@ __all__ = [
     "LSTMCell",
     "LSTMGates",
     "LSTMTrace",
+    "LayerNormGRUCell",
+    "LayerNormLSTMCell",
+    "LayerNormSimpleRNNCell",
+    "NASCell",
+    "NASGates",
+    "NASTrace",
+    "PeepholeLSTMCell",
+    "ProjectedLSTMCell",
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 
 class GatedCell:
@@ -17,6 +17,7 @@ class GatedCell:
 
     # What the Keras cell behind the mixin brings.
     activation: Any
+    bias: Any
     build: Any
     built: bool
     compute_dtype: str
@@ -25,7 +26,10 @@ class GatedCell:
     get_recurrent_dropout_mask: Any
     kernel: Any
     recurrent_dropout: float
+    recurrent_kernel: Any
+    state_size: Any
     units: int
+    use_bias: bool
 
     state_names: ClassVar[tuple[str, ...]] = ()
     gates_type: ClassVar[Any] = None
@@ -57,10 +61,12 @@ class GatedCell:
     def _states(self, states: Any) -> list[Any]:
         states = list(states) if isinstance(states, list | tuple) else [states]
         if len(states) != len(self.state_names):
+            sizes = tree.flatten(self.state_size)
+            shapes = ", ".join(f"(batch, {size})" for size in sizes)
             raise ValueError(
                 f"`states` of {type(self).__name__} must hold {len(self.state_names)} tensor(s) "
-                f"({', '.join(self.state_names)}), each of shape (batch, {self.units}), "
-                f"but {len(states)} came. `cell.get_initial_state(batch_size)` makes zeros."
+                f"({', '.join(self.state_names)}), of shape {shapes}, "
+                f"but {len(states)} came. `cell.get_initial_state(batch_size)` makes the first."
             )
         return [self._tensor(state) for state in states]
 
@@ -76,6 +82,12 @@ class GatedCell:
     def _weight(self, weight: Any) -> Any:
         """The weight in the compute dtype, so that a cell is right outside a layer's call too."""
         return ops.convert_to_tensor(weight, dtype=self.compute_dtype)
+
+    def _weighted(self, x: Any, h: Any, training: bool) -> Any:
+        """`x W + h U + b`, with dropout, the gates' blocks side by side."""
+        z = project(x, self._weight(self.kernel), self._input_masks(x, training))
+        z = z + project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        return z + self._weight(self.bias) if self.use_bias else z
 
     def _activate(self, values: Any) -> Any:
         """The cell's `activation`, in the dtype of the values.
@@ -135,10 +147,10 @@ def like(states: Any, new_states: Sequence[Any]) -> Any:
     return list(new_states) if isinstance(states, list | tuple) else new_states[0]
 
 
-def checked_units(owner: str, units: Any) -> int:
+def checked_units(owner: str, units: Any, name: str = "units") -> int:
     """The number of units, once it is a positive integer, NumPy's too."""
     if isinstance(units, bool) or not isinstance(units, Integral) or units <= 0:
-        raise ValueError(f"`units` of {owner} must be a positive integer, but {units!r} came.")
+        raise ValueError(f"`{name}` of {owner} must be a positive integer, but {units!r} came.")
     return int(units)
 
 

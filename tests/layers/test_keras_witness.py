@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MASKS, assert_close, by_name, to_numpy
+from tests.support.cases import MASKS, NAMESAKES, assert_close, by_name, to_numpy
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 
@@ -39,14 +39,14 @@ GRID += [(name, "no mask") for name in ("defaults", "return_state", "go_backward
 
 
 @pytest.mark.parametrize(("options", "mask"), GRID)
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_same_numbers_as_keras(case, options, mask):
     mine, theirs = pair(case, **OPTIONS[options])
     assert_close(mine(X, mask=MASKS[mask]), theirs(X, mask=MASKS[mask]))
 
 
 @pytest.mark.parametrize("rates", [(0.3, 0.0), (0.3, 0.3)], ids=str)
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_same_training_as_keras(case, rates):
     """From one global seed: the same first weights, dropout masks, gradients and losses."""
     histories = []
@@ -65,7 +65,7 @@ def test_same_training_as_keras(case, rates):
         np.testing.assert_allclose(histories[0][key], histories[1][key], rtol=1e-4, err_msg=key)
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_masks_of_a_keras_embedding_are_obeyed(case):
     tokens = np.array([[1, 2, 3, 0, 0], [0, 0, 4, 5, 6], [0, 0, 0, 0, 0]])
     embedding = keras.layers.Embedding(7, 4, mask_zero=True)
@@ -76,7 +76,7 @@ def test_masks_of_a_keras_embedding_are_obeyed(case):
 
 
 @pytest.mark.parametrize("stateful", [False, True], ids=["stateless", "stateful"])
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_weights_go_both_ways(case, stateful):
     mine = case.layer(3, stateful=stateful, **case.options)
     theirs = case.keras_layer(3, stateful=stateful, **case.options)
@@ -102,7 +102,7 @@ def keras_model(case, stateful):
 
 
 @pytest.mark.parametrize("stateful", [False, True], ids=["stateless", "stateful"])
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_a_model_saved_from_keras_loads_as_ours(case, stateful, tmp_path):
     theirs = keras_model(case, stateful)
     theirs.save(tmp_path / "model.keras")

@@ -23,7 +23,7 @@ def expected_trace(case, x, weights, states, mask, go_backwards=False):
 def check(case, dtype, mask, *, go_backwards, initial, seed=0, batch=3, time=5, feats=3, units=2):
     rng = np.random.default_rng(seed)
     x, weights = rng.normal(size=(batch, time, feats)), case.weights(rng, feats, units)
-    states = [rng.normal(size=(batch, units)) * initial for _ in range(case.states)]
+    states = [rng.normal(size=(batch, size)) * initial for size in case.sizes(units)]
     want = expected_trace(case, x, weights, states, mask, go_backwards)
     layer = built(
         case,
@@ -38,7 +38,8 @@ def check(case, dtype, mask, *, go_backwards, initial, seed=0, batch=3, time=5, 
     )
     given = [state.astype(dtype) for state in states] if initial else None
     outputs, *last, trace = layer(x.astype(dtype), mask=mask, initial_state=given)
-    close = {"rtol": TOLERANCES[dtype], "atol": TOLERANCES[dtype]}
+    tolerance = TOLERANCES[dtype] * (case.amplifies if dtype == "float32" else 1)
+    close = {"rtol": tolerance, "atol": tolerance}
     assert set(trace._fields) == set(want)
     for field in trace._fields:
         np.testing.assert_allclose(
@@ -91,23 +92,29 @@ def test_any_shape_mask_and_length(case, data):
 def test_gradients_of_outputs_and_gates_are_those_of_the_equations(case, mask):
     rng = np.random.default_rng(1)
     x, weights = rng.normal(size=(3, 5, 3)), case.weights(rng, 3, 2)
-    zeros = [np.zeros((3, 2))] * case.states
-    shares = rng.normal(size=(3, 5, 2))
+    zeros = case.filled(0, 3, 2)
+    trace = expected_trace(case, x, weights, zeros, MASKS[mask])
+    share_h, share_g = (rng.normal(size=trace[name].shape) for name in ("hidden", "candidate"))
 
     def oracle_loss(arrays):
         trace = expected_trace(case, arrays[0], arrays[1:], zeros, MASKS[mask])
-        return np.sum(shares * trace["hidden"]) + np.sum(shares * trace["candidate"] ** 2)
+        return np.sum(share_h * trace["hidden"]) + np.sum(share_g * trace["candidate"] ** 2)
 
     def loss(layer, inputs):
         outputs, trace = layer(inputs, mask=MASKS[mask])
-        weighing = keras.ops.convert_to_tensor(shares, dtype="float64")
-        penalty = keras.ops.sum(weighing * trace.candidate * trace.candidate)
-        return keras.ops.sum(weighing * outputs) + penalty
+        weigh_h, weigh_g = (
+            keras.ops.convert_to_tensor(share, dtype="float64") for share in (share_h, share_g)
+        )
+        penalty = keras.ops.sum(weigh_g * trace.candidate * trace.candidate)
+        return keras.ops.sum(weigh_h * outputs) + penalty
 
     with float64_allowed():
         layer = built(case, weights, 3, 2, "float64", return_sequences=True, return_gates=True)
         got = gradients(loss, layer, x)
-    for mine, want in zip(got, complex_step(oracle_loss, [x, *weights]), strict=True):
+    wanted = complex_step(oracle_loss, [x, *weights])
+    if not layer.trainable_weights:  # a reservoir: by the inputs alone
+        wanted = wanted[:1]
+    for mine, want in zip(got, wanted, strict=True):
         np.testing.assert_allclose(mine, want, rtol=1e-10, atol=1e-10)
 
 
@@ -119,7 +126,7 @@ def test_the_oracle_tells_gates_apart(case):
     """
     rng = np.random.default_rng(2)
     x, weights = rng.normal(size=(3, 5, 3)), case.weights(rng, 3, 2)
-    states = [np.zeros((3, 2))] * case.states
+    states = case.filled(0, 3, 2)
     want = expected_trace(case, x, weights, states, None)["hidden"]
     for first in range(case.gates):
         for second in range(first + 1, case.gates):
@@ -127,6 +134,8 @@ def test_the_oracle_tells_gates_apart(case):
             order[first], order[second] = second, first
             swapped = [
                 np.concatenate([np.split(w, case.gates, axis=-1)[k] for k in order], axis=-1)
+                if w.shape[-1] % case.gates == 0
+                else w
                 for w in weights
             ]
             assert not np.allclose(expected_trace(case, x, swapped, states, None)["hidden"], want)

@@ -10,7 +10,7 @@ import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused
 from keras_rnnkit.layers._paths import JOINED_UP_TO, PORTABLE_PREDICTION_FROM, Request, choose
 from tests.support.backends import float64_allowed, gradients
-from tests.support.cases import CASES, assert_close, by_name, to_numpy
+from tests.support.cases import NAMESAKES, assert_close, by_name, to_numpy
 
 BACKEND = keras.config.backend()
 FEATURES, TIME, BATCH = 3, 6, 4
@@ -75,7 +75,7 @@ def options_and_calls(draw):
     return flags, call, draw(st.booleans())
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(
     drawn=options_and_calls(),
@@ -109,7 +109,7 @@ HOLES = np.array([[1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [1
 
 GRADIENTS = [
     pytest.param(case, units, variant, id=f"{case.name}-{units}-{variant}")
-    for case in CASES
+    for case in NAMESAKES
     for units in (2, JOINED_UP_TO + 1)
     for variant in VARIANTS
     if BACKEND != "jax"
@@ -133,7 +133,7 @@ def test_every_path_has_the_portable_gradients(case, units, variant):
         close(got / (1 + np.abs(want).max()), want / (1 + np.abs(want).max()))
 
 
-@pytest.mark.parametrize("case", CASES[:2], ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES[:2], ids=by_name)
 def test_training_and_prediction_in_a_model_are_the_portable_ones(case):
     x = np.random.default_rng(5).integers(0, 5, (2 * BATCH, TIME))
     results = []
@@ -151,7 +151,7 @@ def test_training_and_prediction_in_a_model_are_the_portable_ones(case):
     assert not np.allclose(results[0][0], 1)
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_in_float64_the_paths_differ_by_rounding_alone(case):
     x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES))
     with float64_allowed():
@@ -163,7 +163,7 @@ def test_in_float64_the_paths_differ_by_rounding_alone(case):
 
 @pytest.mark.parametrize("filling", [np.nan, 1e8], ids=str)
 @pytest.mark.parametrize("path", ["auto", "portable"])
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_what_stands_at_a_masked_step_does_not_count(case, path, filling):
     x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
     layer = case.layer(3, path=path, return_sequences=True, return_state=True, **case.options)
@@ -174,7 +174,7 @@ def test_what_stands_at_a_masked_step_does_not_count(case, path, filling):
         close(a, b)
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_an_empty_batch_has_empty_outputs(case):
     layer = case.layer(3, **case.options)
     assert tuple(layer(np.zeros((0, TIME, FEATURES), "float32")).shape) == (0, 3)
@@ -190,7 +190,7 @@ def test_initial_states_of_a_subclass_do_not_show_before_the_first_kept_step():
     for path in ("auto", "portable"):
         layer = FromOnes(3, path=path, return_sequences=True)
         layer.build(x.shape)
-        layer.set_weights(CASES[0].weights(np.random.default_rng(1), FEATURES, 3))
+        layer.set_weights(NAMESAKES[0].weights(np.random.default_rng(1), FEATURES, 3))
         returned.append(outputs(layer, x, False, mask=HOLES)[0])
     close(*returned)
     assert not returned[0][1].any()

@@ -155,6 +155,18 @@ def test_bidirectional_is_keras_own_with_traces(mode, mask):
         assert tuple(a.shape[1:]) == tuple(b.shape[1:])
 
 
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_bidirectional_of_every_layer(case):
+    inner = case.layer(3, return_sequences=True, return_state=True, **case.options)
+    layer = kit.Bidirectional(inner, return_gates=True)
+    output, *states, trace = layer(X, mask=MASK)
+    width = layer.forward_layer.cell.output_size
+    assert_close(trace, layer.trace(X, mask=MASK))
+    for half, direction in ((output[..., :width], trace.forward), (output[..., width:], trace[1])):
+        assert_close(to_numpy(half)[MASK], to_numpy(direction.hidden)[MASK])
+    assert_close(states[: case.states], layer.forward_layer(X, mask=MASK)[1 : 1 + case.states])
+
+
 def test_bidirectional_round_trip(tmp_path):
     inputs = keras.Input((5, 4))
     layer = kit.Bidirectional(

@@ -22,16 +22,69 @@ class Case(NamedTuple):
     states: int
     oracle: Callable[..., Any]
     options: Any = MappingProxyType({})
-
-    def bias_shape(self, units):
-        rows = self.options.get("reset_after", self.name == "gru")
-        return (2, self.gates * units) if rows and self.gates == 3 else (self.gates * units,)
+    refuses: tuple[str, ...] = ()  # arguments of the Keras cell that the cell has no use for
+    amplifies: float = 1  # what the cell makes of float32's rounding
 
     def weights(self, rng, features, units):
         """Random weights, so that no two gates are alike."""
-        shapes = (features, self.gates * units), (units, self.gates * units)
-        return [rng.normal(size=shape) for shape in (*shapes, self.bias_shape(units))]
+        cell = self.cell(units, **self.options)
+        cell.build((None, features))
+        return [rng.normal(size=weight.shape) for weight in cell.weights]
 
+    def sizes(self, units):
+        """The width of each state."""
+        return keras.tree.flatten(self.cell(units, **self.options).state_size)
+
+    def filled(self, value, batch, units):
+        """A value in every state."""
+        return [np.full((batch, size), value, "float32") for size in self.sizes(units)]
+
+
+class InRNN:
+    """Makes the layer of a cell that runs in `kit.RNN`, from the cell's and the layer's options."""
+
+    OF_LAYER = (
+        "activity_regularizer",
+        "go_backwards",
+        "name",
+        "path",
+        "return_gates",
+        "return_sequences",
+        "return_state",
+        "stateful",
+        "trainable",
+        "unroll",
+        "zero_output_for_mask",
+    )
+
+    def __init__(self, cell):
+        self.cell = cell
+
+    def __call__(self, units, **options):
+        of_layer = {name: options.pop(name) for name in self.OF_LAYER if name in options}
+        if "dtype" in options:
+            of_layer["dtype"] = options["dtype"]
+        return kit.RNN(self.cell(units, **options), **of_layer)
+
+    def from_config(self, config):
+        return kit.RNN.from_config(config)
+
+
+def in_rnn(name, cell, gates, states, oracle, options=MappingProxyType({}), **more):
+    """The case of a cell that has no layer of its own, and no namesake in Keras."""
+    return Case(name, InRNN(cell), cell, None, None, gates, states, oracle, options, **more)
+
+
+# A difference of two nearly equal units is made one, and its rounding with it.
+NORMALISING = {"amplifies": 100}
+
+
+# What would act on the weights that an echo state cell does not train.
+RESERVOIR = tuple(
+    f"{weight}_{kind}"
+    for weight in ("kernel", "recurrent", "bias")
+    for kind in ("regularizer", "constraint")
+)
 
 CASES = [
     Case(
@@ -59,7 +112,41 @@ CASES = [
         1,
         oracles.simple_rnn,
     ),
+    in_rnn("coupled_lstm", kit.CoupledLSTMCell, 3, 2, oracles.coupled_lstm),
+    in_rnn(
+        "esn",
+        kit.ESNCell,
+        1,
+        1,
+        oracles.esn,
+        {"leaky": 0.75, "connectivity": 0.5},
+        refuses=RESERVOIR,
+    ),
+    in_rnn("layer_norm_gru", kit.LayerNormGRUCell, 3, 1, oracles.layer_norm_gru, **NORMALISING),
+    in_rnn("layer_norm_lstm", kit.LayerNormLSTMCell, 4, 2, oracles.layer_norm_lstm, **NORMALISING),
+    in_rnn(
+        "layer_norm_simple_rnn",
+        kit.LayerNormSimpleRNNCell,
+        1,
+        1,
+        oracles.layer_norm_simple_rnn,
+        **NORMALISING,
+    ),
+    in_rnn("nas", kit.NASCell, 8, 2, oracles.nas, {"use_bias": True}),
+    in_rnn("nas_projected", kit.NASCell, 8, 2, oracles.nas, {"use_bias": True, "projection": 3}),
+    in_rnn("peephole_lstm", kit.PeepholeLSTMCell, 4, 2, oracles.peephole_lstm),
+    in_rnn(
+        "projected_lstm",
+        kit.ProjectedLSTMCell,
+        4,
+        2,
+        oracles.projected_lstm,
+        {"projection": 3},
+    ),
 ]
+
+# Those whose layer is one of Keras' too, and has kernels.
+NAMESAKES = [case for case in CASES if case.keras_layer is not None]
 
 MASKS = {
     "no mask": None,

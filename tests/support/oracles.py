@@ -6,6 +6,8 @@ over a tiny imaginary step, exact to rounding (Squire and Trapp, 1998).
 
 import numpy as np
 
+LSTM_NAMES = ("input", "forget", "candidate", "output", "hidden", "cell")
+
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
@@ -28,8 +30,7 @@ def lstm(x, weights, states, mask):
         new_h = o * np.tanh(new_c)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
-    names = ("input", "forget", "candidate", "output", "hidden", "cell")
-    return _record(names, rows, mask)
+    return _record(LSTM_NAMES, rows, mask)
 
 
 def gru(x, weights, states, mask, reset_after=True):
@@ -62,6 +63,161 @@ def simple_rnn(x, weights, states, mask):
         keep = mask[:, t, None]
         g = np.tanh(x[:, t] @ kernel + h @ recurrent + bias)
         h = np.where(keep, g, h)
+        rows.append([np.where(keep, g, 0), h])
+    return _record(("candidate", "hidden"), rows, mask)
+
+
+def peephole_lstm(x, weights, states, mask):
+    kernel, recurrent, bias, p_i, p_f, p_o = weights
+    h, c = states
+    w_i, w_f, w_g, w_o = np.split(kernel, 4, axis=1)
+    u_i, u_f, u_g, u_o = np.split(recurrent, 4, axis=1)
+    b_i, b_f, b_g, b_o = np.split(bias, 4)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        i = sigmoid(x_t @ w_i + h @ u_i + p_i * c + b_i)
+        f = sigmoid(x_t @ w_f + h @ u_f + p_f * c + b_f)
+        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
+        new_c = f * c + i * g
+        o = sigmoid(x_t @ w_o + h @ u_o + p_o * new_c + b_o)
+        new_h = o * np.tanh(new_c)
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
+    return _record(LSTM_NAMES, rows, mask)
+
+
+def coupled_lstm(x, weights, states, mask):
+    kernel, recurrent, bias = weights
+    h, c = states
+    w_f, w_g, w_o = np.split(kernel, 3, axis=1)
+    u_f, u_g, u_o = np.split(recurrent, 3, axis=1)
+    b_f, b_g, b_o = np.split(bias, 3)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        f = sigmoid(x_t @ w_f + h @ u_f + b_f)
+        i = 1 - f
+        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
+        o = sigmoid(x_t @ w_o + h @ u_o + b_o)
+        new_c = f * c + i * g
+        new_h = o * np.tanh(new_c)
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
+    return _record(LSTM_NAMES, rows, mask)
+
+
+def projected_lstm(x, weights, states, mask):
+    kernel, recurrent, bias, projection = weights
+    h, c = states
+    w_i, w_f, w_g, w_o = np.split(kernel, 4, axis=1)
+    u_i, u_f, u_g, u_o = np.split(recurrent, 4, axis=1)
+    b_i, b_f, b_g, b_o = np.split(bias, 4)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        i = sigmoid(x_t @ w_i + h @ u_i + b_i)
+        f = sigmoid(x_t @ w_f + h @ u_f + b_f)
+        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
+        o = sigmoid(x_t @ w_o + h @ u_o + b_o)
+        new_c = f * c + i * g
+        new_h = (o * np.tanh(new_c)) @ projection
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
+    return _record(LSTM_NAMES, rows, mask)
+
+
+def normalized(a, epsilon):
+    centred = a - a.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
+
+
+def layer_norm_simple_rnn(x, weights, states, mask):
+    kernel, recurrent, bias, gamma = weights
+    (h,) = states
+    rows = []
+    for t in range(x.shape[1]):
+        keep = mask[:, t, None]
+        g = np.tanh(gamma * normalized(x[:, t] @ kernel + h @ recurrent, 1e-5) + bias)
+        h = np.where(keep, g, h)
+        rows.append([np.where(keep, g, 0), h])
+    return _record(("candidate", "hidden"), rows, mask)
+
+
+def layer_norm_lstm(x, weights, states, mask):
+    kernel, recurrent, bias, gamma_x, beta_x, gamma_h, beta_h, gamma_c, beta_c = weights
+    h, c = states
+    rows = []
+    for t in range(x.shape[1]):
+        keep = mask[:, t, None]
+        z = gamma_x * normalized(x[:, t] @ kernel, 1e-3) + beta_x
+        z = z + gamma_h * normalized(h @ recurrent, 1e-3) + beta_h + bias
+        z_i, z_f, z_g, z_o = np.split(z, 4, axis=1)
+        i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
+        new_c = gamma_c * normalized(f * c + i * g, 1e-3) + beta_c
+        new_h = o * np.tanh(new_c)
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
+    return _record(LSTM_NAMES, rows, mask)
+
+
+def layer_norm_gru(x, weights, states, mask):
+    kernel, recurrent, (b, d), gamma_x, gamma_h = weights
+    (h,) = states
+    u = h.shape[1]
+
+    def norm(a, gamma):
+        gates, candidate = normalized(a[:, : 2 * u], 1e-5), normalized(a[:, 2 * u :], 1e-5)
+        return gamma * np.concatenate([gates, candidate], axis=1)
+
+    rows = []
+    for t in range(x.shape[1]):
+        keep = mask[:, t, None]
+        x_z, x_r, x_g = np.split(norm(x[:, t] @ kernel, gamma_x) + b, 3, axis=1)
+        h_z, h_r, h_g = np.split(norm(h @ recurrent, gamma_h) + d, 3, axis=1)
+        z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
+        g = np.tanh(x_g + r * h_g)
+        h = np.where(keep, z * h + (1 - z) * g, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (z, r, g)), h])
+    return _record(("update", "reset", "candidate", "hidden"), rows, mask)
+
+
+def relu(x):
+    return np.where(x.real > 0, x, 0)
+
+
+def nas(x, weights, states, mask):
+    kernel, recurrent, bias, *projection = weights
+    h, c = states
+    w, u, b = np.split(kernel, 8, axis=1), np.split(recurrent, 8, axis=1), np.split(bias, 8)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        a = [x_t @ w_k + h @ u_k + b_k for w_k, u_k, b_k in zip(w, u, b, strict=True)]
+        a[3] = (x_t @ w[3]) * (h @ u[3] + b[3])
+        for k, function in enumerate(
+            (sigmoid, relu, sigmoid, relu, np.tanh, sigmoid, np.tanh, sigmoid)
+        ):
+            a[k] = function(a[k])
+        g, s = np.tanh(a[0] * a[1]), np.tanh(a[2] + a[3])
+        o = np.tanh(np.tanh(a[4] * a[5]) + sigmoid(a[6] + a[7]))
+        new_c = s * np.tanh(g + c)
+        new_h = np.tanh(o * new_c)
+        for matrix in projection:
+            new_h = new_h @ matrix
+        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (g, s, o)), h, c])
+    return _record(("candidate", "scale", "output", "hidden", "cell"), rows, mask)
+
+
+def esn(x, weights, states, mask, leaky=0.75):
+    kernel, recurrent, bias = weights
+    (h,) = states
+    rows = []
+    for t in range(x.shape[1]):
+        keep = mask[:, t, None]
+        g = np.tanh(x[:, t] @ kernel + h @ recurrent + bias)
+        h = np.where(keep, (1 - leaky) * h + leaky * g, h)
         rows.append([np.where(keep, g, 0), h])
     return _record(("candidate", "hidden"), rows, mask)
 

@@ -1,0 +1,188 @@
+"""The echo state cell."""
+
+from functools import partial
+from numbers import Real
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_rnnkit.cells._gated import GatedCell, like
+from keras_rnnkit.cells.simple_rnn import SimpleRNNGates, SimpleRNNTrace
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
+    r"""Echo state cell (Jaeger, 2001): a reservoir that is never trained.
+
+    Runs over time in `keras_rnnkit.RNN`. No weight is trainable: a layer behind it learns to read
+    the echoes. The recurrent kernel is drawn, thinned out to `connectivity` and scaled to
+    `spectral_radius`, the largest absolute value of its eigenvalues; where it has none but zero,
+    it stays as it is.
+
+    Equations:
+
+    $$
+    \begin{aligned}
+    g_t &= \tanh(x_t W + h_{t-1} U + b) \\
+    h_t &= (1 - \alpha) \odot h_{t-1} + \alpha \odot g_t
+    \end{aligned}
+    $$
+
+    $g$ is `candidate`; $h$ is the state `hidden`; $\alpha$ is `leaky`. $\tanh$ stands for
+    `activation`. In training, `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ (where
+    it meets the kernel) by a mask drawn once a sequence.
+
+    Args:
+        units: Positive integer, the width of the reservoir and of the output.
+        connectivity: Share of the recurrent weights that are not zero, in `(0, 1]`.
+        leaky: Share of the candidate in the new state, in `(0, 1]`; with `1` nothing of the old
+            state is kept.
+        spectral_radius: Positive number that the recurrent kernel is scaled to. Below one, the
+            echo of an input fades.
+        use_norm2: Whether to scale by the Frobenius norm, a bound of the radius that costs no
+            eigenvalues.
+        use_bias: Whether there is a bias.
+        activation: Activation of the candidate; `None` for none.
+        kernel_initializer: Initializer of `kernel`.
+        recurrent_initializer: Initializer of `recurrent_kernel`, before it is thinned and scaled.
+        bias_initializer: Initializer of `bias`.
+        dropout: Share of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        seed: Integer seed of the connections and of the dropout masks.
+        **kwargs: `name`, `dtype` and what else a Keras layer takes.
+
+    Call arguments:
+        inputs: Tensor `(batch, features)`.
+        states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+        training: Whether dropout applies.
+
+    Returns:
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+
+    Raises:
+        ValueError: If `units` is not a positive integer, `connectivity` or `leaky` is outside
+            `(0, 1]`, `spectral_radius` is not positive, a rate is outside `[0, 1)`, a regularizer
+            or constraint is given, or `states` does not hold one tensor.
+
+    Weights:
+        - `kernel`: $W$, `(features, units)`, not trainable.
+        - `recurrent_kernel`: $U$, `(units, units)`, not trainable.
+        - `bias`: $b$, `(units,)`, not trainable.
+
+    Masking:
+        A cell sees one step and no mask; the layers carry the state over masked steps.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> layer = kit.RNN(kit.ESNCell(40, spectral_radius=0.8, seed=0))
+    >>> output = layer(np.ones((2, 5, 3), "float32"))
+    >>> eigenvalues = np.linalg.eigvals(layer.get_weights()[1])
+    >>> round(float(abs(eigenvalues).max()), 4), len(layer.trainable_weights)
+    (0.8, 0)
+    """
+
+    state_names = ("hidden",)
+    gates_type = SimpleRNNGates
+    trace_type = SimpleRNNTrace
+
+    def __init__(
+        self,
+        units: int,
+        connectivity: float = 0.1,
+        leaky: float = 1.0,
+        spectral_radius: float = 0.9,
+        use_norm2: bool = False,
+        *,
+        recurrent_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(units, recurrent_initializer=recurrent_initializer, **kwargs)
+        self.connectivity = self._checked("connectivity", connectivity, 1)
+        self.leaky = self._checked("leaky", leaky, 1)
+        self.spectral_radius = self._checked("spectral_radius", spectral_radius, np.inf)
+        self.use_norm2 = use_norm2
+        for name, value in kwargs.items():
+            if name.endswith(("_regularizer", "_constraint")) and value is not None:
+                raise ValueError(
+                    f"`{name}` of {type(self).__name__} must be None, but {value!r} came: the "
+                    "reservoir is not trained."
+                )
+
+    def build(self, input_shape: Any) -> None:
+        add = partial(self.add_weight, trainable=False)
+        features, units = input_shape[-1], self.units
+        self.kernel = add(
+            name="kernel", shape=(features, units), initializer=self.kernel_initializer
+        )
+        self.recurrent_kernel = add(
+            name="recurrent_kernel", shape=(units, units), initializer=self._reservoir
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = add(name="bias", shape=(units,), initializer=self.bias_initializer)
+
+    def gates(self, inputs: Any, states: Any, training: bool = False) -> SimpleRNNGates:
+        """The candidate of one step, after its activation.
+
+        Args:
+            inputs: Tensor `(batch, features)`.
+            states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+            training: Whether dropout applies.
+
+        Returns:
+            `SimpleRNNGates(candidate)`, `(batch, units)`.
+        """
+        x, (h,) = self._prepare(inputs, states)
+        return SimpleRNNGates(candidate=self._activate(self._weighted(x, h, training)))
+
+    def step(self, gates: SimpleRNNGates, states: Any) -> tuple[Any, Any]:
+        """The new state from the candidate.
+
+        Args:
+            gates: `SimpleRNNGates`, `(batch, units)`.
+            states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+
+        Returns:
+            `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
+        """
+        g = gates.candidate
+        (h,) = self._states(states)
+        h = (1 - self.leaky) * h + self.leaky * g
+        return h, like(states, [h])
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "connectivity": self.connectivity,
+            "leaky": self.leaky,
+            "spectral_radius": self.spectral_radius,
+            "use_norm2": self.use_norm2,
+        }
+
+    def _reservoir(self, shape: Any, dtype: Any = None) -> Any:
+        """The recurrent kernel: drawn, thinned, scaled. No backend need have eigenvalues."""
+        # Not the first draw: an initializer of the same seed makes the kernel from that.
+        self.seed_generator.next()
+        draws = keras.random.uniform(shape, seed=self.seed_generator)
+        keep = ops.convert_to_numpy(draws) < self.connectivity
+        drawn = self.recurrent_initializer(shape, dtype="float32")
+        kernel = np.where(keep, ops.convert_to_numpy(drawn), 0).astype("float64")
+        if self.use_norm2:
+            radius = np.linalg.norm(kernel)
+        else:
+            radius = np.abs(np.linalg.eigvals(kernel)).max()
+        if radius > 0:
+            kernel *= self.spectral_radius / radius
+        return ops.convert_to_tensor(kernel, dtype=dtype)
+
+    def _checked(self, name: str, value: Any, most: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) <= most:
+            wanted = "a positive number" if most == np.inf else "a number in (0, 1]"
+            raise ValueError(
+                f"`{name}` of {type(self).__name__} must be {wanted}, but {value!r} came."
+            )
+        return float(value)
