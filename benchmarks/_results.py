@@ -24,6 +24,11 @@ def streaming_file(backend: str, folder: Path = RESULTS) -> Path:
     return folder / f"streaming_{backend}.json"
 
 
+def cells_file(backend: str, folder: Path = RESULTS) -> Path:
+    """Where the comparison of the cells lies."""
+    return folder / f"cells_{backend}.json"
+
+
 def machine() -> dict[str, Any]:
     """The processor and what of it there is to use."""
     return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "platform": platform.platform()}

@@ -8,6 +8,7 @@ from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key, floor_ms
 
 PEERS = {"kit": "kit", "keras": "`keras.layers`", "torch_nn": "`torch.nn`"}
 MODE_NAMES = {"train": "training", "predict": "prediction"}
+NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 SLOWER = 0.95
 NOTHING = "-"
 

@@ -15,8 +15,6 @@ import _tables
 from _results import BACKENDS, RESULTS, layers_file, load, streaming_file
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "performance.md"
-NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
-
 INTRODUCTION = """\
 # Performance
 
@@ -90,7 +88,7 @@ def environments(reports: list[dict[str, Any]]) -> str:
     """A table of where each backend was measured."""
     columns = [facts(report) for report in reports]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
-    return _tables.table(["", *(NAMES[report["backend"]] for report in reports)], rows)
+    return _tables.table(["", *(_tables.NAMES[report["backend"]] for report in reports)], rows)
 
 
 def facts(report: dict[str, Any]) -> dict[str, str]:
@@ -124,7 +122,7 @@ def facts(report: dict[str, Any]) -> dict[str, str]:
 def section(report: dict[str, Any], gflops: float) -> str:
     """All about one backend."""
     cells = report["cells"]
-    name = NAMES[report["backend"]]
+    name = _tables.NAMES[report["backend"]]
     slower = _tables.slower(cells)
     limit = f"{_tables.SLOWER:g}"
     parts = [
@@ -153,7 +151,7 @@ def streaming(streams: list[dict[str, Any]]) -> str:
     """What a step costs in a stream."""
     head = ["", "", "a step", "a step, ten at a time", "the whole model"]
     rows = [
-        [NAMES[report["backend"]], name]
+        [_tables.NAMES[report["backend"]], name]
         + [f"{cell['median_us'][way]:.0f}" for way in ("step", "chunk", "whole")]
         for report in streams
         for name, cell in report["cells"].items()

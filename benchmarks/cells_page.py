@@ -1,0 +1,112 @@
+"""Writes `docs/background/cells.md` from the saved results.
+
+python benchmarks/cells_page.py           # writes the page
+python benchmarks/cells_page.py --check   # fails where the page is not that one
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from _cell_table import CELLS
+from _results import BACKENDS, cells_file, load
+from _tables import NAMES, NOTHING, table
+
+PAGE = Path(__file__).parent.parent / "docs" / "background" / "cells.md"
+
+INTRODUCTION = """\
+# Cells compared
+
+All cells of the kit beside the LSTM. The names of the gates and states are those of a trace;
+$N$ is layer normalisation. Parameters are those of {units} units on {features} features.
+
+{facts}
+
+## What a training step costs
+
+Times an LSTM of the kit of the same width, in turns with it: (batch, time, features, units) =
+({batch}, {steps}, {features}, {units}), median of {rounds} rounds, {cores} CPU cores. `LSTM`,
+`GRU`, `SimpleRNN`, `MinLSTM` and `MinGRU` have kernels; the other cells run in the portable loop.
+
+{costs}
+"""
+
+ADDING = """\
+## A task that needs memory
+
+The adding problem (Hochreiter and Schmidhuber, 1997): of {steps} random numbers two are marked, and
+their sum is asked for at the end. The mean squared error on 2,000 new sequences after {batches}
+batches of {batch}, with {units} units, Adam at {learning_rate:g} and gradients clipped at norm 1,
+on {backend}; one seed. Always answering 1 has an error of 1/6, 0.1667.
+
+{results}
+"""
+
+
+def page(reports: dict[str, dict[str, Any]]) -> str:
+    """The whole page."""
+    first = next(iter(reports.values()))
+    rows = first["rows"]
+    facts = [facts_of(name, row) for name, row in rows.items()]
+    head = ["", "Its own", "Gates", "States", "Parameters", "Paper"]
+    costs = [
+        [f"`{n}`", *(cost_of(report["rows"].get(n, {})) for report in reports.values())]
+        for n in rows
+        if n != "LSTM"
+    ]
+    text = INTRODUCTION.format(
+        **first,
+        rounds=len(rows["LSTM"]["cost"]["rounds_ms"]["it"]),
+        cores=first["machine"]["cores"],
+        facts=table(head, facts),
+        costs=table(["", *(NAMES[backend] for backend in reports)], costs),
+    )
+    return text + "".join(
+        "\n" + adding(backend, report) for backend, report in reports.items() if has_task(report)
+    )
+
+
+def has_task(report: dict[str, Any]) -> bool:
+    """Whether the adding problem was run there."""
+    return any("adding" in row for row in report["rows"].values())
+
+
+def adding(backend: str, report: dict[str, Any]) -> str:
+    """The table of the adding problem."""
+    rows = [
+        [f"`{name}`", f"{row['adding']['mse']:.4f}"]
+        for name, row in sorted(report["rows"].items(), key=lambda item: item[1]["adding"]["mse"])
+    ]
+    results = table(["", "Mean squared error"], rows)
+    return ADDING.format(**report["task"], backend=NAMES[backend], results=results)
+
+
+def facts_of(name: str, row: dict[str, Any]) -> list[str]:
+    """What there is to say of a cell."""
+    equation, paper = CELLS[name]
+    equation = f"${equation}$" if "=" in equation else equation
+    names = (", ".join(row[part]) for part in ("gates", "states"))
+    return [f"`{name}`", equation, *names, f"{row['parameters']:,}", paper]
+
+
+def cost_of(row: dict[str, Any]) -> str:
+    """The cost of a cell beside an LSTM."""
+    return f"{row['cost']['times_lstm']:.2f}" if "cost" in row else NOTHING
+
+
+def main() -> None:
+    """Writes or checks the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
+    arguments = parser.parse_args()
+    reports = {b: load(cells_file(b)) for b in BACKENDS if cells_file(b).exists()}
+    text = page(reports)
+    if not arguments.check:
+        PAGE.write_text(text, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
+        sys.exit(f"{PAGE} is not what the results say: run {Path(__file__).name}.")
+
+
+if __name__ == "__main__":
+    main()
