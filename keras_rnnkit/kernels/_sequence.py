@@ -19,7 +19,9 @@ class Plan(NamedTuple):
     """What is fixed when a kernel is compiled."""
 
     cell: Any  # one of kernels._cells
-    method: str  # "joined": one product of inputs and state in a step; "hoisted": inputs ahead
+    # "joined": one product of inputs and state in a step; "in step": two products of each gate;
+    # "hoisted": those of the inputs ahead of the loop
+    method: str
     sequences: bool = False  # every output is asked for
     record: bool = False  # every gate and state is asked for
 
@@ -75,7 +77,7 @@ def forward(
     cell = plan.cell
     blocks = _blocks(plan, args)
     to = to._replace(late=lambda value: _dropped(value, args.drop, 2) @ blocks.recurrent[2])
-    xs, before = (_joined if plan.method == "joined" else _hoisted)(plan, args, blocks)
+    xs, before = (_joined if plan.method == "joined" else _apart)(plan, args, blocks)
     returned = cell.states if plan.record else int(plan.sequences)
     with_gates = save or plan.record
 
@@ -130,22 +132,25 @@ def backward(
         d_old = [back(d_pre, joined) + d_old[0], *d_old[1:]]
         if keep:
             d_old = [ops.where(keep[0], a, d) for a, d in zip(d_old, d_states, strict=True)]
-        return d_old, [joined]
+        # Each by itself where they are large, so that nothing is cut out and copied afterwards.
+        return d_old, [joined] if plan.method == "joined" else d_pre
 
     xs = (steps.old, steps.gates, steps.extras, d_steps.states, d_steps.gates, args.keep)
-    width = args.states[0].shape[-1] * _pre(cell)
-    d_first, (d_pre,) = scan(step, d_last, xs, [width], reverse=True)
+    units, count = args.states[0].shape[-1], _pre(cell)
+    widths = [units * count] if plan.method == "joined" else [units] * count
+    d_first, d_pre = scan(step, d_last, xs, widths, reverse=True)
     return _weight_gradients(plan, args, steps, d_first, d_pre), d_pre
 
 
 def input_gradients(plan: Plan, args: Arguments, d_pre: Any) -> list[Any]:
     """The gradients of the inputs. They stand apart, since a first layer needs none."""
-    cell, count = plan.cell, len(plan.cell.inputs)
-    if len(args.inputs) == 1:
-        return [_columns(d_pre, cell.inputs, _pre(cell)) @ ops.transpose(args.kernel)]
-    kernels = ops.split(args.kernel, count, axis=-1)
-    parts = ops.split(d_pre, _pre(cell), axis=-1)
-    return [parts[i] @ ops.transpose(w) for i, w in zip(cell.inputs, kernels, strict=True)]
+    cell = plan.cell
+    kernels = [ops.transpose(w) for w in ops.split(args.kernel, len(cell.inputs), axis=-1)]
+    if plan.method == "joined":
+        columns = _side_by_side(_cut(d_pre[0], cell.inputs, _pre(cell)))
+        return [columns @ ops.concatenate(kernels, axis=0)]
+    parts = [d_pre[i] @ w for i, w in zip(cell.inputs, kernels, strict=True)]
+    return parts if len(args.inputs) > 1 else [sum(parts[1:], parts[0])]
 
 
 class _Blocks(NamedTuple):
@@ -167,15 +172,20 @@ def _blocks(plan: Plan, args: Arguments) -> _Blocks:
     return _Blocks(*cut)
 
 
-def _hoisted(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[..., Any]]:
-    """The input projections of all steps, a product for each gate, and how a step uses them."""
+def _apart(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[..., Any]]:
+    """A product for each gate: of all inputs ahead of the loop, or of a step's inputs in it."""
     cell = plan.cell
-    inputs = args.inputs if len(args.inputs) > 1 else args.inputs * len(cell.inputs)
-    xs = [x @ w + b for x, w, b in zip(inputs, blocks.input, blocks.input_bias, strict=True)]
+
+    def projected(inputs: Any) -> Any:
+        each = inputs if len(inputs) > 1 else inputs * len(cell.inputs)
+        return [x @ w + b for x, w, b in zip(each, blocks.input, blocks.input_bias, strict=True)]
+
+    in_step = plan.method == "in step"
+    xs = args.inputs if in_step else projected(args.inputs)
 
     def before(x: Any, h: Any) -> Any:
         pre: list[Any] = [None] * _pre(cell)
-        for i, value in zip(cell.inputs, x, strict=True):
+        for i, value in zip(cell.inputs, projected(x) if in_step else x, strict=True):
             pre[i] = value
         for k, i in enumerate(cell.products):
             product = _dropped(h, args.drop, k) @ blocks.recurrent[k]
@@ -233,41 +243,44 @@ def _weight_gradients(
 ) -> Arguments:
     """The gradients of all weights: one product over all steps for each."""
     cell, old = plan.cell, steps.old[0]
-    parts = ops.split(d_pre, _pre(cell), axis=-1)
-    d_inputs = _columns(d_pre, cell.inputs, _pre(cell))
-    d_products = _columns(d_pre, cell.products, _pre(cell))
+    products = list(enumerate(cell.products))
     if len(args.inputs) == 1:
-        d_kernel = _over_time(args.inputs[0], d_inputs)
+        d_kernel = _over_time(plan, args.inputs[0], d_pre, cell.inputs)
     else:
-        d_kernel = _side_by_side(map(_over_time, args.inputs, [parts[i] for i in cell.inputs]))
+        d_kernel = [_product(x, d_pre[i]) for x, i in zip(args.inputs, cell.inputs, strict=True)]
     if args.drop:
-        d_recurrent = [
-            _over_time(_dropped(old, args.drop, k), parts[i]) for k, i in enumerate(cell.products)
-        ]
+        d_recurrent = [_product(_dropped(old, args.drop, k), d_pre[i]) for k, i in products]
     else:
-        d_recurrent = [_over_time(old, d_products)]
+        d_recurrent = _over_time(plan, old, d_pre, cell.products)
     if cell is GRUResetBefore:
-        d_recurrent.append(_over_time(_dropped(steps.gates[1] * old, args.drop, 2), parts[2]))
-    d_bias = ops.sum(d_inputs, axis=(0, 1))
+        d_recurrent.append(_product(_dropped(steps.gates[1] * old, args.drop, 2), d_pre[2]))
+    sums = [ops.sum(d, axis=(0, 1)) for d in d_pre]
+    sums = _cut(sums[0], range(_pre(cell)), _pre(cell)) if len(sums) == 1 else sums
+    d_bias = _side_by_side(sums[i] for i in cell.inputs)
     if cell is GRU:
-        d_bias = ops.stack([d_bias, ops.sum(d_products, axis=(0, 1))])
+        d_bias = ops.stack([d_bias, _side_by_side(sums[i] for _, i in products)])
     none = [None for _ in args.inputs], [None for _ in args.keep], [None for _ in args.drop]
-    return Arguments(none[0], d_first, d_kernel, _side_by_side(d_recurrent), d_bias, *none[1:])
+    d_weights = map(_side_by_side, (d_kernel, d_recurrent))
+    return Arguments(none[0], d_first, *d_weights, d_bias, *none[1:])
 
 
-def _columns(d_pre: Any, names: tuple[int, ...], count: int) -> Any:
-    """The blocks of these names side by side, which some are already."""
-    units = d_pre.shape[-1] // count
-    if names == tuple(range(len(names))):
-        return d_pre[..., : len(names) * units]
-    parts = ops.split(d_pre, count, axis=-1)
-    return _side_by_side(parts[i] for i in names)
+def _over_time(plan: Plan, values: Any, d_pre: Any, names: tuple[int, ...]) -> list[Any]:
+    """The products of values with the gradients of these names, summed over time and batch."""
+    if plan.method == "joined":
+        return _cut(_product(values, d_pre[0]), names, _pre(plan.cell))
+    return [_product(values, d_pre[i]) for i in names]
 
 
-def _over_time(values: Any, gradients: Any) -> Any:
+def _product(values: Any, gradients: Any) -> Any:
     """The sum over time and batch of `values^T gradients`."""
     values = ops.reshape(values, (-1, values.shape[-1]))
     return ops.transpose(values) @ ops.reshape(gradients, (-1, gradients.shape[-1]))
+
+
+def _cut(joined: Any, names: Any, count: int) -> list[Any]:
+    """The blocks of these names, of `count` that stand side by side."""
+    parts = ops.split(joined, count, axis=-1)
+    return [parts[i] for i in names]
 
 
 def _side_by_side(blocks: Any) -> Any:

@@ -11,9 +11,9 @@ PATHS = ("auto", "fused", "portable")
 # Above it the input's product comes ahead of the loop, a piece for each gate.
 JOINED_UP_TO = 32
 
-# From this width on, XLA's own loop predicts faster on JAX than the kernel: its two products of a
-# step run beside each other.
-PORTABLE_PREDICTION_FROM = 256
+# From this width on, inputs are multiplied in the step on JAX: XLA runs a step's products beside
+# each other, and all the projections ahead would be the most that training keeps in memory.
+IN_STEP_FROM = 256
 
 
 class Request(NamedTuple):
@@ -134,19 +134,12 @@ _LOOP = "a loop with its own backward pass"
 
 
 def _fused_by_xla(request: Request) -> Choice:
-    predicts_plainly = not (request.training or request.record)
-    if (
-        request.path == "auto"
-        and request.backend == "jax"
-        and not request.gpu
-        and predicts_plainly
-        and request.units >= PORTABLE_PREDICTION_FROM
-    ):
-        return Choice("portable", reason="XLA's own loop predicts faster at this width")
     compiled = ", compiled once a shape" if request.backend == "tensorflow" else ""
     simple = not (_drops_state(request) or _drops_per_gate(request))
     if request.units <= JOINED_UP_TO and simple and request.cell != "GRU, reset before":
         return Choice("fused", "joined", f"one product a step{compiled}")
+    if request.backend == "jax" and request.units >= IN_STEP_FROM:
+        return Choice("fused", "in step", "inputs beside the state in a step")
     return Choice("fused", "hoisted", f"inputs ahead of the loop{compiled}")
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused
-from keras_rnnkit.layers._paths import JOINED_UP_TO, PORTABLE_PREDICTION_FROM, Request, choose
+from keras_rnnkit.layers._paths import IN_STEP_FROM, JOINED_UP_TO, Request, choose
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import NAMESAKES, assert_close, by_name, to_numpy
 
@@ -256,15 +256,43 @@ def test_a_stack_of_cells_says_what_to_do_instead():
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has one method for each layer")
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+@pytest.mark.parametrize("method", ["joined", "hoisted", "in step"])
+def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
+    chosen = _fused.choose
+
+    def choose_method(request):
+        choice = chosen(request)
+        cannot = case.name == "gru_reset_before" and method == "joined"
+        return choice if choice.path != "fused" or cannot else choice._replace(method=method)
+
+    monkeypatch.setattr(_fused, "choose", choose_method)
+    layers = pair(case, 3, return_sequences=True, return_gates=True)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    mask = rng.random((BATCH, TIME)) < 0.7
+
+    def loss(layer, inputs):
+        output, trace = layer(inputs, mask=mask, training=True)
+        return keras.ops.sum(output**2) + sum(keras.ops.sum(part**3) for part in trace[:-1])
+
+    found, want = (
+        [*outputs(layer, x, True, mask=mask), *gradients(loss, layer, x)] for layer in layers
+    )
+    for a, b in zip(found, want, strict=True):
+        close(a, b)
+
+
 PLAIN = Request(units=64, keras_layer=True)
 
 
-WIDE = PORTABLE_PREDICTION_FROM
+WIDE = IN_STEP_FROM
 RULE = [
     ({"backend": "jax", "training": True}, "fused", "hoisted"),
     ({"backend": "jax", "training": True, "units": JOINED_UP_TO}, "fused", "joined"),
-    ({"backend": "jax", "units": WIDE}, "portable", ""),
-    ({"backend": "jax", "units": WIDE, "record": True}, "fused", "hoisted"),
+    ({"backend": "jax", "units": WIDE}, "fused", "in step"),
+    ({"backend": "jax", "units": WIDE, "record": True}, "fused", "in step"),
     ({"backend": "tensorflow", "units": 512}, "fused", "hoisted"),
     ({"backend": "torch"}, "fused", "native"),
     ({"backend": "torch", "masked": True}, "fused", "native"),
