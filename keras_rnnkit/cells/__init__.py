@@ -3,6 +3,8 @@
 from keras_rnnkit.cells._gated import GatedCell
 from keras_rnnkit.cells.gru import GRUCell, GRUGates, GRUTrace
 from keras_rnnkit.cells.lstm import LSTMCell, LSTMGates, LSTMTrace
+from keras_rnnkit.cells.min_gru import MinGRUCell, MinGRUGates, MinGRUTrace
+from keras_rnnkit.cells.min_lstm import MinLSTMCell, MinLSTMGates, MinLSTMTrace
 from keras_rnnkit.cells.simple_rnn import SimpleRNNCell, SimpleRNNGates, SimpleRNNTrace
 
 __all__ = [
@@ -13,6 +15,12 @@ __all__ = [
     "LSTMCell",
     "LSTMGates",
     "LSTMTrace",
+    "MinGRUCell",
+    "MinGRUGates",
+    "MinGRUTrace",
+    "MinLSTMCell",
+    "MinLSTMGates",
+    "MinLSTMTrace",
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",

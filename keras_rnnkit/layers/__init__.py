@@ -5,6 +5,8 @@ from keras_rnnkit.layers.explain import Explanation, explain
 from keras_rnnkit.layers.from_keras import from_keras
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
+from keras_rnnkit.layers.min_gru import MinGRU
+from keras_rnnkit.layers.min_lstm import MinLSTM
 from keras_rnnkit.layers.reset import reset_states
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
@@ -16,6 +18,8 @@ __all__ = [
     "Bidirectional",
     "BidirectionalTrace",
     "Explanation",
+    "MinGRU",
+    "MinLSTM",
     "SimpleRNN",
     "explain",
     "from_keras",

@@ -5,17 +5,24 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.cells import GRUCell, LSTMCell, SimpleRNNCell
+from keras_rnnkit.cells import GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, SimpleRNNCell
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
-from keras_rnnkit.layers._paths import Choice, Request, choose
+from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
 
 _KERNELS = {
     "LSTM": _cells.LSTM,
     "GRU": _cells.GRU,
     "GRU, reset before": _cells.GRUResetBefore,
     "SimpleRNN": _cells.SimpleRNN,
+}
+
+_NAMES = {
+    LSTMCell: "LSTM",
+    MinGRUCell: "MinGRU",
+    MinLSTMCell: "MinLSTM",
+    SimpleRNNCell: "SimpleRNN",
 }
 
 
@@ -32,7 +39,7 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         record=record,
         training=training,
     )
-    if name is None:
+    if name is None or name in SCANNED:
         return common
     activations = [cell.activation is keras.activations.tanh]
     if name != "SimpleRNN":
@@ -55,7 +62,7 @@ def kernel_name(cell: Any) -> str | None:
     """The name of a cell's kernel; a subclass may compute something else, so it has none."""
     if type(cell) is GRUCell:
         return "GRU" if cell.reset_after else "GRU, reset before"
-    return {LSTMCell: "LSTM", SimpleRNNCell: "SimpleRNN"}.get(type(cell))
+    return _NAMES.get(type(cell))
 
 
 def choice_for(layer: Any, **asked: bool) -> Choice:

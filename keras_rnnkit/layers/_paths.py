@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 PATHS = ("auto", "fused", "portable")
 
+# The cells whose gates do not look at the state.
+SCANNED = ("MinGRU", "MinLSTM")
+
 # Up to this width a step is one product of inputs and state side by side: fewer, larger pieces.
 # Above it the input's product comes ahead of the loop, a piece for each gate.
 JOINED_UP_TO = 32
@@ -42,7 +45,7 @@ class Request(NamedTuple):
 class Choice(NamedTuple):
     """A path, how it goes, and what there is to say about it."""
 
-    path: str  # "fused", "portable" or "keras"
+    path: str  # "fused", "parallel scan", "portable" or "keras"
     method: str = ""
     reason: str = ""
     faster: str = ""  # what would make it faster
@@ -64,6 +67,8 @@ def choose(request: Request) -> Choice:
                 f'To mend it, {obstacle.faster}; else use `path="auto"`.'
             )
         return obstacle
+    if request.cell in SCANNED:
+        return Choice("parallel scan", reason="the gates look at the input alone")
     found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
     if request.path == "fused" or not _keras_has_cudnn(request):
         return found

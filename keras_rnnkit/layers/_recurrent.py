@@ -19,6 +19,7 @@ from keras_rnnkit.layers._checks import (
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras
 from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
+from keras_rnnkit.layers._scan import run_scan
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 
 
@@ -189,12 +190,15 @@ class Recurrent:
         with masks_for(self.cell, sequences[:, 0], states):
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
-                if mask is not None and not self._starts_from_zeros(initial_state):
-                    last, steps = _blank(last, steps, mask)
+            elif choice.path == "parallel scan":
+                last, steps = run_scan(self, sequences, states, mask, **how)
             elif choice.path == "keras":
                 last, steps = run_keras(self, sequences, states, training=training)
             else:
                 last, steps = run(self.cell, sequences, states, mask, unroll=self.unroll, **how)
+        ahead = choice.path in ("fused", "parallel scan")
+        if ahead and mask is not None and not self._starts_from_zeros(initial_state):
+            last, steps = _blank(last, steps, mask)
         return last, steps, mask
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:

@@ -61,6 +61,30 @@ CASES = [
     ),
 ]
 
+
+class MinCase(Case):
+    """A layer that Keras has not, and whose cell has no recurrent kernel."""
+
+    def weights(self, rng, features, units):
+        width = self.gates * units
+        return [rng.normal(size=(features, width)), rng.normal(size=(width,))]
+
+
+def _min_case(name, layer, cell, gates, oracle):
+    rows = {"": None, "_positive": oracles.positive}
+    for ending, activation in rows.items():
+        how = {"activation": activation} if activation else {}
+        options = {"activation": "positive"} if activation else {}
+        yield MinCase(
+            name + ending, layer, cell, None, None, gates, 1, partial(oracle, **how), options
+        )
+
+
+MIN_CASES = [
+    *_min_case("min_gru", kit.MinGRU, kit.MinGRUCell, 2, oracles.min_gru),
+    *_min_case("min_lstm", kit.MinLSTM, kit.MinLSTMCell, 3, oracles.min_lstm),
+]
+
 MASKS = {
     "no mask": None,
     "right-padded": np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]], bool),
