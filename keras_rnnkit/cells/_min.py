@@ -142,11 +142,10 @@ class MinCell(GatedCell, keras.layers.Layer):
         return {**super().get_config(), **config}
 
     def _project(self, x: Any, training: bool) -> list[Any]:
-        """What each gate is an activation of: one step `(batch, ...)`, or all of them at once."""
+        """What each gate is an activation of."""
         mask = self._input_masks(x, training)
         if mask is not None:
-            # One mask a sequence, whichever way its steps come.
-            x = x * (mask if len(mask.shape) == len(x.shape) else mask[:, None])
+            x = x * mask
         x = x @ self._weight(self.kernel)
         if self.use_bias:
             x = x + self._weight(self.bias)

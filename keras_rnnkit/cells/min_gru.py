@@ -102,12 +102,12 @@ class MinGRUCell(MinCell):
         """The two gates, after their activations.
 
         Args:
-            inputs: Tensor `(batch, features)`, or `(batch, time, features)` for all steps at once.
+            inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
             training: Whether dropout applies.
 
         Returns:
-            `MinGRUGates(update, candidate)`, each `(batch, units)`, or `(batch, time, units)`.
+            `MinGRUGates(update, candidate)`, each `(batch, units)`, or `(time, batch, units)`.
         """
         x, _ = self._prepare(inputs, states)
         z, g = self._project(x, training)

@@ -107,23 +107,32 @@ class MinLSTMCell(MinCell):
         """The three gates as they act, after their activations.
 
         Args:
-            inputs: Tensor `(batch, features)`, or `(batch, time, features)` for all steps at once.
+            inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
             training: Whether dropout applies.
 
         Returns:
             `MinLSTMGates(input, forget, candidate)`, each `(batch, units)`, or
-            `(batch, time, units)`.
+            `(time, batch, units)`.
         """
         x, _ = self._prepare(inputs, states)
         i, f, g = self._project(x, training)
-        # i / (f + i) in logarithms: where both gates are shut, the quotient would be 0 / 0.
-        odds = ops.log_sigmoid(i) - ops.log_sigmoid(f)
-        return MinLSTMGates(
-            input=ops.sigmoid(odds), forget=ops.sigmoid(-odds), candidate=self._activate(g)
-        )
+        i = _share(i, f)
+        return MinLSTMGates(input=i, forget=1 - i, candidate=self._activate(g))
 
     def recurrence(self, gates: MinLSTMGates) -> tuple[Any, Any]:
         """What the old state is multiplied by, and what is added: $f'$ and $i' g$."""
         i, f, g = gates
         return f, i * g
+
+
+def _share(i: Any, f: Any) -> Any:
+    r"""$\sigma(i) / (\sigma(f) + \sigma(i))$, also where both gates are shut, as $0 / 0$ would be.
+
+    It is $(1 + e^{-f}) / (1 + e^{-f} + 1 + e^{-i})$; made smaller by the largest of the terms,
+    nothing in it overflows.
+    """
+    largest = ops.stop_gradient(ops.relu(-i - ops.relu(-f)) + ops.relu(-f))
+    one = ops.exp(-largest)
+    shut_i, shut_f = one + ops.exp(-i - largest), one + ops.exp(-f - largest)
+    return shut_f / (shut_f + shut_i)

@@ -10,6 +10,7 @@ from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
 from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
+from keras_rnnkit.layers._scan import linear_scan, run_scan
 
 _KERNELS = {
     "LSTM": _cells.LSTM,
@@ -39,8 +40,10 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         record=record,
         training=training,
     )
-    if name is None or name in SCANNED:
+    if name is None:
         return common
+    if name in SCANNED:
+        return common._replace(gpu=_on_gpu(layer))
     activations = [cell.activation is keras.activations.tanh]
     if name != "SimpleRNN":
         activations.append(cell.recurrent_activation is keras.activations.sigmoid)
@@ -109,6 +112,12 @@ def run_fused(
         gates = [zeros_where_masked(mask, gate) for gate in gates]
     gates = cell.gates_type(*gates)
     return Carry(last[0], states, ()), Carry(every[0], every, gates)
+
+
+def run_minimal(layer: Any, method: str, *tensors: Any, **how: Any) -> tuple[Carry, Carry]:
+    """The same for a minimal cell: a parallel scan, or the kernel that goes one by one."""
+    scan = linear_scan if method == "halving" else _backend().linear_scan
+    return run_scan(layer, scan, *tensors, **how)
 
 
 def run_keras(layer: Any, sequences: Any, states: Any, *, training: bool) -> tuple[Carry, Carry]:

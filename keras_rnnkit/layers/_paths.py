@@ -68,7 +68,7 @@ def choose(request: Request) -> Choice:
             )
         return obstacle
     if request.cell in SCANNED:
-        return Choice("parallel scan", reason="the gates look at the input alone")
+        return _scan(request)
     found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
     if request.path == "fused" or not _keras_has_cudnn(request):
         return found
@@ -76,6 +76,13 @@ def choose(request: Request) -> Choice:
     if not costs:
         return Choice("keras", reason="cuDNN, by Keras' own layer")
     return found._replace(faster=f"on cuDNN, but for {costs}")
+
+
+def _scan(request: Request) -> Choice:
+    """All gates in one product; a CPU then has no use for fewer, but larger sums."""
+    if request.gpu:
+        return Choice("parallel scan", "halving", "all steps at once, as no gate sees the state")
+    return Choice("parallel scan", "in order", "all gates at once, then a sum over time")
 
 
 def _obstacle(request: Request) -> Choice | None:

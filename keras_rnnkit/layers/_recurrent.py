@@ -17,9 +17,8 @@ from keras_rnnkit.layers._checks import (
     packed,
 )
 from keras_rnnkit.layers._dropout import masks_for
-from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras
+from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
 from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
-from keras_rnnkit.layers._scan import run_scan
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 
 
@@ -191,7 +190,7 @@ class Recurrent:
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "parallel scan":
-                last, steps = run_scan(self, sequences, states, mask, **how)
+                last, steps = run_minimal(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "keras":
                 last, steps = run_keras(self, sequences, states, training=training)
             else:

@@ -1,7 +1,8 @@
-"""All steps of a minimal cell at once, by a parallel scan over time."""
+"""All steps of a minimal cell at once: the gates in one product, the states by a scan over time."""
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_rnnkit.layers._loop import Carry, _scan, zeros_where_masked
@@ -10,14 +11,19 @@ from keras_rnnkit.layers._loop import Carry, _scan, zeros_where_masked
 # length need not be known when a graph is made.
 LEVELS = 6
 
+# So many steps at once stay in a CPU's cache. A graph would grow with the number of pieces; only
+# PyTorch, which goes through Python anyhow, takes them.
+PIECE = 32
+
 
 def run_scan(
-    layer: Any, sequences: Any, states: Any, mask: Any, *, training: bool, record: bool
+    layer: Any, scan: Any, sequences: Any, states: Any, mask: Any, *, training: bool, record: bool
 ) -> tuple[Carry, Carry]:
     """The last carry, and the carry of every step, as the portable loop returns them.
 
     Args:
         layer: The layer; the dropout mask of its minimal cell is drawn.
+        scan: `linear_scan`, or a kernel that computes the same.
         sequences: `(batch, time, features)`.
         states: The first states.
         mask: `(batch, time)`, or `None`.
@@ -25,16 +31,45 @@ def run_scan(
         record: Whether gates and states are asked for.
     """
     cell = layer.cell
-    gates = cell.gates(sequences, states, training=training)
+    xs = ops.swapaxes(sequences, 0, 1)
+    keep = None if mask is None else ops.swapaxes(mask, 0, 1)
+    if keras.config.backend() == "torch" and scan is not linear_scan and not (training or record):
+        return _piece_by_piece(cell, scan, xs, states, keep, layer.return_sequences)
+    gates, every = _all_at_once(cell, scan, xs, states, keep, training)
+    last = every[-1]
+    every = ops.swapaxes(every, 0, 1)
+    gates = cell.gates_type(*(ops.swapaxes(g, 0, 1) for g in gates)) if record else ()
+    return Carry(last, [last], ()), Carry(every, [every], gates)
+
+
+def _all_at_once(
+    cell: Any, scan: Any, xs: Any, states: Any, keep: Any, training: bool
+) -> tuple[Any, Any]:
+    """The gates and the state of every step, time first."""
+    gates = cell.gates(xs, states, training=training)
     a, b = cell.recurrence(gates)
-    if mask is not None:
+    if keep is not None:
         # A masked step is the identity: h = 1 * h + 0.
-        a = ops.where(mask[..., None], a, ops.ones_like(a))
-        b = zeros_where_masked(mask, b)
-        gates = cell.gates_type(*(zeros_where_masked(mask, gate) for gate in gates))
-    every = linear_scan(a, b, states[0])
-    last = every[:, -1]
-    return Carry(last, [last], ()), Carry(every, [every], gates if record else ())
+        a = ops.where(keep[..., None], a, ops.ones_like(a))
+        b = zeros_where_masked(keep, b)
+        gates = cell.gates_type(*(zeros_where_masked(keep, gate) for gate in gates))
+    return gates, scan(a, b, states[0])
+
+
+def _piece_by_piece(
+    cell: Any, scan: Any, xs: Any, states: Any, keep: Any, sequences: bool
+) -> tuple[Carry, Carry]:
+    """What a prediction needs, without room for all that is in between."""
+    pieces = []
+    for start in range(0, xs.shape[0], PIECE):
+        part = slice(start, start + PIECE)
+        kept = None if keep is None else keep[part]
+        _, every = _all_at_once(cell, scan, xs[part], states, kept, training=False)
+        states = [every[-1]]
+        if sequences:
+            pieces.append(every)
+    outputs = ops.swapaxes(ops.concatenate(pieces), 0, 1) if sequences else None
+    return Carry(states[0], states, ()), Carry(outputs, (), ())
 
 
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
@@ -44,43 +79,40 @@ def linear_scan(a: Any, b: Any, first: Any) -> Any:
     steps give every second state, and one more product each gives the others.
 
     Args:
-        a: `(batch, time, units)`, in [0, 1].
-        b: `(batch, time, units)`.
+        a: `(time, batch, units)`, in [0, 1].
+        b: `(time, batch, units)`.
         first: $h$ before the first step, `(batch, units)`.
 
     Returns:
-        $h$ after every step, `(batch, time, units)`.
+        $h$ after every step, `(time, batch, units)`.
     """
     # No logarithms: a product of many `a` can only fade to zero, as it does step by step, and
     # nothing is ever divided by it. Nor `keras.ops.associative_scan`: on PyTorch it makes float32
     # of float64, and on TensorFlow it must know the number of steps.
-    time = a.shape[1]
-    levels = LEVELS if time is None else min(LEVELS, time.bit_length())
-    time = ops.shape(a)[1]
+    known = a.shape[0]
+    levels = LEVELS if known is None else min(LEVELS, known.bit_length())
+    time, batch, units = ops.shape(a)
     # The first state is a step too, whose `a` meets nothing; identities make the number even.
-    behind = -(time + 1) % 2**levels
-    shape = ops.shape(a)
-    ones = ops.ones((shape[0], behind, shape[2]), dtype=a.dtype)
-    first = first[:, None]
-    a = ops.concatenate([ops.ones_like(first), a, ones], axis=1)
-    b = ops.concatenate([first, b, ops.zeros_like(ones)], axis=1)
-    return _states(a, b, levels)[:, 1 : time + 1]
+    ones = ops.ones((-(time + 1) % 2**levels, batch, units), dtype=a.dtype)
+    a = ops.concatenate([ops.ones_like(first)[None], a, ones])
+    b = ops.concatenate([first[None], b, ops.zeros_like(ones)])
+    return _states(a, b, levels)[1 : time + 1]
 
 
 def _states(a: Any, b: Any, levels: int) -> Any:
     """The states after every step, from the first one's `b` on."""
     if levels == 0:
         return _one_by_one(a, b)
-    a_even, a_odd = a[:, 0::2], a[:, 1::2]
-    b_even, b_odd = b[:, 0::2], b[:, 1::2]
+    a_even, a_odd = a[0::2], a[1::2]
+    b_even, b_odd = b[0::2], b[1::2]
     odd = _states(a_odd * a_even, a_odd * b_even + b_odd, levels - 1)
-    even = ops.concatenate([b[:, :1], a_even[:, 1:] * odd[:, :-1] + b_even[:, 1:]], axis=1)
-    return ops.reshape(ops.stack([even, odd], axis=2), ops.shape(b))
+    even = ops.concatenate([b[:1], a_even[1:] * odd[:-1] + b_even[1:]])
+    return ops.reshape(ops.stack([even, odd], axis=1), ops.shape(b))
 
 
 def _one_by_one(a: Any, b: Any) -> Any:
     """The same by a loop, for the few steps that are left."""
-    if b.shape[1] == 1:
+    if b.shape[0] == 1:
         return b
 
     def step(h: Any, current: Any) -> tuple[Any, Any]:
@@ -88,6 +120,5 @@ def _one_by_one(a: Any, b: Any) -> Any:
         h = a_t * h + b_t
         return h, h
 
-    xs = (ops.swapaxes(a[:, 1:], 0, 1), ops.swapaxes(b[:, 1:], 0, 1))
-    _, rest = _scan()(step, b[:, 0], xs)
-    return ops.concatenate([b[:, :1], ops.swapaxes(rest, 0, 1)], axis=1)
+    _, rest = _scan()(step, b[0], (a[1:], b[1:]))
+    return ops.concatenate([b[:1], rest])

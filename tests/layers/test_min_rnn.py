@@ -40,6 +40,12 @@ LAYER_ARGUMENTS = {
 }
 
 
+@pytest.fixture(params=["on a CPU", "on a GPU"])
+def device(request, monkeypatch):
+    """Both ways of the scan, whatever there is."""
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: request.param == "on a GPU")
+
+
 def step_by_step(a, b, first):
     h, rows = first, []
     for t in range(a.shape[1]):
@@ -48,16 +54,22 @@ def step_by_step(a, b, first):
     return np.stack(rows, axis=1)
 
 
+@pytest.mark.parametrize("kind", ["halving", "in order"])
 @pytest.mark.parametrize("time", [1, 2, 3, 4, 7, 63, 64, 65, 300])
-def test_the_scan_is_the_recurrence(time):
+def test_the_scan_is_the_recurrence(time, kind):
+    scans = {"halving": linear_scan, "in order": _fused._backend().linear_scan}
     assert 2**LEVELS == 64
     rng = np.random.default_rng(time)
     a, b, first = rng.random((2, time, 3)), rng.normal(size=(2, time, 3)), rng.normal(size=(2, 3))
     with float64_allowed():
-        tensors = [keras.ops.convert_to_tensor(v, dtype="float64") for v in (a, b, first)]
-        got = linear_scan(*tensors)
+        tensors = [
+            keras.ops.convert_to_tensor(v, dtype="float64")
+            for v in (a.swapaxes(0, 1), b.swapaxes(0, 1), first)
+        ]
+        got = scans[kind](*tensors)
         assert keras.utils.standardize_dtype(got.dtype) == "float64"
-        np.testing.assert_allclose(to_numpy(got), step_by_step(a, b, first), rtol=1e-12, atol=1e-14)
+        got = to_numpy(got).swapaxes(0, 1)
+        np.testing.assert_allclose(got, step_by_step(a, b, first), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +84,7 @@ def test_the_scan_is_the_recurrence(time):
     ids=["shut", "open", "either", "every kind", "slow"],
 )
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
-def test_stable_over_5000_steps_of_extreme_gates(case, gates):
+def test_stable_over_5000_steps_of_extreme_gates(case, gates, device):
     rng = np.random.default_rng(0)
     time, units = 5000, 2
     # Each input is a gate's own: the kernel is the identity.
@@ -98,7 +110,7 @@ def test_stable_over_5000_steps_of_extreme_gates(case, gates):
 
 @pytest.mark.parametrize("mask", ["no mask", "holes", "an all-padding row"])
 @pytest.mark.parametrize("case", MIN_CASES, ids=by_name)
-def test_the_scan_and_the_loop_agree_in_training(case, mask):
+def test_the_scan_and_the_loop_agree_in_training(case, mask, device):
     def loss(layer, x):
         outputs, state, trace = layer(x, mask=MASKS[mask], training=True)
         return keras.ops.sum(outputs**2) + keras.ops.sum(trace.candidate**2) + keras.ops.sum(state)
@@ -141,7 +153,7 @@ def test_stateful_goes_on_where_it_ended(case):
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
-def test_a_length_that_is_not_known_before(case):
+def test_a_length_that_is_not_known_before(case, device):
     model = keras.Sequential(
         [keras.Input((None, 4)), case.layer(3, return_sequences=True), keras.layers.Dense(1)]
     )
@@ -211,14 +223,17 @@ def choice(layer):
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
-def test_the_path_is_chosen_and_explained(case):
+def test_the_path_is_chosen_and_explained(case, monkeypatch):
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: False)
+    (row,) = kit.explain(case.layer(3))
+    assert row.training == "parallel scan: all gates at once, then a sum over time"
     assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "parallel scan"
     assert choice(case.layer(3, activation="relu")) == "parallel scan"
     assert choice(kit.RNN(case.cell(3))) == "parallel scan"
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    assert "as no gate sees the state" in kit.explain(case.layer(3))[0].training
     assert choice(case.layer(3, path="portable")) == "portable"
     assert choice(case.layer(3, unroll=True)) == "portable"
-    (row,) = kit.explain(case.layer(3))
-    assert row.training == "parallel scan: the gates look at the input alone"
     with pytest.raises(ValueError, match="unroll=True writes the steps out"):
         case.layer(3, path="fused", unroll=True)
 
