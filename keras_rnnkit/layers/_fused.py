@@ -6,6 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, SimpleRNNCell
+from keras_rnnkit.cells._weight_dropout import WeightDropout
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
@@ -58,6 +59,7 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         use_cudnn=getattr(layer, "use_cudnn", False) is not False,
         dropout_per_gate=bool(cell.dropout) and getattr(cell, "implementation", 2) == 1,
         recurrent_dropout=bool(cell.recurrent_dropout),
+        weight_dropout=bool(getattr(cell, "recurrent_weight_dropout", 0)),
     )
 
 
@@ -93,7 +95,7 @@ def run_fused(
     cell = layer.cell
     kernel = _KERNELS[kernel_name(cell)]  # type: ignore[index]
     plan = Plan(kernel, method, layer.return_sequences or record, record)
-    kernel_weights, recurrent_weights, bias = _weights(cell)
+    kernel_weights, recurrent_weights, bias = _weights(cell, training)
     args = Arguments(
         inputs=_inputs(cell, sequences, training),
         states=list(states),
@@ -178,9 +180,11 @@ def _recurrent_masks(cell: Any, states: Any, training: bool) -> list[Any]:
     return masks * (len(cell.gates_type._fields) // len(masks))
 
 
-def _weights(cell: Any) -> list[Any]:
+def _weights(cell: Any, training: bool) -> list[Any]:
     """The kernels and the bias in the compute dtype; zeros where there is no bias."""
-    weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else [])]
+    drops = isinstance(cell, WeightDropout)
+    recurrent = cell.recurrent_weights(training) if drops else cell.recurrent_kernel
+    weights = [cell.kernel, recurrent, *([cell.bias] if cell.use_bias else [])]
     tensors = [ops.convert_to_tensor(weight, dtype=cell.compute_dtype) for weight in weights]
     if not cell.use_bias:
         width = cell.kernel.shape[1]

@@ -40,6 +40,7 @@ class Request(NamedTuple):
     training: bool = False
     dropout_per_gate: bool = False
     recurrent_dropout: bool = False
+    weight_dropout: bool = False  # of the recurrent kernel
 
 
 class Choice(NamedTuple):
@@ -110,7 +111,7 @@ def _keras_has_cudnn(request: Request) -> bool:
     """Whether Keras' own layer can run on cuDNN. On torch the kit's kernel does that by itself."""
     served = {"jax": ("LSTM",), "tensorflow": ("LSTM", "GRU")}.get(request.backend, ())
     # Keras looks at the rate of recurrent_dropout, whether or not the layer trains.
-    plain = request.use_bias and not request.recurrent_dropout
+    plain = request.use_bias and not request.recurrent_dropout and not request.weight_dropout
     allowed = request.gpu and request.keras_layer and request.use_cudnn
     return allowed and plain and request.cell in served
 
