@@ -4,6 +4,7 @@ from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
 from keras_rnnkit.layers.explain import Explanation, explain
 from keras_rnnkit.layers.from_keras import from_keras
 from keras_rnnkit.layers.gru import GRU
+from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.lstm import LSTM
 from keras_rnnkit.layers.min_gru import MinGRU
 from keras_rnnkit.layers.min_lstm import MinLSTM
@@ -18,6 +19,7 @@ __all__ = [
     "Bidirectional",
     "BidirectionalTrace",
     "Explanation",
+    "LearnedInitialState",
     "MinGRU",
     "MinLSTM",
     "SimpleRNN",
