@@ -22,6 +22,7 @@ from keras_rnnkit.cells import (  # noqa: E402
     SimpleRNNCell,
     SimpleRNNGates,
     SimpleRNNTrace,
+    Zoneout,
 )
 from keras_rnnkit.layers import (  # noqa: E402
     GRU,
@@ -65,6 +66,7 @@ __all__ = [
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",
+    "Zoneout",
     "__version__",
     "callbacks",
     "data",

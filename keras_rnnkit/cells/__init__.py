@@ -6,6 +6,7 @@ from keras_rnnkit.cells.lstm import LSTMCell, LSTMGates, LSTMTrace
 from keras_rnnkit.cells.min_gru import MinGRUCell, MinGRUGates, MinGRUTrace
 from keras_rnnkit.cells.min_lstm import MinLSTMCell, MinLSTMGates, MinLSTMTrace
 from keras_rnnkit.cells.simple_rnn import SimpleRNNCell, SimpleRNNGates, SimpleRNNTrace
+from keras_rnnkit.cells.zoneout import Zoneout
 
 __all__ = [
     "GRUCell",
@@ -24,4 +25,5 @@ __all__ = [
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",
+    "Zoneout",
 ]

@@ -186,7 +186,7 @@ class Recurrent:
         training = bool(training)
         choice = choice_for(self, masked=mask is not None, record=record, training=training)
         how = {"training": training, "record": record}
-        with masks_for(self.cell, sequences[:, 0], states):
+        with masks_for(self.cell, sequences, states, training):
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "parallel scan":
