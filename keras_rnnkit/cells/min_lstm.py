@@ -129,10 +129,11 @@ class MinLSTMCell(MinCell):
 def _share(i: Any, f: Any) -> Any:
     r"""$\sigma(i) / (\sigma(f) + \sigma(i))$, also where both gates are shut, as $0 / 0$ would be.
 
-    It is $(1 + e^{-f}) / (1 + e^{-f} + 1 + e^{-i})$; made smaller by the largest of the terms,
-    nothing in it overflows.
+    It is $(1 + e^{-f}) / (1 + e^{-f} + 1 + e^{-i})$; with $e^m$ before every term, where $-m$ is
+    the largest exponent, nothing in it overflows.
     """
-    largest = ops.stop_gradient(ops.relu(-i - ops.relu(-f)) + ops.relu(-f))
-    one = ops.exp(-largest)
-    shut_i, shut_f = one + ops.exp(-i - largest), one + ops.exp(-f - largest)
+    # The least of i, f and 0; `keras.ops.minimum` would make float32 of float64.
+    m = ops.stop_gradient(-ops.relu(ops.relu(i - f) - i))
+    one = ops.exp(m)
+    shut_i, shut_f = one + ops.exp(m - i), one + ops.exp(m - f)
     return shut_f / (shut_f + shut_i)

@@ -13,7 +13,7 @@ LEVELS = 6
 
 # So many steps at once stay in a CPU's cache. A graph would grow with the number of pieces; only
 # PyTorch, which goes through Python anyhow, takes them.
-PIECE = 32
+PIECE = 64
 
 
 def run_scan(

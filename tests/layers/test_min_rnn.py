@@ -6,7 +6,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused
-from keras_rnnkit.layers._scan import LEVELS, linear_scan
+from keras_rnnkit.layers._scan import LEVELS, PIECE, linear_scan
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
 from tests.support.oracles import sigmoid
@@ -139,6 +139,20 @@ def test_initial_states_do_not_show_before_the_first_kept_step(case):
     )
     mask = MASKS["an all-padding row"]
     assert_close(scan(X, mask=mask, initial_state=first), loop(X, mask=mask, initial_state=first))
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_a_prediction_over_many_pieces_is_that_of_the_loop(case):
+    x = np.random.default_rng(4).normal(size=(3, 3 * PIECE + 1, 4)).astype("float32")
+    mask = np.random.default_rng(5).random(x.shape[:2]) < 0.7
+    for sequences in (True, False):
+        scan, loop = (
+            case.layer(3, path=path, return_sequences=sequences, return_state=True)
+            for path in ("auto", "portable")
+        )
+        loop.build(x.shape), scan.build(x.shape)
+        loop.set_weights(scan.get_weights())
+        assert_close(scan(x, mask=mask), loop(x, mask=mask))
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
