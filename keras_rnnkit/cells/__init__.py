@@ -8,10 +8,13 @@ from keras_rnnkit.cells.layer_norm_gru import LayerNormGRUCell
 from keras_rnnkit.cells.layer_norm_lstm import LayerNormLSTMCell
 from keras_rnnkit.cells.layer_norm_simple_rnn import LayerNormSimpleRNNCell
 from keras_rnnkit.cells.lstm import LSTMCell, LSTMGates, LSTMTrace
+from keras_rnnkit.cells.min_gru import MinGRUCell, MinGRUGates, MinGRUTrace
+from keras_rnnkit.cells.min_lstm import MinLSTMCell, MinLSTMGates, MinLSTMTrace
 from keras_rnnkit.cells.nas import NASCell, NASGates, NASTrace
 from keras_rnnkit.cells.peephole_lstm import PeepholeLSTMCell
 from keras_rnnkit.cells.projected_lstm import ProjectedLSTMCell
 from keras_rnnkit.cells.simple_rnn import SimpleRNNCell, SimpleRNNGates, SimpleRNNTrace
+from keras_rnnkit.cells.zoneout import Zoneout
 
 __all__ = [
     "CoupledLSTMCell",
@@ -26,6 +29,12 @@ __all__ = [
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LayerNormSimpleRNNCell",
+    "MinGRUCell",
+    "MinGRUGates",
+    "MinGRUTrace",
+    "MinLSTMCell",
+    "MinLSTMGates",
+    "MinLSTMTrace",
     "NASCell",
     "NASGates",
     "NASTrace",
@@ -34,4 +43,5 @@ __all__ = [
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",
+    "Zoneout",
 ]

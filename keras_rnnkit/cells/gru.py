@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
+from keras_rnnkit.cells._weight_dropout import WeightDropout
 
 
 class GRUGates(NamedTuple):
@@ -31,7 +32,7 @@ class GRUTrace(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
-class GRUCell(GatedCell, ImplementationConfig, keras.layers.GRUCell):
+class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCell):
     r"""Gated recurrent unit cell (Cho et al., 2014), gates in the open.
 
     One step of `keras_rnnkit.GRU`; see the layer for whole sequences. `reset_after=True`, the
@@ -56,6 +57,7 @@ class GRUCell(GatedCell, ImplementationConfig, keras.layers.GRUCell):
     `recurrent_activation`, $\tanh$ for `activation`. In training, `dropout` multiplies $x_t$ and
     `recurrent_dropout` $h_{t-1}$ (where it meets a kernel) by a mask that is drawn once a
     sequence; with `implementation=1`, or any `recurrent_dropout`, each gate has its own.
+    `recurrent_weight_dropout` multiplies $U$ by one mask for the whole batch and sequence.
 
     Args:
         units: Positive integer, the width of the state and of the output.
@@ -74,6 +76,8 @@ class GRUCell(GatedCell, ImplementationConfig, keras.layers.GRUCell):
         dropout: Share of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
         reset_after: Whether the reset gate acts after the matrix product (see above).
+        recurrent_weight_dropout: Share of the recurrent kernel's weights to drop in training, in
+            `[0, 1)` (Merity et al., 2017).
         seed: Integer seed of the dropout masks.
         implementation: `2` (one input mask for all gates) or `1` (one for each gate).
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
@@ -119,6 +123,12 @@ class GRUCell(GatedCell, ImplementationConfig, keras.layers.GRUCell):
     gates_type = GRUGates
     trace_type = GRUTrace
 
+    def __init__(
+        self, units: int, *args: Any, recurrent_weight_dropout: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(units, *args, **kwargs)
+        self._set_weight_dropout(recurrent_weight_dropout)
+
     def gates(self, inputs: Any, states: Any, training: bool = False) -> GRUGates:
         """The three gates of one step, after their activations.
 
@@ -135,7 +145,7 @@ class GRUCell(GatedCell, ImplementationConfig, keras.layers.GRUCell):
         input_bias, recurrent_bias = self._biases()
         x = project(x, self._weight(self.kernel), self._input_masks(x, training)) + input_bias
         x_z, x_r, x_g = ops.split(x, 3, axis=-1)
-        u, kernel = self.units, self._weight(self.recurrent_kernel)
+        u, kernel = self.units, self.recurrent_weights(training)
         if self.reset_after:
             h_z, h_r, h_g = ops.split(project(h, kernel, masks) + recurrent_bias, 3, axis=-1)
         else:

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
+from keras_rnnkit.cells._weight_dropout import WeightDropout
 
 
 class LSTMGates(NamedTuple):
@@ -34,7 +35,7 @@ class LSTMTrace(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
-class LSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
+class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""Long short-term memory cell (Hochreiter and Schmidhuber, 1997), gates in the open.
 
     One step of `keras_rnnkit.LSTM`; see the layer for whole sequences. The variant is the one
@@ -57,6 +58,7 @@ class LSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     the state `cell`. $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. In
     training, `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn
     once a sequence; with `implementation=1`, or any `recurrent_dropout`, each gate has its own.
+    `recurrent_weight_dropout` multiplies $U$ by one mask for the whole batch and sequence.
 
     Args:
         units: Positive integer, the width of both states and of the output.
@@ -75,6 +77,8 @@ class LSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         bias_constraint: Constraint of `bias`.
         dropout: Share of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        recurrent_weight_dropout: Share of the recurrent kernel's weights to drop in training, in
+            `[0, 1)` (Merity et al., 2017).
         seed: Integer seed of the dropout masks.
         implementation: `2` (one input mask for all gates) or `1` (one for each gate).
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
@@ -122,6 +126,12 @@ class LSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     gates_type = LSTMGates
     trace_type = LSTMTrace
 
+    def __init__(
+        self, units: int, *args: Any, recurrent_weight_dropout: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(units, *args, **kwargs)
+        self._set_weight_dropout(recurrent_weight_dropout)
+
     def gates(self, inputs: Any, states: Any, training: bool = False) -> LSTMGates:
         """The four gates of one step, after their activations.
 
@@ -135,7 +145,7 @@ class LSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         """
         x, (h, _) = self._prepare(inputs, states)
         z = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        z = z + project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        z = z + project(h, self.recurrent_weights(training), self._hidden_masks(h, training))
         if self.use_bias:
             z = z + self._weight(self.bias)
         i, f, g, o = ops.split(z, 4, axis=-1)

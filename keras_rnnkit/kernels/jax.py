@@ -9,6 +9,7 @@ import keras
 from jax import lax
 
 from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._linear import way_back
 from keras_rnnkit.kernels._sequence import (
     Arguments,
     Plan,
@@ -68,3 +69,41 @@ def _scan(
     step: Callable[..., Any], carry: Any, xs: Any, widths: Any, reverse: bool = False
 ) -> tuple[Any, Any]:
     return lax.scan(step, carry, xs, reverse=reverse)
+
+
+@jax.custom_vjp
+def linear_scan(a: Any, b: Any, first: Any) -> Any:
+    """H = a h + b, step by step.
+
+    Args:
+        a: `(time, batch, units)`.
+        b: `(time, batch, units)`.
+        first: `(batch, units)`.
+
+    Returns:
+        The state after every step, `(time, batch, units)`.
+    """
+    return _linear(a, b, first)
+
+
+@functools.partial(jax.jit, static_argnames="reverse")
+def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
+    def step(h: Any, current: Any) -> tuple[Any, Any]:
+        a_t, b_t = current
+        h = a_t * h + b_t
+        return h, h
+
+    return lax.scan(step, first, (a, b), reverse=reverse)[1]
+
+
+def _linear_forward(a: Any, b: Any, first: Any) -> tuple[Any, Any]:
+    every = _linear(a, b, first)
+    return every, (a, first, every)
+
+
+def _linear_backward(saved: Any, d_every: Any) -> tuple[Any, Any, Any]:
+    a, first, every = saved
+    return way_back(_linear, a, first, every, d_every)
+
+
+linear_scan.defvjp(_linear_forward, _linear_backward)

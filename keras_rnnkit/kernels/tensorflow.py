@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._linear import way_back
 from keras_rnnkit.kernels._sequence import (
     Arguments,
     Plan,
@@ -88,6 +89,45 @@ def _scan(
 def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
     """The function of tensors as a graph; it reads the variables as they then are."""
     return tf.function(function, autograph=False, jit_compile=xla)
+
+
+def linear_scan(a: Any, b: Any, first: Any) -> Any:
+    """H = a h + b, step by step.
+
+    Args:
+        a: `(time, batch, units)`.
+        b: `(time, batch, units)`.
+        first: `(batch, units)`.
+
+    Returns:
+        The state after every step, `(time, batch, units)`.
+    """
+    ahead, back = _linear_compiled(eager=tf.executing_eagerly())
+
+    @tf.custom_gradient
+    def differentiable(a: Any, b: Any, first: Any) -> tuple[Any, Any]:
+        every = ahead(a, b, first)
+        return every, lambda d_every: back(a, first, every, d_every)
+
+    return differentiable(a, b, first)
+
+
+@functools.cache
+def _linear_compiled(eager: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    back = functools.partial(way_back, _linear)
+    if eager:
+        return _linear, back
+    compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+    return compiled(_linear), compiled(back)
+
+
+def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
+    def step(h: Any, current: Any) -> tuple[Any, Any]:
+        a_t, b_t = current
+        h = a_t * h + b_t
+        return h, h
+
+    return _loop(step, first, (a, b), [(b.dtype, b.shape[1:])], reverse)[1][0]
 
 
 def of_batch(tensor: Any, batch: int) -> Any:

@@ -11,6 +11,7 @@ import torch
 from keras import tree
 
 from keras_rnnkit.kernels._cells import LSTM, Functions
+from keras_rnnkit.kernels._linear import way_back
 from keras_rnnkit.kernels._sequence import (
     Arguments,
     Plan,
@@ -169,3 +170,44 @@ def _scan(
         kept.reverse()
     stacked = [torch.stack(values) for values in zip(*kept, strict=True)]
     return carry, tree.pack_sequence_as(widths, stacked)
+
+
+def linear_scan(a: Any, b: Any, first: Any) -> Any:
+    """H = a h + b, step by step.
+
+    Args:
+        a: `(time, batch, units)`.
+        b: `(time, batch, units)`.
+        first: `(batch, units)`.
+
+    Returns:
+        The state after every step, `(time, batch, units)`.
+    """
+    return _Linear.apply(a, b, first)
+
+
+class _Linear(torch.autograd.Function):
+    """The loop, in place, with its own way back."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any, first: Any) -> Any:
+        every = _linear(a, b, first)
+        ctx.save_for_backward(a, first, every)
+        return every
+
+    @staticmethod
+    def backward(ctx: Any, d_every: Any) -> Any:
+        check_first_order()
+        a, first, every = ctx.saved_tensors
+        return way_back(_linear, a, first, every, d_every)
+
+
+def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
+    every = torch.empty_like(b, memory_format=torch.contiguous_format)
+    steps = list(zip(a.unbind(0), b.unbind(0), every.unbind(0), strict=True))
+    h = first
+    for t, (a_t, b_t, h_t) in enumerate(reversed(steps) if reverse else steps):
+        torch.addcmul(b_t, a_t, h, out=h_t)
+        # What fades takes some twenty steps from here to the subnormal floats' end.
+        h = without_traces(h_t) if reverse and t % 8 == 7 else h_t
+    return every

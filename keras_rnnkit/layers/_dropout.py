@@ -1,4 +1,4 @@
-"""Dropout masks, drawn before the loop, once a sequence, in Keras' order of drawing."""
+"""Random masks, drawn before the loop, those of dropout in Keras' order of drawing."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,20 +7,25 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rnnkit.layers._loop import output_size
+from keras_rnnkit.cells import Zoneout
+from keras_rnnkit.layers._loop import output_size, zoneouts
 
 
 @contextlib.contextmanager
-def masks_for(cell: Any, inputs: Any, states: Any) -> Iterator[None]:
+def masks_for(cell: Any, sequences: Any, states: Any, training: bool) -> Iterator[None]:
     """Draw the masks of a cell, or of each cell of a stack, for one sequence; then forget them.
 
     Args:
         cell: Any recurrent cell.
-        inputs: The first step of the sequences, `(batch, features)`.
+        sequences: `(batch, time, features)`.
         states: The cell's states.
+        training: Whether there is zoneout.
     """
     _forget(cell)
-    _draw(cell, inputs, states)
+    _draw(cell, sequences[:, 0], states)
+    if training:
+        for zoned in zoneouts(cell):
+            zoned.draw(steps=ops.shape(sequences)[1], batch=ops.shape(sequences)[0])
     try:
         yield
     finally:
@@ -32,6 +37,8 @@ def _draw(cell: Any, inputs: Any, states: Any) -> None:
         for part, part_states in zip(cell.cells, states, strict=True):
             _draw(part, inputs, part_states)
             inputs = ops.zeros((ops.shape(inputs)[0], output_size(part)), dtype=inputs.dtype)
+    elif isinstance(cell, Zoneout):
+        _draw(cell.cell, inputs, states)
     elif hasattr(cell, "get_recurrent_dropout_mask"):
         cell.get_dropout_mask(inputs)
         cell.get_recurrent_dropout_mask(states[0] if isinstance(states, list | tuple) else states)
@@ -41,6 +48,9 @@ def _forget(cell: Any) -> None:
     if isinstance(cell, keras.layers.StackedRNNCells):
         for part in cell.cells:
             _forget(part)
+    elif isinstance(cell, Zoneout):
+        cell.forget()
+        _forget(cell.cell)
     elif hasattr(cell, "reset_recurrent_dropout_mask"):
         cell.reset_dropout_mask()
         cell.reset_recurrent_dropout_mask()

@@ -5,17 +5,26 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.cells import GRUCell, LSTMCell, SimpleRNNCell
+from keras_rnnkit.cells import GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, SimpleRNNCell
+from keras_rnnkit.cells._weight_dropout import WeightDropout
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
-from keras_rnnkit.layers._paths import Choice, Request, choose
+from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
+from keras_rnnkit.layers._scan import linear_scan, run_scan
 
 _KERNELS = {
     "LSTM": _cells.LSTM,
     "GRU": _cells.GRU,
     "GRU, reset before": _cells.GRUResetBefore,
     "SimpleRNN": _cells.SimpleRNN,
+}
+
+_NAMES = {
+    LSTMCell: "LSTM",
+    MinGRUCell: "MinGRU",
+    MinLSTMCell: "MinLSTM",
+    SimpleRNNCell: "SimpleRNN",
 }
 
 
@@ -34,6 +43,8 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
     )
     if name is None:
         return common
+    if name in SCANNED:
+        return common._replace(gpu=_on_gpu(layer))
     activations = [cell.activation is keras.activations.tanh]
     if name != "SimpleRNN":
         activations.append(cell.recurrent_activation is keras.activations.sigmoid)
@@ -48,6 +59,7 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         use_cudnn=getattr(layer, "use_cudnn", False) is not False,
         dropout_per_gate=bool(cell.dropout) and getattr(cell, "implementation", 2) == 1,
         recurrent_dropout=bool(cell.recurrent_dropout),
+        weight_dropout=bool(getattr(cell, "recurrent_weight_dropout", 0)),
     )
 
 
@@ -55,7 +67,7 @@ def kernel_name(cell: Any) -> str | None:
     """The name of a cell's kernel; a subclass may compute something else, so it has none."""
     if type(cell) is GRUCell:
         return "GRU" if cell.reset_after else "GRU, reset before"
-    return {LSTMCell: "LSTM", SimpleRNNCell: "SimpleRNN"}.get(type(cell))
+    return _NAMES.get(type(cell))
 
 
 def choice_for(layer: Any, **asked: bool) -> Choice:
@@ -83,7 +95,7 @@ def run_fused(
     cell = layer.cell
     kernel = _KERNELS[kernel_name(cell)]  # type: ignore[index]
     plan = Plan(kernel, method, layer.return_sequences or record, record)
-    kernel_weights, recurrent_weights, bias = _weights(cell)
+    kernel_weights, recurrent_weights, bias = _weights(cell, training)
     args = Arguments(
         inputs=_inputs(cell, sequences, training),
         states=list(states),
@@ -102,6 +114,12 @@ def run_fused(
         gates = [zeros_where_masked(mask, gate) for gate in gates]
     gates = cell.gates_type(*gates)
     return Carry(last[0], states, ()), Carry(every[0], every, gates)
+
+
+def run_minimal(layer: Any, method: str, *tensors: Any, **how: Any) -> tuple[Carry, Carry]:
+    """The same for a minimal cell: a parallel scan, or the kernel that goes one by one."""
+    scan = linear_scan if method == "halving" else backend_kernels().linear_scan
+    return run_scan(layer, scan, *tensors, **how)
 
 
 def run_keras(layer: Any, sequences: Any, states: Any, *, training: bool) -> tuple[Carry, Carry]:
@@ -162,9 +180,11 @@ def _recurrent_masks(cell: Any, states: Any, training: bool) -> list[Any]:
     return masks * (len(cell.gates_type._fields) // len(masks))
 
 
-def _weights(cell: Any) -> list[Any]:
+def _weights(cell: Any, training: bool) -> list[Any]:
     """The kernels and the bias in the compute dtype; zeros where there is no bias."""
-    weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else [])]
+    drops = isinstance(cell, WeightDropout)
+    recurrent = cell.recurrent_weights(training) if drops else cell.recurrent_kernel
+    weights = [cell.kernel, recurrent, *([cell.bias] if cell.use_bias else [])]
     tensors = [ops.convert_to_tensor(weight, dtype=cell.compute_dtype) for weight in weights]
     if not cell.use_bias:
         width = cell.kernel.shape[1]

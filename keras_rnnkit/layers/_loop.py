@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.cells import GatedCell
+from keras_rnnkit.cells import GatedCell, Zoneout
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
@@ -50,8 +50,10 @@ def run(
         output at a masked step is the one before it (zeros where there is none yet), the states
         are carried over, and the gates are zero.
     """
-    xs = _time_first(sequences)
-    xs = xs if mask is None else (xs, _time_first(mask))
+    zoned = zoneouts(cell)
+    noise = [mask for part in zoned for mask in part.drawn()]
+    keep = [] if mask is None else [_time_first(mask)]
+    xs = (_time_first(sequences), *keep, *noise)
     advance = _stepper(cell, states, training, record)
     init = Carry(
         _zeros(cell, output_size(cell), states) if before is None else before.output,
@@ -60,7 +62,9 @@ def run(
     )
 
     def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
-        x, keep = (current, None) if mask is None else current
+        x, *others = current
+        keep = None if mask is None else others.pop(0)
+        _hand_out(zoned, others)
         new = advance(x, carry)
         new = new if keep is None else _masked(new, carry, keep)
         return new, new
@@ -79,8 +83,25 @@ def output_size(cell: Any) -> Any:
     return state_size[0] if isinstance(state_size, list | tuple) else state_size
 
 
+def zoneouts(cell: Any) -> list[Zoneout]:
+    """The cells, of one cell or of a stack, whose masks are drawn anew at every step."""
+    if isinstance(cell, StackedRNNCells):
+        return [zoned for part in cell.cells for zoned in zoneouts(part)]
+    return [*zoneouts(cell.cell), cell] if isinstance(cell, Zoneout) else []
+
+
+def _hand_out(zoned: list[Zoneout], masks: Any) -> None:
+    """Give each of these cells its masks of one step, if there are any."""
+    rest = iter(masks)
+    for part in zoned:
+        if part.drawn():
+            part.take([next(rest) for _ in part.drawn()])
+
+
 def shows_gates(cell: Any) -> bool:
     """Whether calling the cell is `gates`, then `step`, so that the gates can be recorded."""
+    if isinstance(cell, Zoneout):
+        return shows_gates(cell.cell)
     return isinstance(cell, GatedCell) and type(cell).call is GatedCell.call
 
 
@@ -177,9 +198,7 @@ def _scan() -> Callable[..., Any]:
 
 def _unrolled(step: Callable[..., Any], carry: Carry, xs: Any) -> tuple[Carry, Carry]:
     steps = []
-    for current in (
-        zip(*map(ops.unstack, xs), strict=True) if isinstance(xs, tuple) else ops.unstack(xs)
-    ):
+    for current in zip(*map(ops.unstack, xs), strict=True):
         carry, y = step(carry, current)
         steps.append(y)
     return carry, tree.map_structure(lambda *values: ops.stack(values), *steps)

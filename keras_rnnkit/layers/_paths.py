@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 PATHS = ("auto", "fused", "portable")
 
+# The cells whose gates do not look at the state.
+SCANNED = ("MinGRU", "MinLSTM")
+
 # Up to this width a step is one product of inputs and state side by side: fewer, larger pieces.
 # Above it the input's product comes ahead of the loop, a piece for each gate.
 JOINED_UP_TO = 32
@@ -37,12 +40,13 @@ class Request(NamedTuple):
     training: bool = False
     dropout_per_gate: bool = False
     recurrent_dropout: bool = False
+    weight_dropout: bool = False  # of the recurrent kernel
 
 
 class Choice(NamedTuple):
     """A path, how it goes, and what there is to say about it."""
 
-    path: str  # "fused", "portable" or "keras"
+    path: str  # "fused", "parallel scan", "portable" or "keras"
     method: str = ""
     reason: str = ""
     faster: str = ""  # what would make it faster
@@ -64,6 +68,8 @@ def choose(request: Request) -> Choice:
                 f'To mend it, {obstacle.faster}; else use `path="auto"`.'
             )
         return obstacle
+    if request.cell in SCANNED:
+        return _scan(request)
     found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
     if request.path == "fused" or not _keras_has_cudnn(request):
         return found
@@ -71,6 +77,13 @@ def choose(request: Request) -> Choice:
     if not costs:
         return Choice("keras", reason="cuDNN, by Keras' own layer")
     return found._replace(faster=f"on cuDNN, but for {costs}")
+
+
+def _scan(request: Request) -> Choice:
+    """All gates in one product; a CPU then has no use for fewer, but larger sums."""
+    if request.gpu:
+        return Choice("parallel scan", "halving", "all steps at once, as no gate sees the state")
+    return Choice("parallel scan", "in order", "all gates at once, then a sum over time")
 
 
 def _obstacle(request: Request) -> Choice | None:
@@ -98,7 +111,7 @@ def _keras_has_cudnn(request: Request) -> bool:
     """Whether Keras' own layer can run on cuDNN. On torch the kit's kernel does that by itself."""
     served = {"jax": ("LSTM",), "tensorflow": ("LSTM", "GRU")}.get(request.backend, ())
     # Keras looks at the rate of recurrent_dropout, whether or not the layer trains.
-    plain = request.use_bias and not request.recurrent_dropout
+    plain = request.use_bias and not request.recurrent_dropout and not request.weight_dropout
     allowed = request.gpu and request.keras_layer and request.use_cudnn
     return allowed and plain and request.cell in served
 

@@ -17,7 +17,7 @@ from keras_rnnkit.layers._checks import (
     packed,
 )
 from keras_rnnkit.layers._dropout import masks_for
-from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras
+from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
 from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 from keras_rnnkit.layers._watch import current_watch
@@ -192,16 +192,20 @@ class Recurrent:
         training = bool(training)
         choice = choice_for(self, masked=mask is not None, record=record, training=training)
         how = {"training": training, "record": record}
-        with masks_for(self.cell, sequences[:, 0], states):
+        with masks_for(self.cell, sequences, states, training):
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
-                if mask is not None and before is None and self._may_start_elsewhere(initial_state):
-                    last, steps = _blank(last, steps, mask)
+            elif choice.path == "parallel scan":
+                last, steps = run_minimal(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "keras":
                 last, steps = run_keras(self, sequences, states, training=training)
             else:
                 how |= {"unroll": self.unroll, "before": before}
                 last, steps = run(self.cell, sequences, states, mask, **how)
+        ahead = choice.path in ("fused", "parallel scan")
+        elsewhere = before is not None or self._may_start_elsewhere(initial_state)
+        if ahead and mask is not None and elsewhere:
+            last, steps = _before_the_first(last, steps, mask, before)
         return last, steps, mask
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:
@@ -293,10 +297,13 @@ class Recurrent:
         return tuple(returned) if len(returned) > 1 else returned[0]
 
 
-def _blank(last: Carry, steps: Carry, mask: Any) -> tuple[Carry, Carry]:
-    """Zeros for the outputs before the first kept step, where the kernel has the initial state."""
+def _before_the_first(
+    last: Carry, steps: Carry, mask: Any, before: Carry | None
+) -> tuple[Carry, Carry]:
+    """The output before, or zeros, up to the first kept step, where a kernel has the first state."""
     seen = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
-    last = last._replace(output=zeros_where_masked(seen[:, -1], last.output))
+    old = ops.zeros_like(last.output) if before is None else before.output
+    last = last._replace(output=ops.where(seen[:, -1:], last.output, old))
     if steps.output is not None:
-        steps = steps._replace(output=zeros_where_masked(seen, steps.output))
+        steps = steps._replace(output=ops.where(seen[..., None], steps.output, old[:, None]))
     return last, steps

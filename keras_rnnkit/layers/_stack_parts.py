@@ -11,6 +11,8 @@ from keras_rnnkit.cells._gated import check_rate
 from keras_rnnkit.layers._loop import output_size
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
+from keras_rnnkit.layers.min_gru import MinGRU
+from keras_rnnkit.layers.min_lstm import MinLSTM
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 
@@ -30,7 +32,13 @@ def _snake(name: str) -> str:
 _KINDS = [kind for kind in vars(cells).values() if isinstance(kind, type)]
 _SHOWN = {kind for kind in _KINDS if issubclass(kind, cells.GatedCell)} - {cells.GatedCell}
 CELLS = {_snake(kind.__name__): kind for kind in sorted(_SHOWN, key=lambda kind: kind.__name__)}
-_LAYERS = {cells.LSTMCell: LSTM, cells.GRUCell: GRU, cells.SimpleRNNCell: SimpleRNN}
+_LAYERS = {
+    cells.GRUCell: GRU,
+    cells.LSTMCell: LSTM,
+    cells.MinGRUCell: MinGRU,
+    cells.MinLSTMCell: MinLSTM,
+    cells.SimpleRNNCell: SimpleRNN,
+}
 
 
 def checked_units(owner: str, units: Any) -> list[int]:

@@ -35,6 +35,9 @@ class GRU(Recurrent, keras.layers.GRU):
         bias_constraint: Constraint of the bias.
         dropout: Share of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        recurrent_weight_dropout: Share of the recurrent kernel's weights to drop in training, in
+            `[0, 1)`, the same for the whole batch and sequence (Merity et al., 2017). It keeps
+            the fused path.
         seed: Integer seed of the dropout masks.
         return_sequences: Whether to return the output of every step, or the last.
         return_state: Whether to return the last state too.
@@ -115,6 +118,7 @@ class GRU(Recurrent, keras.layers.GRU):
         use_cudnn: Any = "auto",
         return_gates: bool = False,
         path: str = "auto",
+        recurrent_weight_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         check_cudnn(type(self).__name__, use_cudnn)
@@ -134,6 +138,7 @@ class GRU(Recurrent, keras.layers.GRU):
             bias_constraint=bias_constraint,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
+            recurrent_weight_dropout=recurrent_weight_dropout,
             seed=seed,
             reset_after=reset_after,
             name="gru_cell",
@@ -158,5 +163,9 @@ class GRU(Recurrent, keras.layers.GRU):
         self._keep_cudnn_from_xla()
 
     def get_config(self) -> dict[str, Any]:
-        config = {"use_cudnn": self.use_cudnn, "implementation": self.cell.implementation}
+        config = {
+            "use_cudnn": self.use_cudnn,
+            "implementation": self.cell.implementation,
+            "recurrent_weight_dropout": self.cell.recurrent_weight_dropout,
+        }
         return {**super().get_config(), **config}

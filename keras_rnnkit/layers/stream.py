@@ -6,10 +6,12 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._checks import packed
 from keras_rnnkit.layers._fused import backend_kernels
 from keras_rnnkit.layers._loop import Carry, output_size
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._watch import watching
+from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.reset import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
 
@@ -166,8 +168,9 @@ def _tensor(value: Any) -> Any:
 class _Runner:
     """The model as a function of input and carries, compiled where the backend does that."""
 
-    def __init__(self, model: Any, recurrent: list[Any]) -> None:
-        self.model, self.recurrent = model, recurrent
+    def __init__(self, model: Any, recurrent: list[tuple[Any, Any]]) -> None:
+        self.model = model
+        self.recurrent, self.beginnings = zip(*recurrent, strict=True) if recurrent else ((), ())
         xla = all(layer.supports_jit for layer in layers_in(model))
         compiled = partial(backend_kernels().compiled, variables=model.variables, xla=xla)
         self.chunk, self.step = compiled(self._chunk), compiled(self._step)
@@ -179,10 +182,10 @@ class _Runner:
     def start(self, batch: int) -> list[Carry]:
         """The carries before the first step."""
         carries = []
-        for layer in self.recurrent:
+        for layer, beginning in zip(self.recurrent, self.beginnings, strict=True):
             dtype = layer._cell_dtype
-            states = layer.get_initial_state(batch)
-            states = tree.map_structure(lambda s, d=dtype: ops.cast(s, d), states)
+            states = tree.flatten(beginning.get_initial_state(batch))
+            states = packed(layer, [ops.cast(state, dtype) for state in states])
             output = ops.zeros((batch, output_size(layer.cell)), dtype=dtype)
             carries.append(Carry(output, states, ()))
         return carries
@@ -231,12 +234,18 @@ class _Traced(keras.layers.Layer):
         return self.function(inputs, training=False)
 
 
-def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[Any]:
-    """The recurrent layers of a model, once every layer of it can go step by step."""
+def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, Any]]:
+    """The recurrent layers of a model, each with the layer that knows its first states.
+
+    Raises:
+        ValueError: Where a layer cannot go step by step.
+    """
     if isinstance(model, Recurrent):
         if model.go_backwards:
             raise ValueError(_whole(model, "it goes backwards through time"))
-        return [model]
+        return [(model, model)]
+    if isinstance(model, LearnedInitialState):
+        return [(layer, model) for layer, _ in _checked_layers(model.layer, stepwise)]
     if isinstance(model, keras.Model | StackedRNN):
         return [found for layer in model.layers for found in _checked_layers(layer, stepwise)]
     if not isinstance(model, (*STEPWISE, *stepwise)):

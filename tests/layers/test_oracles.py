@@ -7,8 +7,10 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.support.backends import float64_allowed, gradients
-from tests.support.cases import CASES, MASKS, built, by_name, to_numpy
+from tests.support.cases import CASES, MASKS, MIN_CASES, built, by_name, to_numpy
 from tests.support.oracles import complex_step, outputs_of
+
+ALL = [*CASES, *MIN_CASES]
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}
 
@@ -58,7 +60,7 @@ def check(case, dtype, mask, *, go_backwards, initial, seed=0, batch=3, time=5, 
     ids=["from zeros", "from states, backwards"],
 )
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", ALL, ids=by_name)
 def test_outputs_states_and_gates_are_those_of_the_equations(
     case, mask, go_backwards, initial, dtype
 ):
@@ -66,7 +68,7 @@ def test_outputs_states_and_gates_are_those_of_the_equations(
         check(case, dtype, mask, go_backwards=go_backwards, initial=initial)
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", ALL, ids=by_name)
 @hypothesis.settings(max_examples=5, deadline=None)
 @hypothesis.given(data=st.data())
 def test_any_shape_mask_and_length(case, data):
@@ -88,7 +90,7 @@ def test_any_shape_mask_and_length(case, data):
 
 
 @pytest.mark.parametrize("mask", ["no mask", "holes", "an all-padding row"])
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", ALL, ids=by_name)
 def test_gradients_of_outputs_and_gates_are_those_of_the_equations(case, mask):
     rng = np.random.default_rng(1)
     x, weights = rng.normal(size=(3, 5, 3)), case.weights(rng, 3, 2)
@@ -118,7 +120,7 @@ def test_gradients_of_outputs_and_gates_are_those_of_the_equations(case, mask):
         np.testing.assert_allclose(mine, want, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.gates > 1], ids=by_name)
+@pytest.mark.parametrize("case", [case for case in ALL if case.gates > 1], ids=by_name)
 def test_the_oracle_tells_gates_apart(case):
     """Swapping any two gates' weights changes what the oracle expects.
 

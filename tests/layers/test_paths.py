@@ -313,6 +313,8 @@ RULE = [
     ({"backend": "tensorflow", "gpu": True, "cell": "GRU"}, "keras", ""),
     ({"backend": "tensorflow", "gpu": True, "record": True}, "fused", "hoisted"),
     ({"backend": "tensorflow", "gpu": True, "masked": True}, "fused", "hoisted"),
+    ({"backend": "jax", "gpu": True, "weight_dropout": True}, "fused", "hoisted"),
+    ({"backend": "torch", "weight_dropout": True, "training": True}, "fused", "native"),
     ({"path": "portable", "gpu": True}, "portable", ""),
 ]
 

@@ -70,6 +70,24 @@ def test_word_numbers_and_a_fixed_length():
     assert_close(output, model(words), atol=1e-6)
 
 
+def test_learned_first_states_and_padding_in_front():
+    layer = kit.LearnedInitialState(kit.LSTM(3, return_sequences=True), initializer="ones")
+    model = sequential(LAYERS.Masking(), layer)
+    x = np.where(MASKS["left-padded"][..., None], X, 0)
+    live = kit.stream(model)
+    outputs = [to_numpy(live.step(x[:, t])) for t in range(5)]
+    assert_close(np.stack(outputs, axis=1), model(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [kit.MinGRU, kit.MinLSTM])
+def test_minimal_layers(layer):
+    model = sequential(LAYERS.Masking(), layer(3, return_sequences=True))
+    x = np.where(MASKS["holes"][..., None], X, 0)
+    live = kit.stream(model)
+    parts = [to_numpy(live.chunk(x[:, a:b])) for a, b in ((0, 2), (2, 5))]
+    assert_close(np.concatenate(parts, axis=1), model(x), atol=1e-6)
+
+
 def test_streams_know_nothing_of_each_other():
     model = sequential(kit.LSTM(3))
     first = kit.stream(model)

@@ -148,6 +148,22 @@ CASES = [
 # Those whose layer is one of Keras' too, and has kernels.
 NAMESAKES = [case for case in CASES if case.keras_layer is not None]
 
+
+def _min_case(name, layer, cell, gates, oracle):
+    rows = {"": None, "_positive": oracles.positive}
+    for ending, activation in rows.items():
+        how = {"activation": activation} if activation else {}
+        options = {"activation": "positive"} if activation else {}
+        yield Case(
+            name + ending, layer, cell, None, None, gates, 1, partial(oracle, **how), options
+        )
+
+
+MIN_CASES = [
+    *_min_case("min_gru", kit.MinGRU, kit.MinGRUCell, 2, oracles.min_gru),
+    *_min_case("min_lstm", kit.MinLSTM, kit.MinLSTMCell, 3, oracles.min_lstm),
+]
+
 MASKS = {
     "no mask": None,
     "right-padded": np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]], bool),

@@ -222,6 +222,42 @@ def esn(x, weights, states, mask, leaky=0.75):
     return _record(("candidate", "hidden"), rows, mask)
 
 
+def min_gru(x, weights, states, mask, activation=lambda x: x):
+    kernel, bias = weights
+    (h,) = states
+    w_z, w_g = np.split(kernel, 2, axis=1)
+    b_z, b_g = np.split(bias, 2)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        z = sigmoid(x_t @ w_z + b_z)
+        g = activation(x_t @ w_g + b_g)
+        h = np.where(keep, (1 - z) * h + z * g, h)
+        rows.append([np.where(keep, z, 0), np.where(keep, g, 0), h])
+    return _record(("update", "candidate", "hidden"), rows, mask)
+
+
+def min_lstm(x, weights, states, mask, activation=lambda x: x):
+    kernel, bias = weights
+    (h,) = states
+    w_i, w_f, w_g = np.split(kernel, 3, axis=1)
+    b_i, b_f, b_g = np.split(bias, 3)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        i = sigmoid(x_t @ w_i + b_i)
+        f = sigmoid(x_t @ w_f + b_f)
+        g = activation(x_t @ w_g + b_g)
+        i, f = i / (f + i), f / (f + i)
+        h = np.where(keep, f * h + i * g, h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g)), h])
+    return _record(("input", "forget", "candidate", "hidden"), rows, mask)
+
+
+def positive(x):
+    return np.where(x.real >= 0, x + 0.5, sigmoid(x))
+
+
 def outputs_of(trace):
     """The layer's output at every step: the hidden state, zero before the first kept step."""
     begun = np.cumsum(trace["mask"], axis=1) > 0

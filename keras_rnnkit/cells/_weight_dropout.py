@@ -1,0 +1,57 @@
+"""Dropout of a recurrent kernel: one mask for the whole batch and sequence."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rnnkit.cells._gated import check_rate
+
+
+class WeightDropout:
+    """What a cell needs to drop weights of its recurrent kernel (Merity et al., 2017).
+
+    A mixin, to be put before a Keras cell with recurrent dropout: the mask is drawn and forgotten
+    with that dropout's, so that one mask serves a sequence in every layer that runs the cell.
+    """
+
+    # What the Keras cell behind the mixin brings.
+    compute_dtype: str
+    recurrent_kernel: Any
+    seed_generator: Any
+
+    recurrent_weight_dropout: float = 0.0
+    _weight_mask: Any = None
+
+    def _set_weight_dropout(self, rate: Any) -> None:
+        check_rate(type(self).__name__, "recurrent_weight_dropout", rate)
+        self.recurrent_weight_dropout = float(rate)
+
+    def recurrent_weights(self, training: bool) -> Any:
+        """The recurrent kernel in the compute dtype, with weights dropped in training."""
+        kernel = ops.convert_to_tensor(self.recurrent_kernel, dtype=self.compute_dtype)
+        if not training or not self.recurrent_weight_dropout:
+            return kernel
+        return kernel * self._drawn_mask()
+
+    def get_recurrent_dropout_mask(self, hidden: Any) -> Any:
+        masks = super().get_recurrent_dropout_mask(hidden)  # type: ignore[misc]
+        if self.recurrent_weight_dropout:
+            self._drawn_mask()
+        return masks
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        super().reset_recurrent_dropout_mask()  # type: ignore[misc]
+        self._weight_mask = None
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()  # type: ignore[misc]
+        return {**config, "recurrent_weight_dropout": self.recurrent_weight_dropout}
+
+    def _drawn_mask(self) -> Any:
+        if self._weight_mask is None:
+            ones = ops.ones(self.recurrent_kernel.shape, dtype=self.compute_dtype)
+            self._weight_mask = keras.random.dropout(
+                ones, self.recurrent_weight_dropout, seed=self.seed_generator
+            )
+        return self._weight_mask

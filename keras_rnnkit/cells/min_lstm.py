@@ -1,0 +1,139 @@
+"""The minimal LSTM cell."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_rnnkit.cells._min import MinCell
+
+
+class MinLSTMGates(NamedTuple):
+    """The gates of one MinLSTM step, as they act: input and forget gate add up to one."""
+
+    input: Any
+    forget: Any
+    candidate: Any
+
+
+class MinLSTMTrace(NamedTuple):
+    """Every gate and state of a MinLSTM at every step, `(batch, time, units)`, and the mask.
+
+    `mask` is a boolean tensor `(batch, time)`, all true where no mask was given. At a masked step
+    the state is carried over and the gates are zero: no gate acted.
+    """
+
+    input: Any
+    forget: Any
+    candidate: Any
+    hidden: Any
+    mask: Any
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class MinLSTMCell(MinCell):
+    r"""Minimal long short-term memory cell (Feng et al., 2024, "Were RNNs all we needed?").
+
+    One step of `keras_rnnkit.MinLSTM`, which runs all steps at once: the gates look at the input
+    alone, so that nothing but a sum weighted by gates goes from step to step. There is one state,
+    and no output gate.
+
+    Equations:
+
+    $$
+    \begin{aligned}
+    i_t &= \sigma(x_t W_i + b_i) \\
+    f_t &= \sigma(x_t W_f + b_f) \\
+    g_t &= \phi(x_t W_g + b_g) \\
+    i'_t &= i_t / (f_t + i_t) \\
+    f'_t &= f_t / (f_t + i_t) \\
+    h_t &= f'_t \odot h_{t-1} + i'_t \odot g_t
+    \end{aligned}
+    $$
+
+    $i'$ is `input`, $f'$ `forget`, $g$ `candidate`; $h$ is the state `hidden`. $\phi$ stands for
+    `activation`: the identity, or with `"positive"` the paper's $x + 1/2$ for $x \ge 0$, else
+    $\sigma(x)$. In training, `dropout` multiplies $x_t$ by a mask that is drawn once a sequence.
+
+    Args:
+        units: Positive integer, the width of the state and of the output.
+        activation: Activation of the candidate; `"positive"` for the paper's, see above.
+        use_bias: Whether the gates have a bias.
+        kernel_initializer: Initializer of `kernel`.
+        bias_initializer: Initializer of `bias`.
+        kernel_regularizer: Regularizer of `kernel`.
+        bias_regularizer: Regularizer of `bias`.
+        kernel_constraint: Constraint of `kernel`.
+        bias_constraint: Constraint of `bias`.
+        dropout: Share of the inputs to drop in training, in `[0, 1)`.
+        seed: Integer seed of the dropout masks.
+        **kwargs: `name`, `dtype` and what else a Keras layer takes.
+
+    Call arguments:
+        inputs: Tensor `(batch, features)`.
+        states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+        training: Whether dropout applies.
+
+    Returns:
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+
+    Raises:
+        ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
+            or `states` does not hold one tensor.
+
+    Weights:
+        - `kernel`: `(features, 3 * units)`, $[W_i, W_f, W_g]$ side by side.
+        - `bias`: `(3 * units,)`, $[b_i, b_f, b_g]$.
+
+    Masking:
+        A cell sees one step and no mask; the layers carry the state over masked steps.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> cell = kit.MinLSTMCell(4)
+    >>> gates = cell.gates(np.ones((2, 3), "float32"), cell.get_initial_state(batch_size=2))
+    >>> gates._fields
+    ('input', 'forget', 'candidate')
+    >>> tuple(gates.forget.shape)
+    (2, 4)
+    """
+
+    gates_type = MinLSTMGates
+    trace_type = MinLSTMTrace
+
+    def gates(self, inputs: Any, states: Any, training: bool = False) -> MinLSTMGates:
+        """The three gates as they act, after their activations.
+
+        Args:
+            inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
+            states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
+            training: Whether dropout applies.
+
+        Returns:
+            `MinLSTMGates(input, forget, candidate)`, each `(batch, units)`, or
+            `(time, batch, units)`.
+        """
+        x, _ = self._prepare(inputs, states)
+        i, f, g = self._project(x, training)
+        i = _share(i, f)
+        return MinLSTMGates(input=i, forget=1 - i, candidate=self._activate(g))
+
+    def recurrence(self, gates: MinLSTMGates) -> tuple[Any, Any]:
+        """What the old state is multiplied by, and what is added: $f'$ and $i' g$."""
+        i, f, g = gates
+        return f, i * g
+
+
+def _share(i: Any, f: Any) -> Any:
+    r"""$\sigma(i) / (\sigma(f) + \sigma(i))$, also where both gates are shut, as $0 / 0$ would be.
+
+    It is $(1 + e^{-f}) / (1 + e^{-f} + 1 + e^{-i})$; with $e^m$ before every term, where $-m$ is
+    the largest exponent, nothing in it overflows.
+    """
+    # The least of i, f and 0; `keras.ops.minimum` would make float32 of float64.
+    m = ops.stop_gradient(-ops.relu(ops.relu(i - f) - i))
+    one = ops.exp(m)
+    shut_i, shut_f = one + ops.exp(m - i), one + ops.exp(m - f)
+    return shut_f / (shut_f + shut_i)

@@ -1,0 +1,251 @@
+"""Zoneout, a wrapper around any cell."""
+
+import inspect
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.cells._gated import check_rate
+
+
+class _Noise:
+    """The masks of a sequence; not an attribute of the layer itself, which would track them."""
+
+    drawn: tuple[Any, ...] = ()  # one for each state with a rate, (time, batch, units)
+    now: tuple[Any, ...] | None = None  # those of the present step, (batch, units)
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class Zoneout(keras.layers.Layer):
+    r"""A cell whose states now and then stay as they are (Krueger et al., 2017).
+
+    Wraps any recurrent cell; to be run by `keras_rnnkit.RNN`, which draws the masks of all steps
+    ahead of its loop. The gates are those of the wrapped cell, where that shows any.
+
+    Equations:
+
+    $$
+    \begin{aligned}
+    s'_t &= \text{the state after a step of the cell from } s_{t-1} \\
+    s_t &= m_t \odot s_{t-1} + (1 - m_t) \odot s'_t && \text{in training} \\
+    s_t &= p \, s_{t-1} + (1 - p) \, s'_t && \text{in inference}
+    \end{aligned}
+    $$
+
+    for each state $s$ of the cell, where each element of the mask $m_t$ is one with probability
+    $p$, the rate of that state, and is drawn anew at every step. Where the cell's output is its
+    first state, as in all cells of the kit, the output is $s_t$ too; else it is the cell's.
+
+    Args:
+        cell: Any recurrent cell that is a Keras layer. Wrap each cell of a stack by itself.
+        rate: The probability to stay, in `[0, 1)`: a number for all states, a list with one for
+            each state, or a dict by the names of states, `{"cell": 0.5, "hidden": 0.05}`, zero for
+            those that it does not name. States of a foreign cell are `state_0`, `state_1`, ...
+        seed: Integer seed of the masks.
+        **kwargs: `name` and what else a Keras layer takes.
+
+    Call arguments:
+        inputs: Tensor `(batch, features)`.
+        states: List of tensors, those of the cell.
+        training: Whether masks are drawn, or the expected value is taken.
+
+    Returns:
+        `(output, states)`, as the cell returns them.
+
+    Raises:
+        TypeError: If `cell` is no Keras layer with a `state_size`, or is a stack of cells.
+        ValueError: If a rate is outside `[0, 1)`, or there are rates for states that are not there.
+
+    Weights:
+        Those of the cell.
+
+    Masking:
+        A cell sees one step and no mask; the layers carry the states over masked steps.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> cell = kit.Zoneout(kit.LSTMCell(4), rate={"cell": 0.5, "hidden": 0.05}, seed=1)
+    >>> layer = kit.RNN(cell, return_gates=True)
+    >>> output, trace = layer(np.ones((2, 5, 3), "float32"), training=True)
+    >>> tuple(trace.forget.shape)
+    (2, 5, 4)
+    """
+
+    def __init__(self, cell: Any, rate: Any = 0.1, seed: int | None = None, **kwargs: Any) -> None:
+        _check_cell(cell)
+        kwargs.setdefault("dtype", cell.dtype_policy)
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.rate = rate
+        self.rates = _rates(cell, rate)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self._noise = _Noise()
+
+    def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
+        if not self.cell.built:
+            self.cell.build(inputs_shape)
+        self.built = True
+
+    @property
+    def state_size(self) -> Any:
+        """That of the cell."""
+        return self.cell.state_size
+
+    @property
+    def output_size(self) -> Any:
+        """That of the cell."""
+        return getattr(self.cell, "output_size", None)
+
+    @property
+    def units(self) -> Any:
+        """Those of the cell."""
+        return self.cell.units
+
+    @property
+    def gates_type(self) -> Any:
+        """That of the cell."""
+        return self.cell.gates_type
+
+    @property
+    def trace_type(self) -> Any:
+        """That of the cell."""
+        return self.cell.trace_type
+
+    def gates(self, inputs: Any, states: Any, training: bool = False) -> Any:
+        """The gates of the cell, if it shows any.
+
+        Args:
+            inputs: Tensor `(batch, features)`.
+            states: The states of the cell.
+            training: Whether the cell's dropout applies.
+
+        Returns:
+            The record of its gates, each `(batch, units)`.
+        """
+        return self.cell.gates(inputs, states, training=training)
+
+    def step(self, gates: Any, states: Any) -> tuple[Any, Any]:
+        """The new states from the gates: with the masks of a layer's step, else as expected.
+
+        Args:
+            gates: What `gates` returned.
+            states: The states of the cell.
+
+        Returns:
+            `(output, states)`, as the cell returns them.
+        """
+        output, new_states = self.cell.step(gates, states)
+        return self._zoned(output, new_states, states)
+
+    def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
+        alone = training and self._noise.now is None
+        if alone:
+            self.draw(1, ops.shape(inputs)[0])
+            self._noise.now = tuple(mask[0] for mask in self._noise.drawn)
+        try:
+            takes = "training" in inspect.signature(self.cell.call).parameters
+            how = {"training": training} if takes else {}
+            output, new_states = self.cell(inputs, states, **how)
+            return self._zoned(output, new_states, states)
+        finally:
+            if alone:
+                self.forget()
+
+    def get_initial_state(self, batch_size: Any = None) -> Any:
+        if hasattr(self.cell, "get_initial_state"):
+            return self.cell.get_initial_state(batch_size=batch_size)
+        sizes = tree.flatten(self.state_size)
+        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
+
+    def draw(self, steps: Any, batch: Any) -> None:
+        """Draw the masks of a sequence.
+
+        Args:
+            steps: How many steps it has.
+            batch: How many rows.
+        """
+        sizes = zip(self.rates, tree.flatten(self.state_size), strict=True)
+        self._noise.drawn = tuple(
+            keras.random.uniform((steps, batch, size), dtype="float32", seed=self.seed_generator)
+            < rate
+            for rate, size in sizes
+            if rate
+        )
+
+    def drawn(self) -> tuple[Any, ...]:
+        """The masks that were drawn, `(time, batch, units)` for each state with a rate."""
+        return self._noise.drawn
+
+    def take(self, masks: Any) -> None:
+        """Use these masks, one `(batch, units)` for each that was drawn, in the step to come."""
+        self._noise.now = tuple(masks)
+
+    def forget(self) -> None:
+        """Forget all masks: the expected value is taken from here on."""
+        self._noise = _Noise()
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "cell": keras.saving.serialize_keras_object(self.cell),
+            "rate": dict(self.rate) if isinstance(self.rate, dict) else self.rate,
+            "seed": self.seed,
+        }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        cell = keras.saving.deserialize_keras_object(config["cell"], custom_objects)
+        return cls(**{**config, "cell": cell})
+
+    def _zoned(self, output: Any, new_states: Any, states: Any) -> tuple[Any, Any]:
+        news, olds = tree.flatten(new_states), tree.flatten(states)
+        masks = None if self._noise.now is None else iter(self._noise.now)
+        kept = [
+            _stay(rate, new, old, masks) if rate else new
+            for rate, new, old in zip(self.rates, news, olds, strict=True)
+        ]
+        output = kept[0] if output is news[0] else output
+        return output, tree.pack_sequence_as(new_states, kept)
+
+
+def _stay(p: float, new: Any, old: Any, masks: Any) -> Any:
+    """The state, where it stays as it was and where it does not."""
+    old = ops.convert_to_tensor(old, dtype=new.dtype)
+    return p * old + (1 - p) * new if masks is None else ops.where(next(masks), old, new)
+
+
+def _check_cell(cell: Any) -> None:
+    stack = isinstance(cell, keras.layers.StackedRNNCells)
+    if stack or not (isinstance(cell, keras.layers.Layer) and hasattr(cell, "state_size")):
+        raise TypeError(
+            "`cell` of Zoneout must be one recurrent cell, a Keras layer with a `state_size`, but "
+            f"{cell!r} came." + (" Wrap each of its cells by itself." if stack else "")
+        )
+
+
+def _rates(cell: Any, rate: Any) -> list[float]:
+    """The rate of each state."""
+    count = len(tree.flatten(cell.state_size))
+    names = list(getattr(cell, "state_names", ())) or [f"state_{i}" for i in range(count)]
+    if isinstance(rate, dict):
+        unknown = sorted(set(rate) - set(names))
+        if unknown:
+            raise ValueError(
+                f"`rate` of Zoneout has rates for {', '.join(map(repr, unknown))}, but the states "
+                f"of {type(cell).__name__} are {', '.join(map(repr, names))}."
+            )
+        rates = [rate.get(name, 0.0) for name in names]
+    else:
+        rates = list(rate) if isinstance(rate, list | tuple) else [rate] * count
+    if len(rates) != count:
+        raise ValueError(
+            f"`rate` of Zoneout must be one number, or {count} for the states of "
+            f"{type(cell).__name__} ({', '.join(names)}), but {rate!r} came."
+        )
+    for value in rates:
+        check_rate("Zoneout", "rate", value)
+    return [float(value) for value in rates]

@@ -1,0 +1,124 @@
+"""All steps of a minimal cell at once: the gates in one product, the states by a scan over time."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rnnkit.layers._loop import Carry, _scan, zeros_where_masked
+
+# So many halvings leave a 64th of the steps, which go one by one. The number is fixed, so that the
+# length need not be known when a graph is made.
+LEVELS = 6
+
+# So many steps at once stay in a CPU's cache. A graph would grow with the number of pieces; only
+# PyTorch, which goes through Python anyhow, takes them.
+PIECE = 64
+
+
+def run_scan(
+    layer: Any, scan: Any, sequences: Any, states: Any, mask: Any, *, training: bool, record: bool
+) -> tuple[Carry, Carry]:
+    """The last carry, and the carry of every step, as the portable loop returns them.
+
+    Args:
+        layer: The layer; the dropout mask of its minimal cell is drawn.
+        scan: `linear_scan`, or a kernel that computes the same.
+        sequences: `(batch, time, features)`.
+        states: The first states.
+        mask: `(batch, time)`, or `None`.
+        training: Whether dropout applies.
+        record: Whether gates and states are asked for.
+    """
+    cell = layer.cell
+    xs = ops.swapaxes(sequences, 0, 1)
+    keep = None if mask is None else ops.swapaxes(mask, 0, 1)
+    if keras.config.backend() == "torch" and scan is not linear_scan and not (training or record):
+        return _piece_by_piece(cell, scan, xs, states, keep, layer.return_sequences)
+    gates, every = _all_at_once(cell, scan, xs, states, keep, training)
+    last = every[-1]
+    every = ops.swapaxes(every, 0, 1)
+    gates = cell.gates_type(*(ops.swapaxes(g, 0, 1) for g in gates)) if record else ()
+    return Carry(last, [last], ()), Carry(every, [every], gates)
+
+
+def _all_at_once(
+    cell: Any, scan: Any, xs: Any, states: Any, keep: Any, training: bool
+) -> tuple[Any, Any]:
+    """The gates and the state of every step, time first."""
+    gates = cell.gates(xs, states, training=training)
+    a, b = cell.recurrence(gates)
+    if keep is not None:
+        # A masked step is the identity: h = 1 * h + 0.
+        a = ops.where(keep[..., None], a, ops.ones_like(a))
+        b = zeros_where_masked(keep, b)
+        gates = cell.gates_type(*(zeros_where_masked(keep, gate) for gate in gates))
+    return gates, scan(a, b, states[0])
+
+
+def _piece_by_piece(
+    cell: Any, scan: Any, xs: Any, states: Any, keep: Any, sequences: bool
+) -> tuple[Carry, Carry]:
+    """What a prediction needs, without room for all that is in between."""
+    pieces = []
+    for start in range(0, xs.shape[0], PIECE):
+        part = slice(start, start + PIECE)
+        kept = None if keep is None else keep[part]
+        _, every = _all_at_once(cell, scan, xs[part], states, kept, training=False)
+        states = [every[-1]]
+        if sequences:
+            pieces.append(every)
+    outputs = ops.swapaxes(ops.concatenate(pieces), 0, 1) if sequences else None
+    return Carry(states[0], states, ()), Carry(outputs, (), ())
+
+
+def linear_scan(a: Any, b: Any, first: Any) -> Any:
+    r"""$h_t = a_t h_{t-1} + b_t$ for every $t$, in a number of rounds that grows slowly with time.
+
+    Two steps in a row are one, $h_t = (a_t a_{t-1}) h_{t-2} + (a_t b_{t-1} + b_t)$: so half as many
+    steps give every second state, and one more product each gives the others.
+
+    Args:
+        a: `(time, batch, units)`, in [0, 1].
+        b: `(time, batch, units)`.
+        first: $h$ before the first step, `(batch, units)`.
+
+    Returns:
+        $h$ after every step, `(time, batch, units)`.
+    """
+    # No logarithms: a product of many `a` can only fade to zero, as it does step by step, and
+    # nothing is ever divided by it. Nor `keras.ops.associative_scan`: on PyTorch it makes float32
+    # of float64, and on TensorFlow it must know the number of steps.
+    known = a.shape[0]
+    levels = LEVELS if known is None else min(LEVELS, known.bit_length())
+    time, batch, units = ops.shape(a)
+    # The first state is a step too, whose `a` meets nothing; identities make the number even.
+    ones = ops.ones((-(time + 1) % 2**levels, batch, units), dtype=a.dtype)
+    a = ops.concatenate([ops.ones_like(first)[None], a, ones])
+    b = ops.concatenate([first[None], b, ops.zeros_like(ones)])
+    return _states(a, b, levels)[1 : time + 1]
+
+
+def _states(a: Any, b: Any, levels: int) -> Any:
+    """The states after every step, from the first one's `b` on."""
+    if levels == 0:
+        return _one_by_one(a, b)
+    a_even, a_odd = a[0::2], a[1::2]
+    b_even, b_odd = b[0::2], b[1::2]
+    odd = _states(a_odd * a_even, a_odd * b_even + b_odd, levels - 1)
+    even = ops.concatenate([b[:1], a_even[1:] * odd[:-1] + b_even[1:]])
+    return ops.reshape(ops.stack([even, odd], axis=1), ops.shape(b))
+
+
+def _one_by_one(a: Any, b: Any) -> Any:
+    """The same by a loop, for the few steps that are left."""
+    if b.shape[0] == 1:
+        return b
+
+    def step(h: Any, current: Any) -> tuple[Any, Any]:
+        a_t, b_t = current
+        h = a_t * h + b_t
+        return h, h
+
+    _, rest = _scan()(step, b[0], (a[1:], b[1:]))
+    return ops.concatenate([b[:1], rest])

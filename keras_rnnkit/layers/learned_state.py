@@ -1,0 +1,151 @@
+"""A recurrent layer that starts from states which are learned."""
+
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers.bidirectional import Bidirectional
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class LearnedInitialState(keras.layers.Wrapper):
+    """Gives a recurrent layer trainable initial states, one vector for each state.
+
+    Every row of a batch starts from the same vectors, which are weights of this wrapper; the layer
+    keeps the path it runs on. States that a call gives go before them.
+
+    Args:
+        layer: A recurrent layer of the kit, a `Bidirectional` among them, that is not stateful: a
+            stateful one goes on from its own states.
+        initializer: Initializer of the states.
+        regularizer: Regularizer of the states.
+        **kwargs: `name`, `dtype` and what else a Keras layer takes.
+
+    Call arguments:
+        sequences: Tensor `(batch, time, features)`.
+        initial_state: States in place of the learned ones, as the layer takes them.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped.
+        training: Whether dropout applies.
+
+    Returns:
+        What the layer returns.
+
+    Raises:
+        TypeError: If `layer` is not a recurrent layer of the kit.
+        ValueError: If `layer` is stateful.
+
+    Weights:
+        - `state_0`, `state_1`, ...: `(units,)`, one for each of the layer's states, in their order;
+          of a `Bidirectional`, the forward layer's before the backward one's.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> layer = kit.LearnedInitialState(kit.LSTM(4))
+    >>> tuple(layer(np.ones((2, 5, 3), "float32")).shape)
+    (2, 4)
+    >>> [weight.name for weight in layer.learned_states]
+    ['state_0', 'state_1']
+    """
+
+    def __init__(
+        self, layer: Any, initializer: Any = "zeros", regularizer: Any = None, **kwargs: Any
+    ) -> None:
+        _check(layer)
+        super().__init__(layer, **kwargs)
+        self.initializer = keras.initializers.get(initializer)
+        self.regularizer = keras.regularizers.get(regularizer)
+        self.supports_masking = True
+        self.learned_states: list[Any] = []
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        if not self.layer.built:
+            self.layer.build(sequences_shape)
+        self.learned_states = [
+            self.add_weight(
+                shape=(size,),
+                initializer=self.initializer,
+                regularizer=self.regularizer,
+                name=f"state_{i}",
+            )
+            for i, size in enumerate(_sizes(self.layer))
+        ]
+        self.built = True
+
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: Any = None,
+        sequences_mask: Any = None,
+    ) -> Any:
+        # With a second tensor argument, Keras gives the mask of the input under this name.
+        mask = sequences_mask if mask is None else mask
+        states = initial_state
+        if states is None:
+            states = self.get_initial_state(ops.shape(sequences)[0])
+        return self.layer(sequences, initial_state=states, mask=mask, training=training)
+
+    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
+        """Every gate and state at every step, as the layer's own `trace` gives them.
+
+        Args:
+            sequences: Tensor `(batch, time, features)`.
+            mask: Boolean tensor `(batch, time)`, false where a step is skipped.
+            initial_state: States in place of the learned ones.
+
+        Returns:
+            The layer's trace.
+        """
+        if not self.built:
+            self.build(sequences.shape)
+        states = initial_state
+        if states is None:
+            states = self.get_initial_state(ops.shape(sequences)[0])
+        return self.layer.trace(sequences, mask=mask, initial_state=states)
+
+    def get_initial_state(self, batch_size: Any) -> list[Any]:
+        """The learned states, once for each row."""
+        states = [ops.convert_to_tensor(s, dtype=self.compute_dtype) for s in self.learned_states]
+        return [ops.broadcast_to(s[None], (batch_size, s.shape[0])) for s in states]
+
+    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+        return self.layer.compute_output_spec(sequences, initial_state=initial_state)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        return self.layer.compute_output_shape(sequences_shape)
+
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Any:
+        return self.layer.compute_mask(sequences, mask)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "initializer": keras.initializers.serialize(self.initializer),
+            "regularizer": keras.regularizers.serialize(self.regularizer),
+        }
+        return {**super().get_config(), **config}
+
+
+def _check(layer: Any) -> None:
+    owner = f"{type(layer).__name__} '{getattr(layer, 'name', '')}'"
+    if not isinstance(layer, Recurrent | Bidirectional):
+        raise TypeError(
+            "`layer` of LearnedInitialState must be a recurrent layer of keras_rnnkit, but "
+            f"{layer!r} came."
+        )
+    if layer.stateful:
+        raise ValueError(
+            f"`layer` of LearnedInitialState must not be stateful, but {owner} is: "
+            "it would start from its own states. Make it with `stateful=False`."
+        )
+
+
+def _sizes(layer: Any) -> list[int]:
+    """The widths of all states, in the order in which the layer takes them."""
+    if isinstance(layer, Bidirectional):
+        return [*_sizes(layer.forward_layer), *_sizes(layer.backward_layer)]
+    return tree.flatten(layer.state_size)

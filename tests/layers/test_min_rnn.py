@@ -1,0 +1,262 @@
+"""The minimal layers: the parallel scan against the loop over the cell, and what it must stand."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+from keras_rnnkit.layers import _fused
+from keras_rnnkit.layers._scan import LEVELS, PIECE, linear_scan
+from tests.support.backends import float64_allowed, gradients
+from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
+from tests.support.oracles import sigmoid
+
+X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+PLAIN = [case for case in MIN_CASES if not case.options]
+
+ARGUMENTS = {
+    "activation": "relu",
+    "use_bias": True,
+    "kernel_initializer": "he_normal",
+    "bias_initializer": "ones",
+    "kernel_regularizer": "l2",
+    "bias_regularizer": "l2",
+    "kernel_constraint": "max_norm",
+    "bias_constraint": "non_neg",
+    "dropout": 0.25,
+    "seed": 3,
+}
+LAYER_ARGUMENTS = {
+    "activity_regularizer": "l2",
+    "return_sequences": True,
+    "return_state": True,
+    "go_backwards": True,
+    "stateful": True,
+    "unroll": True,
+    "zero_output_for_mask": True,
+    "trainable": False,
+    "dtype": "mixed_bfloat16",
+    "path": "portable",
+}
+
+
+@pytest.fixture(params=["on a CPU", "on a GPU"])
+def device(request, monkeypatch):
+    """Both ways of the scan, whatever there is."""
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: request.param == "on a GPU")
+
+
+def step_by_step(a, b, first):
+    h, rows = first, []
+    for t in range(a.shape[1]):
+        h = a[:, t] * h + b[:, t]
+        rows.append(h)
+    return np.stack(rows, axis=1)
+
+
+@pytest.mark.parametrize("kind", ["halving", "in order"])
+@pytest.mark.parametrize("time", [1, 2, 3, 4, 7, 63, 64, 65, 300])
+def test_the_scan_is_the_recurrence(time, kind):
+    scans = {"halving": linear_scan, "in order": _fused.backend_kernels().linear_scan}
+    assert 2**LEVELS == 64
+    rng = np.random.default_rng(time)
+    a, b, first = rng.random((2, time, 3)), rng.normal(size=(2, time, 3)), rng.normal(size=(2, 3))
+    with float64_allowed():
+        tensors = [
+            keras.ops.convert_to_tensor(v, dtype="float64")
+            for v in (a.swapaxes(0, 1), b.swapaxes(0, 1), first)
+        ]
+        got = scans[kind](*tensors)
+        assert keras.utils.standardize_dtype(got.dtype) == "float64"
+        got = to_numpy(got).swapaxes(0, 1)
+        np.testing.assert_allclose(got, step_by_step(a, b, first), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        lambda rng, shape: np.full(shape, -40.0),  # all shut: the first state must survive
+        lambda rng, shape: np.full(shape, 40.0),  # all open: nothing of the past is left
+        lambda rng, shape: rng.choice([-200.0, 200.0], shape),
+        lambda rng, shape: rng.choice([-200.0, -5.0, 0.0, 5.0, 200.0], shape),
+        lambda rng, shape: rng.normal(size=shape) - 6,  # a memory of hundreds of steps
+    ],
+    ids=["shut", "open", "either", "every kind", "slow"],
+)
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_stable_over_5000_steps_of_extreme_gates(case, gates, device):
+    rng = np.random.default_rng(0)
+    time, units = 5000, 2
+    # Each input is a gate's own: the kernel is the identity.
+    x = gates(rng, (2, time, case.gates * units))
+    x[..., -units:] = rng.normal(size=(2, time, units))
+    first = rng.normal(size=(2, units)).astype("float32")
+    weights = [np.eye(case.gates * units), np.zeros(case.gates * units)]
+    layer = built(case, weights, case.gates * units, units, return_sequences=True)
+    if case.name == "min_gru":
+        a = sigmoid(-x[..., :units])
+    else:
+        i, f = (sigmoid(x[..., k * units : (k + 1) * units]) for k in (0, 1))
+        a = f / (f + i)
+    want = step_by_step(a, (1 - a) * x[..., -units:], first.astype("float64"))
+    x = x.astype("float32")
+    np.testing.assert_allclose(to_numpy(layer(x, initial_state=first)), want, rtol=2e-3, atol=2e-3)
+
+    def loss(layer, x):
+        return keras.ops.sum(layer(x, initial_state=first)[:, -1])
+
+    assert all(np.isfinite(gradient).all() for gradient in gradients(loss, layer, x))
+
+
+@pytest.mark.parametrize("mask", ["no mask", "holes", "an all-padding row"])
+@pytest.mark.parametrize("case", MIN_CASES, ids=by_name)
+def test_the_scan_and_the_loop_agree_in_training(case, mask, device):
+    def loss(layer, x):
+        outputs, state, trace = layer(x, mask=MASKS[mask], training=True)
+        return keras.ops.sum(outputs**2) + keras.ops.sum(trace.candidate**2) + keras.ops.sum(state)
+
+    options = {"return_sequences": True, "return_state": True, "return_gates": True}
+    weights = case.weights(np.random.default_rng(1), 4, 3)
+    scan, loop = (
+        built(case, weights, 4, 3, path=path, dropout=0.4, seed=3, **options)
+        for path in ("fused", "portable")
+    )
+    for training in (True, False):
+        assert_close(
+            scan(X, mask=MASKS[mask], training=training),
+            loop(X, mask=MASKS[mask], training=training),
+        )
+    assert_close(gradients(loss, scan, X), gradients(loss, loop, X), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_initial_states_do_not_show_before_the_first_kept_step(case):
+    first = np.ones((3, 3), "float32")
+    weights = case.weights(np.random.default_rng(1), 4, 3)
+    scan, loop = (
+        built(case, weights, 4, 3, path=path, return_sequences=True, return_state=True)
+        for path in ("auto", "portable")
+    )
+    mask = MASKS["an all-padding row"]
+    assert_close(scan(X, mask=mask, initial_state=first), loop(X, mask=mask, initial_state=first))
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_a_prediction_over_many_pieces_is_that_of_the_loop(case):
+    x = np.random.default_rng(4).normal(size=(3, 3 * PIECE + 1, 4)).astype("float32")
+    mask = np.random.default_rng(5).random(x.shape[:2]) < 0.7
+    for sequences in (True, False):
+        scan, loop = (
+            case.layer(3, path=path, return_sequences=sequences, return_state=True)
+            for path in ("auto", "portable")
+        )
+        loop.build(x.shape), scan.build(x.shape)
+        loop.set_weights(scan.get_weights())
+        assert_close(scan(x, mask=mask), loop(x, mask=mask))
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_stateful_goes_on_where_it_ended(case):
+    layer = case.layer(3, stateful=True, return_sequences=True)
+    first, second = to_numpy(layer(X[:, :2])), to_numpy(layer(X[:, 2:]))
+    layer.reset_state()
+    plain = case.layer(3, return_sequences=True)
+    plain.build(X.shape)
+    plain.set_weights(layer.get_weights())
+    assert_close(np.concatenate([first, second], axis=1), plain(X))
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_a_length_that_is_not_known_before(case, device):
+    model = keras.Sequential(
+        [keras.Input((None, 4)), case.layer(3, return_sequences=True), keras.layers.Dense(1)]
+    )
+    model.compile("sgd", "mse", run_eagerly=False)
+    plain = case.layer(3, return_sequences=True, path="portable")
+    plain.build(X.shape)
+    for time in (5, 100, 70):
+        x = np.random.default_rng(time).normal(size=(3, time, 4)).astype("float32")
+        model.fit(x, x[..., :1], verbose=0)
+        plain.set_weights(model.layers[0].get_weights())
+        want = model.layers[1](plain(x))
+        assert_close(model.predict(x, verbose=0), want)
+
+
+@pytest.mark.parametrize("case", MIN_CASES, ids=by_name)
+def test_config_and_files(case, tmp_path):
+    layer = case.layer(3, **{**ARGUMENTS, **LAYER_ARGUMENTS, **case.options})
+    config = layer.get_config()
+    assert case.layer.from_config(config).get_config() == config
+    assert {*ARGUMENTS, *LAYER_ARGUMENTS} <= set(config)
+    cell = case.cell(3, **{**ARGUMENTS, **case.options})
+    assert case.cell.from_config(cell.get_config()).get_config() == cell.get_config()
+    for kind in (case.layer, case.cell):
+        assert keras.saving.get_registered_name(kind) == f"keras_rnnkit>{kind.__name__}"
+    model = keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            kit.Bidirectional(case.layer(3, return_sequences=True, **case.options)),
+            kit.RNN(case.cell(2, **case.options)),
+        ]
+    )
+    model.save(tmp_path / "model.keras")
+    assert_close(keras.models.load_model(tmp_path / "model.keras")(X), model(X))
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_the_cell_by_itself(case):
+    cell = case.cell(3)
+    states = [np.full((3, 3), 0.5, "float32")]
+    gates = cell.gates(X[:, 0], states)
+    assert isinstance(gates, cell.gates_type)
+    assert_close(cell.step(gates, states), cell(X[:, 0], states))
+    output, state = cell(X[:, 0], states[0])
+    assert tuple(output.shape) == tuple(state.shape) == (3, 3)
+    in_keras = keras.layers.RNN(cell, return_sequences=True)
+    layer = case.layer(3, return_sequences=True)
+    layer.build(X.shape)
+    layer.set_weights(cell.get_weights())
+    assert_close(in_keras(X), layer(X))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_mixed_precision(case, policy):
+    layer = case.layer(3, dtype=policy, return_sequences=True)
+    reference = case.layer(3, return_sequences=True)
+    output = layer(X, mask=MASKS["holes"])
+    reference.build(X.shape)
+    reference.set_weights(layer.get_weights())
+    assert keras.utils.standardize_dtype(output.dtype) == layer.compute_dtype
+    want = to_numpy(reference(X, mask=MASKS["holes"]))
+    np.testing.assert_allclose(to_numpy(output).astype("float32"), want, atol=0.05)
+
+
+def choice(layer):
+    return _fused.choice_for(layer, masked=False, record=False, training=True).path
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_the_path_is_chosen_and_explained(case, monkeypatch):
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: False)
+    (row,) = kit.explain(case.layer(3))
+    assert row.training == "parallel scan: all gates at once, then a sum over time"
+    assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "parallel scan"
+    assert choice(case.layer(3, activation="relu")) == "parallel scan"
+    assert choice(kit.RNN(case.cell(3))) == "parallel scan"
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    assert "as no gate sees the state" in kit.explain(case.layer(3))[0].training
+    assert choice(case.layer(3, path="portable")) == "portable"
+    assert choice(case.layer(3, unroll=True)) == "portable"
+    with pytest.raises(ValueError, match="unroll=True writes the steps out"):
+        case.layer(3, path="fused", unroll=True)
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=by_name)
+def test_a_misuse_is_explained(case):
+    with pytest.raises(ValueError, match="positive integer, but 0"):
+        case.layer(0)
+    with pytest.raises(ValueError, match=r"`dropout` .* in \[0, 1\), but 1 came"):
+        case.cell(3, dropout=1)
+    with pytest.raises(ValueError, match=r"1 tensor\(s\) \(hidden\)"):
+        case.cell(3)(X[:, 0], [X[:, 0], X[:, 0]])
