@@ -114,7 +114,7 @@ def backward(
         to: The backend's sigmoid and tanh.
         scan: The backend's loop.
     """
-    cell = plan.cell
+    cell, together = plan.cell, _together(plan, args)
     blocks = _blocks(plan, args)
     back = _transposed_product(plan, args, blocks)
     if cell is GRUResetBefore:
@@ -132,21 +132,29 @@ def backward(
         d_old = [back(d_pre, joined) + d_old[0], *d_old[1:]]
         if keep:
             d_old = [ops.where(keep[0], a, d) for a, d in zip(d_old, d_states, strict=True)]
-        # Each by itself where they are large, so that nothing is cut out and copied afterwards.
-        return d_old, [joined] if plan.method == "joined" else d_pre
+        return d_old, [joined] if together else d_pre
 
     xs = (steps.old, steps.gates, steps.extras, d_steps.states, d_steps.gates, args.keep)
     units, count = args.states[0].shape[-1], _pre(cell)
-    widths = [units * count] if plan.method == "joined" else [units] * count
+    widths = [units * count] if together else [units] * count
     d_first, d_pre = scan(step, d_last, xs, widths, reverse=True)
     return _weight_gradients(plan, args, steps, d_first, d_pre), d_pre
+
+
+def _together(plan: Plan, args: Arguments) -> bool:
+    """Whether the way back keeps the gradients of all sums side by side.
+
+    Not where blocks are needed by themselves, and are large: they would be cut out and copied.
+    """
+    same = plan.cell.inputs == plan.cell.products and len(args.inputs) == 1 and not args.drop
+    return same or plan.method == "joined"
 
 
 def input_gradients(plan: Plan, args: Arguments, d_pre: Any) -> list[Any]:
     """The gradients of the inputs. They stand apart, since a first layer needs none."""
     cell = plan.cell
     kernels = [ops.transpose(w) for w in ops.split(args.kernel, len(cell.inputs), axis=-1)]
-    if plan.method == "joined":
+    if len(d_pre) == 1:
         columns = _side_by_side(_cut(d_pre[0], cell.inputs, _pre(cell)))
         return [columns @ ops.concatenate(kernels, axis=0)]
     parts = [d_pre[i] @ w for i, w in zip(cell.inputs, kernels, strict=True)]
@@ -224,14 +232,14 @@ def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callabl
     """From the gradients of the sums, apart and joined, to that of the old hidden state."""
     cell, recurrent = plan.cell, blocks.recurrent
     names = list(enumerate(cell.products))
-    if plan.method == "joined":  # zeros where need be, which cost less than one more piece
+    if _together(plan, args):  # zeros where need be, which cost less than one more piece
         where = {i: recurrent[k] for k, i in names}
         columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(_pre(cell))]
         weight = ops.transpose(ops.concatenate(columns, axis=1))
         return lambda d_pre, joined: joined @ weight
     if not args.drop:
-        weight = ops.transpose(ops.concatenate([recurrent[k] for k, _ in names], axis=1))
-        return lambda d_pre, joined: ops.concatenate([d_pre[i] for _, i in names], axis=-1) @ weight
+        weight = ops.transpose(_side_by_side(recurrent[k] for k, _ in names))
+        return lambda d_pre, joined: _side_by_side(d_pre[i] for _, i in names) @ weight
     weights = [ops.transpose(block) for block in recurrent]
     return lambda d_pre, joined: sum(
         _dropped(d_pre[i] @ weights[k], args.drop, k) for k, i in names
@@ -260,13 +268,13 @@ def _weight_gradients(
     if cell is GRU:
         d_bias = ops.stack([d_bias, _side_by_side(sums[i] for _, i in products)])
     none = [None for _ in args.inputs], [None for _ in args.keep], [None for _ in args.drop]
-    d_weights = map(_side_by_side, (d_kernel, d_recurrent))
-    return Arguments(none[0], d_first, *d_weights, d_bias, *none[1:])
+    d_kernel, d_recurrent = _side_by_side(d_kernel), _side_by_side(d_recurrent)
+    return Arguments(none[0], d_first, d_kernel, d_recurrent, d_bias, *none[1:])
 
 
 def _over_time(plan: Plan, values: Any, d_pre: Any, names: tuple[int, ...]) -> list[Any]:
     """The products of values with the gradients of these names, summed over time and batch."""
-    if plan.method == "joined":
+    if len(d_pre) == 1:
         return _cut(_product(values, d_pre[0]), names, _pre(plan.cell))
     return [_product(values, d_pre[i]) for i in names]
 

@@ -300,7 +300,7 @@ class Recurrent:
 def _before_the_first(
     last: Carry, steps: Carry, mask: Any, before: Carry | None
 ) -> tuple[Carry, Carry]:
-    """The output before, or zeros, up to the first kept step, where a kernel has the first state."""
+    """Up to the first kept step the output before, or zeros; a kernel has the first state there."""
     seen = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
     old = ops.zeros_like(last.output) if before is None else before.output
     last = last._replace(output=ops.where(seen[:, -1:], last.output, old))

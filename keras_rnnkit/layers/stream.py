@@ -170,7 +170,8 @@ class _Runner:
 
     def __init__(self, model: Any, recurrent: list[tuple[Any, Any]]) -> None:
         self.model = model
-        self.recurrent, self.beginnings = zip(*recurrent, strict=True) if recurrent else ((), ())
+        self.recurrent = [layer for layer, _ in recurrent]
+        self.beginnings = [beginning for _, beginning in recurrent]
         xla = all(layer.supports_jit for layer in layers_in(model))
         compiled = partial(backend_kernels().compiled, variables=model.variables, xla=xla)
         self.chunk, self.step = compiled(self._chunk), compiled(self._step)
