@@ -7,10 +7,10 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused
 from tests.support.backends import gradients
-from tests.support.cases import CASES, MASKS, assert_close, built, by_name, to_numpy
+from tests.support.cases import MASKS, NAMESAKES, assert_close, built, by_name, to_numpy
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
-DROPPING = [case for case in CASES if case.gates > 1]
+DROPPING = [case for case in NAMESAKES if case.gates > 1]
 RATE = 0.5
 
 
