@@ -31,8 +31,8 @@ PUBLISHED = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="u
 MODELS = tuple(PUBLISHED)
 
 # What makes training faster without changing what is trained: several steps in one go, which
-# PyTorch does not have, and XLA for the whole model, which Keras leaves off on TensorFlow;
-# and larger batches where nothing is trained.
+# PyTorch does not have, and XLA for the whole model, which Keras leaves off on TensorFlow (where
+# it draws other dropout masks); and larger batches where nothing is trained.
 VALIDATION_BATCH = 1000
 FASTER = {
     "jax": {"steps_per_execution": 16},
