@@ -42,6 +42,9 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         packed = tree.pack_sequence_as(args, list(flat))
         last, steps = ahead(packed, training)
         structure[:] = [shown(plan, last, steps)]
+        for tensor in tree.flatten(structure[0][1]):
+            # A graph that was made for any number of steps serves this one too, but forgets it.
+            tensor.set_shape([*args.inputs[0].shape[:2], tensor.shape[-1]])
 
         def gradients(*d_flat: Any) -> Any:
             every = steps if training else ahead(packed, True)[1]

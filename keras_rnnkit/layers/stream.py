@@ -195,7 +195,7 @@ class _Runner:
         """Finds out, once, which outputs have an axis of time: those that grow with the steps."""
         if not self._with_time:
             two, three = (self._shapes(inputs, time) for time in (2, 3))
-            self._with_time = [a != b for a, b in zip(two, three, strict=True)]
+            self._with_time = [a != b or None in a for a, b in zip(two, three, strict=True)]
 
     def _chunk(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
         first = {id(layer): carry for layer, carry in zip(self.recurrent, carries, strict=True)}

@@ -284,6 +284,21 @@ def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
         close(a, b)
 
 
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+def test_the_number_of_steps_is_known_after_one_that_was_not(case):
+    layer = case.layer(2, return_sequences=True, **case.options)
+    any_length = keras.Model(inputs := keras.Input((None, FEATURES)), layer(inputs))
+    x = np.zeros((BATCH, TIME, FEATURES), "float32")
+    any_length.predict(x, verbose=0)
+    inputs = keras.Input((TIME, FEATURES))
+    flat = keras.layers.Flatten()(layer(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1)(flat))
+    assert model.predict(np.zeros((BATCH, TIME, FEATURES), "float32"), verbose=0).shape == (
+        BATCH,
+        1,
+    )
+
+
 PLAIN = Request(units=64, keras_layer=True)
 
 
