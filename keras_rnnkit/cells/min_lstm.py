@@ -133,7 +133,8 @@ def _share(i: Any, f: Any) -> Any:
     the largest exponent, nothing in it overflows.
     """
     # The least of i, f and 0; `keras.ops.minimum` would make float32 of float64.
-    m = ops.stop_gradient(-ops.relu(ops.relu(i - f) - i))
+    m = ops.where(i < f, i, f)
+    m = ops.stop_gradient(ops.where(m < 0, m, ops.zeros_like(m)))
     one = ops.exp(m)
     shut_i, shut_f = one + ops.exp(m - i), one + ops.exp(m - f)
     return shut_f / (shut_f + shut_i)

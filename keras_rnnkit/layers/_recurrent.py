@@ -37,6 +37,7 @@ class Recurrent:
     cell: Any
     compute_dtype: str
     go_backwards: bool
+    name: str
     return_sequences: bool
     return_state: bool
     state_size: Any
@@ -182,6 +183,11 @@ class Recurrent:
             # TensorFlow traces for every batch size; one of another size fails here when it comes.
             sequences = of_batch(sequences, tree.flatten(self.states)[0].shape[0])
         before = self._carried()
+        if before is not None and initial_state is not None:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' is given an `initial_state` in the model, "
+                "so that its states cannot be carried from chunk to chunk of a stream."
+            )
         states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
             # Nothing that stands there counts, not even a NaN.

@@ -32,6 +32,12 @@ def _snake(name: str) -> str:
 _KINDS = [kind for kind in vars(cells).values() if isinstance(kind, type)]
 _SHOWN = {kind for kind in _KINDS if issubclass(kind, cells.GatedCell)} - {cells.GatedCell}
 CELLS = {_snake(kind.__name__): kind for kind in sorted(_SHOWN, key=lambda kind: kind.__name__)}
+_OF_KERAS = (
+    cells.GatedCell,
+    keras.layers.GRUCell,
+    keras.layers.LSTMCell,
+    keras.layers.SimpleRNNCell,
+)
 _LAYERS = {
     cells.GRUCell: GRU,
     cells.LSTMCell: LSTM,
@@ -100,11 +106,15 @@ def cell_layer(
             names = ", ".join(map(repr, CELLS))
             raise ValueError(f"`cell` of {owner} must be one of {names}, but {cell!r} came.")
         cell = CELLS[cell]
-    drop = {name: value for name, value in drop.items() if value}
+    drop = {name: value for name, value in drop.items() if value or name == "seed"}
+    if drop["seed"] is None:
+        del drop["seed"]
     if isinstance(cell, type):
         options = {**options, **drop}
         if cell in _LAYERS:
             return _LAYERS[cell](units, **options, **layer)
+        if issubclass(cell, _OF_KERAS):  # a foreign class may not take a dtype
+            options = {"dtype": layer["dtype"], **options}
         made = cell(units, **options)
     elif isinstance(cell, Made):
         made = cell.cell
@@ -169,6 +179,11 @@ def check_choice(owner: str, name: str, value: Any, allowed: tuple[Any, ...]) ->
 
 
 def _check_cell(owner: str, cell: Any) -> None:
+    if isinstance(cell, keras.layers.RNN):
+        raise ValueError(
+            f"`cell` of {owner} must be a cell, which does one step, but the layer "
+            f'{type(cell).__name__} came. Give its cell: "lstm" or `LSTMCell` for an `LSTM`.'
+        )
     missing = [name for name in ("call", "state_size") if not hasattr(cell, name)]
     if missing:
         raise ValueError(

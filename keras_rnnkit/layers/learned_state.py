@@ -6,6 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._watch import current_watch
 from keras_rnnkit.layers.bidirectional import Bidirectional
 
 
@@ -85,10 +86,11 @@ class LearnedInitialState(keras.layers.Wrapper):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        states = initial_state
-        if states is None:
-            states = self.get_initial_state(ops.shape(sequences)[0])
-        return self.layer(sequences, initial_state=states, mask=mask, training=training)
+        watch = current_watch()
+        if initial_state is None and (watch is None or id(self.layer) not in watch.first):
+            initial_state = self.get_initial_state(ops.shape(sequences)[0])
+        given = {} if initial_state is None else {"initial_state": initial_state}
+        return self.layer(sequences, mask=mask, training=training, **given)
 
     def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
         """Every gate and state at every step, as the layer's own `trace` gives them.

@@ -140,10 +140,10 @@ class StackedRNN(keras.layers.Layer):
         self.seed, self.asked_path = seed, path
         self.supports_masking = True
         cells = one_per_layer(owner, "cell", cell, count)
-        check_apart(owner, cells)
         self._cell_names = [cell_name(cell) for cell in cells]
         seeds = checked_seeds(owner, seed, count)
         self.recurrent_layers = [self._make(owner, i, cells[i], seeds[i]) for i in range(count)]
+        check_apart(owner, [directions(layer)[0].cell for layer in self.recurrent_layers])
         self._factor = 2 if bidirectional and merge_mode == "concat" else 1
         if residual == "identity":
             check_joined(owner, [self._width(layer) for layer in self.recurrent_layers])

@@ -41,7 +41,6 @@ STEPWISE = (
     _layers.Maximum,
     _layers.Minimum,
     _layers.Multiply,
-    _layers.PReLU,
     _layers.ReLU,
     _layers.Rescaling,
     _layers.RMSNormalization,
@@ -50,6 +49,14 @@ STEPWISE = (
     _layers.Subtract,
     _layers.TimeDistributed,
 )
+
+
+# Operations of `keras.ops` in a functional model that do the same.
+ELEMENTWISE = {
+    *("Absolute", "Add", "Cast", "Divide", "Exp", "Gelu", "Log", "Maximum", "Minimum"),
+    *("Multiply", "Negative", "Power", "Relu", "Sigmoid", "Silu", "Sqrt", "Square", "Subtract"),
+    *("Tanh", "TrueDivide"),
+}
 
 
 def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
@@ -64,7 +71,8 @@ def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
         model: A built model, or a layer, of layers that need no later steps: recurrent ones of the
             kit, one-directional and forward, and those that treat every step by itself
             (`Embedding`, `Dense`, normalizations, dropouts, ...).
-        stepwise: Classes of your own layers that treat every step by itself.
+        stepwise: Classes of your own layers that treat every step by itself, and of your own
+            models whose code does.
 
     Returns:
         A `Stream`.
@@ -119,6 +127,7 @@ class Stream:
             a time axis.
         """
         inputs = tree.map_structure(_tensor, inputs)
+        self._runner.check_rank(inputs, without_time=True)
         self._runner.find_time(inputs)
         return self._feed(self._runner.step, inputs)
 
@@ -133,6 +142,7 @@ class Stream:
             The model's output so far; where the model returns sequences, those of these steps.
         """
         inputs = tree.map_structure(_tensor, inputs)
+        self._runner.check_rank(inputs, without_time=False)
         if 0 in tree.flatten(inputs)[0].shape[1:2]:
             raise ValueError("`inputs` of a stream need at least one time step.")
         return self._feed(self._runner.chunk, inputs)
@@ -178,6 +188,7 @@ class _Runner:
         # The graph of a functional model takes any length, which its call would refuse.
         functional = isinstance(model, keras.Sequential) or hasattr(model, "inputs")
         self._call = model.call if functional else model
+        self._inputs = tree.flatten(model.inputs) if functional else []
         self._with_time: list[bool] = []  # which outputs have an axis of time
 
     def start(self, batch: int) -> list[Carry]:
@@ -190,6 +201,17 @@ class _Runner:
             output = ops.zeros((batch, output_size(layer.cell)), dtype=dtype)
             carries.append(Carry(output, states, ()))
         return carries
+
+    def check_rank(self, inputs: Any, without_time: bool) -> None:
+        """Refuse a step that has an axis of time, or a chunk that has none."""
+        for x, like in zip(tree.flatten(inputs), self._inputs, strict=False):
+            if len(x.shape) != len(like.shape) - without_time:
+                shape = (like.shape[0], *like.shape[1 + without_time :])
+                other = "`chunk` takes several steps" if without_time else "`step` takes one step"
+                raise ValueError(
+                    f"`inputs` of a stream's {'step' if without_time else 'chunk'} must have the "
+                    f"shape {shape}, but {tuple(x.shape)} came; {other}."
+                )
 
     def find_time(self, inputs: Any) -> None:
         """Finds out, once, which outputs have an axis of time: those that grow with the steps."""
@@ -247,8 +269,16 @@ def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, A
         return [(model, model)]
     if isinstance(model, LearnedInitialState):
         return [(layer, model) for layer, _ in _checked_layers(model.layer, stepwise)]
-    if isinstance(model, keras.Model | StackedRNN):
+    if isinstance(model, keras.Sequential | StackedRNN):
         return [found for layer in model.layers for found in _checked_layers(layer, stepwise)]
+    functional = hasattr(model, "operations")
+    if isinstance(model, keras.Model) and (functional or isinstance(model, stepwise)):
+        parts = getattr(model, "operations", model.layers)
+        return [found for part in parts for found in _checked_layers(part, stepwise)]
+    if not isinstance(model, keras.layers.Layer):
+        if type(model).__name__ in ELEMENTWISE:
+            return []
+        raise ValueError(_whole(model, "it is an operation that may look at several steps"))
     if not isinstance(model, (*STEPWISE, *stepwise)):
         if isinstance(model, keras.layers.RNN):
             raise ValueError(

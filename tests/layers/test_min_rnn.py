@@ -260,3 +260,13 @@ def test_a_misuse_is_explained(case):
         case.cell(3, dropout=1)
     with pytest.raises(ValueError, match=r"1 tensor\(s\) \(hidden\)"):
         case.cell(3)(X[:, 0], [X[:, 0], X[:, 0]])
+
+
+@pytest.mark.parametrize(("dtype", "i", "f"), [("bfloat16", 65536, -200), ("float32", 4e9, -100)])
+def test_a_huge_gate_beside_a_shut_one(dtype, i, f):
+    cell = kit.MinLSTMCell(1, kernel_initializer="zeros", dtype=dtype)
+    cell.build((1, 1))
+    cell.bias.assign(np.array([i, f, 1.0]))
+    gates = cell.gates(np.ones((1, 1)), cell.get_initial_state(1))
+    found = [to_numpy(keras.ops.cast(gate, "float32")).item() for gate in gates]
+    assert found == [1, 0, 1]

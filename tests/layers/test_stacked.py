@@ -245,6 +245,19 @@ def test_options_reach_the_cells_and_survive_the_config():
     assert keras.backend.standardize_dtype(copy(X).dtype) == "bfloat16"
 
 
+def test_one_cell_from_a_function_is_refused():
+    cell = kit.GRUCell(8)
+    with pytest.raises(ValueError, match="same cell"):
+        kit.StackedRNN([8, 8], cell=lambda units: cell)
+
+
+@pytest.mark.parametrize("cell", ["peephole_lstm", "lstm"])
+def test_the_dtype_and_a_seed_of_zero_reach_the_cells(cell):
+    stack = kit.StackedRNN([3, 2], cell=cell, dropout=0.5, seed=0, dtype="mixed_bfloat16")
+    assert [layer.cell.seed for layer in stack.layers] == [0, 1]
+    assert {layer.cell.compute_dtype for layer in stack.layers} == {"bfloat16"}
+
+
 def test_a_foreign_class_keeps_its_options_through_the_config():
     stack = kit.StackedRNN([3], cell=Leaky, cell_options={"rate": 0.25})
     assert kit.StackedRNN.from_config(stack.get_config()).layers[0].cell.rate == 0.25
@@ -289,7 +302,8 @@ def test_shapes_are_known_ahead():
         ({"units": [8], "cell": keras.layers.Dense(8)}, "`state_size`"),
         ({"units": [8], "cell": lambda units: object()}, "`call`"),
         ({"units": [8], "cell": kit.GRUCell(4)}, "4 units.*8"),
-        ({"units": [8, 8], "cell": [kit.GRUCell(8)] * 2}, None),
+        ({"units": [8, 8], "cell": [kit.GRUCell(8)] * 2}, "same cell"),
+        ({"units": [8, 8], "cell": kit.LSTM}, "the layer LSTM came"),
         ({"units": [8], "cell": kit.GRUCell, "dropout": 1.5}, "`dropout`.*1.5"),
         ({"units": [8], "cell": kit.GRUCell(8), "dropout": 0.5}, "`dropout`.*made already"),
         ({"units": [8, 8], "dropout": [0.1]}, "`dropout`.*2 layers"),
@@ -300,9 +314,6 @@ def test_shapes_are_known_ahead():
     ],
 )
 def test_misuse_says_what_to_do(options, words):
-    if words is None:
-        words, cell = "same cell", kit.GRUCell(8)
-        options = {**options, "cell": [cell, cell]}
     with pytest.raises(ValueError, match=words):
         kit.StackedRNN(**options)
 

@@ -159,6 +159,52 @@ def test_what_needs_the_whole_sequence_is_refused(layer, words):
         kit.stream(model)
 
 
+@pytest.mark.parametrize(
+    "mix",
+    [lambda h: keras.ops.max(h, axis=1), lambda h: keras.ops.flip(h, axis=1), lambda h: h[:, 0]],
+)
+def test_operations_over_time_are_refused(mix):
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, mix(kit.GRU(3, return_sequences=True)(inputs)))
+    with pytest.raises(ValueError, match="operation"):
+        kit.stream(model)
+
+
+def test_operations_on_elements_are_not():
+    inputs = keras.Input((5, 4))
+    h = kit.GRU(4, return_sequences=True)(inputs)
+    model = keras.Model(inputs, kit.LSTM(2)(keras.ops.tanh(h) + 0.5 * inputs))
+    live = kit.stream(model)
+    live.chunk(X[:, :2])
+    assert_close(live.chunk(X[:, 2:]), model(X), atol=1e-6)
+
+
+class OwnModel(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.rnn = kit.GRU(3)
+
+    def call(self, x):
+        return 2 * self.rnn(x)
+
+
+def test_own_models_are_vouched_for_too():
+    model = OwnModel()
+    whole = model(X)
+    with pytest.raises(ValueError, match="stepwise"):
+        kit.stream(model)
+    live = kit.stream(model, stepwise=(OwnModel,))
+    live.chunk(X[:, :2])
+    assert_close(live.chunk(X[:, 2:]), whole, atol=1e-6)
+
+
+def test_states_given_inside_the_model_are_refused():
+    inputs, state = keras.Input((5, 4)), keras.Input((3,))
+    model = keras.Model([inputs, state], kit.GRU(3)(inputs, initial_state=state))
+    with pytest.raises(ValueError, match="initial_state"):
+        kit.stream(model).chunk([X, X[:, 0, :3]])
+
+
 def test_own_layers_can_be_vouched_for():
     model = sequential(Own(), kit.LSTM(3))
     assert_close(kit.stream(model, stepwise=(Own,)).chunk(X), model(X), atol=1e-6)
@@ -173,6 +219,10 @@ def test_misuse_says_what_to_do():
         live.step(X[:1, 0])
     with pytest.raises(ValueError, match="one time step"):
         live.chunk(X[:, :0])
+    with pytest.raises(ValueError, match="`chunk` takes several"):
+        live.step(X[:, :1])
+    with pytest.raises(ValueError, match="`step` takes one"):
+        live.chunk(X[:, 0])
     shared, inputs = kit.LSTM(4, return_sequences=True), keras.Input((None, 4))
     twice = keras.Model(inputs, shared(shared(inputs)))
     with pytest.raises(ValueError, match="more than once"):
