@@ -29,9 +29,11 @@ def _snake(name: str) -> str:
     return "_".join(words).lower()
 
 
-_KINDS = [kind for kind in vars(cells).values() if isinstance(kind, type)]
-_SHOWN = {kind for kind in _KINDS if issubclass(kind, cells.GatedCell)} - {cells.GatedCell}
-CELLS = {_snake(kind.__name__): kind for kind in sorted(_SHOWN, key=lambda kind: kind.__name__)}
+CELLS = {
+    _snake(name): kind
+    for name, kind in sorted(vars(cells).items())
+    if isinstance(kind, type) and issubclass(kind, cells.GatedCell) and kind is not cells.GatedCell
+}
 _OF_KERAS = (
     cells.GatedCell,
     keras.layers.GRUCell,
@@ -106,9 +108,7 @@ def cell_layer(
             names = ", ".join(map(repr, CELLS))
             raise ValueError(f"`cell` of {owner} must be one of {names}, but {cell!r} came.")
         cell = CELLS[cell]
-    drop = {name: value for name, value in drop.items() if value or name == "seed"}
-    if drop["seed"] is None:
-        del drop["seed"]
+    drop = {n: v for n, v in drop.items() if v or (n == "seed" and v is not None)}
     if isinstance(cell, type):
         options = {**options, **drop}
         if cell in _LAYERS:

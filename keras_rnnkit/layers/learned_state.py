@@ -6,6 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._watch import current_watch
 from keras_rnnkit.layers.bidirectional import Bidirectional
 
@@ -65,6 +66,7 @@ class LearnedInitialState(keras.layers.Wrapper):
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         if not self.layer.built:
             self.layer.build(sequences_shape)
+        sizes = tree.flatten([part.state_size for part in directions(self.layer)])
         self.learned_states = [
             self.add_weight(
                 shape=(size,),
@@ -72,7 +74,7 @@ class LearnedInitialState(keras.layers.Wrapper):
                 regularizer=self.regularizer,
                 name=f"state_{i}",
             )
-            for i, size in enumerate(_sizes(self.layer))
+            for i, size in enumerate(sizes)
         ]
         self.built = True
 
@@ -144,10 +146,3 @@ def _check(layer: Any) -> None:
             f"`layer` of LearnedInitialState must not be stateful, but {owner} is: "
             "it would start from its own states. Make it with `stateful=False`."
         )
-
-
-def _sizes(layer: Any) -> list[int]:
-    """The widths of all states, in the order in which the layer takes them."""
-    if isinstance(layer, Bidirectional):
-        return [*_sizes(layer.forward_layer), *_sizes(layer.backward_layer)]
-    return tree.flatten(layer.state_size)

@@ -126,7 +126,7 @@ class Stream:
             The model's output so far; where the model returns sequences, that of this step, without
             a time axis.
         """
-        inputs = tree.map_structure(_tensor, inputs)
+        inputs = tree.map_structure(ops.convert_to_tensor, inputs)
         self._runner.check_rank(inputs, without_time=True)
         self._runner.find_time(inputs)
         return self._feed(self._runner.step, inputs)
@@ -141,7 +141,7 @@ class Stream:
         Returns:
             The model's output so far; where the model returns sequences, those of these steps.
         """
-        inputs = tree.map_structure(_tensor, inputs)
+        inputs = tree.map_structure(ops.convert_to_tensor, inputs)
         self._runner.check_rank(inputs, without_time=False)
         if 0 in tree.flatten(inputs)[0].shape[1:2]:
             raise ValueError("`inputs` of a stream need at least one time step.")
@@ -169,10 +169,6 @@ class Stream:
         other = Stream(self._runner)
         other._carries = self._carries
         return other
-
-
-def _tensor(value: Any) -> Any:
-    return value if ops.is_tensor(value) else ops.convert_to_tensor(value)
 
 
 class _Runner:
