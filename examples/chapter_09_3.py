@@ -41,12 +41,14 @@ FASTER = {
 }
 
 
-def layers_of(name: str) -> list[Any]:
+def layers_of(name: str, stacked: bool = False) -> list[Any]:
     """The recurrent layers of one of the chapter's models."""
     if name == "lstm":
         return [kit.LSTM(8, name="lstm")]
     if name == "lstm_dropout":
         return [kit.LSTM(8, dropout=0.3, name="lstm")]
+    if name == "lstm_two_layers" and stacked:
+        return [kit.StackedRNN([8, 8], dropout=0.3, name="lstm_stack")]
     if name == "lstm_two_layers":
         return [
             kit.LSTM(8, dropout=0.3, return_sequences=True, name="lstm_1"),
@@ -55,14 +57,14 @@ def layers_of(name: str) -> list[Any]:
     return [kit.GRU(8, name="gru")]
 
 
-def build_model(name: str, seed: int) -> keras.Model:
+def build_model(name: str, seed: int, stacked: bool = False) -> keras.Model:
     """One of the chapter's models, compiled."""
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
             keras.Input((100,), dtype="int32"),
             keras.layers.Embedding(500, 16, name="embedding"),
-            *layers_of(name),
+            *layers_of(name, stacked),
             keras.layers.Dense(1, activation="sigmoid", name="dense"),
         ],
         name=name,
@@ -114,9 +116,11 @@ def version(backend: str) -> str:
     return next(iter(installed.values()), "unknown")
 
 
-def run_model(name: str, seed: int, data: kit.data.ImdbData, epochs: int, out: Path) -> dict:
+def run_model(
+    name: str, seed: int, data: kit.data.ImdbData, epochs: int, out: Path, stacked: bool = False
+) -> dict:
     """Train one model to early stopping, and return its row of `results.json`."""
-    model = build_model(name, seed)
+    model = build_model(name, seed, stacked)
     callbacks = kit.callbacks.chapter(out / f"best_{name}_seed{seed}.keras", overwrite=True)
     start = time.perf_counter()
     history = model.fit(
@@ -231,6 +235,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=100, help="at most; early stopping ends it")
     parser.add_argument("--limit", type=int, help="use only so many reviews of each part")
+    parser.add_argument(
+        "--stacked", action="store_true", help="the two layers as one `kit.StackedRNN`"
+    )
     parser.add_argument("--out", type=Path, default=Path("chapter_09_3_out"))
     return parser.parse_args(arguments)
 
@@ -249,6 +256,7 @@ def main(arguments: list[str] | None = None) -> None:
     path = options.out / "results.json"
     reviews = zlib.crc32(data.train.x.tobytes())  # so that a resumed run has the same data
     settings = {"epochs": options.epochs, "limit": options.limit, "reviews": reviews}
+    settings |= {"stacked": True} if options.stacked else {}
     results = open_results(path, settings)
     wanted = [(name, seed) for seed in options.seeds for name in options.models]
     for number, (name, seed) in enumerate(wanted, start=1):
@@ -256,7 +264,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"[{number}/{len(wanted)}] {name}, seed {seed}: finished before, kept")
             continue
         print(f"[{number}/{len(wanted)}] {name}, seed {seed}, on {results['backend']}", flush=True)
-        results["runs"].append(run_model(name, seed, data, options.epochs, options.out))
+        run = run_model(name, seed, data, options.epochs, options.out, options.stacked)
+        results["runs"].append(run)
         save_results(path, results)
     draw_curves(results["runs"], options.out / "curves.png")
     print(f"\nOurs (the chapter's) on {results['backend']}:\n\n{table(results['runs'])}")

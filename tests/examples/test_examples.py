@@ -15,7 +15,13 @@ SHARED = ROOT.parent / "shared"
 def _examples_on_the_path(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     yield
-    for name in ("quickstart", "chapter_09_3", "installed_backend"):
+    for name in (
+        "quickstart",
+        "chapter_09_3",
+        "installed_backend",
+        "publish_results",
+        "_published",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -107,6 +113,19 @@ def test_what_makes_the_chapter_faster_changes_no_loss(model, small_imdb, monkey
     assert np.abs(losses() - fast).max() < 1e-4
 
 
+def test_the_stack_is_the_chapters_third_model(small_imdb):
+    import chapter_09_3 as example
+
+    data = example.load_data(small_imdb, None)
+    losses = []
+    for stacked in (False, True):
+        model = example.build_model("lstm_two_layers", 0, stacked)
+        assert model.count_params() == example.PUBLISHED["lstm_two_layers"]["total_params"]
+        history = model.fit(**example.training_data(data.train, 0), epochs=2, verbose=0).history
+        losses.append(history["loss"])
+    assert np.abs(np.subtract(*losses)).max() < 1e-5
+
+
 def test_every_epoch_has_another_order_of_the_same_reviews():
     import chapter_09_3 as example
 
@@ -139,6 +158,85 @@ def test_the_published_figures_are_the_chapters():
             assert mine[key] == best[value]
         assert mine["history"]["val_loss"] == [epoch["val_loss"] for epoch in model["history"]]
         assert mine["history"]["loss"] == [epoch["loss"] for epoch in model["history"]]
+        whole = len(model["history"]) == model["epochs_run"]
+        seconds = sum(epoch["seconds"] for epoch in model["history"])
+        assert mine.get("seconds") == (seconds if whole else None)
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """The module that makes the docs' tables, with results of its own: two seeds of each model."""
+    import _published
+
+    monkeypatch.setattr(_published, "RESULTS", tmp_path)
+    runs = [
+        {
+            "model": model, "seed": seed, "val_loss": chapter["val_loss"] + 0.001 * (seed - 0.5),
+            "val_accuracy": 0.79 + 0.002 * seed, "test_accuracy": 0.8, "best_epoch": 20 + seed,
+            "epochs_run": 23 + seed, "seconds": 10.0, "history": chapter["history"],
+        }
+        for model, chapter in _published.MODELS.items()
+        for seed in (0, 1)
+    ]  # fmt: skip
+    machine = {"cores": 2, "processor": "x86_64"}
+    report = {"backend": "jax", "versions": {"keras": "3"}, "machine": machine, "runs": runs}
+    _published.results_file("jax").write_text(_published.compact(report))
+    return _published
+
+
+def test_published_tables_are_mean_and_deviation_of_the_results(published):
+    import publish_results
+
+    publish_results.write_pages()
+    assert publish_results.stale() == []
+    english = (published.RESULTS / "lstm.en.md").read_text()
+    chapter = published.MODELS["lstm"]
+    assert f"| JAX, 2 seeds | {chapter['val_loss']:.4f} ± 0.0007 | 0.7910 ± 0.0014 |" in english
+    assert "| **the chapter** | 0.4323 | 0.8000 | - | 27 | 30 | 362 |" in english
+    away = abs(0.8 - 0.791) / (0.002 / 2**0.5)
+    assert f"validation accuracy, 0.8000, lies {away:.1f} standard deviations from" in english
+    assert "validation loss, " not in english
+    assert (published.RESULTS / "lstm.png").stat().st_size > 10_000
+
+
+def test_results_that_the_tables_do_not_show_are_noticed(published):
+    import publish_results
+
+    publish_results.write_pages()
+    file = published.results_file("jax")
+    report = json.loads(file.read_text())
+    report["runs"][0]["val_loss"] += 0.01
+    file.write_text(published.compact(report))
+    assert publish_results.stale() == ["lstm.en.md", "lstm.ko.md", "pictures.json"]
+
+
+def test_publishing_trains_what_is_missing_and_writes_the_tables(small_imdb, tmp_path, monkeypatch):
+    import _published
+    import chapter_09_3
+    import publish_results
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(_published, "RESULTS", tmp_path / "results")
+    trained = []
+
+    def run_model(name, seed, data, epochs, out, stacked):
+        trained.append((name, seed))
+        chapter = chapter_09_3.PUBLISHED[name]
+        figures = dict.fromkeys(_published.FIGURES, 0.5)
+        return {"model": name, "seed": seed, "history": chapter["history"], **chapter, **figures}
+
+    monkeypatch.setattr(chapter_09_3, "run_model", run_model)
+    backend = chapter_09_3.keras.config.backend()
+    arguments = ["--data", str(small_imdb), "--out", str(tmp_path / "runs")]
+    publish_results.main([*arguments, "--seeds", "1"])
+    assert trained == [(name, 0) for name in chapter_09_3.MODELS]
+    publish_results.main([*arguments, "--seeds", "2"])
+    assert len(trained) == 2 * len(chapter_09_3.MODELS)
+    assert len(json.loads(_published.results_file(backend).read_text())["runs"]) == 8
+    publish_results.main(["--check"])
+    (tmp_path / "results" / "gru.ko.md").write_text("0.4433")
+    with pytest.raises(SystemExit, match=r"gru\.ko\.md"):
+        publish_results.main(["--check"])
 
 
 @pytest.mark.slow

@@ -1,0 +1,183 @@
+"""What the docs show of the chapter's results: tables and pictures, in two languages."""
+
+import hashlib
+import json
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "results"
+CHAPTER = json.loads(Path(__file__).with_name("chapter_09_3.json").read_text(encoding="utf-8"))
+MODELS = CHAPTER["models"]
+BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
+# What is said of a run, and with how many digits.
+FIGURES = {
+    "val_loss": 4,
+    "val_accuracy": 4,
+    "test_accuracy": 4,
+    "best_epoch": 0,
+    "epochs_run": 0,
+    "seconds": 0,
+}
+
+
+class Words(NamedTuple):
+    """A language of the tables."""
+
+    head: tuple[str, ...]
+    chapter: str
+    seeds: str
+    outside: str
+    inside: str
+    names: dict[str, str]
+    where: str
+
+
+LANGUAGES = {
+    "en": Words(
+        ("", "validation loss", "its accuracy", "test accuracy", "best epoch", "epochs", "seconds"),
+        "the chapter",
+        "{name}, {n} seeds",
+        "On {backend} the chapter's {figure}, {chapter}, lies {away:.1f} standard deviations from "
+        "the mean of {n} seeds, {ours}.",
+        "The chapter's validation loss and accuracy lie within two standard deviations of the "
+        "mean over seeds on every backend.",
+        {"val_loss": "validation loss", "val_accuracy": "validation accuracy"},
+        "Mean ± standard deviation over seeds, on the IMDB reviews, with {cores} cores ({cpu}); "
+        "{versions}.",
+    ),
+    "ko": Words(
+        ("", "검증 손실", "검증 정확도", "테스트 정확도", "최적 에포크", "에포크 수", "시간(초)"),
+        "원문",
+        "{name}, 시드 {n}개",
+        "{backend}에서는 원문의 {figure} {chapter}가 시드 {n}개의 평균 {ours}에서 표준편차의 "
+        "{away:.1f}배만큼 떨어져 있습니다.",
+        "원문의 검증 손실과 검증 정확도는 모든 백엔드에서 시드 평균의 표준편차 두 배 안에 "
+        "들어옵니다.",
+        {"val_loss": "검증 손실", "val_accuracy": "검증 정확도"},
+        "시드에 대한 평균 ± 표준편차. IMDB 리뷰, CPU 코어 {cores}개({cpu}), {versions}.",
+    ),
+}
+
+
+def results_file(backend: str) -> Path:
+    """Where a backend's results lie."""
+    return RESULTS / f"chapter_{backend}.json"
+
+
+def compact(results: dict[str, Any]) -> str:
+    """The results as text, rounded, with a list on one line."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value, 5)
+        if isinstance(value, dict):
+            return {key: rounded(one) for key, one in value.items()}
+        return [rounded(one) for one in value] if isinstance(value, list) else value
+
+    runs = [json.dumps(rounded(run)) for run in results["runs"]]
+    head = json.dumps({key: one for key, one in results.items() if key != "runs"}, indent=1)
+    return head[:-2] + ',\n "runs": [\n  ' + ",\n  ".join(runs) + "\n ]\n}\n"
+
+
+def reports() -> dict[str, dict[str, Any]]:
+    """The results there are, by backend."""
+    files = {backend: results_file(backend) for backend in BACKENDS}
+    return {b: json.loads(f.read_text(encoding="utf-8")) for b, f in files.items() if f.exists()}
+
+
+def runs_of(report: dict[str, Any], model: str) -> list[dict[str, Any]]:
+    """The runs of one model, a seed each."""
+    return [run for run in report["runs"] if run["model"] == model]
+
+
+def texts() -> dict[Path, str]:
+    """Every generated text, by its file."""
+    found = reports()
+    files = {}
+    for language, words in LANGUAGES.items():
+        for model in MODELS:
+            files[RESULTS / f"{model}.{language}.md"] = table(model, found, words)
+        files[RESULTS / f"machine.{language}.md"] = machine(found, words)
+    files[RESULTS / "pictures.json"] = json.dumps({"drawn from": _digest()}, indent=1) + "\n"
+    return files
+
+
+def table(model: str, found: dict[str, dict[str, Any]], words: Words) -> str:
+    """One model on every backend beside the chapter, and a sentence where it falls outside."""
+    rows = [words.head, ["---"] * len(words.head), _chapter_row(model, words)]
+    sentences = []
+    for backend, report in found.items():
+        runs = runs_of(report, model)
+        if not runs:
+            continue
+        name = words.seeds.format(name=BACKENDS[backend], n=len(runs))
+        rows.append([name, *(_spread(runs, figure) for figure in FIGURES)])
+        sentences += _outside(model, BACKENDS[backend], runs, words)
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{lines}\n\n{' '.join(sentences) or words.inside}\n"
+
+
+def _chapter_row(model: str, words: Words) -> list[str]:
+    """What the chapter tells: no accuracy on the test reviews, and not always the seconds."""
+    told = MODELS[model]
+    shown = [f"{told[f]:.{digits}f}" if f in told else "-" for f, digits in FIGURES.items()]
+    return [f"**{words.chapter}**", *shown]
+
+
+def _spread(runs: list[dict[str, Any]], figure: str) -> str:
+    values, digits = [run[figure] for run in runs], FIGURES[figure]
+    text = f"{mean(values):.{digits}f}"
+    return text if len(values) < 2 else f"{text} ± {stdev(values):.{digits}f}"
+
+
+def _outside(model: str, backend: str, runs: list[dict[str, Any]], words: Words) -> list[str]:
+    """A sentence for each of the two figures that lies more than two deviations away."""
+    sentences = []
+    for figure, name in words.names.items():
+        values, published = [run[figure] for run in runs], MODELS[model][figure]
+        deviation = stdev(values) if len(values) > 1 else 0.0
+        if not deviation:
+            continue
+        away = abs(published - mean(values)) / deviation
+        if away > 2:
+            sentence = words.outside.format(
+                backend=backend, figure=name, chapter=f"{published:.4f}", away=away,
+                n=len(values), ours=_spread(runs, figure),
+            )  # fmt: skip
+            sentences.append(sentence)
+    return sentences
+
+
+def machine(found: dict[str, dict[str, Any]], words: Words) -> str:
+    """Where the results come from."""
+    versions: dict[str, str] = {}
+    for report in found.values():
+        versions |= report["versions"]
+    shown = ", ".join(f"{name} {version}" for name, version in versions.items())
+    first = next(iter(found.values()))["machine"]
+    return words.where.format(cores=first["cores"], cpu=first["processor"], versions=shown) + "\n"
+
+
+def pictures() -> list[Path]:
+    """The pictures of the losses, one for each model."""
+    return [RESULTS / f"{model}.png" for model in MODELS]
+
+
+def draw() -> None:
+    """The losses of each model by epoch: the first seed, the chapter's dashed beside it."""
+    from keras_rnnkit import plots
+
+    found = reports()
+    for model, path in zip(MODELS, pictures(), strict=True):
+        first = {BACKENDS[b]: runs_of(report, model)[:1] for b, report in found.items()}
+        runs = {name: run[0]["history"] for name, run in first.items() if run}
+        published = dict.fromkeys(runs, MODELS[model]["history"])
+        plots.history(runs, published=published, path=path, overwrite=True)
+
+
+def _digest() -> str:
+    """Of all the results, so that pictures drawn from older ones are noticed."""
+    data = b"".join(results_file(backend).read_bytes() for backend in reports())
+    return hashlib.sha256(data).hexdigest()[:16]
