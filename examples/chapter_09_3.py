@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import time
 import zlib
 from importlib import metadata
@@ -109,6 +110,20 @@ def training_data(part: kit.data.Split, seed: int) -> dict:
     return {"x": part.x, "y": part.y, "batch_size": 64}
 
 
+class EpochSeconds(keras.callbacks.Callback):
+    """How long each epoch took, with its validation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.seconds.append(time.perf_counter() - self.start)
+
+
 def version(backend: str) -> str:
     """The version of the backend that is installed, under whichever name."""
     names = (backend, f"{backend}-cpu")
@@ -122,12 +137,13 @@ def run_model(
     """Train one model to early stopping, and return its row of `results.json`."""
     model = build_model(name, seed, stacked)
     callbacks = kit.callbacks.chapter(out / f"best_{name}_seed{seed}.keras", overwrite=True)
+    timer = EpochSeconds()
     start = time.perf_counter()
     history = model.fit(
         **training_data(data.train, seed),
         epochs=epochs,
         validation_data=(data.validation.x, data.validation.y),
-        callbacks=callbacks,
+        callbacks=[*callbacks, timer],
         validation_batch_size=VALIDATION_BATCH,
         verbose=2,
     ).history
@@ -150,6 +166,7 @@ def run_model(
         "test_accuracy": test_accuracy,
         "seconds": seconds,
         "ms_per_step": 1000 * seconds / steps,
+        "epoch_seconds": statistics.median(timer.seconds),
         "history": history,
     }
 
