@@ -1,0 +1,81 @@
+"""Every code block of the docs runs, and prints what the page says it prints."""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import run_pages  # noqa: E402
+
+sys.path.remove(str(ROOT / "docs"))
+
+
+@pytest.fixture
+def small_reviews(monkeypatch):
+    """`load_imdb` and `Vocabulary.imdb` with the sample, so that pages on the reviews are quick."""
+    sample = kit.data.load_sample()
+
+    def load_imdb(num_words=500, maxlen=100, validation_size=0.2, **_):
+        def part(reviews, count):
+            x = np.minimum(reviews.x[:count], num_words - 1)
+            return kit.data.Split(np.pad(x, [(0, 0), (maxlen - x.shape[1], 0)]), reviews.y[:count])
+
+        validation = part(sample.validation, 32)
+        return kit.data.ImdbData(part(sample.train, 128), validation, validation)
+
+    monkeypatch.setattr(kit.data, "load_imdb", load_imdb)
+    monkeypatch.setattr(kit.data.Vocabulary, "imdb", lambda *_, **__: sample.vocabulary)
+
+
+@pytest.mark.parametrize("page", run_pages.pages(), ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs_and_prints_what_it_shows(
+    page, small_reviews, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    policy = keras.config.dtype_policy()
+    try:
+        outputs = run_pages.run(page)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    if keras.config.backend() != "jax":
+        return  # the outputs are JAX's
+    for output in outputs:
+        assert run_pages.same(output.shown, output.printed), (
+            f"{page}:{output.line} shows\n{output.shown}\nbut the code prints\n{output.printed}\n"
+            f"Run KERAS_BACKEND=jax python docs/run_pages.py {page.relative_to(ROOT)}"
+        )
+
+
+@pytest.mark.parametrize("page", run_pages.pages(), ids=lambda page: page.stem)
+def test_the_pictures_of_a_page_are_there(page):
+    for picture in run_pages.pictures(page):
+        assert picture.stat().st_size > 5_000
+
+
+def test_outputs_are_the_same_only_with_the_same_words_and_nearly_the_same_numbers():
+    assert run_pages.same("loss 0.432, 8 units", "loss 0.431, 8  units\n")
+    assert not run_pages.same("loss 0.432, 8 units", "loss 0.532, 8 units")
+    assert not run_pages.same("loss 0.432, 8 units", "loss 0.432, 9 units")
+    assert not run_pages.same("loss 0.432", "loss 0.432 0.432")
+    assert not run_pages.same("loss 1000.0", "loss 1100.0")
+
+
+def test_outputs_and_pictures_are_written_into_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nx = 2\nprint(x)\n```\n\n```text\n```\n\n"
+        "```python\nprint('a'); print(x + 1.5)\n"
+        "import pathlib; pathlib.Path('a.png').write_text('drawn')\n```\n\n```text\nold\nlines\n```\n\n"
+        "![A letter](assets/page/a.png)\n"
+    )
+    run_pages.write(page)
+    assert "print(x)\n```\n\n```text\n2\n```\n" in page.read_text()
+    assert "```\n\n```text\na\n3.5\n```\n\n![A letter]" in page.read_text()
+    assert (tmp_path / "assets/page/a.png").read_text() == "drawn"
