@@ -4,7 +4,8 @@
 
 The `python` blocks of a page run in order, in one namespace and in an empty folder. A `text` block
 is what the `python` block before it prints. Where a page shows `assets/.../name.png`, its code
-draws `name.png`. The tests run every page and compare what it prints; the outputs are JAX's.
+draws `name.png`. A translation (`page.ko.md`) has the blocks of its original. The tests run every
+page and compare what it prints; the outputs are JAX's.
 """
 
 import argparse
@@ -19,7 +20,8 @@ from typing import NamedTuple
 
 DOCS = Path(__file__).resolve().parent
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e[+-]?\d+)?(?![\w.])")
-PICTURE = re.compile(r"!\[[^\]]*\]\((?P<path>[^)]*assets/[^)]*\.png)\)")
+FENCE = re.compile(r"^```\w+\n.*?^```$", re.DOTALL | re.MULTILINE)
+PICTURE = re.compile(r"!\[[^\]]*\]\((?P<path>[^)]*\.png)\)")
 
 
 class Output(NamedTuple):
@@ -33,8 +35,9 @@ class Output(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """Every page with code to run."""
-    return [page for page in sorted(DOCS.rglob("*.md")) if "```python" in page.read_text("utf-8")]
+    """Every page with code to run; a translation has the code of its original."""
+    found = [page for page in sorted(DOCS.rglob("*.md")) if not page.stem.endswith(".ko")]
+    return [page for page in found if "```python" in page.read_text("utf-8")]
 
 
 def run(page: Path) -> list[Output]:
@@ -81,7 +84,7 @@ def same(shown: str, printed: str, tolerance: float = 0.02) -> bool:
 
 
 def pictures(page: Path) -> list[Path]:
-    """The drawings a page shows from its own code or from elsewhere."""
+    """The drawings that a page shows."""
     found = PICTURE.finditer(page.read_text("utf-8"))
     return [(page.parent / match["path"]).resolve() for match in found]
 
@@ -98,6 +101,18 @@ def write(page: Path) -> None:
     for output in reversed(outputs):
         text = text[: output.start] + output.printed + text[output.end :]
     page.write_text(text, "utf-8")
+    translation = page.with_suffix(".ko.md")
+    if translation.exists():
+        translation.write_text(with_code_of(text, translation.read_text("utf-8")), "utf-8")
+
+
+def with_code_of(original: str, translation: str) -> str:
+    """The translation with the original's blocks of code and output, which are not translated."""
+    blocks = iter(FENCE.findall(original))
+    text = FENCE.sub(lambda _: next(blocks, ""), translation)
+    if next(blocks, None) is not None:
+        raise ValueError("The translation has fewer blocks of code than its original.")
+    return text
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ MODELS = CHAPTER["models"]
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 # What is said of a run, and with how many digits.
 FIGURES = {
+    "training_loss": 4,
     "val_loss": 4,
     "val_accuracy": 4,
     "test_accuracy": 4,
@@ -108,7 +109,15 @@ def reports() -> dict[str, dict[str, Any]]:
 
 def runs_of(report: dict[str, Any], model: str) -> list[dict[str, Any]]:
     """The runs of one model, a seed each."""
-    return [run for run in report["runs"] if run["model"] == model]
+    return [with_training_loss(run) for run in report["runs"] if run["model"] == model]
+
+
+def with_training_loss(run: dict[str, Any]) -> dict[str, Any]:
+    """The run with the training loss of its best epoch."""
+    history = run["history"]
+    epochs = history.get("epoch", range(1, len(history["loss"]) + 1))
+    losses = dict(zip(epochs, history["loss"], strict=True))
+    return {**run, "training_loss": losses[run["best_epoch"]]}
 
 
 def texts() -> dict[Path, str]:
@@ -140,7 +149,7 @@ def table(model: str, found: dict[str, dict[str, Any]], words: Words) -> str:
 
 def _chapter_row(model: str, words: Words) -> list[str]:
     """What the chapter tells: no accuracy on the test reviews, and whole seconds."""
-    told = MODELS[model]
+    told = with_training_loss(MODELS[model])
     shown = [f"{told[f]:.{digits}f}" if f in told else "-" for f, digits in FIGURES.items()]
     return [f"**{words.chapter}**", *shown]
 

@@ -1,5 +1,6 @@
 """Every code block of the docs runs, and prints what the page says it prints."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ sys.path.remove(str(ROOT / "docs"))
 
 @pytest.fixture
 def small_reviews(monkeypatch):
-    """`load_imdb` and `Vocabulary.imdb` with the sample, so that pages on the reviews are quick."""
+    """The sample for the IMDB reviews, and three epochs for the chapter's hundred."""
     sample = kit.data.load_sample()
 
     def load_imdb(num_words=500, maxlen=100, validation_size=0.2, **_):
@@ -30,6 +31,12 @@ def small_reviews(monkeypatch):
         validation = part(sample.validation, 32)
         return kit.data.ImdbData(part(sample.train, 128), validation, validation)
 
+    fit = keras.Model.fit
+
+    def quick_fit(self, *args, epochs=1, **options):
+        return fit(self, *args, epochs=3 if epochs == 100 else epochs, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", quick_fit)
     monkeypatch.setattr(kit.data, "load_imdb", load_imdb)
     monkeypatch.setattr(kit.data.Vocabulary, "imdb", lambda *_, **__: sample.vocabulary)
 
@@ -59,6 +66,21 @@ def test_the_pictures_of_a_page_are_there(page):
         assert picture.stat().st_size > 5_000
 
 
+TRANSLATIONS = sorted((ROOT / "docs").rglob("*.ko.md"))
+
+
+@pytest.mark.parametrize("page", TRANSLATIONS, ids=lambda page: page.stem)
+def test_a_translation_has_the_code_the_tables_and_the_pictures_of_its_original(page):
+    text = page.read_text("utf-8")
+    original = page.with_name(page.name.replace(".ko.md", ".md"))
+    assert run_pages.with_code_of(original.read_text("utf-8"), text) == text
+    assert run_pages.pictures(page) == run_pages.pictures(original)
+    included = re.compile(r'^--8<-- "(.*?)\.(?:en|ko)\.md"$', re.MULTILINE)
+    assert included.findall(text) == included.findall(original.read_text("utf-8"))
+    headings = re.compile(r"^#+ ", re.MULTILINE)
+    assert headings.findall(text) == headings.findall(original.read_text("utf-8"))
+
+
 def test_outputs_are_the_same_only_with_the_same_words_and_nearly_the_same_numbers():
     assert run_pages.same("loss 0.432, 8 units", "loss 0.431, 8  units\n")
     assert not run_pages.same("loss 0.432, 8 units", "loss 0.532, 8 units")
@@ -71,8 +93,9 @@ def test_outputs_and_pictures_are_written_into_a_page(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "```python\nx = 2\nprint(x)\n```\n\n```text\n```\n\n"
-        "```python\nprint('a'); print(x + 1.5)\n"
-        "import pathlib; pathlib.Path('a.png').write_text('drawn')\n```\n\n```text\nold\nlines\n```\n\n"
+        "```python\nprint('a')\nprint(x + 1.5)\n"
+        "import pathlib\npathlib.Path('a.png').write_text('drawn')\n```\n\n"
+        "```text\nold\nlines\n```\n\n"
         "![A letter](assets/page/a.png)\n"
     )
     run_pages.write(page)

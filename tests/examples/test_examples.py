@@ -191,8 +191,8 @@ def test_published_tables_are_mean_and_deviation_of_the_results(published):
     assert publish_results.stale() == []
     english = (published.RESULTS / "lstm.en.md").read_text()
     chapter = published.MODELS["lstm"]
-    assert f"| JAX, 2 seeds | {chapter['val_loss']:.4f} ± 0.0007 | 0.7910 ± 0.0014 |" in english
-    assert "| **the chapter** | 0.4323 | 0.8000 | - | 27 | 30 | 11.00 |" in english
+    assert f"| {chapter['val_loss']:.4f} ± 0.0007 | 0.7910 ± 0.0014 |" in english
+    assert "| **the chapter** | 0.4091 | 0.4323 | 0.8000 | - | 27 | 30 | 11.00 |" in english
     away = abs(0.8 - 0.791) / (0.002 / 2**0.5)
     assert f"validation accuracy, 0.8000, lies {away:.1f} standard deviations from" in english
     assert "validation loss, " not in english
@@ -222,7 +222,7 @@ def test_publishing_trains_what_is_missing_and_writes_the_tables(small_imdb, tmp
     def run_model(name, seed, data, epochs, out, stacked):
         trained.append((name, seed))
         chapter = chapter_09_3.PUBLISHED[name]
-        figures = dict.fromkeys([*_published.FIGURES, "seconds"], 0.5)
+        figures = dict.fromkeys([*_published.FIGURES, "seconds"], 0.5) | {"best_epoch": 25}
         return {"model": name, "seed": seed, "history": chapter["history"], **chapter, **figures}
 
     monkeypatch.setattr(chapter_09_3, "run_model", run_model)
