@@ -129,12 +129,13 @@ class MinLSTMCell(MinCell):
 def _share(i: Any, f: Any) -> Any:
     r"""$\sigma(i) / (\sigma(f) + \sigma(i))$, also where both gates are shut, as $0 / 0$ would be.
 
-    It is $(1 + e^{-f}) / (1 + e^{-f} + 1 + e^{-i})$; with $e^m$ before every term, where $-m$ is
-    the largest exponent, nothing in it overflows.
+    On PyTorch, where every operation is a pass over memory, logarithms are the shortest way. XLA is
+    slow at them; but far down $\sigma(x)$ is $e^x$, and both may be moved up by the same distance.
     """
-    # The least of i, f and 0; `keras.ops.minimum` would make float32 of float64.
-    m = ops.where(i < f, i, f)
-    m = ops.stop_gradient(ops.where(m < 0, m, ops.zeros_like(m)))
-    one = ops.exp(m)
-    shut_i, shut_f = one + ops.exp(m - i), one + ops.exp(m - f)
-    return shut_f / (shut_f + shut_i)
+    if keras.config.backend() == "torch":
+        return ops.sigmoid(ops.log_sigmoid(i) - ops.log_sigmoid(f))
+    far = 9 if keras.utils.standardize_dtype(i.dtype) == "float16" else 40
+    higher = ops.where(i < f, f, i)  # `keras.ops.maximum` would make float32 of float64
+    below = ops.stop_gradient(ops.where(higher < -far, higher + far, ops.zeros_like(higher)))
+    i, f = ops.sigmoid(i - below), ops.sigmoid(f - below)
+    return i / (i + f)

@@ -94,6 +94,13 @@ def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> C
     return tf.function(function, autograph=False, jit_compile=xla)
 
 
+def together(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as one XLA program where a graph is made, so that its operations share loops."""
+    if tf.executing_eagerly():
+        return function
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
     """H = a h + b, step by step.
 

@@ -172,6 +172,11 @@ def _scan(
     return carry, tree.pack_sequence_as(widths, stacked)
 
 
+def together(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function itself: PyTorch runs operation by operation."""
+    return function
+
+
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
     """H = a h + b, step by step.
 

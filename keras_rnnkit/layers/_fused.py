@@ -11,7 +11,7 @@ from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
 from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
-from keras_rnnkit.layers._scan import linear_scan, run_scan
+from keras_rnnkit.layers._scan import halving_pays, linear_scan, run_scan
 
 _KERNELS = {
     "LSTM": _cells.LSTM,
@@ -116,10 +116,14 @@ def run_fused(
     return Carry(last[0], states, ()), Carry(every[0], every, gates)
 
 
-def run_minimal(layer: Any, method: str, *tensors: Any, **how: Any) -> tuple[Carry, Carry]:
+def run_minimal(
+    layer: Any, method: str, sequences: Any, states: Any, mask: Any, **how: Any
+) -> tuple[Carry, Carry]:
     """The same for a minimal cell: a parallel scan, or the kernel that goes one by one."""
-    scan = linear_scan if method == "halving" else backend_kernels().linear_scan
-    return run_scan(layer, scan, *tensors, **how)
+    kernels = backend_kernels()
+    halves = method == "halving" or halving_pays(states[0])
+    scan = linear_scan if halves else kernels.linear_scan
+    return run_scan(layer, scan, kernels.together, sequences, states, mask, **how)
 
 
 def run_keras(layer: Any, sequences: Any, states: Any, *, training: bool) -> tuple[Carry, Carry]:

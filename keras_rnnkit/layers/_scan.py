@@ -1,5 +1,6 @@
 """All steps of a minimal cell at once: the gates in one product, the states by a scan over time."""
 
+import functools
 from typing import Any
 
 import keras
@@ -15,15 +16,33 @@ LEVELS = 6
 # PyTorch, which goes through Python anyhow, takes them.
 PIECE = 64
 
+# Up to so many numbers a step (batch times units), what a loop costs on PyTorch is its steps, and
+# fewer, larger sums are faster (`benchmarks/min_rnn.py`).
+SMALL_STEP = 1024
+
+
+def halving_pays(state: Any) -> bool:
+    """Whether halving beats a loop on a CPU, too."""
+    return keras.config.backend() == "torch" and state.shape[0] * state.shape[1] <= SMALL_STEP
+
 
 def run_scan(
-    layer: Any, scan: Any, sequences: Any, states: Any, mask: Any, *, training: bool, record: bool
+    layer: Any,
+    scan: Any,
+    together: Any,
+    sequences: Any,
+    states: Any,
+    mask: Any,
+    *,
+    training: bool,
+    record: bool,
 ) -> tuple[Carry, Carry]:
     """The last carry, and the carry of every step, as the portable loop returns them.
 
     Args:
         layer: The layer; the dropout mask of its minimal cell is drawn.
         scan: `linear_scan`, or a kernel that computes the same.
+        together: What makes one program of a function, where the backend needs to be told.
         sequences: `(batch, time, features)`.
         states: The first states.
         mask: `(batch, time)`, or `None`.
@@ -35,7 +54,10 @@ def run_scan(
     keep = None if mask is None else ops.swapaxes(mask, 0, 1)
     if keras.config.backend() == "torch" and scan is not linear_scan and not (training or record):
         return _piece_by_piece(cell, scan, xs, states, keep, layer.return_sequences)
-    gates, every = _all_at_once(cell, scan, xs, states, keep, training)
+    steps = functools.partial(_all_at_once, cell, scan, training=training)
+    if scan is not linear_scan:  # XLA would have to know the number of steps for that one
+        steps = together(steps)
+    gates, every = steps(xs, states, keep)
     last = every[-1]
     every = ops.swapaxes(every, 0, 1)
     gates = cell.gates_type(*(ops.swapaxes(g, 0, 1) for g in gates)) if record else ()
@@ -43,7 +65,7 @@ def run_scan(
 
 
 def _all_at_once(
-    cell: Any, scan: Any, xs: Any, states: Any, keep: Any, training: bool
+    cell: Any, scan: Any, xs: Any, states: Any, keep: Any, *, training: bool
 ) -> tuple[Any, Any]:
     """The gates and the state of every step, time first."""
     gates = cell.gates(xs, states, training=training)
