@@ -1,4 +1,4 @@
-"""Build the wheel and the sdist, and install and import both in an empty environment.
+"""Build the wheel and the sdist, install both in an empty environment, and run the sdist's tests.
 
 Run by `tox -e build`. Needs `build` and `twine`, and nothing of the package.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = ("jax", "tensorflow", "torch")
+# A part of the suite; the whole of it runs on every backend elsewhere.
+OWN_TESTS = ("tests/test_public_names.py", "tests/data", "tests/callbacks", "tests/packaging")
 USE = """
 import importlib.metadata, keras_rnnkit as kit, numpy as np
 assert kit.__version__ == importlib.metadata.version("keras-rnnkit"), kit.__version__
@@ -37,8 +39,16 @@ def main():
         environment.install(f"{wheel}[jax]")
         environment.python(USE)
         environment.uninstall()
-        environment.install(str(sdist))
+        environment.install(f"{sdist}[jax,plot,test]")
         environment.python(USE)
+        environment.test(unpack(sdist, folder), *OWN_TESTS)
+
+
+def unpack(sdist, folder):
+    """The folder of the unpacked sdist."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    return Path(folder, sdist.name.removesuffix(".tar.gz"))
 
 
 def build(folder):
@@ -91,15 +101,22 @@ class Environment:
 
     def python(self, code, backend="jax", check=True):
         """Run code in the environment, away from the source and from the user's own settings."""
+        return self._run(["-c", code], backend, self.folder, check)
+
+    def test(self, source, *tests):
+        """Run tests of an unpacked sdist against the installed package."""
+        self._run(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", *tests], "jax", source)
+
+    def _run(self, arguments, backend, folder, check=True):
         unset = ("KERAS_BACKEND", "PYTHONPATH")
         variables = {name: value for name, value in os.environ.items() if name not in unset}
         variables["KERAS_HOME"] = str(self.folder / "keras")
         if backend:
             variables["KERAS_BACKEND"] = backend
         return subprocess.run(
-            [self.executable, "-c", code],
+            [self.executable, *arguments],
             env=variables,
-            cwd=self.folder,
+            cwd=folder,
             check=check,
             stderr=None if check else subprocess.PIPE,
             text=True,
