@@ -29,6 +29,13 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
         path: str = "auto",
         **kwargs: Any,
     ) -> None:
+        recurrent = sorted(name for name in kwargs if name.startswith("recurrent_"))
+        if recurrent:
+            raise ValueError(
+                f"{type(self).__name__} has no `{recurrent[0]}`: its gates do not look at the "
+                "state, so there is nothing between one step and the next to set. Leave it out, "
+                "or use an `LSTM` or a `GRU`."
+            )
         cell = self.cell_type(
             units,
             activation=activation,

@@ -10,6 +10,8 @@ PATHS = ("auto", "fused", "portable")
 # The cells whose gates do not look at the state.
 SCANNED = ("MinGRU", "MinLSTM")
 
+_WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
+
 # Up to this width a step is one product of inputs and state side by side: fewer, larger pieces.
 # Above it the input's product comes ahead of the loop, a piece for each gate.
 JOINED_UP_TO = 32
@@ -90,7 +92,7 @@ def _obstacle(request: Request) -> Choice | None:
     """The portable path, where no kernel can serve."""
     obstacles = {
         ("a stack of cells has no kernel", "stack layers, not cells"): request.stack,
-        ("the cell has no kernel", "use a cell of the kit as it is"): request.cell is None,
+        ("the cell has no kernel", f"use one that has: {_WITH_KERNEL}"): request.cell is None,
         (
             f"there are no kernels for {request.backend}",
             "use TensorFlow, JAX or PyTorch",

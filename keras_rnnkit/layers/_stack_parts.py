@@ -87,7 +87,39 @@ def checked_seeds(owner: str, seed: Any, count: int) -> list[int | None]:
     """A seed for each layer: an integer counts on from the first."""
     if seed is None or isinstance(seed, list | tuple):
         return one_per_layer(owner, "seed", seed, count)
-    return [seed + i for i in range(count)]
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise ValueError(
+            f"`seed` of {owner} must be an integer, a list of one for each layer or None, "
+            f"but {seed!r} came."
+        )
+    return [int(seed) + i for i in range(count)]
+
+
+def checked_options(owner: str, options: dict[str, Any] | None) -> dict[str, Any]:
+    """`cell_options`, without what the stack sets itself."""
+    own = sorted(set(options or {}) & _SET_BY_THE_STACK)
+    if own:
+        raise ValueError(
+            f"`cell_options` of {owner} hold {', '.join(map(repr, own))}, which the stack sets in "
+            "its layers itself. Give it to the stack, under the same name."
+        )
+    return dict(options or {})
+
+
+_SET_BY_THE_STACK = {
+    "dropout",
+    "dtype",
+    "go_backwards",
+    "name",
+    "path",
+    "recurrent_dropout",
+    "return_gates",
+    "return_sequences",
+    "return_state",
+    "seed",
+    "stateful",
+    "units",
+}
 
 
 def cell_layer(

@@ -14,6 +14,7 @@ from keras_rnnkit.layers._stack_parts import (
     check_apart,
     check_choice,
     check_joined,
+    checked_options,
     checked_rates,
     checked_seeds,
     checked_units,
@@ -136,7 +137,7 @@ class StackedRNN(keras.layers.Layer):
         self.residual, self.layer_norm = residual, layer_norm
         self.return_sequences, self.return_state = return_sequences, return_state
         self.return_gates, self.stateful = return_gates, stateful
-        self.cell_options = dict(cell_options or {})
+        self.cell_options = checked_options(owner, cell_options)
         self.seed, self.asked_path = seed, path
         self.supports_masking = True
         cells = one_per_layer(owner, "cell", cell, count)

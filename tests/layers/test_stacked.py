@@ -311,6 +311,10 @@ def test_shapes_are_known_ahead():
         ({"units": [8], "residual": 1}, "`residual`"),
         ({"units": [8], "bidirectional": True, "merge_mode": None}, "`merge_mode`"),
         ({"units": [8], "path": "quick"}, "`path`"),
+        ({"units": [8], "cell_options": {"return_sequences": True}}, "'return_sequences'.*Give it"),
+        ({"units": [8], "cell_options": {"dropout": 0.5}}, "'dropout'.*Give it to the stack"),
+        ({"units": [8], "seed": keras.random.SeedGenerator(0)}, "`seed`.*integer"),
+        ({"units": [8], "cell": "min_gru", "recurrent_dropout": 0.5}, "no `recurrent_dropout`"),
     ],
 )
 def test_misuse_says_what_to_do(options, words):
