@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import time
 import zlib
 from importlib import metadata
@@ -110,25 +109,30 @@ def training_data(part: kit.data.Split, seed: int) -> dict:
     return {"x": part.x, "y": part.y, "batch_size": 64}
 
 
-class EpochSeconds(keras.callbacks.Callback):
-    """How long each epoch took, with its validation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.seconds.append(time.perf_counter() - self.start)
-
-
 def version(backend: str) -> str:
     """The version of the backend that is installed, under whichever name."""
     names = (backend, f"{backend}-cpu")
     installed = {d.name: d.version for d in metadata.distributions() if d.name in names}
     return next(iter(installed.values()), "unknown")
+
+
+def environment() -> dict[str, Any]:
+    """What the results were made with, and where."""
+    backend = keras.config.backend()
+    return {
+        "versions": {
+            "keras_rnnkit": kit.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            backend: version(backend),
+            "python": platform.python_version(),
+        },
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+        },
+    }
 
 
 def run_model(
@@ -137,13 +141,12 @@ def run_model(
     """Train one model to early stopping, and return its row of `results.json`."""
     model = build_model(name, seed, stacked)
     callbacks = kit.callbacks.chapter(out / f"best_{name}_seed{seed}.keras", overwrite=True)
-    timer = EpochSeconds()
     start = time.perf_counter()
     history = model.fit(
         **training_data(data.train, seed),
         epochs=epochs,
         validation_data=(data.validation.x, data.validation.y),
-        callbacks=[*callbacks, timer],
+        callbacks=callbacks,
         validation_batch_size=VALIDATION_BATCH,
         verbose=2,
     ).history
@@ -166,30 +169,29 @@ def run_model(
         "test_accuracy": test_accuracy,
         "seconds": seconds,
         "ms_per_step": 1000 * seconds / steps,
-        "epoch_seconds": statistics.median(timer.seconds),
         "history": history,
     }
 
 
+def time_epochs(name: str, data: kit.data.ImdbData, epochs: int) -> list[float]:
+    """Seconds of each epoch of a model's training, with its validation, but for the first."""
+    model, ends = build_model(name, 0), []
+    model.fit(
+        **training_data(data.train, 0),
+        epochs=epochs + 1,
+        validation_data=(data.validation.x, data.validation.y),
+        validation_batch_size=VALIDATION_BATCH,
+        callbacks=keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda *_: ends.append(time.perf_counter())
+        ),
+        verbose=0,
+    )
+    return np.diff(ends).tolist()
+
+
 def open_results(path: Path, settings: dict) -> dict:
     """The results so far, or an empty record; refuses results of other settings or backends."""
-    fresh = {
-        "backend": keras.config.backend(),
-        "settings": settings,
-        "versions": {
-            "keras_rnnkit": kit.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-            keras.config.backend(): version(keras.config.backend()),
-            "python": platform.python_version(),
-        },
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-        },
-        "runs": [],
-    }
+    fresh = {"backend": keras.config.backend(), "settings": settings, **environment(), "runs": []}
     if not path.exists():
         return fresh
     results = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,11 @@
 """The flat face of the package."""
 
+import re
+from pathlib import Path
+
 import keras_rnnkit as kit
+
+API = Path(__file__).resolve().parents[1] / "docs" / "api"
 
 
 def test_the_public_names_are_there_and_documented():
@@ -8,6 +13,24 @@ def test_the_public_names_are_there_and_documented():
         assert len(set(module.__all__)) == len(module.__all__)
         for name in module.__all__:
             assert getattr(module, name).__doc__ or name == "__version__"
+
+
+def test_every_public_name_is_in_the_docs_and_nothing_else():
+    pages = "\n".join(page.read_text("utf-8") for page in API.glob("*.md"))
+    documented = re.findall(r"^::: keras_rnnkit\.(\S+)$", pages, re.MULTILINE)
+    rooms = {"callbacks": kit.callbacks, "data": kit.data, "plots": kit.plots}
+    public = {name for name in kit.__all__ if name not in rooms and name != "__version__"}
+    public |= {f"{room}.{name}" for room, module in rooms.items() for name in module.__all__}
+    assert sorted(documented) == sorted(public)
+    assert all((API / f"{room}.md").exists() for room in rooms)
+
+
+def test_the_public_names_are_sorted():
+    def order(name):
+        return not name.isupper(), not name[0].isupper(), name
+
+    for module in (kit, kit.data, kit.callbacks, kit.plots):
+        assert module.__all__ == sorted(module.__all__, key=order)
 
 
 def test_a_missing_backend_is_named_with_its_extra(monkeypatch):

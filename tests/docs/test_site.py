@@ -1,0 +1,52 @@
+"""The check of the built site sees what it is there for."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import check_site  # noqa: E402
+
+sys.path.remove(str(ROOT / "docs"))
+
+GOOD = '<link rel="canonical" href="https://a.b/"><img src="a%20b.png" alt="A letter">'
+
+
+@pytest.mark.parametrize(
+    ("html", "problem"),
+    [
+        (GOOD, None),
+        ('<img src="a%20b.png">', "no alt text"),
+        ('<img src="a%20b.png" alt=" ">', "no alt text"),
+        ('<script src="https://cdn.net/x.js"></script>', "comes from elsewhere"),
+        ('<link rel="stylesheet" href="//cdn.net/x.css">', "comes from elsewhere"),
+        ('<script src="x.js"></script>', "is missing"),
+        ('<span class="arithmatex">x</span>', "not rendered"),
+    ],
+)
+def test_a_page_is_checked(html, problem, tmp_path):
+    (tmp_path / "a b.png").write_text("")
+    page = tmp_path / "index.html"
+    page.write_text(html)
+    problems = check_site.problems_of(page)
+    assert len(problems) == bool(problem)
+    assert problem is None or problem in problems[0]
+
+
+def test_a_style_sheet_is_checked(tmp_path):
+    style = tmp_path / "a.css"
+    style.write_text("a { background: url('b.png') }")
+    assert not check_site.problems_of_style(style)
+    style.write_text("@import 'https://fonts.net/a.css'; b { src: url(//fonts.net/b.woff) }")
+    assert len(check_site.problems_of_style(style)) == 2
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("nav:")[2]
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        if not name.startswith("results/") and not name.endswith(".ko.md"):
+            assert f": {name}\n" in navigation, f"{name} is not in the navigation"
