@@ -9,6 +9,7 @@ from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._watch import current_watch
 from keras_rnnkit.layers.bidirectional import Bidirectional
+from keras_rnnkit.layers.stacked import StackedRNN
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
@@ -19,8 +20,8 @@ class LearnedInitialState(keras.layers.Wrapper):
     keeps the path it runs on. States that a call gives go before them.
 
     Args:
-        layer: A recurrent layer of the kit, a `Bidirectional` among them, that is not stateful: a
-            stateful one goes on from its own states.
+        layer: A recurrent layer of the kit, also a `Bidirectional` or a `StackedRNN`, that is not
+            stateful: a stateful one goes on from its own states. The wrapper has its dtype policy.
         initializer: Initializer of the states.
         regularizer: Regularizer of the states.
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
@@ -40,7 +41,8 @@ class LearnedInitialState(keras.layers.Wrapper):
 
     Weights:
         - `state_0`, `state_1`, ...: `(units,)`, one for each of the layer's states, in their order;
-          of a `Bidirectional`, the forward layer's before the backward one's.
+          of a `Bidirectional`, the forward layer's before the backward one's; of a `StackedRNN`,
+          layer by layer.
 
     Example:
 
@@ -57,7 +59,7 @@ class LearnedInitialState(keras.layers.Wrapper):
         self, layer: Any, initializer: Any = "zeros", regularizer: Any = None, **kwargs: Any
     ) -> None:
         _check(layer)
-        super().__init__(layer, **kwargs)
+        super().__init__(layer, **{"dtype": layer.dtype_policy, **kwargs})
         self.initializer = keras.initializers.get(initializer)
         self.regularizer = keras.regularizers.get(regularizer)
         self.supports_masking = True
@@ -66,7 +68,7 @@ class LearnedInitialState(keras.layers.Wrapper):
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         if not self.layer.built:
             self.layer.build(sequences_shape)
-        sizes = tree.flatten([part.state_size for part in directions(self.layer)])
+        sizes = tree.flatten([part.state_size for part in parts_of(self.layer)])
         self.learned_states = [
             self.add_weight(
                 shape=(size,),
@@ -89,7 +91,8 @@ class LearnedInitialState(keras.layers.Wrapper):
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
         watch = current_watch()
-        if initial_state is None and (watch is None or id(self.layer) not in watch.first):
+        watched = watch is not None and id(parts_of(self.layer)[0]) in watch.first
+        if initial_state is None and not watched:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])
         given = {} if initial_state is None else {"initial_state": initial_state}
         return self.layer(sequences, mask=mask, training=training, **given)
@@ -134,9 +137,15 @@ class LearnedInitialState(keras.layers.Wrapper):
         return {**super().get_config(), **config}
 
 
+def parts_of(layer: Any) -> list[Recurrent]:
+    """The recurrent layers, each of one direction, that a layer consists of."""
+    layers = layer.recurrent_layers if isinstance(layer, StackedRNN) else [layer]
+    return [part for one in layers for part in directions(one)]
+
+
 def _check(layer: Any) -> None:
     owner = f"{type(layer).__name__} '{getattr(layer, 'name', '')}'"
-    if not isinstance(layer, Recurrent | Bidirectional):
+    if not isinstance(layer, Recurrent | Bidirectional | StackedRNN):
         raise TypeError(
             "`layer` of LearnedInitialState must be a recurrent layer of keras_rnnkit, but "
             f"{layer!r} came."

@@ -1,5 +1,6 @@
 """Feeding a model one step, or one chunk of steps, at a time."""
 
+import itertools
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from keras_rnnkit.layers._checks import packed
 from keras_rnnkit.layers._fused import backend_kernels
 from keras_rnnkit.layers._loop import Carry, output_size
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._states import state_count
 from keras_rnnkit.layers._watch import watching
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.reset import layers_in
@@ -192,7 +194,7 @@ class _Runner:
         carries = []
         for layer, beginning in zip(self.recurrent, self.beginnings, strict=True):
             dtype = layer._cell_dtype
-            states = tree.flatten(beginning.get_initial_state(batch))
+            states = tree.flatten(beginning(batch))
             states = packed(layer, [ops.cast(state, dtype) for state in states])
             output = ops.zeros((batch, output_size(layer.cell)), dtype=dtype)
             carries.append(Carry(output, states, ()))
@@ -254,7 +256,7 @@ class _Traced(keras.layers.Layer):
 
 
 def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, Any]]:
-    """The recurrent layers of a model, each with the layer that knows its first states.
+    """The recurrent layers of a model, each with what gives its first states.
 
     Raises:
         ValueError: Where a layer cannot go step by step.
@@ -262,9 +264,14 @@ def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, A
     if isinstance(model, Recurrent):
         if model.go_backwards:
             raise ValueError(_whole(model, "it goes backwards through time"))
-        return [(model, model)]
+        return [(model, model.get_initial_state)]
     if isinstance(model, LearnedInitialState):
-        return [(layer, model) for layer, _ in _checked_layers(model.layer, stepwise)]
+        found = [layer for layer, _ in _checked_layers(model.layer, stepwise)]
+        ends = list(itertools.accumulate(map(state_count, found), initial=0))
+        return [
+            (layer, partial(_part, model, slice(*ends[i : i + 2])))
+            for i, layer in enumerate(found)
+        ]
     if isinstance(model, keras.Sequential | StackedRNN):
         return [found for layer in model.layers for found in _checked_layers(layer, stepwise)]
     functional = hasattr(model, "operations")
@@ -288,6 +295,11 @@ def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, A
     if {1, -2} & {*(axis if isinstance(axis, list | tuple) else [axis])}:
         raise ValueError(_whole(model, "its `axis` is that of time"))
     return []
+
+
+def _part(model: LearnedInitialState, which: slice, batch: int) -> list[Any]:
+    """Some of the first states that a wrapper has learned."""
+    return model.get_initial_state(batch)[which]
 
 
 def _whole(layer: Any, why: str) -> str:

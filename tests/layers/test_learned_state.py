@@ -13,7 +13,8 @@ LAYERS = {
     "lstm": lambda **how: kit.LSTM(3, **how),
     "gru": lambda **how: kit.GRU(3, **how),
     "min_gru": lambda **how: kit.MinGRU(3, **how),
-    "stack": lambda **how: kit.RNN([kit.LSTMCell(2), kit.GRUCell(3)], **how),
+    "stacked": lambda **how: kit.StackedRNN([3, 2], cell=["lstm", "gru"], residual=True, **how),
+    "cells": lambda **how: kit.RNN([kit.LSTMCell(2), kit.GRUCell(3)], **how),
     "bidirectional": lambda **how: kit.Bidirectional(kit.LSTM(3, **how)),
     "two kinds": lambda **how: kit.Bidirectional(
         kit.LSTM(3, **how), backward_layer=kit.GRU(3, go_backwards=True, **how)
@@ -48,7 +49,7 @@ def test_it_starts_from_its_states_unless_others_are_given(name, mask):
 
 
 @pytest.mark.parametrize("path", ["auto", "portable"])
-@pytest.mark.parametrize("name", ["lstm", "gru", "min_gru", "bidirectional"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "min_gru", "stacked", "bidirectional"])
 def test_gradients_reach_the_states_on_every_path(name, path):
     def loss(layer, x):
         return keras.ops.sum(layer(x, training=True) ** 2)
@@ -100,6 +101,7 @@ def test_shapes_masks_and_dtypes():
     assert [tuple(s.shape) for s in spec[:3]] == [(None, 5, 3), (None, 3), (None, 3)]
     assert layer.compute_output_shape((2, 5, 4))[0] == (2, 5, 3)
     assert keras.utils.standardize_dtype(layer(X)[0].dtype) == "bfloat16"
+    assert layer.dtype_policy.name == "mixed_bfloat16"
     inputs = keras.layers.Masking()(keras.Input((5, 4)))
     outputs = kit.LearnedInitialState(kit.GRU(3, return_sequences=True))(inputs)
     assert outputs._keras_mask is not None

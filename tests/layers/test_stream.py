@@ -79,6 +79,14 @@ def test_learned_first_states_and_padding_in_front():
     assert_close(np.stack(outputs, axis=1), model(x), atol=1e-6)
 
 
+def test_learned_first_states_of_a_stack():
+    stack = kit.StackedRNN([3, 2], cell=["lstm", "gru"], return_sequences=True, layer_norm=True)
+    model = sequential(kit.LearnedInitialState(stack, keras.initializers.RandomNormal(seed=1)))
+    live = kit.stream(model)
+    outputs = [to_numpy(live.step(X[:, t])) for t in range(5)]
+    assert_close(np.stack(outputs, axis=1), model(X), atol=1e-6)
+
+
 @pytest.mark.parametrize("layer", [kit.MinGRU, kit.MinLSTM])
 def test_minimal_layers(layer):
     model = sequential(LAYERS.Masking(), layer(3, return_sequences=True))
