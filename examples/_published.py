@@ -38,6 +38,7 @@ LANGUAGES = {
     "en": Words(
         (
             "",
+            "training loss",
             "validation loss",
             "its accuracy",
             "test accuracy",
@@ -58,6 +59,7 @@ LANGUAGES = {
     "ko": Words(
         (
             "",
+            "훈련 손실",
             "검증 손실",
             "검증 정확도",
             "테스트 정확도",

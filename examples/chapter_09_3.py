@@ -41,6 +41,19 @@ FASTER = {
 }
 
 
+@keras.saving.register_keras_serializable(package="chapter_09_3")
+class DenseEmbedding(keras.layers.Embedding):
+    """An `Embedding` whose gradient is an array.
+
+    On TensorFlow that of `keras.layers.Embedding` is a list of rows, a word's row as often as the
+    word stands in the batch. The optimizers of Keras 3.15 square these rows one by one instead of
+    their sum, so that RMSprop and Adam move frequent words too far, and validation losses jump.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        return keras.ops.take(self.embeddings * 1.0, keras.ops.cast(inputs, "int32"), axis=0)
+
+
 def layers_of(name: str, stacked: bool = False) -> list[Any]:
     """The recurrent layers of one of the chapter's models."""
     if name == "lstm":
@@ -59,11 +72,13 @@ def layers_of(name: str, stacked: bool = False) -> list[Any]:
 
 def build_model(name: str, seed: int, stacked: bool = False) -> keras.Model:
     """One of the chapter's models, compiled."""
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    embedding = DenseEmbedding if on_tensorflow else keras.layers.Embedding
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
             keras.Input((100,), dtype="int32"),
-            keras.layers.Embedding(500, 16, name="embedding"),
+            embedding(500, 16, name="embedding"),
             *layers_of(name, stacked),
             keras.layers.Dense(1, activation="sigmoid", name="dense"),
         ],
@@ -112,8 +127,8 @@ def training_data(part: kit.data.Split, seed: int) -> dict:
 def version(backend: str) -> str:
     """The version of the backend that is installed, under whichever name."""
     names = (backend, f"{backend}-cpu")
-    installed = {d.name: d.version for d in metadata.distributions() if d.name in names}
-    return next(iter(installed.values()), "unknown")
+    installed = {d.name.replace("_", "-"): d.version for d in metadata.distributions()}
+    return next((installed[name] for name in names if name in installed), "unknown")
 
 
 def environment() -> dict[str, Any]:
