@@ -174,7 +174,11 @@ def _seconds(backend: str, model: str) -> str:
 def _spread(runs: list[dict[str, Any]], figure: str) -> str:
     values, digits = [run[figure] for run in runs], FIGURES[figure]
     text = f"{mean(values):.{digits}f}"
-    return text if len(values) < 2 else f"{text} ± {stdev(values):.{digits}f}"
+    return (
+        text
+        if len(values) < 2
+        else f"{text}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{stdev(values):.{digits}f}"
+    )
 
 
 def _outside(model: str, backend: str, runs: list[dict[str, Any]], words: Words) -> list[str]:
@@ -211,15 +215,15 @@ def pictures() -> list[Path]:
 
 
 def draw() -> None:
-    """The losses of each model by epoch: the first seed, the chapter's dashed beside it."""
+    """The losses of each model by epoch, one run of the first backend, the chapter's beside it."""
     from keras_rnnkit import plots
 
-    found = reports()
+    backend, report = next(iter(reports().items()))
     for model, path in zip(MODELS, pictures(), strict=True):
-        first = {BACKENDS[b]: runs_of(report, model)[:1] for b, report in found.items()}
-        runs = {name: run[0]["history"] for name, run in first.items() if run}
-        published = dict.fromkeys(runs, MODELS[model]["history"])
-        plots.history(runs, published=published, path=path, overwrite=True)
+        run = runs_of(report, model)[0]
+        name = f"{BACKENDS[backend]}, seed {run['seed']}"
+        published = {name: MODELS[model]["history"]}
+        plots.history({name: run["history"]}, published=published, path=path, overwrite=True)
 
 
 def _digest() -> str:
