@@ -42,6 +42,7 @@ def pages() -> list[Path]:
 
 def run(page: Path) -> list[Output]:
     """Runs the page in the current folder; returns the outputs that it shows."""
+    import keras
     from sybil import Sybil
     from sybil.evaluators.python import PythonEvaluator
     from sybil.parsers.markdown import CodeBlockParser
@@ -61,6 +62,7 @@ def run(page: Path) -> list[Output]:
             Output(example.line, start, start + len(shown), shown, tidy(printed.getvalue()))
         )
 
+    keras.utils.clear_session()  # so that the names of layers are counted from one
     parsers = [CodeBlockParser("python", code), CodeBlockParser("text", output)]
     document = Sybil(parsers).parse(page)
     document.namespace["__name__"] = "page"
