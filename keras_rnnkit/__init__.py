@@ -9,6 +9,7 @@ from keras_rnnkit._version import __version__  # noqa: E402
 from keras_rnnkit.cells import (  # noqa: E402
     CoupledLSTMCell,
     ESNCell,
+    GatedCell,
     GRUCell,
     GRUGates,
     GRUTrace,
@@ -68,6 +69,7 @@ __all__ = [
     "GRUCell",
     "GRUGates",
     "GRUTrace",
+    "GatedCell",
     "LSTMCell",
     "LSTMGates",
     "LSTMTrace",

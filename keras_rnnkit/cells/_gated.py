@@ -9,10 +9,63 @@ from keras import ops, tree
 
 
 class GatedCell:
-    """A recurrent cell whose call is `gates` (the equations) and `step` (the state), in a row.
+    """What makes a cell show its gates: a call is `gates` (the equations), then `step` (the state).
 
-    A mixin, to be put before a Keras cell. A subclass gives `gates`, `step`, its states' names,
-    `gates_type`, a NamedTuple of its gates, and `trace_type`, one of gates, states and `mask`.
+    A mixin for cells of your own, put before `keras.layers.Layer` or one of Keras' cells. The kit's
+    layers then record what `gates` returns, in `keras_rnnkit.RNN`, `StackedRNN` and `Zoneout`, with
+    masks, states and streams as for every cell of the kit. The guide "Add a cell" builds one.
+
+    A subclass gives:
+
+    - `gates(inputs, states, training=False)`: the equations of one step, as a `gates_type`.
+    - `step(gates, states)`: `(output, new_states)`, from the gates and the old states alone.
+    - `state_names`: the names of its states, in their order.
+    - `gates_type`: a NamedTuple of its gates, each `(batch, units)`.
+    - `trace_type`: a NamedTuple of the gates, then the states, then `mask`, for a whole sequence.
+    - `units`, `state_size` and `output_size`, as every Keras cell does.
+
+    Args:
+        units: Positive integer, for the Keras cell behind the mixin.
+        *args: For the Keras cell, as are `**kwargs`. Before a plain `keras.layers.Layer`, which
+            takes no units, call `keras.layers.Layer.__init__(self, **kwargs)` instead.
+        **kwargs: For the Keras cell.
+
+    Call arguments:
+        inputs: Tensor `(batch, features)`.
+        states: List of the states, each `(batch, size)`.
+        training: Whether dropout applies.
+
+    Returns:
+        `(output, new_states)`.
+
+    Raises:
+        ValueError: If `units` is not a positive integer or a dropout rate is outside `[0, 1)`.
+
+    Example:
+
+    >>> from typing import Any, NamedTuple
+    >>> import numpy as np
+    >>> import keras
+    >>> import keras_rnnkit as kit
+    >>> class LeakyGates(NamedTuple):
+    ...     candidate: Any
+    >>> class LeakyTrace(NamedTuple):
+    ...     candidate: Any
+    ...     hidden: Any
+    ...     mask: Any
+    >>> class LeakyCell(kit.GatedCell, keras.layers.SimpleRNNCell):
+    ...     state_names, gates_type, trace_type = ("hidden",), LeakyGates, LeakyTrace
+    ...     def gates(self, inputs, states, training=False):
+    ...         z = keras.ops.matmul(inputs, self.kernel) + self.bias
+    ...         z = z + keras.ops.matmul(states[0], self.recurrent_kernel)
+    ...         return LeakyGates(candidate=self.activation(z))
+    ...     def step(self, gates, states):
+    ...         h = 0.9 * states[0] + 0.1 * gates.candidate
+    ...         return h, [h]
+    >>> layer = kit.RNN(LeakyCell(4), return_gates=True)
+    >>> output, trace = layer(np.ones((2, 5, 3), "float32"))
+    >>> tuple(trace.candidate.shape)
+    (2, 5, 4)
     """
 
     # What the Keras cell behind the mixin brings.

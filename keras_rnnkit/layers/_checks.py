@@ -55,9 +55,10 @@ def check_data(layer: Any, sequences: Any) -> None:
 
 def check_features(layer: Any, shape: Any) -> None:
     """Refuse sequences of another width than the weights', which a kernel may not notice."""
-    if not (isinstance(layer.cell, GatedCell) and layer.cell.built):
+    kernel = getattr(layer.cell, "kernel", None)
+    if not (isinstance(layer.cell, GatedCell) and layer.cell.built and kernel is not None):
         return
-    expected = layer.cell.kernel.shape[0]
+    expected = kernel.shape[0]
     if shape[-1] not in (None, expected):
         raise ValueError(
             f"{_name(layer)}: expected sequences with {expected} features, for which its weights "

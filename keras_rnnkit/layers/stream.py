@@ -55,9 +55,9 @@ STEPWISE = (
 
 # Operations of `keras.ops` in a functional model that do the same.
 ELEMENTWISE = {
-    *("Absolute", "Add", "Cast", "Divide", "Exp", "Gelu", "Log", "Maximum", "Minimum"),
-    *("Multiply", "Negative", "Power", "Relu", "Sigmoid", "Silu", "Sqrt", "Square", "Subtract"),
-    *("Tanh", "TrueDivide"),
+    *("Absolute", "Add", "Cast", "Divide", "Equal", "Exp", "Gelu", "Log", "Maximum", "Minimum"),
+    *("Multiply", "Negative", "NotEqual", "Power", "Relu", "Sigmoid", "Silu", "Sqrt", "Square"),
+    *("Subtract", "Tanh", "TrueDivide"),
 }
 
 
@@ -269,8 +269,7 @@ def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, A
         found = [layer for layer, _ in _checked_layers(model.layer, stepwise)]
         ends = list(itertools.accumulate(map(state_count, found), initial=0))
         return [
-            (layer, partial(_part, model, slice(*ends[i : i + 2])))
-            for i, layer in enumerate(found)
+            (layer, partial(_part, model, slice(*ends[i : i + 2]))) for i, layer in enumerate(found)
         ]
     if isinstance(model, keras.Sequential | StackedRNN):
         return [found for layer in model.layers for found in _checked_layers(layer, stepwise)]
@@ -279,7 +278,7 @@ def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, A
         parts = getattr(model, "operations", model.layers)
         return [found for part in parts for found in _checked_layers(part, stepwise)]
     if not isinstance(model, keras.layers.Layer):
-        if type(model).__name__ in ELEMENTWISE:
+        if type(model).__name__ in ELEMENTWISE or _over_features(model):
             return []
         raise ValueError(_whole(model, "it is an operation that may look at several steps"))
     if not isinstance(model, (*STEPWISE, *stepwise)):
@@ -295,6 +294,11 @@ def _checked_layers(model: Any, stepwise: tuple[type, ...]) -> list[tuple[Any, A
     if {1, -2} & {*(axis if isinstance(axis, list | tuple) else [axis])}:
         raise ValueError(_whole(model, "its `axis` is that of time"))
     return []
+
+
+def _over_features(operation: Any) -> bool:
+    """Whether it is the operation by which `Masking` finds steps of nothing."""
+    return type(operation).__name__ == "Any" and operation.axis in (-1, (-1,), [-1])
 
 
 def _part(model: LearnedInitialState, which: slice, batch: int) -> list[Any]:

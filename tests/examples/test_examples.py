@@ -133,7 +133,8 @@ def test_a_word_that_stands_often_in_a_batch_moves_as_far_as_its_gradient_says()
 
     words = np.array([[1, 1, 1, 2], [1, 3, 1, 1]])
     embedding = example.build_model("lstm", 0).layers[0]
-    pool, ones = keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1, trainable=False)
+    pool = keras.layers.GlobalAveragePooling1D()
+    ones = keras.layers.Dense(1, kernel_initializer="ones", trainable=False)
     model = keras.Sequential([keras.Input((4,), dtype="int32"), embedding, pool, ones])
     model.compile(keras.optimizers.RMSprop(0.01, rho=0.5), "mse")
     before = embedding.get_weights()[0]

@@ -1,5 +1,7 @@
 """What is wrong or silent in the recurrent layers of Keras 3.15, and right here."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -45,18 +47,19 @@ class TestStatefulCarries:
         for batch in BATCHES:
             model(batch)
         want = carried(layer, BATCHES)
+        close = partial(assert_close, atol=1e-5 * case.amplifies)
         for got, state in zip(states_of(layer), want, strict=True):
-            assert_close(got, state)
+            close(got, state)
         assert kit.reset_states(model) == 1
         assert all(not state.any() for state in states_of(layer))
         model.predict(X, batch_size=2, verbose=0)
         for got, state in zip(states_of(layer), want, strict=True):
-            assert_close(got, state)
+            close(got, state)
         model.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
         for got, state in zip(states_of(loaded.layers[1]), want, strict=True):
-            assert_close(got, state)
-        assert_close(loaded(X[:2]), model(X[:2]))
+            close(got, state)
+        close(loaded(X[:2]), model(X[:2]))
 
     @pytest.mark.parametrize("case", CASES, ids=by_name)
     def test_in_fit(self, case):
@@ -65,7 +68,7 @@ class TestStatefulCarries:
         model.compile(keras.optimizers.SGD(0.0), "mse")  # the weights stay, the states move
         model.fit(X, np.zeros((6, 1)), batch_size=2, epochs=1, shuffle=False, verbose=0)
         for got, want in zip(states_of(layer), carried(layer, BATCHES), strict=True):
-            assert_close(got, want)
+            assert_close(got, want, atol=1e-5 * case.amplifies)
 
     def test_and_a_partial_batch_is_refused_not_broadcast(self):
         model = stateful_model(kit.LSTM(3, stateful=True))

@@ -87,6 +87,32 @@ def test_learned_first_states_of_a_stack():
     assert_close(np.stack(outputs, axis=1), model(X), atol=1e-6)
 
 
+def test_the_masks_of_a_functional_model():
+    words = keras.Input((None,), dtype="int32")
+    x = LAYERS.Embedding(9, 4, mask_zero=True)(words)
+    masked = keras.Model(words, kit.LSTM(3)(x))
+    tokens = np.array([[0, 0, 3, 4, 0], [1, 0, 2, 0, 5]], "int32")
+    live = kit.stream(masked)
+    for t in range(5):
+        output = live.step(tokens[:, t])
+    assert_close(output, masked(tokens), atol=1e-6)
+
+    inputs = keras.Input((None, 4))
+    model = keras.Model(inputs, kit.GRU(3)(LAYERS.Masking()(inputs)))
+    x = np.where(MASKS["holes"][..., None], X, 0)
+    live = kit.stream(model)
+    live.chunk(x[:, :2])
+    assert_close(live.chunk(x[:, 2:]), model(x), atol=1e-6)
+
+
+def test_an_operation_over_all_steps_is_refused_where_a_mask_makes_it():
+    inputs = keras.Input((None, 4))
+    empty = keras.ops.any(inputs != 0, axis=1)
+    model = keras.Model(inputs, [kit.GRU(3)(inputs), empty])
+    with pytest.raises(ValueError, match="several steps"):
+        kit.stream(model)
+
+
 @pytest.mark.parametrize("layer", [kit.MinGRU, kit.MinLSTM])
 def test_minimal_layers(layer):
     model = sequential(LAYERS.Masking(), layer(3, return_sequences=True))
