@@ -29,6 +29,12 @@ class Page(HTMLParser):
             self.loads.append(address)
         if tag == "img" and not (found.get("alt") or "").strip():
             self.problems.append(f"{address} has no alt text")
+        if tag == "a" and (found.get("href") or "").startswith("/"):
+            self.problems.append(f"the link {found['href']} works at the root of a server only")
+        if tag == "link" and found.get("rel") == "alternate" and "hreflang" in found:
+            self.problems.append(f"the theme looks for a site map below {address}")
+        if re.fullmatch(r"keras_rnnkit\..*?(\w+)\.\1", found.get("id") or ""):
+            self.problems.append(f"{found['id']} shows a module instead of what bears its name")
         if "arithmatex" in (found.get("class") or ""):
             self.problems.append("an equation was not rendered")
 
@@ -37,7 +43,8 @@ def problems_of(path: Path) -> list[str]:
     """What is wrong with a page."""
     page = Page()
     page.feed(path.read_text("utf-8"))
-    problems = list(page.problems)
+    # The page for what is missing may be shown at any depth, so it needs a root.
+    problems = [] if path.name == "404.html" else list(page.problems)
     for address in page.loads:
         parts = urlsplit(address)
         if parts.scheme == "data":

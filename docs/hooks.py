@@ -11,6 +11,10 @@ from markdown.preprocessors import Preprocessor
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
 
+# What the language plugin and the theme make of the other languages of a page.
+ALTERNATE = re.compile(r'<link rel="alternate"[^>]*hreflang[^>]*>\s*')
+FROM_ROOT = re.compile(r'href="/([^"]*)" hreflang')
+
 
 def on_config(config):
     config.markdown_extensions.append(Doctests())
@@ -20,6 +24,17 @@ def on_config(config):
 def on_page_content(content, **_):
     content = BLOCK.sub(lambda match: mathml(match[1], "block"), content)
     return INLINE.sub(lambda match: mathml(match[1], "inline"), content)
+
+
+def on_post_page(output, page, **_):
+    """Mends what the language plugin writes for a site that may stand anywhere.
+
+    The links of the home pages begin at the server's root. And beside every page of another
+    language that the head names, the theme's script looks for a site map, which stands elsewhere.
+    """
+    output = ALTERNATE.sub("", output)
+    root = "../" * page.url.count("/") or "./"
+    return FROM_ROOT.sub(lambda match: f'href="{root}{match[1]}" hreflang', output)
 
 
 def mathml(latex, display):

@@ -2,8 +2,8 @@
 
 from keras_rnnkit.layers._states import BidirectionalStates, merge_states
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
-from keras_rnnkit.layers.explain import Explanation, explain
-from keras_rnnkit.layers.from_keras import from_keras
+from keras_rnnkit.layers.conversion import from_keras
+from keras_rnnkit.layers.explanation import Explanation, explain
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.lstm import LSTM
@@ -13,7 +13,7 @@ from keras_rnnkit.layers.reset import reset_states
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 from keras_rnnkit.layers.stacked import StackedRNN
-from keras_rnnkit.layers.stream import Stream, stream
+from keras_rnnkit.layers.streaming import Stream, stream
 
 __all__ = [
     "GRU",

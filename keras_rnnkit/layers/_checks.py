@@ -24,14 +24,29 @@ def check_options(layer: Any) -> None:
         )
 
 
+def check_rank(layer: Any, shape: Any) -> None:
+    """Refuse anything but `(batch, time, features)`, and say what is likely to be missing."""
+    if len(shape) == 3:
+        return
+    remedy = (
+        "A recurrent layer in front needs `return_sequences=True`; word numbers need an "
+        "`Embedding` in front."
+    )
+    if len(shape) > 3:
+        remedy = (
+            "`keras.layers.Reshape` makes one axis of several features; "
+            "`keras.layers.TimeDistributed` runs the layer over one axis more."
+        )
+    raise ValueError(
+        f"{_name(layer)}: expected sequences of shape (batch, time, features), but "
+        f"{tuple(shape)} came. {remedy}"
+    )
+
+
 def check_sequences(layer: Any, shape: Any) -> None:
     """Refuse sequences without a time axis, without steps, or of unknown length to unroll."""
-    if len(shape) < 3:
-        raise ValueError(
-            f"{_name(layer)}: expected sequences of shape (batch, time, features), but "
-            f"{tuple(shape)} came. Behind another recurrent layer, give that one "
-            "`return_sequences=True`."
-        )
+    if len(shape) < 3 or isinstance(layer.cell, GatedCell):  # other cells may take images
+        check_rank(layer, shape)
     if shape[1] == 0:
         raise ValueError(
             f"{_name(layer)}: sequences need at least one time step, but the shape is "

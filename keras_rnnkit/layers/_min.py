@@ -53,7 +53,6 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
             trainable=kwargs.get("trainable", True),
         )
         super().__init__(cell, return_gates=return_gates, path=path, **kwargs)
-        self.input_spec = keras.layers.InputSpec(ndim=3)
 
     @property
     def units(self) -> int:

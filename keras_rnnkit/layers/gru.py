@@ -158,7 +158,6 @@ class GRU(Recurrent, keras.layers.GRU):
             path=path,
             **kwargs,
         )
-        self.input_spec = keras.layers.InputSpec(ndim=3)
         self.use_cudnn = use_cudnn
         self._keep_cudnn_from_xla()
 

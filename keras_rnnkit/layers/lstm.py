@@ -159,7 +159,6 @@ class LSTM(Recurrent, keras.layers.LSTM):
             path=path,
             **kwargs,
         )
-        self.input_spec = keras.layers.InputSpec(ndim=3)
         self.use_cudnn = use_cudnn
         self._keep_cudnn_from_xla()
 

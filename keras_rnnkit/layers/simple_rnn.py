@@ -140,7 +140,6 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
             path=path,
             **kwargs,
         )
-        self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.cell.seed}

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._checks import check_data, checked_mask
+from keras_rnnkit.layers._checks import check_data, check_rank, checked_mask
 from keras_rnnkit.layers._stack_parts import (
     cell_config,
     cell_layer,
@@ -158,7 +158,7 @@ class StackedRNN(keras.layers.Layer):
         return [layer for part in parts for layer in part if layer is not None]
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        self._check_rank(sequences_shape)
+        check_rank(self, sequences_shape)
         shape = tuple(sequences_shape)
         for norm, layer, projection in self._parts():
             for part in (norm, projection, layer):
@@ -176,7 +176,7 @@ class StackedRNN(keras.layers.Layer):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        self._check_rank(sequences.shape)
+        check_rank(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         first = self._first_states(initial_state)
         x, told = ops.convert_to_tensor(sequences, dtype=self.compute_dtype), _Told({}, {})
@@ -224,7 +224,7 @@ class StackedRNN(keras.layers.Layer):
     reset_states = reset_state
 
     def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
-        self._check_rank(sequences.shape)
+        check_rank(self, sequences.shape)
         first = self._first_states(initial_state)
         shape, told = tuple(sequences.shape), _Told({}, {})
         for layer, start in zip(self.recurrent_layers, first, strict=True):
@@ -355,11 +355,3 @@ class StackedRNN(keras.layers.Layer):
         forward, backward = found
         flipped = tree.map_structure(lambda tensor: ops.flip(tensor, axis=1), backward)
         return BidirectionalTrace(forward, flipped)
-
-    def _check_rank(self, shape: Any) -> None:
-        if len(shape) != 3:
-            raise ValueError(
-                f"StackedRNN '{self.name}': expected sequences of shape (batch, time, features), "
-                f"but {tuple(shape)} came. A recurrent layer in front needs "
-                "`return_sequences=True`; word numbers need an `Embedding` in front."
-            )

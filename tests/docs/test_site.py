@@ -24,6 +24,9 @@ GOOD = '<link rel="canonical" href="https://a.b/"><img src="a%20b.png" alt="A le
         ('<script src="https://cdn.net/x.js"></script>', "comes from elsewhere"),
         ('<link rel="stylesheet" href="//cdn.net/x.css">', "comes from elsewhere"),
         ('<script src="x.js"></script>', "is missing"),
+        ('<a href="/ko/">Korean</a>', "root of a server"),
+        ('<link rel="alternate" href="ko/" hreflang="ko">', "site map"),
+        ('<h2 id="keras_rnnkit.stream.stream">', "shows a module"),
         ('<span class="arithmatex">x</span>', "not rendered"),
     ],
 )

@@ -29,11 +29,16 @@ class Explanation(tuple[PathOfLayer, ...]):
     def __repr__(self) -> str:
         if not self:
             return "no recurrent layers"
-        rows = [PathOfLayer._fields, *self]
+        rows: list[tuple[str, ...]] = [PathOfLayer._fields, *map(_shown, self)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         rows.insert(1, tuple("-" * width for width in widths))
         lines = (" | ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
         return "\n".join(lines)
+
+
+def _shown(row: PathOfLayer) -> PathOfLayer:
+    """The row as the table has it, which says a path once."""
+    return row._replace(prediction="the same") if row.prediction == row.training else row
 
 
 def explain(model: Any) -> Explanation:
@@ -61,7 +66,7 @@ def explain(model: Any) -> Explanation:
     >>> model = keras.Sequential([keras.Input((5, 3)), kit.LSTM(4, activation="relu", name="a")])
     >>> print(kit.explain(model))
     layer | type | training ...
-    a     | LSTM | portable: the kernels know tanh and sigmoid alone | ...
+    a     | LSTM | portable: the kernels know tanh and sigmoid alone | the same ...
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")

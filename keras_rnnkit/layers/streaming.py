@@ -101,12 +101,7 @@ def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
 
 
 class Stream:
-    """Input on its way through a model, and the states in which it left the recurrent layers.
-
-    Attributes:
-        states: A list with the states of each recurrent layer, in the order of the model; `None`
-            before the first input.
-    """
+    """Input on its way through a model, and the states in which it left the recurrent layers."""
 
     def __init__(self, runner: "_Runner") -> None:
         self._runner = runner
@@ -114,7 +109,10 @@ class Stream:
 
     @property
     def states(self) -> Any:
-        """The states of each recurrent layer, or `None` before the first input."""
+        """A list with the states of each recurrent layer, in the order of the model.
+
+        `None` before the first input.
+        """
         return None if self._carries is None else [carry.states for carry in self._carries]
 
     def step(self, inputs: Any) -> Any:
