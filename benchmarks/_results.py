@@ -29,6 +29,16 @@ def cells_file(backend: str, folder: Path = RESULTS) -> Path:
     return folder / f"cells_{backend}.json"
 
 
+def min_rnn_file(backend: str, folder: Path = RESULTS) -> Path:
+    """Where the minimal layers' times over long sequences lie."""
+    return folder / f"min_rnn_{backend}.json"
+
+
+def stack_file(backend: str, folder: Path = RESULTS) -> Path:
+    """Where the times of stacks and chains lie."""
+    return folder / f"stack_{backend}.json"
+
+
 def machine() -> dict[str, Any]:
     """The processor and what of it there is to use."""
     return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "platform": platform.platform()}

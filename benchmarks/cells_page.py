@@ -11,16 +11,19 @@ from statistics import median
 from typing import Any
 
 from _cell_table import CELLS
-from _results import BACKENDS, cells_file, load
+from _results import BACKENDS, cells_file, load, min_rnn_file
 from _tables import NAMES, NOTHING, table
+from min_rnn import FEATURES
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "cells.md"
 
 INTRODUCTION = """\
 # Cells compared
 
-All cells of the kit beside the LSTM. The names of the gates and states are those of a trace;
-$N$ is layer normalisation. Parameters are those of {units} units on {features} features.
+The cells of the kit beside the LSTM; `Zoneout` goes around any of them. The names of the gates and
+states are those of a trace; $N$ is layer normalisation. Parameters are those of {units} units on
+{features} features; `ProjectedLSTMCell` projects to half its units, and an `ESNCell` trains none.
+The papers are listed in [The maths](maths.md#references).
 
 {facts}
 
@@ -31,6 +34,17 @@ Times an LSTM of the kit of the same width, in turns with it: (batch, time, feat
 `GRU`, `SimpleRNN`, `MinLSTM` and `MinGRU` have kernels; the other cells run in the portable loop.
 
 {costs}
+"""
+
+LONG = """\
+## Long sequences
+
+The time of an `LSTM` of the same width by that of the minimal layers, training / prediction, in
+turns: (batch, features) = ({batch}, {features}), medians of {rounds} rounds. On PyTorch an LSTM's
+training slows down over long sequences, as its gradients fade into floats that processors handle
+slowly.
+
+{table}
 """
 
 ADDING = """\
@@ -51,7 +65,7 @@ def page(reports: dict[str, dict[str, Any]]) -> str:
     first = next(iter(reports.values()))
     rows = first["rows"]
     facts = [facts_of(name, row) for name, row in rows.items()]
-    head = ["", "Its own", "Gates", "States", "Parameters", "Paper"]
+    head = ["", "What sets it apart", "Gates", "States", "Parameters", "Paper"]
     costs = [
         [f"`{n}`", *(cost_of(report["rows"].get(n, {})) for report in reports.values())]
         for n in rows
@@ -64,8 +78,34 @@ def page(reports: dict[str, dict[str, Any]]) -> str:
         facts=table(head, facts),
         costs=table(["", *(NAMES[backend] for backend in reports)], costs),
     )
+    minimal = {b: load(min_rnn_file(b)) for b in reports if min_rnn_file(b).exists()}
+    if minimal:
+        text += "\n" + long_sequences(minimal)
     return text + "".join(
         "\n" + adding(backend, report) for backend, report in reports.items() if has_task(report)
+    )
+
+
+def long_sequences(reports: dict[str, dict[str, Any]]) -> str:
+    """The minimal layers' times beside those of an LSTM."""
+    layers = ("MinLSTM", "MinGRU")
+    columns = [(report["cells"], layer) for report in reports.values() for layer in layers]
+    names = [key.removeprefix("train/") for key in columns[0][0] if key.startswith("train/")]
+
+    def ratio(cells: dict[str, Any], layer: str, mode: str, name: str) -> str:
+        return f"{cells[f'{mode}/{name}'][f'LSTM_over_{layer}']['median']:.2f}"
+
+    rows = []
+    for name in names:
+        sizes = dict(part.split("=") for part in name.split("/"))
+        ratios = [
+            " / ".join(ratio(*c, mode, name) for mode in ("train", "predict")) for c in columns
+        ]
+        rows.append([f"{int(sizes['time']):,} steps, {sizes['units']} units", *ratios])
+    head = ["", *(f"{NAMES[backend]}, `{layer}`" for backend in reports for layer in layers)]
+    rounds = len(next(iter(columns[0][0].values()))["rounds_ms"]["LSTM"])
+    return LONG.format(
+        batch=sizes["batch"], features=FEATURES, rounds=rounds, table=table(head, rows)
     )
 
 

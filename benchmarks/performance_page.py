@@ -8,11 +8,12 @@ Every figure of the page comes from the files in `benchmarks/results`.
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import _tables
-from _results import BACKENDS, RESULTS, layers_file, load, streaming_file
+from _results import BACKENDS, RESULTS, layers_file, load, stack_file, streaming_file
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "performance.md"
 INTRODUCTION = """\
@@ -31,14 +32,16 @@ round is kept.
   divided by its batches. Compilation is left out, and so is the making of the data set.
 - A ratio is Keras' time divided by the kit's in the same round: above 1, the kit is faster. The
   tables have the median of the rounds, ± half the distance between the quartiles.
-- Shapes are (batch, time, features, units). Padded rows have a random number of real steps, from
-  1 to all. Dropout has the rate 0.3; it is off in prediction.
+- Shapes are (batch, time, features, units). In "masked post" the sequences are padded at the
+  end, in "masked pre" at the head. Padded rows have a random number of real steps, from 1 to
+  all. Dropout has the rate 0.3; it is off in prediction.
 - The GEMM floor is the time that a step's matrix products alone would take, at the peak rate of
   {gflops:g} GFLOP/s: float32 matrices of {size} x {size}, multiplied by NumPy {numpy} on {cores}
   cores ({cpu}). Training counts three times the forward products, also for the gradient of the
   inputs, which an `Embedding` in front would ask for. Padded and dropped steps count in full.
 - `fit` and `predict` take a moment to begin, mostly on TensorFlow. It counts, for both.
-- A dash, or a row that is not there, was not measured.
+- The device is in the table below; none of the figures is from a GPU yet. A dash, or a row that is
+  not there, was not measured.
 """
 
 STREAMING = """\
@@ -49,11 +52,19 @@ one call of the whole model on all {steps} steps (`predict_on_batch`), which is 
 costs without a stream. Medians; the models are a `StackedRNN` and a `Dense`.
 """
 
+STACKS = """\
+## Stacks
+
+The time of two layers chained by hand by that of the same two in a `StackedRNN`, in turns: batches
+of 64, 100 steps of 16 features. Medians of the rounds.
+"""
+
 COMMANDS = """\
 ```sh
 {commands}
 python benchmarks/roofline.py
 python benchmarks/streaming.py --backend ...
+python benchmarks/stack.py --backend ...
 python benchmarks/performance_page.py
 ```
 """
@@ -64,7 +75,10 @@ had with model and data ready. In brackets the same for the first step, which co
 """
 
 
-def page(reports: list[dict[str, Any]], peak: dict[str, Any], streams: list[dict[str, Any]]) -> str:
+Reports = list[dict[str, Any]]
+
+
+def page(reports: Reports, peak: dict[str, Any], streams: Reports, chains: Reports) -> str:
     """The whole page."""
     introduction = INTRODUCTION.format(**peak, **peak["machine"])
     commands = "\n".join(f"python benchmarks/layers.py {options(report)}" for report in reports)
@@ -73,6 +87,7 @@ def page(reports: list[dict[str, Any]], peak: dict[str, Any], streams: list[dict
         environments(reports),
         COMMANDS.format(commands=commands),
         *(section(report, peak["gflops"]) for report in reports),
+        *([stacks(chains)] if chains else []),
         *([streaming(streams)] if streams else []),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -147,7 +162,7 @@ def section(report: dict[str, Any], gflops: float) -> str:
     return "\n\n".join(f"{text}\n\n{figures}" for text, figures in parts if figures)
 
 
-def streaming(streams: list[dict[str, Any]]) -> str:
+def streaming(streams: Reports) -> str:
     """What a step costs in a stream."""
     head = ["", "", "a step", "a step, ten at a time", "the whole model"]
     rows = [
@@ -159,17 +174,30 @@ def streaming(streams: list[dict[str, Any]]) -> str:
     return STREAMING.format(steps=streams[0]["steps"]) + "\n" + _tables.table(head, rows)
 
 
-def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
-    """The results of all backends that have some, the peak, and those of the streams."""
-    reports = [load(f) for backend in BACKENDS if (f := layers_file(backend, folder)).exists()]
-    reports = [report for report in reports if report["cells"]]
+def stacks(reports: Reports) -> str:
+    """A stack beside the chain."""
+    head = ["", *(_tables.NAMES[report["backend"]] for report in reports)]
+    rows = [
+        [name, *(f"{r['cells'][name]['chain_over_stack']['median']:.2f}" for r in reports)]
+        for name in reports[0]["cells"]
+    ]
+    return STACKS + "\n" + _tables.table(head, rows)
+
+
+def read(folder: Path) -> tuple[Reports, dict[str, Any], Reports, Reports]:
+    """The results of all backends that have some, the peak, and those of streams and stacks."""
+    reports = [report for report in _those(layers_file, folder) if report["cells"]]
     if not reports:
         sys.exit(f"No results in {folder}: run python benchmarks/layers.py --backend ... first.")
     peak = folder / "roofline.json"
     if not peak.exists():
         sys.exit(f"No {peak}: run python benchmarks/roofline.py first.")
-    files = [streaming_file(backend, folder) for backend in BACKENDS]
-    return reports, load(peak), [load(file) for file in files if file.exists()]
+    return reports, load(peak), _those(streaming_file, folder), _those(stack_file, folder)
+
+
+def _those(file_of: Callable[[str, Path], Path], folder: Path) -> Reports:
+    files = [file_of(backend, folder) for backend in BACKENDS]
+    return [load(file) for file in files if file.exists()]
 
 
 def main() -> None:

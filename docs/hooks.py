@@ -15,6 +15,10 @@ BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTA
 ALTERNATE = re.compile(r'<link rel="alternate"[^>]*hreflang[^>]*>\s*')
 FROM_ROOT = re.compile(r'href="/([^"]*)" hreflang')
 
+# The name of a test in a table may break into lines where its words do.
+LONG_NAME = re.compile(r"<code>tests/[^<]*</code>")
+BREAKS = re.compile(r"(?<=\w)(?:/|::|_)(?=\w)")
+
 
 def on_config(config):
     config.markdown_extensions.append(Doctests())
@@ -22,6 +26,7 @@ def on_config(config):
 
 
 def on_page_content(content, **_):
+    content = LONG_NAME.sub(lambda match: BREAKS.sub(r"\g<0><wbr>", match[0]), content)
     content = BLOCK.sub(lambda match: mathml(match[1], "block"), content)
     return INLINE.sub(lambda match: mathml(match[1], "inline"), content)
 

@@ -40,7 +40,7 @@ LANGUAGES = {
             "",
             "training loss",
             "validation loss",
-            "its accuracy",
+            "validation accuracy",
             "test accuracy",
             "best epoch",
             "epochs",
@@ -53,8 +53,9 @@ LANGUAGES = {
         "The chapter's validation loss and accuracy lie within two standard deviations of the "
         "mean over seeds on every backend.",
         {"val_loss": "validation loss", "val_accuracy": "validation accuracy"},
-        "Mean ± standard deviation over seeds, on the IMDB reviews; seconds of the median epoch, "
-        "with {cores} cores ({cpu}); {versions}.",
+        "Mean ± standard deviation over seeds, on the IMDB reviews; three seeds give a deviation "
+        "roughly. Seconds of the median epoch, with {cores} cores ({cpu}), the chapter's on its "
+        "own machine; {versions}.",
     ),
     "ko": Words(
         (
@@ -65,17 +66,19 @@ LANGUAGES = {
             "테스트 정확도",
             "최적 에포크",
             "에포크 수",
-            "에포크당 초",
+            "에포크당 시간(초)",
         ),
         "원문",
         "{name}, 시드 {n}개",
-        "{backend}에서는 원문의 {figure} {chapter}가 시드 {n}개의 평균 {ours}에서 표준편차의 "
+        "{backend}에서는 원문의 {figure} 값({chapter})은 시드 {n}개의 평균 {ours}에서 표준편차의 "
         "{away:.1f}배만큼 떨어져 있습니다.",
         "원문의 검증 손실과 검증 정확도는 모든 백엔드에서 시드 평균의 표준편차 두 배 안에 "
         "들어옵니다.",
         {"val_loss": "검증 손실", "val_accuracy": "검증 정확도"},
-        "시드에 대한 평균 ± 표준편차, 에포크당 초는 중앙값. "
-        "IMDB 리뷰, CPU 코어 {cores}개({cpu}), {versions}.",
+        "IMDB 리뷰로 시드를 바꿔 가며 훈련한 결과의 평균 ± 표준편차입니다. "
+        "시드가 세 개면 표준편차는 어림값입니다. 에포크당 시간은 중앙값이며 "
+        "CPU 코어 {cores}개({cpu})로 쟀고, 원문의 시간은 당시 컴퓨터에서 잰 것입니다. "
+        "버전: {versions}.",
     ),
 }
 

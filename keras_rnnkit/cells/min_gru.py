@@ -32,7 +32,7 @@ class MinGRUTrace(NamedTuple):
 class MinGRUCell(MinCell):
     r"""Minimal gated recurrent unit cell (Feng et al., 2024, "Were RNNs all we needed?").
 
-    One step of `keras_rnnkit.MinGRU`, which runs all steps at once: the gates look at the input
+    One step of `keras_rnnkit.MinGRU`, which computes all gates at once: they look at the input
     alone, so that nothing but a sum weighted by gates goes from step to step.
 
     Equations:

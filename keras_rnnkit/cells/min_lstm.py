@@ -34,7 +34,7 @@ class MinLSTMTrace(NamedTuple):
 class MinLSTMCell(MinCell):
     r"""Minimal long short-term memory cell (Feng et al., 2024, "Were RNNs all we needed?").
 
-    One step of `keras_rnnkit.MinLSTM`, which runs all steps at once: the gates look at the input
+    One step of `keras_rnnkit.MinLSTM`, which computes all gates at once: they look at the input
     alone, so that nothing but a sum weighted by gates goes from step to step. There is one state,
     and no output gate.
 

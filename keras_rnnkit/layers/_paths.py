@@ -75,7 +75,9 @@ def choose(request: Request) -> Choice:
     found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
     if request.path == "fused" or not _keras_has_cudnn(request):
         return found
-    costs = _costs(request)
+    # Keras looks at the rate of recurrent_dropout, whether or not the layer trains.
+    training = request.training or request.recurrent_dropout
+    costs = _costs(request._replace(training=training))
     if not costs:
         return Choice("keras", reason="cuDNN, by Keras' own layer")
     return found._replace(faster=f"on cuDNN, but for {costs}")
@@ -85,7 +87,7 @@ def _scan(request: Request) -> Choice:
     """All gates in one product; a CPU then has no use for fewer, but larger sums."""
     if request.gpu:
         return Choice("parallel scan", "halving", "all steps at once, as no gate sees the state")
-    return Choice("parallel scan", "in order", "all gates at once, then a sum over time")
+    return Choice("parallel scan", "in order", "all gates at once, then the states one by one")
 
 
 def _obstacle(request: Request) -> Choice | None:
@@ -112,10 +114,8 @@ def _obstacle(request: Request) -> Choice | None:
 def _keras_has_cudnn(request: Request) -> bool:
     """Whether Keras' own layer can run on cuDNN. On torch the kit's kernel does that by itself."""
     served = {"jax": ("LSTM",), "tensorflow": ("LSTM", "GRU")}.get(request.backend, ())
-    # Keras looks at the rate of recurrent_dropout, whether or not the layer trains.
-    plain = request.use_bias and not request.recurrent_dropout and not request.weight_dropout
-    allowed = request.gpu and request.keras_layer and request.use_cudnn
-    return allowed and plain and request.cell in served
+    allowed = request.gpu and request.keras_layer and request.use_cudnn and request.use_bias
+    return allowed and request.cell in served
 
 
 def _costs(request: Request) -> str:
@@ -124,6 +124,7 @@ def _costs(request: Request) -> str:
         "the gates": request.record,
         "the mask": request.masked,
         "recurrent_dropout": _drops_state(request),
+        "recurrent_weight_dropout": request.weight_dropout,
         "implementation=1": _drops_per_gate(request) and not request.recurrent_dropout,
     }
     return " and ".join(name for name, asked in costs.items() if asked)
@@ -133,7 +134,8 @@ def _fused_on_torch(request: Request) -> Choice:
     gpu = request.gpu and request.use_cudnn
     library = "cuDNN" if gpu else "oneDNN"
     serves = gpu or (not request.gpu and request.onednn and request.dtype == "float32")
-    costs = _costs(request._replace(masked=False))  # the kit moves masked steps out of the way
+    # The kit moves masked steps out of the way, and drops weights ahead of the call.
+    costs = _costs(request._replace(masked=False, weight_dropout=False))
     if serves and (gpu or request.cell == "LSTM") and request.cell in ("LSTM", "GRU"):
         if not costs:
             return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")

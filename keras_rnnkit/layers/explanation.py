@@ -45,7 +45,7 @@ def explain(model: Any) -> Explanation:
     """Which path each recurrent layer of a model runs on, why, and what would make it faster.
 
     A layer of the kit runs on one of four: `fused`, a kernel for whole sequences with its own
-    backward pass; `parallel scan`, all steps of a minimal cell at once; `keras`, handed to Keras'
+    backward pass; `parallel scan`, all gates of a minimal cell at once; `keras`, handed to Keras'
     own layer, where that finds cuDNN; `portable`, the loop over the cell. Layers of `keras.layers`
     are listed too.
 

@@ -8,11 +8,12 @@ from keras_rnnkit.layers._min import MinRecurrent
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class MinGRU(MinRecurrent):
-    """Minimal gated recurrent unit layer (Feng et al., 2024), all steps at once.
+    """Minimal gated recurrent unit layer (Feng et al., 2024), all gates at once.
 
     The equations and the packing of the weights are in `keras_rnnkit.MinGRUCell`. The gates look
     at the input alone, so the layer runs as a parallel scan over time, in training and prediction:
-    the same numbers as the cell step by step, to rounding, in far fewer rounds.
+    the same numbers as the cell step by step, to rounding. All gates come of one product; the
+    states follow by halving on a GPU, and one by one on a CPU.
 
     Args:
         units: Positive integer, the width of the output and of the state.

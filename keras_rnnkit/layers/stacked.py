@@ -54,8 +54,8 @@ class StackedRNN(keras.layers.Layer):
     Args:
         units: List of positive integers, one for each layer.
         cell: The name of a cell of the kit without its ending (`"lstm"`, `"gru"`, `"simple_rnn"`,
-            `"layer_norm_lstm"`, ...), a cell class, a function `units -> cell`, or a list of these,
-            one for each layer.
+            `"layer_norm_lstm"`, ...), a cell class, a function `units -> cell`, a cell that is
+            made already, or a list of these, one for each layer.
         dropout: Share of each layer's inputs to drop in training, in `[0, 1)`, so also of what goes
             from layer to layer; a list for one share a layer. One mask serves a whole sequence.
         recurrent_dropout: Share of each layer's hidden state to drop in training, likewise.

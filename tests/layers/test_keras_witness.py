@@ -45,8 +45,14 @@ def test_same_numbers_as_keras(case, options, mask):
     assert_close(mine(X, mask=MASKS[mask]), theirs(X, mask=MASKS[mask]))
 
 
-@pytest.mark.parametrize("rates", [(0.3, 0.0), (0.3, 0.3)], ids=str)
-@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+@pytest.mark.parametrize(
+    ("case", "rates"),
+    [
+        *((case, (0.3, 0.3)) for case in NAMESAKES),
+        *((case, (0.3, 0.0)) for case in NAMESAKES if case.name in ("lstm", "gru")),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
 def test_same_training_as_keras(case, rates):
     """From one global seed: the same first weights, dropout masks, gradients and losses."""
     histories = []

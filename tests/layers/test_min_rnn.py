@@ -240,7 +240,7 @@ def choice(layer):
 def test_the_path_is_chosen_and_explained(case, monkeypatch):
     monkeypatch.setattr(_fused, "_on_gpu", lambda layer: False)
     (row,) = kit.explain(case.layer(3))
-    assert row.training == "parallel scan: all gates at once, then a sum over time"
+    assert row.training == "parallel scan: all gates at once, then the states one by one"
     assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "parallel scan"
     assert choice(case.layer(3, activation="relu")) == "parallel scan"
     assert choice(kit.RNN(case.cell(3))) == "parallel scan"

@@ -53,19 +53,22 @@ def check(case, dtype, mask, *, go_backwards, initial, seed=0, batch=3, time=5, 
         assert keras.backend.standardize_dtype(state.dtype) == dtype
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
+# In float64 a difference shows most; float32 is drawn at random below.
+@pytest.mark.parametrize(
+    ("dtype", "mask"),
+    [*(("float64", name) for name in MASKS), ("float32", "holes")],
+)
 @pytest.mark.parametrize(
     ("go_backwards", "initial"),
     [(False, 0), (True, 1)],
     ids=["from zeros", "from states, backwards"],
 )
-@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 @pytest.mark.parametrize("case", ALL, ids=by_name)
 def test_outputs_states_and_gates_are_those_of_the_equations(
     case, mask, go_backwards, initial, dtype
 ):
     with float64_allowed():
-        check(case, dtype, mask, go_backwards=go_backwards, initial=initial)
+        check(case, dtype, MASKS[mask], go_backwards=go_backwards, initial=initial)
 
 
 @pytest.mark.parametrize("case", ALL, ids=by_name)

@@ -341,6 +341,15 @@ def test_the_rule(changes, path, method):
     assert choice.reason
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_what_keeps_a_layer_off_cudnn_is_named(training):
+    plain = PLAIN._replace(backend="jax", gpu=True, training=training)
+    names = {"recurrent_dropout": "recurrent_dropout", "weight_dropout": "recurrent_weight_dropout"}
+    names |= {"masked": "the mask", "record": "the gates"}
+    for option, name in names.items():
+        assert choose(plain._replace(**{option: True})).faster == f"on cuDNN, but for {name}"
+
+
 @pytest.mark.skipif(BACKEND == "torch", reason="the kit's own torch kernel reaches cuDNN")
 @pytest.mark.parametrize("backwards", [False, True])
 def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):

@@ -15,11 +15,9 @@ ROOMS = {
     "cells": set(),
     "kernels": set(),
     "layers": {"cells", "kernels"},
-    "tracing": {"cells", "layers"},
     "plots": set(),
     "data": set(),
     "callbacks": {"plots"},
-    "interop": {"cells", "layers"},
 }
 
 
@@ -53,8 +51,8 @@ def test_only_the_public_face_of_keras_is_used(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_backends_are_imported_in_kernels_and_interop_alone(path):
-    if room_of(path) not in {"kernels", "interop"}:
+def test_backends_are_imported_in_kernels_alone(path):
+    if room_of(path) != "kernels":
         assert not {name for name in imported_names(path) if name.partition(".")[0] in BACKENDS}
 
 
