@@ -19,8 +19,8 @@ class Plan(NamedTuple):
     """What is fixed when a kernel is compiled."""
 
     cell: Any  # one of kernels._cells
-    # "joined": one product of inputs and state in a step; "in step": two products of each gate;
-    # "hoisted": those of the inputs ahead of the loop
+    # "joined": one product of inputs and state in a step; "whole": one of each; "in step": two of
+    # each gate; "hoisted": those of the inputs ahead of the loop
     method: str
     sequences: bool = False  # every output is asked for
     record: bool = False  # every gate and state is asked for
@@ -77,7 +77,7 @@ def forward(
     cell = plan.cell
     blocks = _blocks(plan, args)
     to = to._replace(late=lambda value: _dropped(value, args.drop, 2) @ blocks.recurrent[2])
-    xs, before = (_joined if plan.method == "joined" else _apart)(plan, args, blocks)
+    xs, before = _BEFORE.get(plan.method, _apart)(plan, args, blocks)
     returned = cell.states if plan.record else int(plan.sequences)
     with_gates = save or plan.record
 
@@ -226,6 +226,28 @@ def _joined(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable
         return ops.split(ops.concatenate([x[0], h], axis=-1) @ weight + bias, _pre(cell), axis=-1)
 
     return args.inputs, before
+
+
+def _whole(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[..., Any]]:
+    """A product of a step's inputs and one of its state, each of all gates together."""
+    cell, count = plan.cell, len(plan.cell.products)
+    recurrent = _side_by_side(blocks.recurrent[:count])
+    bias, recurrent_bias = _side_by_side(blocks.input_bias), None
+    if blocks.recurrent_bias[0] is not None:
+        recurrent_bias = _side_by_side(blocks.recurrent_bias[:count])
+
+    def before(x: Any, h: Any) -> Any:
+        of_state = h @ recurrent if recurrent_bias is None else h @ recurrent + recurrent_bias
+        pre: list[Any] = [None] * _pre(cell)
+        for names, values in ((cell.inputs, x[0] @ args.kernel + bias), (cell.products, of_state)):
+            for i, value in zip(names, ops.split(values, len(names), axis=-1), strict=True):
+                pre[i] = value if pre[i] is None else pre[i] + value
+        return pre
+
+    return args.inputs, before
+
+
+_BEFORE = {"joined": _joined, "whole": _whole}
 
 
 def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callable[..., Any]:

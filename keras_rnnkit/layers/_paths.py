@@ -17,7 +17,8 @@ _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 JOINED_UP_TO = 32
 
 # From this width on, inputs are multiplied in the step on JAX: XLA runs a step's products beside
-# each other, and all the projections ahead would be the most that training keeps in memory.
+# each other, and all the projections ahead would be the most that training keeps in memory. The
+# products are those of each gate in training, and of all gates together in prediction.
 IN_STEP_FROM = 256
 
 
@@ -156,7 +157,8 @@ def _fused_by_xla(request: Request) -> Choice:
     if request.units <= JOINED_UP_TO and simple and request.cell != "GRU, reset before":
         return Choice("fused", "joined", f"one product a step{compiled}")
     if request.backend == "jax" and request.units >= IN_STEP_FROM:
-        return Choice("fused", "in step", "inputs beside the state in a step")
+        method = "whole" if simple and not request.training else "in step"
+        return Choice("fused", method, "inputs beside the state in a step")
     return Choice("fused", "hoisted", f"inputs ahead of the loop{compiled}")
 
 

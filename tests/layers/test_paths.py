@@ -258,7 +258,7 @@ def test_a_stack_of_cells_says_what_to_do_instead():
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has one method for each layer")
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-@pytest.mark.parametrize("method", ["joined", "hoisted", "in step"])
+@pytest.mark.parametrize("method", ["joined", "whole", "hoisted", "in step"])
 def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
     chosen = _fused.choose
 
@@ -306,8 +306,9 @@ WIDE = IN_STEP_FROM
 RULE = [
     ({"backend": "jax", "training": True}, "fused", "hoisted"),
     ({"backend": "jax", "training": True, "units": JOINED_UP_TO}, "fused", "joined"),
-    ({"backend": "jax", "units": WIDE}, "fused", "in step"),
-    ({"backend": "jax", "units": WIDE, "record": True}, "fused", "in step"),
+    ({"backend": "jax", "units": WIDE}, "fused", "whole"),
+    ({"backend": "jax", "units": WIDE, "record": True}, "fused", "whole"),
+    ({"backend": "jax", "units": WIDE, "training": True}, "fused", "in step"),
     ({"backend": "tensorflow", "units": 512}, "fused", "hoisted"),
     ({"backend": "torch"}, "fused", "native"),
     ({"backend": "torch", "masked": True}, "fused", "native"),
