@@ -40,9 +40,9 @@ LONG = """\
 ## Long sequences
 
 The time of an `LSTM` of the same width by that of the minimal layers, training / prediction, in
-turns: (batch, features) = ({batch}, {features}), medians of {rounds} rounds. On PyTorch an LSTM's
-training slows down over long sequences, as its gradients fade into floats that processors handle
-slowly.
+turns: (batch, features) = ({batch}, {features}), medians of {rounds} rounds or more. On PyTorch an
+LSTM's training slows down over long sequences, as its gradients fade into subnormal floats, which
+processors handle slowly; [Choose a backend](../how-to/backend.md#what-differs) has a remedy.
 
 {table}
 """
