@@ -115,13 +115,13 @@ def take_turns(
     return batches, times
 
 
-def summarise(batches: int, times: dict[str, list[float]]) -> dict[str, Any]:
-    """Medians, and what the other peers take for each millisecond of the kit's."""
-    others = [peer for peer in times if peer != "kit"]
+def summarise(batches: int, times: dict[str, list[float]], by: str = "kit") -> dict[str, Any]:
+    """Medians, and what the other peers take for each millisecond of one of them, the kit's."""
+    others = [peer for peer in times if peer != by]
     return {
         "batches": batches,
         "median_ms": {peer: round(float(np.median(values)), 4) for peer, values in times.items()},
-        **{f"{peer}_over_kit": spread(np.divide(times[peer], times["kit"])) for peer in others},
+        **{f"{peer}_over_{by}": spread(np.divide(times[peer], times[by])) for peer in others},
         "rounds_ms": {peer: [round(v, 4) for v in values] for peer, values in times.items()},
     }
 

@@ -14,29 +14,9 @@ ROOFLINE = RESULTS / "roofline.json"
 BACKENDS = ("jax", "tensorflow", "torch")
 
 
-def layers_file(backend: str, folder: Path = RESULTS) -> Path:
-    """Where the results of a backend lie."""
-    return folder / f"layers_{backend}.json"
-
-
-def streaming_file(backend: str, folder: Path = RESULTS) -> Path:
-    """Where the results of a backend's streams lie."""
-    return folder / f"streaming_{backend}.json"
-
-
-def cells_file(backend: str, folder: Path = RESULTS) -> Path:
-    """Where the comparison of the cells lies."""
-    return folder / f"cells_{backend}.json"
-
-
-def min_rnn_file(backend: str, folder: Path = RESULTS) -> Path:
-    """Where the minimal layers' times over long sequences lie."""
-    return folder / f"min_rnn_{backend}.json"
-
-
-def stack_file(backend: str, folder: Path = RESULTS) -> Path:
-    """Where the times of stacks and chains lie."""
-    return folder / f"stack_{backend}.json"
+def results_file(script: str, backend: str, folder: Path = RESULTS) -> Path:
+    """Where the results of a script of this folder lie, by its name."""
+    return folder / f"{script}_{backend}.json"
 
 
 def machine() -> dict[str, Any]:

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from _cell_table import CELLS
-from _results import BACKENDS, cells_file, environment, load, save, today
+from _results import BACKENDS, environment, load, results_file, save, today
 
 BATCH, TIME, FEATURES, UNITS = 64, 100, 16, 64
 TASK = {"steps": 100, "units": 64, "batch": 64, "batches": 1500, "learning_rate": 3e-3}
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--adding", type=int, default=0, help="seeds of the task; none")
     arguments = parser.parse_args()
     os.environ["KERAS_BACKEND"] = arguments.backend
-    path = cells_file(arguments.backend)
+    path = results_file("cells", arguments.backend)
     sizes = {"batch": BATCH, "steps": TIME, "features": FEATURES, "units": UNITS, "task": TASK}
     report = load(path) if path.exists() else {**environment(arguments.backend), **sizes}
     rows = report.setdefault("rows", {})

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from _cell_table import CELLS
-from _results import BACKENDS, cells_file, load, min_rnn_file
+from _results import BACKENDS, load, results_file
 from _tables import NAMES, NOTHING, table
 from min_rnn import FEATURES
 
@@ -60,7 +60,7 @@ of 1/6, 0.1667; a cell that is still there has not found the marks yet.
 """
 
 
-def page(reports: dict[str, dict[str, Any]]) -> str:
+def page(reports: dict[str, dict[str, Any]], minimal: dict[str, dict[str, Any]]) -> str:
     """The whole page."""
     first = next(iter(reports.values()))
     rows = first["rows"]
@@ -78,7 +78,6 @@ def page(reports: dict[str, dict[str, Any]]) -> str:
         facts=table(head, facts),
         costs=table(["", *(NAMES[backend] for backend in reports)], costs),
     )
-    minimal = {b: load(min_rnn_file(b)) for b in reports if min_rnn_file(b).exists()}
     if minimal:
         text += "\n" + long_sequences(minimal)
     return text + "".join(
@@ -140,13 +139,18 @@ def cost_of(row: dict[str, Any]) -> str:
     return f"{row['cost']['times_lstm']:.2f}" if "cost" in row else NOTHING
 
 
+def read(script: str) -> dict[str, dict[str, Any]]:
+    """The results that a script has saved, by backend."""
+    files = {backend: results_file(script, backend) for backend in BACKENDS}
+    return {backend: load(file) for backend, file in files.items() if file.exists()}
+
+
 def main() -> None:
     """Writes or checks the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    reports = {b: load(cells_file(b)) for b in BACKENDS if cells_file(b).exists()}
-    text = page(reports)
+    text = page(read("cells"), read("min_rnn"))
     if not arguments.check:
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key
-from _results import BACKENDS, layers_file, load_or_start, save, today
+from _results import BACKENDS, load_or_start, results_file, save, today
 
 
 def some_of(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
@@ -108,7 +108,7 @@ def main() -> None:
     """Measures, prints and saves cell by cell."""
     arguments = parse()
     os.environ["KERAS_BACKEND"] = arguments.backend
-    path = arguments.out or layers_file(arguments.backend)
+    path = arguments.out or results_file("layers", arguments.backend)
     report = load_or_start(path, arguments.backend)
     for *row, wanted in missing(arguments, report["cells"]):
         figures = measure(tuple(row), wanted, arguments)

@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from _results import BACKENDS, load_or_start, min_rnn_file, save, today
+from _results import BACKENDS, load_or_start, results_file, save, today
 
 FEATURES = 16
 PEERS = ("MinLSTM", "MinGRU", "LSTM")
@@ -98,7 +98,7 @@ def main() -> None:
     """Measures, prints and saves row by row."""
     arguments = parse()
     os.environ["KERAS_BACKEND"] = arguments.backend
-    path = arguments.out or min_rnn_file(arguments.backend)
+    path = arguments.out or results_file("min_rnn", arguments.backend)
     report = load_or_start(path, arguments.backend)
     for time, units, mode in product(arguments.times, arguments.units, MODES):
         key = f"{mode}/batch={arguments.batch}/time={time}/units={units}"

@@ -8,12 +8,11 @@ Every figure of the page comes from the files in `benchmarks/results`.
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import _tables
-from _results import BACKENDS, RESULTS, layers_file, load, stack_file, streaming_file
+from _results import BACKENDS, RESULTS, load, results_file
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "performance.md"
 INTRODUCTION = """\
@@ -186,17 +185,17 @@ def stacks(reports: Reports) -> str:
 
 def read(folder: Path) -> tuple[Reports, dict[str, Any], Reports, Reports]:
     """The results of all backends that have some, the peak, and those of streams and stacks."""
-    reports = [report for report in _those(layers_file, folder) if report["cells"]]
+    reports = [report for report in _those("layers", folder) if report["cells"]]
     if not reports:
         sys.exit(f"No results in {folder}: run python benchmarks/layers.py --backend ... first.")
     peak = folder / "roofline.json"
     if not peak.exists():
         sys.exit(f"No {peak}: run python benchmarks/roofline.py first.")
-    return reports, load(peak), _those(streaming_file, folder), _those(stack_file, folder)
+    return reports, load(peak), _those("streaming", folder), _those("stack", folder)
 
 
-def _those(file_of: Callable[[str, Path], Path], folder: Path) -> Reports:
-    files = [file_of(backend, folder) for backend in BACKENDS]
+def _those(script: str, folder: Path) -> Reports:
+    files = [results_file(script, backend, folder) for backend in BACKENDS]
     return [load(file) for file in files if file.exists()]
 
 

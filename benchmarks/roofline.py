@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _grid import MODES, floor_ms
-from _results import BACKENDS, RESULTS, ROOFLINE, layers_file, load, machine, save, today
+from _results import BACKENDS, RESULTS, ROOFLINE, load, machine, results_file, save, today
 
 
 class Distance(NamedTuple):
@@ -95,7 +95,7 @@ def main() -> None:
     size = peak["size"]
     print(f"GEMM peak {peak['gflops']} GFLOP/s, float32, {size} x {size}, {peak['machine']['cpu']}")
     for backend in BACKENDS:
-        path = layers_file(backend, arguments.results)
+        path = results_file("layers", backend, arguments.results)
         if path.exists():
             print_distances(load(path), peak["gflops"])
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from _results import BACKENDS, load_or_start, save, stack_file, today
+from _results import BACKENDS, load_or_start, results_file, save, today
 
 BATCH, TIME, FEATURES = 64, 100, 16
 UNITS = (8, 128)
@@ -23,7 +23,7 @@ def measure(cell: str, units: int, mode: str, repeats: int, seconds: float) -> d
     # These import Keras, which looks at KERAS_BACKEND when it is imported.
     import keras
     import numpy as np
-    from _measure import FEWEST, RUNS, spread, take_turns
+    from _measure import FEWEST, RUNS, summarise, take_turns
 
     import keras_rnnkit as kit
 
@@ -47,12 +47,7 @@ def measure(cell: str, units: int, mode: str, repeats: int, seconds: float) -> d
 
     batches, rounds = take_turns(ways, FEWEST[mode], repeats, seconds)
     keras.utils.clear_session()
-    return {
-        "batches": batches,
-        "median_ms": {peer: round(float(np.median(ms)), 4) for peer, ms in rounds.items()},
-        "chain_over_stack": spread(np.divide(rounds["chain"], rounds["stack"])),
-        "rounds_ms": {peer: [round(one, 4) for one in ms] for peer, ms in rounds.items()},
-    }
+    return summarise(batches, rounds, by="stack")
 
 
 def main() -> None:
@@ -63,7 +58,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6.0, help="of the rounds of a row; 6")
     arguments = parser.parse_args()
     os.environ["KERAS_BACKEND"] = arguments.backend
-    report = load_or_start(stack_file(arguments.backend), arguments.backend)
+    path = results_file("stack", arguments.backend)
+    report = load_or_start(path, arguments.backend)
     rows = [(c, u, m) for c in ("lstm", "gru") for u in UNITS for m in ("train", "predict")]
     for cell, units, mode in rows:
         key = f"{cell.upper()}, {units} units, {mode}"
@@ -71,7 +67,7 @@ def main() -> None:
             continue
         figures = measure(cell, units, mode, arguments.repeats, arguments.seconds)
         report["cells"][key] = {"date": today(), **figures}
-        save(stack_file(arguments.backend), report)
+        save(path, report)
         ratio = figures["chain_over_stack"]
         print(
             f"{key:28} x{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})", flush=True

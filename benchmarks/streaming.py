@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _results import BACKENDS, environment, save, streaming_file, today
+from _results import BACKENDS, environment, results_file, save, today
 
 TIME, FEATURES = 100, 16
 MODELS = {"LSTM, 8 units": [8], "two LSTM layers, 128 units": [128, 128]}
@@ -89,7 +89,7 @@ def main() -> None:
     for name, units in MODELS.items():
         report["cells"][name] = measure(units, arguments.repeats)
         print(name, report["cells"][name]["median_us"], flush=True)
-    save(arguments.out or streaming_file(arguments.backend), report)
+    save(arguments.out or results_file("streaming", arguments.backend), report)
 
 
 if __name__ == "__main__":
