@@ -1,5 +1,7 @@
 """The trace: what it holds, eagerly and symbolically, in fit and under jit."""
 
+from typing import Any, NamedTuple
+
 import keras
 import numpy as np
 import pytest
@@ -185,3 +187,44 @@ def test_bidirectional_of_a_layer_without_gates_is_refused():
 def test_bidirectional_states_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match=r"2 tensor\(s\) for the forward layer, then 2"):
         kit.Bidirectional(kit.LSTM(3))(X, initial_state=[np.zeros((3, 3), "float32")] * 3)
+
+
+class FadingGates(NamedTuple):
+    keep: Any
+
+
+class FadingTrace(NamedTuple):
+    keep: Any
+    mean: Any
+    mask: Any
+
+
+class FadingCell(kit.GatedCell, keras.layers.Layer):
+    """A cell of somebody's own, before a plain layer, with no weight by the name of `kernel`."""
+
+    state_names, gates_type, trace_type = ("mean",), FadingGates, FadingTrace
+    units = state_size = output_size = 4
+
+    def __init__(self):
+        keras.layers.Layer.__init__(self)
+
+    def build(self, input_shape):
+        self.logit = self.add_weight((4,), initializer="ones", name="logit")
+
+    def gates(self, inputs, states, training=False):
+        return FadingGates(ops.sigmoid(self.logit + 0 * inputs))
+
+    def step(self, gates, states):
+        mean = gates.keep * states[0] + (1 - gates.keep)
+        return mean, [mean]
+
+
+def test_a_cell_of_ones_own_shows_its_gates():
+    layer = kit.RNN(FadingCell(), return_gates=True)
+    for _ in range(2):  # not built, and built
+        output, trace = layer(X, mask=MASK)
+    keep = 1 / (1 + np.exp(-1))
+    steps = np.cumsum(MASK, axis=1)[..., None]
+    assert_close(trace.mean, np.broadcast_to(1 - keep**steps, X.shape))
+    assert_close(trace.keep, np.broadcast_to(keep * MASK[..., None], X.shape))
+    assert_close(output, trace.mean[:, -1])
