@@ -13,6 +13,10 @@ RESULTS = Path(__file__).parent / "results"
 ROOFLINE = RESULTS / "roofline.json"
 BACKENDS = ("jax", "tensorflow", "torch")
 
+# What keeps glibc from giving large blocks back to the system as they are freed, only to ask for
+# fresh ones at the next step, which the system fills with zeros page by page.
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
+
 
 def results_file(script: str, backend: str, folder: Path = RESULTS) -> Path:
     """Where the results of a script of this folder lie, by its name."""

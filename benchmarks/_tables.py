@@ -68,6 +68,19 @@ def memory(cells: Cells) -> str:
     return by_shape(cells, text)
 
 
+def kept(figures: dict, before: dict) -> str:
+    """Keras' time by the kit's, and the kit's time in another run by that in this one."""
+
+    def one(mode: str) -> str:
+        now, earlier = _median(figures, mode, "kit"), _median(before, mode, "kit")
+        if now is None:
+            return NOTHING
+        ratio = f"{figures[mode]['keras_over_kit']['median']:.2f}"
+        return f"{ratio} ({earlier / now:.2f})" if earlier is not None else ratio
+
+    return " / ".join(map(one, MODES))
+
+
 def milliseconds(cells: Cells, gflops: float) -> str:
     """The plain rows in milliseconds, and how many floors that is."""
     peers = {p: n for p, n in PEERS.items() if any(_median(c, "train", p) for c in cells.values())}

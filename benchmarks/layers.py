@@ -12,13 +12,14 @@ Every cell of the grid is saved as it finishes, and a run goes on where the last
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key
-from _results import BACKENDS, load_or_start, results_file, save, today
+from _results import BACKENDS, KEPT_MEMORY, load_or_start, results_file, save, today
 
 
 def some_of(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
@@ -52,6 +53,11 @@ def parse() -> argparse.Namespace:
         help="how long the rounds of a cell and mode take together, where steps are short; 8",
     )
     parser.add_argument("--memory", action="store_true", help="peak memory of training too")
+    parser.add_argument(
+        "--keep-memory",
+        action="store_true",
+        help="have glibc keep freed memory; results go to layers_kept_BACKEND.json",
+    )
     parser.add_argument("--again", action="store_true", help="measure cells that are there, too")
     parser.add_argument("--out", type=Path, help="benchmarks/results/layers_BACKEND.json")
     return parser.parse_args()
@@ -104,11 +110,20 @@ def _times(figure: dict[str, Any]) -> str:
     return text
 
 
+def keep_memory() -> None:
+    """Starts this script again where glibc does not keep freed memory yet: it reads it at start."""
+    if any(os.environ.get(name) != value for name, value in KEPT_MEMORY.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | KEPT_MEMORY)
+
+
 def main() -> None:
     """Measures, prints and saves cell by cell."""
     arguments = parse()
+    if arguments.keep_memory:
+        keep_memory()
     os.environ["KERAS_BACKEND"] = arguments.backend
-    path = arguments.out or results_file("layers", arguments.backend)
+    script = "layers_kept" if arguments.keep_memory else "layers"
+    path = arguments.out or results_file(script, arguments.backend)
     report = load_or_start(path, arguments.backend)
     for *row, wanted in missing(arguments, report["cells"]):
         figures = measure(tuple(row), wanted, arguments)

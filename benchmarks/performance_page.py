@@ -9,10 +9,10 @@ Every figure of the page comes from the files in `benchmarks/results`.
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import _tables
-from _results import BACKENDS, RESULTS, load, results_file
+from _results import BACKENDS, KEPT_MEMORY, RESULTS, load, results_file
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "performance.md"
 INTRODUCTION = """\
@@ -27,8 +27,9 @@ round is kept.
 - A model is one recurrent layer (or what the row says) and a `Dense`, on random float sequences,
   with the defaults of `compile`. The kit's and Keras' models have the same weights, and have to
   predict the same before they are timed.
-- They take turns in one process. A time is that of one epoch of `fit`, or of one `predict`,
-  divided by its batches. Compilation is left out, and so is the making of the data set.
+- They take turns in one process. A time is that of the steps of one epoch of `fit`, or of one
+  `predict`, from the start of the first to the results of the last, divided by their number.
+  Compilation is left out, and so is making the data set and taking it down.
 - A ratio is Keras' time divided by the kit's in the same round: above 1, the kit is faster. The
   tables have the median of the rounds, ± half the distance between the quartiles.
 - Shapes are (batch, time, features, units). In "masked post" the sequences are padded at the
@@ -38,7 +39,8 @@ round is kept.
   {gflops:g} GFLOP/s: float32 matrices of {size} x {size}, multiplied by NumPy {numpy} on {cores}
   cores ({cpu}). Training counts three times the forward products, also for the gradient of the
   inputs, which an `Embedding` in front would ask for. Padded and dropped steps count in full.
-- `fit` and `predict` take a moment to begin, mostly on TensorFlow. It counts, for both.
+- Taking the data set down can take as long as all steps together on TensorFlow, for both peers,
+  see [Choose a backend](../how-to/backend.md#what-else-makes-it-faster).
 - The device is in the table below; none of the figures is from a GPU yet. A dash, or a row that is
   not there, was not measured.
 """
@@ -61,11 +63,21 @@ of 64, 100 steps of 16 features. Medians of the rounds.
 COMMANDS = """\
 ```sh
 {commands}
+python benchmarks/layers.py --backend ... --keep-memory --variants plain,masked_post
 python benchmarks/roofline.py
 python benchmarks/streaming.py --backend ...
 python benchmarks/stack.py --backend ...
 python benchmarks/performance_page.py
 ```
+"""
+
+KEPT = """\
+## With freed memory kept
+
+Large blocks that are freed go back to the system with glibc, and the next step gets fresh ones,
+which are filled with zeros page by page. The same with `{variables}` in
+the environment, which keeps them, for both peers: Keras' time by the kit's and, in brackets, the
+kit's time without these variables by its time with them, from two runs. Training / prediction.
 """
 
 MEMORY = """\
@@ -77,8 +89,19 @@ had with model and data ready. In brackets the same for the first step, which co
 Reports = list[dict[str, Any]]
 
 
-def page(reports: Reports, peak: dict[str, Any], streams: Reports, chains: Reports) -> str:
+class Results(NamedTuple):
+    """All that the page is made of."""
+
+    reports: Reports
+    peak: dict[str, Any]
+    kept: Reports
+    streams: Reports
+    chains: Reports
+
+
+def page(results: Results) -> str:
     """The whole page."""
+    reports, peak, kept, streams, chains = results
     introduction = INTRODUCTION.format(**peak, **peak["machine"])
     commands = "\n".join(f"python benchmarks/layers.py {options(report)}" for report in reports)
     parts = [
@@ -86,6 +109,7 @@ def page(reports: Reports, peak: dict[str, Any], streams: Reports, chains: Repor
         environments(reports),
         COMMANDS.format(commands=commands),
         *(section(report, peak["gflops"]) for report in reports),
+        *([keeping(reports, kept)] if kept else []),
         *([stacks(chains)] if chains else []),
         *([streaming(streams)] if streams else []),
     ]
@@ -161,6 +185,25 @@ def section(report: dict[str, Any], gflops: float) -> str:
     return "\n\n".join(f"{text}\n\n{figures}" for text, figures in parts if figures)
 
 
+def keeping(reports: Reports, kept: Reports) -> str:
+    """What keeping freed memory changes, a column for each backend."""
+    plain = {report["backend"]: report["cells"] for report in reports}
+    head = ["", *(_tables.NAMES[report["backend"]] for report in kept)]
+    keys = list(dict.fromkeys(key for report in kept for key in report["cells"]))
+    rows = [
+        [
+            key.replace("/", ", ").replace("_", " "),
+            *(
+                _tables.kept(report["cells"].get(key, {}), plain[report["backend"]].get(key, {}))
+                for report in kept
+            ),
+        ]
+        for key in keys
+    ]
+    variables = " ".join(f"{name}={value}" for name, value in KEPT_MEMORY.items())
+    return KEPT.format(variables=variables) + "\n" + _tables.table(head, rows)
+
+
 def streaming(streams: Reports) -> str:
     """What a step costs in a stream."""
     head = ["", "", "a step", "a step, ten at a time", "the whole model"]
@@ -183,15 +226,16 @@ def stacks(reports: Reports) -> str:
     return STACKS + "\n" + _tables.table(head, rows)
 
 
-def read(folder: Path) -> tuple[Reports, dict[str, Any], Reports, Reports]:
-    """The results of all backends that have some, the peak, and those of streams and stacks."""
+def read(folder: Path) -> Results:
+    """The results of all backends that have some."""
     reports = [report for report in _those("layers", folder) if report["cells"]]
     if not reports:
         sys.exit(f"No results in {folder}: run python benchmarks/layers.py --backend ... first.")
     peak = folder / "roofline.json"
     if not peak.exists():
         sys.exit(f"No {peak}: run python benchmarks/roofline.py first.")
-    return reports, load(peak), _those("streaming", folder), _those("stack", folder)
+    others = (_those(script, folder) for script in ("layers_kept", "streaming", "stack"))
+    return Results(reports, load(peak), *others)
 
 
 def _those(script: str, folder: Path) -> Reports:
@@ -206,7 +250,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
-    text = page(*read(arguments.results))
+    text = page(read(arguments.results))
     if not arguments.check:
         arguments.out.write_text(text, encoding="utf-8")
     elif not arguments.out.exists() or arguments.out.read_text(encoding="utf-8") != text:

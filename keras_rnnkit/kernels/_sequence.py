@@ -20,7 +20,8 @@ class Plan(NamedTuple):
 
     cell: Any  # one of kernels._cells
     # "joined": one product of inputs and state in a step; "whole": one of each; "in step": two of
-    # each gate; "hoisted": those of the inputs ahead of the loop
+    # each gate; "hoisted": those of the inputs ahead of the loop; "split": the same, and one of
+    # each gate on the way back too
     method: str
     sequences: bool = False  # every output is asked for
     record: bool = False  # every gate and state is asked for
@@ -102,8 +103,8 @@ def backward(
     d_steps: Steps,
     to: Functions,
     scan: Scan,
-) -> tuple[Arguments, Any]:
-    """The gradients of the arguments, but for the inputs, and what `input_gradients` takes.
+) -> tuple[Any, Any]:
+    """The gradients of the first states, and what `weight_gradients` and `input_gradients` take.
 
     Args:
         plan: What is fixed.
@@ -137,8 +138,7 @@ def backward(
     xs = (steps.old, steps.gates, steps.extras, d_steps.states, d_steps.gates, args.keep)
     units, count = args.states[0].shape[-1], _pre(cell)
     widths = [units * count] if together else [units] * count
-    d_first, d_pre = scan(step, d_last, xs, widths, reverse=True)
-    return _weight_gradients(plan, args, steps, d_first, d_pre), d_pre
+    return scan(step, d_last, xs, widths, reverse=True)
 
 
 def _together(plan: Plan, args: Arguments) -> bool:
@@ -147,7 +147,45 @@ def _together(plan: Plan, args: Arguments) -> bool:
     Not where blocks are needed by themselves, and are large: they would be cut out and copied.
     """
     same = plan.cell.inputs == plan.cell.products and len(args.inputs) == 1 and not args.drop
-    return same or plan.method == "joined"
+    return plan.method == "joined" or (same and plan.method != "split")
+
+
+def weight_gradients(
+    plan: Plan, args: Arguments, steps: Steps, d_first: Any, d_pre: Any
+) -> Arguments:
+    """The gradients of all weights: one product over all steps for each.
+
+    Args:
+        plan: What is fixed.
+        args: The tensors of the forward run.
+        steps: What it saved.
+        d_first: The gradients of the first states.
+        d_pre: Those of the sums of every step.
+
+    Returns:
+        The gradients in the places of the arguments, those of the first states included, with
+        `None` for the inputs and for what has none.
+    """
+    cell, old = plan.cell, steps.old[0]
+    products = list(enumerate(cell.products))
+    if len(args.inputs) == 1:
+        d_kernel = _over_time(plan, args.inputs[0], d_pre, cell.inputs)
+    else:
+        d_kernel = [_product(x, d_pre[i]) for x, i in zip(args.inputs, cell.inputs, strict=True)]
+    if args.drop:
+        d_recurrent = [_product(_dropped(old, args.drop, k), d_pre[i]) for k, i in products]
+    else:
+        d_recurrent = _over_time(plan, old, d_pre, cell.products)
+    if cell is GRUResetBefore:
+        d_recurrent.append(_product(_dropped(steps.gates[1] * old, args.drop, 2), d_pre[2]))
+    sums = [ops.sum(d, axis=(0, 1)) for d in d_pre]
+    sums = _cut(sums[0], range(_pre(cell)), _pre(cell)) if len(sums) == 1 else sums
+    d_bias = _side_by_side(sums[i] for i in cell.inputs)
+    if cell is GRU:
+        d_bias = ops.stack([d_bias, _side_by_side(sums[i] for _, i in products)])
+    none = [None for _ in args.inputs], [None for _ in args.keep], [None for _ in args.drop]
+    d_kernel, d_recurrent = _side_by_side(d_kernel), _side_by_side(d_recurrent)
+    return Arguments(none[0], d_first, d_kernel, d_recurrent, d_bias, *none[1:])
 
 
 def input_gradients(plan: Plan, args: Arguments, d_pre: Any) -> list[Any]:
@@ -231,6 +269,15 @@ def _joined(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable
 def _whole(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[..., Any]]:
     """A product of a step's inputs and one of its state, each of all gates together."""
     cell, count = plan.cell, len(plan.cell.products)
+    if cell.inputs == cell.products:
+
+        def summed(x: Any, h: Any) -> Any:
+            # One wide sum that is cut afterwards: large enough for XLA to spread over all cores.
+            total = x[0] @ args.kernel + h @ args.recurrent_kernel + args.bias
+            return ops.split(total, count, axis=-1)
+
+        return args.inputs, summed
+
     recurrent = _side_by_side(blocks.recurrent[:count])
     bias, recurrent_bias = _side_by_side(blocks.input_bias), None
     if blocks.recurrent_bias[0] is not None:
@@ -259,39 +306,13 @@ def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callabl
         columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(_pre(cell))]
         weight = ops.transpose(ops.concatenate(columns, axis=1))
         return lambda d_pre, joined: joined @ weight
-    if not args.drop:
+    if not args.drop and plan.method != "split":
         weight = ops.transpose(_side_by_side(recurrent[k] for k, _ in names))
         return lambda d_pre, joined: _side_by_side(d_pre[i] for _, i in names) @ weight
     weights = [ops.transpose(block) for block in recurrent]
     return lambda d_pre, joined: sum(
         _dropped(d_pre[i] @ weights[k], args.drop, k) for k, i in names
     )
-
-
-def _weight_gradients(
-    plan: Plan, args: Arguments, steps: Steps, d_first: Any, d_pre: Any
-) -> Arguments:
-    """The gradients of all weights: one product over all steps for each."""
-    cell, old = plan.cell, steps.old[0]
-    products = list(enumerate(cell.products))
-    if len(args.inputs) == 1:
-        d_kernel = _over_time(plan, args.inputs[0], d_pre, cell.inputs)
-    else:
-        d_kernel = [_product(x, d_pre[i]) for x, i in zip(args.inputs, cell.inputs, strict=True)]
-    if args.drop:
-        d_recurrent = [_product(_dropped(old, args.drop, k), d_pre[i]) for k, i in products]
-    else:
-        d_recurrent = _over_time(plan, old, d_pre, cell.products)
-    if cell is GRUResetBefore:
-        d_recurrent.append(_product(_dropped(steps.gates[1] * old, args.drop, 2), d_pre[2]))
-    sums = [ops.sum(d, axis=(0, 1)) for d in d_pre]
-    sums = _cut(sums[0], range(_pre(cell)), _pre(cell)) if len(sums) == 1 else sums
-    d_bias = _side_by_side(sums[i] for i in cell.inputs)
-    if cell is GRU:
-        d_bias = ops.stack([d_bias, _side_by_side(sums[i] for _, i in products)])
-    none = [None for _ in args.inputs], [None for _ in args.keep], [None for _ in args.drop]
-    d_kernel, d_recurrent = _side_by_side(d_kernel), _side_by_side(d_recurrent)
-    return Arguments(none[0], d_first, d_kernel, d_recurrent, d_bias, *none[1:])
 
 
 def _over_time(plan: Plan, values: Any, d_pre: Any, names: tuple[int, ...]) -> list[Any]:

@@ -18,6 +18,7 @@ from keras_rnnkit.kernels._sequence import (
     forward,
     input_gradients,
     shown,
+    weight_gradients,
 )
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
@@ -46,7 +47,8 @@ def _forward(plan: Plan, args: Arguments) -> tuple[Any, Any]:
 
 def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
     (args, steps), (d_last, d_steps) = saved, gradients
-    found, d_pre = backward(plan, args, steps, d_last, d_steps, _TO, _scan)
+    d_first, d_pre = backward(plan, args, steps, d_last, d_steps, _TO, _scan)
+    found = weight_gradients(plan, args, steps, d_first, d_pre)
     return (found._replace(inputs=input_gradients(plan, args, d_pre)),)
 
 

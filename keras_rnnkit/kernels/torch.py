@@ -20,6 +20,7 @@ from keras_rnnkit.kernels._sequence import (
     forward,
     input_gradients,
     shown,
+    weight_gradients,
 )
 from keras_rnnkit.kernels._torch_gru import check_first_order, gru, needs_gradients, without_traces
 
@@ -145,7 +146,8 @@ class _Differentiable(torch.autograd.Function):
         like, steps, result = ctx.structure
         args, steps = tree.pack_sequence_as((like, steps), list(ctx.saved_tensors))
         d_last, d_steps = tree.pack_sequence_as(result, list(gradients))
-        found, d_pre = backward(ctx.plan, args, steps, d_last, d_steps, _TO, _scan)
+        d_first, d_pre = backward(ctx.plan, args, steps, d_last, d_steps, _TO, _scan)
+        found = weight_gradients(ctx.plan, args, steps, d_first, d_pre)
         if any(ctx.needs_input_grad[3 : 3 + len(args.inputs)]):
             found = found._replace(inputs=input_gradients(ctx.plan, args, d_pre))
         return None, None, None, *tree.flatten(found)

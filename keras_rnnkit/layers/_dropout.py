@@ -39,7 +39,7 @@ def _draw(cell: Any, inputs: Any, states: Any) -> None:
             inputs = ops.zeros((ops.shape(inputs)[0], output_size(part)), dtype=inputs.dtype)
     elif isinstance(cell, Zoneout):
         _draw(cell.cell, inputs, states)
-    elif hasattr(cell, "get_recurrent_dropout_mask"):
+    elif hasattr(cell, "get_recurrent_dropout_mask") and _drops(cell):
         cell.get_dropout_mask(inputs)
         cell.get_recurrent_dropout_mask(states[0] if isinstance(states, list | tuple) else states)
 
@@ -51,6 +51,12 @@ def _forget(cell: Any) -> None:
     elif isinstance(cell, Zoneout):
         cell.forget()
         _forget(cell.cell)
-    elif hasattr(cell, "reset_recurrent_dropout_mask"):
+    elif hasattr(cell, "reset_recurrent_dropout_mask") and _drops(cell):
         cell.reset_dropout_mask()
         cell.reset_recurrent_dropout_mask()
+
+
+def _drops(cell: Any) -> bool:
+    """Whether there are masks at all; a cell of one's own that does not say so is asked."""
+    rates = [getattr(cell, name, True) for name in ("dropout", "recurrent_dropout")]
+    return any(rates) or bool(getattr(cell, "recurrent_weight_dropout", 0))

@@ -106,8 +106,8 @@ def run_fused(
         drop=_recurrent_masks(cell, states, training),
     )
     last, steps = backend_kernels().run(plan, args, training)
-    states = tree.pack_sequence_as(states, tree.flatten(last))
-    every, gates = tree.map_structure(_batch_first, (steps.states, steps.gates))
+    states = list(last)
+    every, gates = ([_batch_first(t) for t in part] for part in (steps.states, steps.gates))
     if not record:
         return Carry(last[0], states, ()), Carry(every[0] if every else None, (), ())
     if mask is not None:

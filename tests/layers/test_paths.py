@@ -258,7 +258,7 @@ def test_a_stack_of_cells_says_what_to_do_instead():
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has one method for each layer")
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-@pytest.mark.parametrize("method", ["joined", "whole", "hoisted", "in step"])
+@pytest.mark.parametrize("method", ["joined", "whole", "hoisted", "split", "in step"])
 def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
     chosen = _fused.choose
 
@@ -309,7 +309,8 @@ RULE = [
     ({"backend": "jax", "units": WIDE}, "fused", "whole"),
     ({"backend": "jax", "units": WIDE, "record": True}, "fused", "whole"),
     ({"backend": "jax", "units": WIDE, "training": True}, "fused", "in step"),
-    ({"backend": "tensorflow", "units": 512}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "units": 512}, "fused", "split"),
+    ({"backend": "tensorflow", "units": 512, "cell": "GRU"}, "fused", "hoisted"),
     ({"backend": "torch"}, "fused", "native"),
     ({"backend": "torch", "masked": True}, "fused", "native"),
     ({"backend": "torch", "record": True}, "fused", "hoisted"),
@@ -327,8 +328,8 @@ RULE = [
     ({"backend": "jax", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
     ({"backend": "jax", "gpu": True, "keras_layer": False}, "fused", "hoisted"),
     ({"backend": "tensorflow", "gpu": True, "cell": "GRU"}, "keras", ""),
-    ({"backend": "tensorflow", "gpu": True, "record": True}, "fused", "hoisted"),
-    ({"backend": "tensorflow", "gpu": True, "masked": True}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "gpu": True, "record": True}, "fused", "split"),
+    ({"backend": "tensorflow", "gpu": True, "masked": True}, "fused", "split"),
     ({"backend": "jax", "gpu": True, "weight_dropout": True}, "fused", "hoisted"),
     ({"backend": "torch", "weight_dropout": True, "training": True}, "fused", "native"),
     ({"path": "portable", "gpu": True}, "portable", ""),
