@@ -10,15 +10,14 @@ import numpy as np
 from _grid import SHAPES
 from _models import build_peers, data
 
-# A `fit` or `predict` on TensorFlow takes some 30 ms to begin; more batches make that small.
-FEWEST = {"train": 2, "predict": 4}
+FEWEST = {"train": 3, "predict": 5}  # batches
 MOST = 1000  # batches, all of them in memory
 
 Data = tuple[np.ndarray, np.ndarray]
 
 
 class Clock(keras.callbacks.Callback):
-    """Times from the start of the first step to the results of the last.
+    """Times the steps after the first, from its results to those of the last.
 
     What `fit` and `predict` do before and after is not counted: making data sets and functions,
     and taking them down, where TensorFlow's pipeline at times waits for its own tuning thread,
@@ -29,39 +28,40 @@ class Clock(keras.callbacks.Callback):
         super().__init__()
         self.last = batches - 1
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.start = time.perf_counter()
-
-    def on_predict_begin(self, logs: Any = None) -> None:
-        self.start = time.perf_counter()
-
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if batch == self.last:
+        if batch in (0, self.last):
             self.loss = float(logs["loss"])  # waits for the step, where that is needed
-            self.seconds = time.perf_counter() - self.start
+            self.mark(batch)
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        if batch == self.last:
+        if batch in (0, self.last):
             keras.ops.convert_to_numpy(logs["outputs"])
-            self.seconds = time.perf_counter() - self.start
+            self.mark(batch)
+
+    def mark(self, batch: int) -> None:
+        now = time.perf_counter()
+        if batch == 0:
+            self.start = now
+        else:
+            self.step_seconds = (now - self.start) / self.last
 
 
 def fit_seconds(model: keras.Model, rows: Data, batch: int) -> float:
-    """The seconds of the steps of one epoch of `fit`."""
+    """The seconds of a step of `fit`."""
     gc.collect()
     clock = Clock(len(rows[0]) // batch)
     model.fit(*rows, batch_size=batch, shuffle=False, verbose=0, callbacks=[clock])
     if not np.isfinite(clock.loss):
         raise FloatingPointError(f"the loss of {model.name} is {clock.loss}")
-    return clock.seconds
+    return clock.step_seconds
 
 
 def predict_seconds(model: keras.Model, rows: Data, batch: int) -> float:
-    """The seconds of the steps of one `predict`."""
+    """The seconds of a step of `predict`."""
     gc.collect()
     clock = Clock(len(rows[0]) // batch)
     model.predict(rows[0], batch_size=batch, verbose=0, callbacks=[clock])
-    return clock.seconds
+    return clock.step_seconds
 
 
 RUNS = {"train": fit_seconds, "predict": predict_seconds}
@@ -113,18 +113,25 @@ def take_turns(
     repeats: int,
     seconds: float,
 ) -> tuple[int, dict[str, list[float]]]:
-    """The number of batches, and each peer's milliseconds a step in every round."""
+    """The number of batches, and each peer's milliseconds a step in every round.
+
+    Args:
+        ways: What makes, for a number of batches, the functions that return seconds a step.
+        fewest: The least number of batches.
+        repeats: The number of rounds.
+        seconds: How long the rounds take together, about.
+    """
     first = ways(2)
     for run in first.values():  # compiles
         run()
-    step = sum(run() for run in first.values()) / 2
+    step = sum(run() for run in first.values())
     batches = int(np.clip(round(seconds / repeats / step), fewest, MOST))
     runs = ways(batches)
     times: dict[str, list[float]] = {peer: [] for peer in runs}
     turns = list(runs.items())
     for _ in range(repeats):
         for peer, run in turns:
-            times[peer].append(run() / batches * 1000)
+            times[peer].append(run() * 1000)
         turns.reverse()  # who comes first has a colder machine
     return batches, times
 

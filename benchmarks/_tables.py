@@ -78,7 +78,7 @@ def kept(figures: dict, before: dict) -> str:
         ratio = f"{figures[mode]['keras_over_kit']['median']:.2f}"
         return f"{ratio} ({earlier / now:.2f})" if earlier is not None else ratio
 
-    return " / ".join(map(one, MODES))
+    return " / ".join(map(one, MODES)) if figures else NOTHING
 
 
 def milliseconds(cells: Cells, gflops: float) -> str:

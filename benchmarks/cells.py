@@ -9,7 +9,6 @@ sum is to be told at the end; always answering one gives a mean squared error of
 
 import argparse
 import os
-import time
 from typing import Any
 
 from _cell_table import CELLS
@@ -47,6 +46,7 @@ def model_of(
 def cost(name: str, repeats: int, batches: int) -> dict[str, Any]:
     """Milliseconds of a training step, in turns with an LSTM."""
     import numpy as np
+    from _measure import fit_seconds
 
     rng = np.random.default_rng(0)
     x = rng.standard_normal((BATCH * batches, TIME, FEATURES), dtype="float32")
@@ -55,10 +55,9 @@ def cost(name: str, repeats: int, batches: int) -> dict[str, Any]:
     rounds: dict[str, list[float]] = {peer: [] for peer in models}
     for i in range(repeats + 1):
         for peer, model in models.items():
-            start = time.perf_counter()
-            model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+            seconds = fit_seconds(model, (x, y), BATCH)
             if i:  # the first compiles
-                rounds[peer].append((time.perf_counter() - start) / batches * 1000)
+                rounds[peer].append(seconds * 1000)
     ratios = np.divide(rounds["it"], rounds["lstm"])
     return {
         "ms": round(float(np.median(rounds["it"])), 2),

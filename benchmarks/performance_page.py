@@ -28,7 +28,7 @@ round is kept.
   with the defaults of `compile`. The kit's and Keras' models have the same weights, and have to
   predict the same before they are timed.
 - They take turns in one process. A time is that of the steps of one epoch of `fit`, or of one
-  `predict`, from the start of the first to the results of the last, divided by their number.
+  `predict`, after the first, from its results to those of the last, divided by their number.
   Compilation is left out, and so is making the data set and taking it down.
 - A ratio is Keras' time divided by the kit's in the same round: above 1, the kit is faster. The
   tables have the median of the rounds, ± half the distance between the quartiles.
@@ -75,9 +75,15 @@ KEPT = """\
 ## With freed memory kept
 
 Large blocks that are freed go back to the system with glibc, and the next step gets fresh ones,
-which are filled with zeros page by page. The same with `{variables}` in
-the environment, which keeps them, for both peers: Keras' time by the kit's and, in brackets, the
-kit's time without these variables by its time with them, from two runs. Training / prediction.
+which are filled with zeros page by page. These variables in the environment keep them in the
+process, for both peers:
+
+```sh
+{variables}
+```
+
+Keras' time by the kit's and, in brackets, the kit's time without them by its time with them, from
+two runs. Training / prediction.
 """
 
 MEMORY = """\
