@@ -19,6 +19,7 @@ Data = tuple[np.ndarray, np.ndarray]
 class Clock(keras.callbacks.Callback):
     """Times the steps after the first, from its results to those of the last.
 
+    With a callback that looks at every step, Keras waits for each, also on JAX.
     What `fit` and `predict` do before and after is not counted: making data sets and functions,
     and taking them down, where TensorFlow's pipeline at times waits for its own tuning thread,
     as long as the steps have taken all together.
@@ -26,11 +27,15 @@ class Clock(keras.callbacks.Callback):
 
     def __init__(self, batches: int) -> None:
         super().__init__()
+        if batches < 2:
+            raise ValueError(
+                f"`batches` must be 2 at least, as the first is not timed, not {batches}."
+            )
         self.last = batches - 1
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if batch in (0, self.last):
-            self.loss = float(logs["loss"])  # waits for the step, where that is needed
+            self.loss = float(logs["loss"])
             self.mark(batch)
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:

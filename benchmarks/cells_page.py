@@ -32,6 +32,9 @@ The papers are listed in [The maths](maths.md#references).
 Times an LSTM of the kit of the same width, in turns with it: (batch, time, features, units) =
 ({batch}, {steps}, {features}, {units}), median of {rounds} rounds, {cores} CPU cores. `LSTM`,
 `GRU`, `SimpleRNN`, `MinLSTM` and `MinGRU` have kernels; the other cells run in the portable loop.
+Times on TensorFlow, here and below, are those of whole calls of `fit` and `predict`, with the
+waits at their ends of which [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)
+tells.
 
 {costs}
 """

@@ -29,7 +29,10 @@ round is kept.
   predict the same before they are timed.
 - They take turns in one process. A time is that of the steps of one epoch of `fit`, or of one
   `predict`, after the first, from its results to those of the last, divided by their number.
-  Compilation is left out, and so is making the data set and taking it down.
+  Each step is waited for. Compilation is left out, and so is making the data set and taking it
+  down. Of an earlier run, with the time of whole calls in them, are PyTorch's rows of dropout,
+  return sequences, both directions and two layers, its pre-padded LSTM of 512 units, and the
+  stacks.
 - A ratio is Keras' time divided by the kit's in the same round: above 1, the kit is faster. The
   tables have the median of the rounds, ± half the distance between the quartiles.
 - Shapes are (batch, time, features, units). In "masked post" the sequences are padded at the
@@ -39,8 +42,8 @@ round is kept.
   {gflops:g} GFLOP/s: float32 matrices of {size} x {size}, multiplied by NumPy {numpy} on {cores}
   cores ({cpu}). Training counts three times the forward products, also for the gradient of the
   inputs, which an `Embedding` in front would ask for. Padded and dropped steps count in full.
-- Taking the data set down can take as long as all steps together on TensorFlow, for both peers,
-  see [Choose a backend](../how-to/backend.md#what-else-makes-it-faster).
+- Taking the data set down can take as long as all steps together on TensorFlow, for both peers
+  (see [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)).
 - The device is in the table below; none of the figures is from a GPU yet. A dash, or a row that is
   not there, was not measured.
 """
@@ -63,7 +66,8 @@ of 64, 100 steps of 16 features. Medians of the rounds.
 COMMANDS = """\
 ```sh
 {commands}
-python benchmarks/layers.py --backend ... --keep-memory --variants plain,masked_post
+python benchmarks/layers.py --backend ... --keep-memory \\
+    --shapes 128,512 --variants plain,masked_post
 python benchmarks/roofline.py
 python benchmarks/streaming.py --backend ...
 python benchmarks/stack.py --backend ...

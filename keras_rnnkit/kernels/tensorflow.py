@@ -51,8 +51,8 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
             every = steps if training else ahead(packed, True)[1]
             d_shown = tree.pack_sequence_as(structure[0], list(d_flat))
             d_first, d_pre = back(packed, every, *d_shown)
-            # Not in what is compiled: TensorFlow's own large products are faster than XLA's, and
-            # it leaves out those that nobody asks for.
+            # Not in what is compiled here: TensorFlow's own large products are faster than XLA's,
+            # and it leaves out those that nobody asks for.
             found = weight_gradients(plan, packed, every, d_first, d_pre)
             d_inputs = input_gradients(plan, packed, d_pre)
             return tree.flatten(found._replace(inputs=d_inputs))

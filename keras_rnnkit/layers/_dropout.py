@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rnnkit.cells import Zoneout
+from keras_rnnkit.cells import GRUCell, LSTMCell, SimpleRNNCell, Zoneout
 from keras_rnnkit.layers._loop import output_size, zoneouts
 
 
@@ -57,6 +57,8 @@ def _forget(cell: Any) -> None:
 
 
 def _drops(cell: Any) -> bool:
-    """Whether there are masks at all; a cell of one's own that does not say so is asked."""
-    rates = [getattr(cell, name, True) for name in ("dropout", "recurrent_dropout")]
-    return any(rates) or bool(getattr(cell, "recurrent_weight_dropout", 0))
+    """Whether there may be masks; cells of others are asked in any case, as they may have own."""
+    if type(cell) not in (GRUCell, LSTMCell, SimpleRNNCell):
+        return True
+    weights = getattr(cell, "recurrent_weight_dropout", 0)
+    return bool(cell.dropout or cell.recurrent_dropout or weights)

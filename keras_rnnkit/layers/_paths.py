@@ -159,9 +159,9 @@ def _fused_by_xla(request: Request) -> Choice:
     if request.backend == "jax" and request.units >= IN_STEP_FROM:
         method = "whole" if simple and not request.training else "in step"
         return Choice("fused", method, "inputs beside the state in a step")
-    # On TensorFlow an LSTM's way back is faster with a product for each gate, a GRU's is not.
-    method = "split" if request.backend == "tensorflow" and request.cell == "LSTM" else "hoisted"
-    return Choice("fused", method, f"inputs ahead of the loop{compiled}")
+    # On TensorFlow and a CPU an LSTM's way back is faster with a product for each gate.
+    split = request.backend == "tensorflow" and request.cell == "LSTM" and not request.gpu
+    return Choice("fused", "split" if split else "hoisted", f"inputs ahead of the loop{compiled}")
 
 
 def _drops_state(request: Request) -> bool:

@@ -301,3 +301,26 @@ def test_another_batch_size_in_a_stateful_layer_is_explained():
     layer(X)
     with pytest.raises(ValueError, match=r"batch of 2 came\. Feed batches of 3"):
         layer(X[:2])
+
+
+class MaskOfItsOwn(kit.GRUCell):
+    """A cell without a rate of dropout that nevertheless draws a mask for each sequence."""
+
+    def __init__(self, units, **options):
+        super().__init__(units, **options)
+        self.said = []
+
+    def get_recurrent_dropout_mask(self, step_input):
+        self.said.append("drawn")
+
+    def reset_recurrent_dropout_mask(self):
+        self.said.append("forgotten")
+
+
+def test_the_masks_of_a_cell_of_ones_own_are_drawn_and_forgotten_in_every_call():
+    cell = MaskOfItsOwn(2)
+    layer = kit.RNN(cell)
+    for _ in range(2):
+        cell.said = []
+        layer(X)
+        assert [cell.said[0], cell.said[1], cell.said[-1]] == ["forgotten", "drawn", "forgotten"]
