@@ -9,6 +9,12 @@ from typing import Any
 
 import torch
 
+from keras_rnnkit.kernels._torch_way_back import (
+    check_first_order,
+    needs_gradients,
+    without_traces,
+)
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
 
@@ -37,23 +43,6 @@ def gru(
     if needs_gradients(*tensors):
         return _GRU.apply(*tensors, keep)
     return _predict(*tensors, keep, sequences)
-
-
-def needs_gradients(*tensors: Any) -> bool:
-    """Whether a way back is needed at all; inside a Function, torch does not say."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-
-
-def check_first_order() -> None:
-    """Refuse to be differentiated twice: the way back of a kernel has none of its own.
-
-    Left alone, torch would leave its share out of the second gradient without a word.
-    """
-    if torch.is_grad_enabled():
-        raise NotImplementedError(
-            "a gradient with `create_graph=True` goes through a recurrent layer on its fused path, "
-            'which cannot be differentiated twice. Make the layer with `path="portable"`.'
-        )
 
 
 _CHUNK = 10  # steps whose inputs are projected together when nothing is kept: they stay in cache
@@ -169,15 +158,6 @@ class _GRU(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             d_x = (d_inputs @ kernel.t()).view(x.shape)
         return d_x, d_h, d_kernel, d_recurrent, d_bias, None
-
-
-def without_traces(gradient: Any) -> Any:
-    """The gradient of a state, with zero for what is about to leave the range of normal floats.
-
-    A gradient that fades on its way through time spends some twenty steps among the subnormal
-    floats, with which a CPU calculates ten times slower, before it is zero anyway.
-    """
-    return torch.nn.functional.hardshrink(gradient, torch.finfo(gradient.dtype).tiny * 2.0**24)
 
 
 def _last_first(weight: Any, at: int) -> Any:

@@ -22,7 +22,13 @@ from keras_rnnkit.kernels._sequence import (
     shown,
     weight_gradients,
 )
-from keras_rnnkit.kernels._torch_gru import check_first_order, gru, needs_gradients, without_traces
+from keras_rnnkit.kernels._torch_gru import gru
+from keras_rnnkit.kernels._torch_lstm import lstm
+from keras_rnnkit.kernels._torch_way_back import (
+    check_first_order,
+    needs_gradients,
+    without_traces,
+)
 
 _TO = Functions(torch.sigmoid, torch.tanh)
 
@@ -31,15 +37,15 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     """The last states, and of the steps what the plan asks for.
 
     Args:
-        plan: What is fixed; its method is "native", "in place" (a GRU without recurrent dropout
-            that records nothing), or one of those that the backends share.
+        plan: What is fixed; its method is "native", "in place" (an LSTM without masks for each
+            gate, or a GRU without recurrent dropout that records nothing), or one of those that
+            the backends share.
         args: The tensors, time first.
         training: Not needed here: what the way back takes is kept where a gradient is asked for.
     """
-    if plan.method not in ("native", "in place"):
-        return _shared(plan, args)
-    outputs, last = (_native if plan.method == "native" else _in_place)(plan, args)
-    return last, Steps([outputs][: int(plan.sequences)], [], [])
+    if plan.method == "in place":
+        return (_lstm if plan.cell is LSTM else _gru)(plan, args)
+    return _native(plan, args) if plan.method == "native" else _shared(plan, args)
 
 
 def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
@@ -52,7 +58,7 @@ def has_onednn() -> bool:
     return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
 
 
-def _native(plan: Plan, args: Arguments) -> tuple[Any, Any]:
+def _native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     """PyTorch's LSTM (oneDNN's on a CPU, cuDNN's on a GPU) and GRU.
 
     They know no masks, so kept steps move to the front, in their order; behind them an additional
@@ -83,7 +89,7 @@ def _native(plan: Plan, args: Arguments) -> tuple[Any, Any]:
         wanted = index if plan.sequences else index[-1:]
         outputs = outputs.gather(0, wanted.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
         outputs = torch.where(wanted < 0, before, outputs)
-    return outputs, [outputs[-1], *last[1:]]
+    return [outputs[-1], *last[1:]], Steps([outputs][: int(plan.sequences)])
 
 
 def _to_front(keep: Any) -> tuple[Any, Any, Any]:
@@ -112,11 +118,21 @@ def _reset_first(weight: Any) -> Any:
     return torch.cat([reset, update, candidate], dim=-1)
 
 
-def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Any]:
+def _gru(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     keep = args.keep[0] if args.keep else None
     weights = (args.kernel, args.recurrent_kernel, args.bias)
     outputs, last = gru(args.inputs[0], args.states[0], *weights, keep, plan.sequences)
-    return outputs, [last]
+    return [last], Steps([outputs][: int(plan.sequences)])
+
+
+def _lstm(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
+    keep = args.keep[0] if args.keep else None
+    drop = args.drop[0] if args.drop else None  # the same for each gate
+    weights = (args.kernel, args.recurrent_kernel, args.bias)
+    h, c, gates, *last = lstm(args.inputs[0], *args.states, *weights, keep, drop)
+    if plan.record:
+        return last, Steps([h, c], list(gates.chunk(4, dim=-1)))
+    return last, Steps([h][: int(plan.sequences)])
 
 
 def _shared(plan: Plan, args: Arguments) -> tuple[Any, Steps]:

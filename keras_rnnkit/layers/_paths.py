@@ -41,7 +41,7 @@ class Request(NamedTuple):
     masked: bool = False
     record: bool = False  # gates are asked for
     training: bool = False
-    dropout_per_gate: bool = False
+    dropout_per_gate: bool = False  # a mask for each gate
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
 
@@ -134,18 +134,19 @@ def _costs(request: Request) -> str:
 def _fused_on_torch(request: Request) -> Choice:
     gpu = request.gpu and request.use_cudnn
     library = "cuDNN" if gpu else "oneDNN"
-    serves = gpu or (not request.gpu and request.onednn and request.dtype == "float32")
+    on_cpu = request.cell == "LSTM" and request.onednn and request.dtype == "float32"
+    serves = request.cell in ("LSTM", "GRU") and (gpu or (on_cpu and not request.gpu))
     # The kit moves masked steps out of the way, and drops weights ahead of the call.
     costs = _costs(request._replace(masked=False, weight_dropout=False))
-    if serves and (gpu or request.cell == "LSTM") and request.cell in ("LSTM", "GRU"):
-        if not costs:
-            return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
-        return Choice("fused", "hoisted", _LOOP, f"on {library}, but for {costs}")
-    if request.cell == "GRU":
-        if not costs:
-            return Choice("fused", "in place", f"{_LOOP}, in place")
-        return Choice("fused", "hoisted", _LOOP, f"in place, but for {costs}")
-    return Choice("fused", "hoisted", _LOOP)
+    if serves and not costs:
+        return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
+    faster = f"on {library}, but for {costs}" if serves else ""
+    masks_alike = request.cell == "LSTM" and not _drops_per_gate(request)
+    if masks_alike or (request.cell == "GRU" and not costs):
+        return Choice("fused", "in place", f"{_LOOP}, in place", faster)
+    if request.cell == "GRU" and not serves:
+        faster = f"in place, but for {costs}"
+    return Choice("fused", "hoisted", _LOOP, faster)
 
 
 _LOOP = "a loop with its own backward pass"
