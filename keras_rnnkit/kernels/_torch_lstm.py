@@ -2,9 +2,10 @@
 
 It serves with gates on request, with recurrent dropout, in every dtype, and on any processor.
 
-The letters are those of the cell's equations: gates `i`, `f`, `g`, `o` side by side, states `h`
-and `c`. A masked step has its input gate shut and its forget gate open, so that `c` stays by
-itself and no gradient flows; only `h` has to be carried past it.
+The letters are those of the cell's equations: gates `i`, `f`, `g`, `o`, states `h` and `c`. Every
+gate lies in one piece, and a step multiplies with the weights of all four in one call. A masked
+step has its input gate shut and its forget gate open, so that `c` stays by itself and no gradient
+flows; only `h` has to be carried past it.
 """
 
 from typing import Any, NamedTuple
@@ -18,15 +19,36 @@ _tanh_backward = torch.ops.aten.tanh_backward
 
 
 class Steps(NamedTuple):
-    """What every step leaves, `(time, batch, ...)`."""
+    """What every step leaves."""
 
-    h: Any
-    c: Any
-    gates: Any  # (time, batch, 4 * units)
+    h: Any  # (time, batch, units)
+    c: Any  # (time, batch, units)
+    gates: Any  # (4, time, batch, units)
 
 
 def lstm(
-    x: Any,
+    inputs: Any, states: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any, drop: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """`h`, `c` and the gates of every step, and the last `h` and `c`.
+
+    Args:
+        inputs: A list of `(time, batch, features)`, one tensor, or one for each gate.
+        states: `h` and `c`, each `(batch, units)`.
+        kernel: `(features, 4 * units)`.
+        recurrent_kernel: `(units, 4 * units)`.
+        bias: `(4 * units,)`.
+        keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
+        drop: `(4, batch, units)`, by which `h` is multiplied ahead of the products, or `None`.
+    """
+    return _LSTM.apply(*states, kernel, recurrent_kernel, bias, keep, drop, *inputs)
+
+
+def _by_gate(weight: Any) -> Any:
+    """A weight `(rows, 4 * units)` as a view `(4, rows, units)`."""
+    return weight.unflatten(-1, (4, -1)).transpose(0, 1)
+
+
+def _forward(
     h: Any,
     c: Any,
     kernel: Any,
@@ -34,133 +56,128 @@ def lstm(
     bias: Any,
     keep: Any,
     drop: Any,
-) -> tuple[Any, Any, Any, Any, Any]:
-    """The states of every step, all gates side by side, and the last two states.
-
-    Args:
-        x: `(time, batch, features)`.
-        h: `(batch, units)`.
-        c: `(batch, units)`.
-        kernel: `(features, 4 * units)`.
-        recurrent_kernel: `(units, 4 * units)`.
-        bias: `(4 * units,)`.
-        keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
-        drop: `(batch, units)`, by which `h` is multiplied ahead of its product, or `None`.
-    """
-    return _LSTM.apply(x, h, c, kernel, recurrent_kernel, bias, keep, drop)
-
-
-def _forward(
-    x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any, drop: Any
+    *inputs: Any,
 ) -> Steps:
-    (time, batch), u = x.shape[:2], h.shape[1]
-    rows = torch.addmm(bias, x.reshape(time * batch, x.shape[2]), kernel)
-    gates = rows.view(time, batch, 4 * u)  # in the loop; here what goes into them
+    (time, batch), u = inputs[0].shape[:2], h.shape[1]
+    rows = [x.reshape(time * batch, x.shape[2]) for x in inputs]
+    every = rows[0].expand(4, -1, -1) if len(rows) == 1 else torch.stack(rows)
+    sums = torch.baddbmm(bias.view(4, 1, u), every, _by_gate(kernel))
+    gates = sums.view(4, time, batch, u)  # in the loop; here what goes into them
+    if keep is not None:
+        gates[0].masked_fill_(~keep, -torch.inf)
+        gates[1].masked_fill_(~keep, torch.inf)
     steps = Steps(gates.new_empty(time, batch, u), gates.new_empty(time, batch, u), gates)
-    carried = [None] * time if keep is None else (~keep).unbind(0)
-    for pre, i_f, i, f, g, o, new_h, new_c, skip in zip(
-        gates.unbind(0),
-        gates[..., : 2 * u].unbind(0),
-        *(gate.unbind(0) for gate in gates.split(u, dim=-1)),
+    recurrent = _by_gate(recurrent_kernel)
+    for pre, i_f, i, f, g, o, new_h, new_c, real in zip(
+        gates.unbind(1),
+        gates[:2].unbind(1),
+        *(gate.unbind(0) for gate in gates),
         steps.h.unbind(0),
         steps.c.unbind(0),
-        carried,
+        [None] * time if keep is None else keep.unbind(0),
         strict=True,
     ):
-        pre.addmm_(h if drop is None else h * drop, recurrent_kernel)
-        if skip is not None:
-            i.masked_fill_(skip, -torch.inf)
-            f.masked_fill_(skip, torch.inf)
+        pre.baddbmm_(h.expand(4, -1, -1) if drop is None else h * drop, recurrent)
         i_f.sigmoid_()
         g.tanh_()
         o.sigmoid_()
         c = torch.mul(f, c, out=new_c).addcmul_(i, g)
         torch.tanh(c, out=new_h).mul_(o)
-        h = new_h if skip is None else torch.where(skip, h, new_h, out=new_h)
+        h = new_h if real is None else torch.where(real, new_h, h, out=new_h)
     return steps
 
 
 class _LSTM(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Any:
-        *tensors, keep, drop = arguments
         steps = _forward(*arguments)
-        ctx.save_for_backward(*steps, *tensors[:5], keep, drop)
+        ctx.save_for_backward(*steps, *arguments)
         ctx.set_materialize_grads(False)
         return *steps, steps.h[-1].clone(), steps.c[-1].clone()
 
     @staticmethod
-    def backward(ctx: Any, d_every_h: Any, d_every_c: Any, d_gates: Any, d_h: Any, d_c: Any) -> Any:
+    def backward(ctx: Any, d_every_h: Any, d_every_c: Any, d_gates: Any, *d_last: Any) -> Any:
         check_first_order()
-        *steps, x, h, c, kernel, recurrent_kernel, keep, drop = ctx.saved_tensors
-        steps = Steps(*steps)
-        time, batch, u = steps.h.shape
-        old = Steps(torch.cat([h[None], steps.h[:-1]]), torch.cat([c[None], steps.c[:-1]]), None)
-        d, through = _derivatives(steps, old.c, keep)
-        own = None if d_gates is None else _from_gates(steps.gates, d_gates)
-        turned = recurrent_kernel.t().contiguous()  # a product with a view takes twice as long
-        d_h = torch.zeros_like(h) if d_h is None else d_h.clone()
-        d_c = torch.zeros_like(c) if d_c is None else d_c.clone()
-        d_pre, f = d.view(time, batch, 4 * u), steps.gates[..., u : 2 * u]
-        for t in reversed(range(time)):
+        h, c, gates, first_h, first_c, kernel, recurrent_kernel, _, keep, drop, *inputs = (
+            ctx.saved_tensors
+        )
+        d, through = _derivatives(Steps(h, c, gates), first_c, keep)
+        own = None if d_gates is None else _from_gates(gates, d_gates)
+        turned = _by_gate(recurrent_kernel).transpose(1, 2).contiguous()
+        d_h, d_c = (
+            torch.zeros_like(first_h) if d_state is None else d_state.clone() for d_state in d_last
+        )
+        for t in reversed(range(h.shape[0])):
             if d_every_h is not None:
                 d_h.add_(d_every_h[t])
             if d_every_c is not None:
                 d_c.add_(d_every_c[t])
             d_c.addcmul_(d_h, through[t])
-            d[t, :, :3].mul_(d_c[:, None])
-            d[t, :, 3].mul_(d_h)
+            d[:3, t].mul_(d_c)
+            d[3, t].mul_(d_h)
             if own is not None:
-                d_pre[t].add_(own[t])
-            d_h = _before(d_h, d_pre[t], turned, drop, None if keep is None else keep[t])
-            d_c.mul_(f[t])
+                d[:, t].add_(own[:, t])
+            d_old = torch.bmm(d[:, t], turned)
+            d_old = (d_old if drop is None else d_old.mul_(drop)).sum(0)
+            d_h = d_old if keep is None else torch.where(keep[t], d_old, d_h)
+            d_c.mul_(gates[1, t])
             if t % 4 == 0:
                 d_h, d_c = without_traces(d_h), without_traces(d_c)
 
-        rows = d.view(time * batch, 4 * u)
-        d_kernel = x.reshape(time * batch, x.shape[2]).t() @ rows
-        multiplied = old.h if drop is None else old.h * drop
-        d_recurrent = multiplied.view(time * batch, u).t() @ rows
-        d_x = None
-        if ctx.needs_input_grad[0]:
-            d_x = (rows @ kernel.t()).view(x.shape)
-        return d_x, d_h, d_c, d_kernel, d_recurrent, rows.sum(0), None, None
+        d_pre = d.flatten(1, 2)
+        old_h = torch.cat([first_h[None], h[:-1]])
+        old_h = [old_h] * 4 if drop is None else [old_h * mask for mask in drop]
+        d_kernel = _weight_gradient(inputs if len(inputs) > 1 else inputs * 4, d_pre)
+        d_recurrent = _weight_gradient(old_h, d_pre)
+        d_inputs = [None] * len(inputs)
+        if any(ctx.needs_input_grad[-len(inputs) :]):
+            d_inputs = _input_gradients(inputs, d_pre, _by_gate(kernel).transpose(1, 2))
+        d_bias = d_pre.sum(1).flatten()
+        return d_h, d_c, d_kernel, d_recurrent, d_bias, None, None, *d_inputs
 
 
-def _derivatives(steps: Steps, old_c: Any, keep: Any) -> tuple[Any, Any]:
+def _derivatives(steps: Steps, first_c: Any, keep: Any) -> tuple[Any, Any]:
     """Those of all steps at once, by which the loop multiplies the gradients of the states.
 
     Returns:
-        `(time, batch, 4, units)`, from the sums in front of the gates to `c`, and for the last
-        one to `h`; and `(time, batch, units)`, from `c` to `h`.
+        In the shape of the gates, the derivatives by the sums in front of them: of `c`, and for
+        the last gate of `h`; and those of `h` by `c`, `(time, batch, units)`.
     """
-    time, batch, u = steps.h.shape
-    i, f, g, o = steps.gates.split(u, dim=-1)
-    d = steps.gates.new_empty(time, batch, 4, u)
-    d_i, d_f, d_g, d_o = d.unbind(2)
+    i, f, g, o = steps.gates
+    d = torch.empty_like(steps.gates)
     t = torch.tanh(steps.c)
-    through = _tanh_backward(o, t)
-    d_o.copy_(_sigmoid_backward(t, o))
-    d_i.copy_(_sigmoid_backward(g, i))
-    d_f.copy_(_sigmoid_backward(old_c, f))
-    d_g.copy_(_tanh_backward(i, g))
+    _sigmoid_backward(g, i, grad_input=d[0])
+    _sigmoid_backward(first_c, f[0], grad_input=d[1, 0])
+    _sigmoid_backward(steps.c[:-1], f[1:], grad_input=d[1, 1:])
+    _tanh_backward(i, g, grad_input=d[2])
+    _sigmoid_backward(t, o, grad_input=d[3])
+    through = _tanh_backward(o, t, grad_input=t)
     if keep is not None:  # where a step is skipped, `h` is none of this step's
         through.mul_(keep)
-        d_o.mul_(keep)
+        d[3].mul_(keep)
     return d, through
 
 
 def _from_gates(gates: Any, d_gates: Any) -> Any:
     """What the gradients of the gates themselves add to those of the sums in front of them."""
-    added = []
-    for k, (gate, d) in enumerate(zip(gates.chunk(4, -1), d_gates.chunk(4, -1), strict=True)):
-        added.append((_tanh_backward if k == 2 else _sigmoid_backward)(d, gate))
-    return torch.cat(added, dim=-1)
+    own = torch.empty_like(gates)
+    for k, (gate, d_gate) in enumerate(zip(gates, d_gates, strict=True)):
+        (_tanh_backward if k == 2 else _sigmoid_backward)(d_gate, gate, grad_input=own[k])
+    return own
 
 
-def _before(d_h: Any, d_pre: Any, turned: Any, drop: Any, keep: Any) -> Any:
-    """The gradient of the hidden state ahead of a step."""
-    d_old = d_pre @ turned
-    if drop is not None:
-        d_old.mul_(drop)
-    return d_old if keep is None else torch.where(keep, d_old, d_h)
+def _weight_gradient(values: Any, d_pre: Any) -> Any:
+    """The products of each gate's values with its gradients, summed over time and batch."""
+    pairs = zip(values, d_pre, strict=True)
+    return torch.cat([value.reshape(len(d), -1).t() @ d for value, d in pairs], dim=-1)
+
+
+def _input_gradients(inputs: Any, d_pre: Any, turned: Any) -> list[Any]:
+    """Those of each input, or of the one that all gates have."""
+    shape = inputs[0].shape
+    if len(inputs) > 1:
+        return [(d @ weight).view(shape) for d, weight in zip(d_pre, turned, strict=True)]
+    total = d_pre[0] @ turned[0]
+    for d, weight in zip(d_pre[1:], turned[1:], strict=True):
+        total.addmm_(d, weight)
+    return [total.view(shape)]

@@ -37,9 +37,8 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     """The last states, and of the steps what the plan asks for.
 
     Args:
-        plan: What is fixed; its method is "native", "in place" (an LSTM without masks for each
-            gate, or a GRU without recurrent dropout that records nothing), or one of those that
-            the backends share.
+        plan: What is fixed; its method is "native", "in place" (an LSTM, or a GRU without
+            recurrent dropout that records nothing), or one of those that the backends share.
         args: The tensors, time first.
         training: Not needed here: what the way back takes is kept where a gradient is asked for.
     """
@@ -127,11 +126,11 @@ def _gru(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
 
 def _lstm(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     keep = args.keep[0] if args.keep else None
-    drop = args.drop[0] if args.drop else None  # the same for each gate
+    drop = torch.stack(args.drop) if args.drop else None
     weights = (args.kernel, args.recurrent_kernel, args.bias)
-    h, c, gates, *last = lstm(args.inputs[0], *args.states, *weights, keep, drop)
+    h, c, gates, *last = lstm(args.inputs, args.states, *weights, keep, drop)
     if plan.record:
-        return last, Steps([h, c], list(gates.chunk(4, dim=-1)))
+        return last, Steps([h, c], list(gates.unbind(0)))
     return last, Steps([h][: int(plan.sequences)])
 
 

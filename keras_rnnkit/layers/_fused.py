@@ -57,8 +57,7 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         default_activations=all(activations),
         use_bias=cell.use_bias,
         use_cudnn=getattr(layer, "use_cudnn", False) is not False,
-        dropout_per_gate=bool(cell.dropout or cell.recurrent_dropout)
-        and getattr(cell, "implementation", 2) == 1,
+        dropout_per_gate=bool(cell.dropout) and getattr(cell, "implementation", 2) == 1,
         recurrent_dropout=bool(cell.recurrent_dropout),
         weight_dropout=bool(getattr(cell, "recurrent_weight_dropout", 0)),
     )

@@ -141,8 +141,7 @@ def _fused_on_torch(request: Request) -> Choice:
     if serves and not costs:
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
     faster = f"on {library}, but for {costs}" if serves else ""
-    masks_alike = request.cell == "LSTM" and not _drops_per_gate(request)
-    if masks_alike or (request.cell == "GRU" and not costs):
+    if request.cell == "LSTM" or (request.cell == "GRU" and not costs):
         return Choice("fused", "in place", f"{_LOOP}, in place", faster)
     if request.cell == "GRU" and not serves:
         faster = f"in place, but for {costs}"

@@ -316,7 +316,7 @@ RULE = [
     ({"backend": "torch", "record": True}, "fused", "in place"),
     ({"backend": "torch", "recurrent_dropout": True}, "fused", "native"),
     ({"backend": "torch", "recurrent_dropout": True, "training": True}, "fused", "in place"),
-    ({"backend": "torch", "dropout_per_gate": True, "training": True}, "fused", "hoisted"),
+    ({"backend": "torch", "dropout_per_gate": True, "training": True}, "fused", "in place"),
     ({"backend": "torch", "dtype": "float64"}, "fused", "in place"),
     ({"backend": "torch", "onednn": False}, "fused", "in place"),
     ({"backend": "torch", "gpu": True, "use_cudnn": False}, "fused", "in place"),
