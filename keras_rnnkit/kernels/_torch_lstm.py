@@ -124,11 +124,11 @@ class _LSTM(torch.autograd.Function):
             if t % 4 == 0:
                 d_h, d_c = without_traces(d_h), without_traces(d_c)
 
+        del through, own  # ahead of the large products
         d_pre = d.flatten(1, 2)
-        old_h = torch.cat([first_h[None], h[:-1]])
-        old_h = [old_h] * 4 if drop is None else [old_h * mask for mask in drop]
-        d_kernel = _weight_gradient(inputs if len(inputs) > 1 else inputs * 4, d_pre)
-        d_recurrent = _weight_gradient(old_h, d_pre)
+        d_kernel = _weight_gradient(inputs if len(inputs) > 1 else inputs * 4, d)
+        d_recurrent = _weight_gradient(_dropped(first_h[None], drop), d[:, :1])
+        d_recurrent.add_(_weight_gradient(_dropped(h[:-1], drop), d[:, 1:]))
         d_inputs = [None] * len(inputs)
         if any(ctx.needs_input_grad[-len(inputs) :]):
             d_inputs = _input_gradients(inputs, d_pre, _by_gate(kernel).transpose(1, 2))
@@ -166,10 +166,16 @@ def _from_gates(gates: Any, d_gates: Any) -> Any:
     return own
 
 
-def _weight_gradient(values: Any, d_pre: Any) -> Any:
+def _dropped(h: Any, drop: Any) -> Any:
+    """The hidden states as each gate sees them, one by one."""
+    return (h if drop is None else h * drop[k] for k in range(4))
+
+
+def _weight_gradient(values: Any, d: Any) -> Any:
     """The products of each gate's values with its gradients, summed over time and batch."""
-    pairs = zip(values, d_pre, strict=True)
-    return torch.cat([value.reshape(len(d), -1).t() @ d for value, d in pairs], dim=-1)
+    return torch.cat(
+        [v.flatten(0, 1).t() @ e.flatten(0, 1) for v, e in zip(values, d, strict=True)], -1
+    )
 
 
 def _input_gradients(inputs: Any, d_pre: Any, turned: Any) -> list[Any]:
