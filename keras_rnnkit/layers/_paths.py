@@ -21,6 +21,10 @@ JOINED_UP_TO = 32
 # products are those of each gate in training, and of all gates together in prediction.
 IN_STEP_FROM = 256
 
+# Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, whose steps
+# have to be moved out of the mask's way first, and in two thirds of the memory.
+MASKED_IN_PLACE = range(128, 512)
+
 
 class Request(NamedTuple):
     """All that the rule looks at."""
@@ -138,9 +142,10 @@ def _fused_on_torch(request: Request) -> Choice:
     serves = request.cell in ("LSTM", "GRU") and (gpu or (on_cpu and not request.gpu))
     # The kit moves masked steps out of the way, and drops weights ahead of the call.
     costs = _costs(request._replace(masked=False, weight_dropout=False))
-    if serves and not costs:
+    masked = request.masked and request.training and request.units in MASKED_IN_PLACE
+    if serves and not costs and (gpu or not masked):
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
-    faster = f"on {library}, but for {costs}" if serves else ""
+    faster = f"on {library}, but for {costs}" if serves and costs else ""
     if request.cell == "LSTM" or (request.cell == "GRU" and not costs):
         return Choice("fused", "in place", f"{_LOOP}, in place", faster)
     if request.cell == "GRU" and not serves:
