@@ -10,7 +10,7 @@ import numpy as np
 from _grid import SHAPES
 from _models import build_peers, data
 
-FEWEST = {"train": 3, "predict": 5}  # batches
+FEWEST = {"train": 2, "predict": 4}  # batches
 MOST = 1000  # batches, all of them in memory
 
 Data = tuple[np.ndarray, np.ndarray]

@@ -54,14 +54,14 @@ def ratios(cells: Cells, peer: str) -> str:
 
 
 def memory(cells: Cells) -> str:
-    """The peaks of training, the kit's and Keras', and in brackets those of the first step."""
+    """The peaks of a step, the kit's and Keras', and in brackets those of the whole training."""
 
     def text(figures: dict) -> str:
         if "memory" not in figures:
             return ""
         pairs = [
             " / ".join(f"{figures['memory'][peer][when]:.0f}" for peer in ("kit", "keras"))
-            for when in ("later_mib", "first_mib")
+            for when in ("step_mib", "whole_mib")
         ]
         return f"{pairs[0]} ({pairs[1]})"
 

@@ -95,7 +95,7 @@ def describe(figures: dict[str, Any]) -> str:
         if mode in figures:
             parts.append(f"{mode} {_times(figures[mode])}")
     if "memory" in figures:
-        kit, keras = (figures["memory"][peer]["later_mib"] for peer in ("kit", "keras"))
+        kit, keras = (figures["memory"][peer]["step_mib"] for peer in ("kit", "keras"))
         parts.append(f"memory {kit:.0f} MiB, keras {keras:.0f}")
     return " | ".join(parts)
 

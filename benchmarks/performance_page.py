@@ -30,9 +30,7 @@ round is kept.
 - They take turns in one process. A time is that of the steps of one epoch of `fit`, or of one
   `predict`, after the first, from its results to those of the last, divided by their number.
   Each step is waited for. Compilation is left out, and so is making the data set and taking it
-  down. Of an earlier run, with the time of whole calls in them, are PyTorch's rows of dropout,
-  return sequences, both directions and two layers, its pre-padded LSTM of 512 units, and the
-  stacks.
+  down.
 - A ratio is Keras' time divided by the kit's in the same round: above 1, the kit is faster. The
   tables have the median of the rounds, ± half the distance between the quartiles.
 - Shapes are (batch, time, features, units). In "masked post" the sequences are padded at the
@@ -53,14 +51,15 @@ STREAMING = """\
 
 Microseconds for one row: a step fed to `kit.stream(model)`, one by one and ten at a time, beside
 one call of the whole model on all {steps} steps (`predict_on_batch`), which is what each new step
-costs without a stream. Medians; the models are a `StackedRNN` and a `Dense`.
+costs without a stream. Medians; the models are a `StackedRNN` and a `Dense`. {where}
 """
 
 STACKS = """\
 ## Stacks
 
 The time of two layers chained by hand by that of the same two in a `StackedRNN`, in turns: batches
-of 64, 100 steps of 16 features. Medians of the rounds.
+of 64, 100 steps of 16 features. Medians of the rounds, whole calls with what `fit` and `predict`
+do before and after the steps. {where}
 """
 
 COMMANDS = """\
@@ -91,8 +90,9 @@ two runs. Training / prediction.
 """
 
 MEMORY = """\
-Peak memory of training in MiB, kit / Keras, each in a process of its own, above what the process
-had with model and data ready. In brackets the same for the first step, which compiles.
+Peak memory in MiB, kit / Keras, each in a process of its own: that of a training step, above what
+the process keeps between steps. In brackets that of the whole training, above model and data; it
+has the code in it that libraries load or compile once.
 """
 
 
@@ -223,7 +223,8 @@ def streaming(streams: Reports) -> str:
         for report in streams
         for name, cell in report["cells"].items()
     ]
-    return STREAMING.format(steps=streams[0]["steps"]) + "\n" + _tables.table(head, rows)
+    text = STREAMING.format(steps=streams[0]["steps"], where=where(streams))
+    return text + "\n" + _tables.table(head, rows)
 
 
 def stacks(reports: Reports) -> str:
@@ -233,7 +234,15 @@ def stacks(reports: Reports) -> str:
         [name, *(f"{r['cells'][name]['chain_over_stack']['median']:.2f}" for r in reports)]
         for name in reports[0]["cells"]
     ]
-    return STACKS + "\n" + _tables.table(head, rows)
+    return STACKS.format(where=where(reports)) + "\n" + _tables.table(head, rows)
+
+
+def where(reports: Reports) -> str:
+    """The machines that some reports come from."""
+    machines = dict.fromkeys(
+        f"{report['machine']['cpu']}, {report['machine']['cores']} cores" for report in reports
+    )
+    return f"Measured on {' and '.join(machines)}."
 
 
 def read(folder: Path) -> Results:
