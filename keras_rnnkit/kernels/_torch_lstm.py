@@ -8,11 +8,16 @@ step has its input gate shut and its forget gate open, so that `c` stays by itse
 flows; only `h` has to be carried past it.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 
-from keras_rnnkit.kernels._torch_way_back import check_first_order, without_traces
+from keras_rnnkit.kernels._torch_way_back import (
+    check_first_order,
+    needs_gradients,
+    without_traces,
+)
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
@@ -39,8 +44,15 @@ def lstm(
         bias: `(4 * units,)`.
         keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
         drop: `(4, batch, units)`, by which `h` is multiplied ahead of the products, or `None`.
+
+    The gates of a masked step mean nothing: whoever shows them has to put zeros there, which
+    keeps gradients away from them, too.
     """
-    return _LSTM.apply(*states, kernel, recurrent_kernel, bias, keep, drop, *inputs)
+    tensors = (*states, kernel, recurrent_kernel, bias)
+    if needs_gradients(*tensors, *inputs):
+        return _LSTM.apply(*tensors, keep, drop, *inputs)
+    steps = _forward(*tensors, keep, drop, *inputs)
+    return *steps, steps.h[-1], steps.c[-1]
 
 
 def _by_gate(weight: Any) -> Any:
@@ -59,9 +71,8 @@ def _forward(
     *inputs: Any,
 ) -> Steps:
     (time, batch), u = inputs[0].shape[:2], h.shape[1]
-    rows = [x.reshape(time * batch, x.shape[2]) for x in inputs]
-    every = rows[0].expand(4, -1, -1) if len(rows) == 1 else torch.stack(rows)
-    sums = torch.baddbmm(bias.view(4, 1, u), every, _by_gate(kernel))
+    rows = torch.stack(inputs).flatten(1, 2).expand(4, -1, -1)
+    sums = torch.baddbmm(bias.view(4, 1, u), rows, _by_gate(kernel))
     gates = sums.view(4, time, batch, u)  # in the loop; here what goes into them
     if keep is not None:
         gates[0].masked_fill_(~keep, -torch.inf)
@@ -91,16 +102,16 @@ class _LSTM(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Any:
         steps = _forward(*arguments)
-        ctx.save_for_backward(*steps, *arguments)
+        h, c, kernel, recurrent_kernel, _, *others = arguments
+        ctx.save_for_backward(*steps, h, c, kernel, recurrent_kernel, *others)
         ctx.set_materialize_grads(False)
         return *steps, steps.h[-1].clone(), steps.c[-1].clone()
 
     @staticmethod
     def backward(ctx: Any, d_every_h: Any, d_every_c: Any, d_gates: Any, *d_last: Any) -> Any:
         check_first_order()
-        h, c, gates, first_h, first_c, kernel, recurrent_kernel, _, keep, drop, *inputs = (
-            ctx.saved_tensors
-        )
+        h, c, gates, first_h, first_c, kernel, recurrent_kernel, *others = ctx.saved_tensors
+        keep, drop, *inputs = others
         d, through = _derivatives(Steps(h, c, gates), first_c, keep)
         own = None if d_gates is None else _from_gates(gates, d_gates)
         turned = _by_gate(recurrent_kernel).transpose(1, 2).contiguous()
@@ -121,14 +132,14 @@ class _LSTM(torch.autograd.Function):
             d_old = (d_old if drop is None else d_old.mul_(drop)).sum(0)
             d_h = d_old if keep is None else torch.where(keep[t], d_old, d_h)
             d_c.mul_(gates[1, t])
-            if t % 4 == 0:
+            if t % 4 == 0:  # what fades takes some twenty steps to the subnormal floats' end
                 d_h, d_c = without_traces(d_h), without_traces(d_c)
 
         del through, own  # ahead of the large products
         d_pre = d.flatten(1, 2)
-        d_kernel = _weight_gradient(inputs if len(inputs) > 1 else inputs * 4, d)
-        d_recurrent = _weight_gradient(_dropped(first_h[None], drop), d[:, :1])
-        d_recurrent.add_(_weight_gradient(_dropped(h[:-1], drop), d[:, 1:]))
+        d_kernel = _weight_gradient(torch.stack(inputs).flatten(1, 2).expand(4, -1, -1), d_pre)
+        d_recurrent = _weight_gradient(_dropped(first_h, drop), d[:, 0])
+        d_recurrent.add_(_weight_gradient(_dropped(h[:-1], drop), d[:, 1:].flatten(1, 2)))
         d_inputs = [None] * len(inputs)
         if any(ctx.needs_input_grad[-len(inputs) :]):
             d_inputs = _input_gradients(inputs, d_pre, _by_gate(kernel).transpose(1, 2))
@@ -145,13 +156,13 @@ def _derivatives(steps: Steps, first_c: Any, keep: Any) -> tuple[Any, Any]:
     """
     i, f, g, o = steps.gates
     d = torch.empty_like(steps.gates)
-    t = torch.tanh(steps.c)
+    tanh_c = torch.tanh(steps.c)
     _sigmoid_backward(g, i, grad_input=d[0])
     _sigmoid_backward(first_c, f[0], grad_input=d[1, 0])
     _sigmoid_backward(steps.c[:-1], f[1:], grad_input=d[1, 1:])
     _tanh_backward(i, g, grad_input=d[2])
-    _sigmoid_backward(t, o, grad_input=d[3])
-    through = _tanh_backward(o, t, grad_input=t)
+    _sigmoid_backward(tanh_c, o, grad_input=d[3])
+    through = _tanh_backward(o, tanh_c, grad_input=tanh_c)
     if keep is not None:  # where a step is skipped, `h` is none of this step's
         through.mul_(keep)
         d[3].mul_(keep)
@@ -166,16 +177,15 @@ def _from_gates(gates: Any, d_gates: Any) -> Any:
     return own
 
 
-def _dropped(h: Any, drop: Any) -> Any:
-    """The hidden states as each gate sees them, one by one."""
-    return (h if drop is None else h * drop[k] for k in range(4))
+def _dropped(h: Any, drop: Any) -> Iterator[Any]:
+    """The rows of hidden states as each gate sees them, one gate by one."""
+    return ((h if drop is None else h * drop[k]).reshape(-1, h.shape[-1]) for k in range(4))
 
 
-def _weight_gradient(values: Any, d: Any) -> Any:
-    """The products of each gate's values with its gradients, summed over time and batch."""
-    return torch.cat(
-        [v.flatten(0, 1).t() @ e.flatten(0, 1) for v, e in zip(values, d, strict=True)], -1
-    )
+def _weight_gradient(values: Iterable[Any], d_pre: Any) -> Any:
+    """The products of each gate's rows with its gradients, `(rows, units)`, side by side."""
+    pairs = zip(values, d_pre, strict=True)
+    return torch.cat([value.t() @ d for value, d in pairs], dim=-1)
 
 
 def _input_gradients(inputs: Any, d_pre: Any, turned: Any) -> list[Any]:

@@ -26,6 +26,9 @@ def without_traces(gradient: Any) -> Any:
     """The gradient of a state, with zero for what is about to leave the range of normal floats.
 
     A gradient that fades on its way through time spends some twenty steps among the subnormal
-    floats, with which a CPU calculates ten times slower, before it is zero anyway.
+    floats, with which a CPU calculates ten times slower, before it is zero anyway. In float16 that
+    is where most gradients are, and processors calculate in float32.
     """
+    if gradient.dtype == torch.float16:
+        return gradient
     return torch.nn.functional.hardshrink(gradient, torch.finfo(gradient.dtype).tiny * 2.0**24)

@@ -43,7 +43,9 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         training: Not needed here: what the way back takes is kept where a gradient is asked for.
     """
     if plan.method == "in place":
-        return (_lstm if plan.cell is LSTM else _gru)(plan, args)
+        # Autocast would give some operations other dtypes, and not those that write in place.
+        with torch.autocast(args.kernel.device.type, enabled=False):
+            return (_lstm if plan.cell is LSTM else _gru)(plan, args)
     return _native(plan, args) if plan.method == "native" else _shared(plan, args)
 
 

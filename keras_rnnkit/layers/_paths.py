@@ -21,8 +21,8 @@ JOINED_UP_TO = 32
 # products are those of each gate in training, and of all gates together in prediction.
 IN_STEP_FROM = 256
 
-# Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, whose steps
-# have to be moved out of the mask's way first, and in two thirds of the memory.
+# Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
+# copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
 MASKED_IN_PLACE = range(128, 512)
 
 
@@ -138,14 +138,16 @@ def _costs(request: Request) -> str:
 def _fused_on_torch(request: Request) -> Choice:
     gpu = request.gpu and request.use_cudnn
     library = "cuDNN" if gpu else "oneDNN"
-    on_cpu = request.cell == "LSTM" and request.onednn and request.dtype == "float32"
-    serves = request.cell in ("LSTM", "GRU") and (gpu or (on_cpu and not request.gpu))
+    onednn = request.cell == "LSTM" and request.onednn and request.dtype == "float32"
+    serves = request.cell in ("LSTM", "GRU") if gpu else onednn and not request.gpu
     # The kit moves masked steps out of the way, and drops weights ahead of the call.
     costs = _costs(request._replace(masked=False, weight_dropout=False))
-    masked = request.masked and request.training and request.units in MASKED_IN_PLACE
-    if serves and not costs and (gpu or not masked):
+    if serves and not costs:
+        masked = request.masked and request.training and not gpu
+        if masked and request.units in MASKED_IN_PLACE:
+            return Choice("fused", "in place", f"{_LOOP}, in place, in less memory than oneDNN's")
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
-    faster = f"on {library}, but for {costs}" if serves and costs else ""
+    faster = f"on {library}, but for {costs}" if serves else ""
     if request.cell == "LSTM" or (request.cell == "GRU" and not costs):
         return Choice("fused", "in place", f"{_LOOP}, in place", faster)
     if request.cell == "GRU" and not serves:

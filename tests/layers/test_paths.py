@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers import _fused
+from keras_rnnkit.layers import _fused, _paths
 from keras_rnnkit.layers._paths import IN_STEP_FROM, JOINED_UP_TO, Request, choose
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import NAMESAKES, assert_close, by_name, to_numpy
@@ -121,6 +121,10 @@ GRADIENTS = [
 @pytest.mark.parametrize(("case", "units", "variant"), GRADIENTS)
 def test_every_path_has_the_portable_gradients(case, units, variant):
     mask = None if variant in ("plain", "dropout") else HOLES
+    assert_same_gradients(case, units, mask, VARIANTS[variant])
+
+
+def assert_same_gradients(case, units, mask, options):
     x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
 
     def loss(layer, x):
@@ -128,9 +132,18 @@ def test_every_path_has_the_portable_gradients(case, units, variant):
         numbers = [part for part in parts if "float" in keras.utils.standardize_dtype(part.dtype)]
         return sum((i + 1) * keras.ops.sum(part**2) for i, part in enumerate(numbers))
 
-    chosen, portable = pair(case, units, **VARIANTS[variant])
+    chosen, portable = pair(case, units, **options)
     for got, want in zip(gradients(loss, chosen, x), gradients(loss, portable, x), strict=True):
         close(got / (1 + np.abs(want).max()), want / (1 + np.abs(want).max()))
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's way of middling widths")
+@pytest.mark.parametrize("variant", ["plain", "sequences", "dropout", "backwards"])
+def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch):
+    monkeypatch.setattr(_paths, "MASKED_IN_PLACE", range(1, 512))
+    layer, _ = pair(NAMESAKES[0], 3)
+    assert _fused.choice_for(layer, masked=True, record=False, training=True).method == "in place"
+    assert_same_gradients(NAMESAKES[0], 3, HOLES, VARIANTS[variant])
 
 
 @pytest.mark.parametrize("case", NAMESAKES[:2], ids=by_name)
@@ -197,13 +210,47 @@ def test_initial_states_of_a_subclass_do_not_show_before_the_first_kept_step():
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="what PyTorch leaves out without a word")
-@pytest.mark.parametrize("layer", [kit.GRU, kit.SimpleRNN])
+@pytest.mark.parametrize("layer", [kit.GRU, kit.SimpleRNN, kit.LSTM])
 def test_a_second_derivative_is_refused_not_wrong(layer):
     import torch
 
     x = torch.ones(BATCH, TIME, FEATURES, requires_grad=True)
+    output, _ = layer(3, return_gates=True)(x)
     with pytest.raises(NotImplementedError, match=r'differentiated twice.*path="portable"'):
-        torch.autograd.grad(layer(3)(x).sum(), x, create_graph=True)
+        torch.autograd.grad(output.sum(), x, create_graph=True)
+
+
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+def test_half_precision_has_the_gradients_of_full_precision(case):
+    """Scaled as a loss scale would have them, over more steps than the kernels clean up after."""
+    x = np.random.default_rng(5).normal(size=(BATCH, 12, FEATURES)).astype("float32")
+    found = []
+    for dtype in ("float16", "float32"):
+        policy = "mixed_float16" if dtype == "float16" else dtype
+        layer = case.layer(3, dtype=policy, **case.options)
+        layer.build(x.shape)
+        weights = case.weights(np.random.default_rng(1), FEATURES, 3)
+        layer.set_weights([weight / 2 for weight in weights[: len(layer.weights)]])
+
+        def loss(layer, x):
+            return keras.ops.sum(keras.ops.cast(layer(x), "float32")) * 64
+
+        found.append([gradient.astype("float32") for gradient in gradients(loss, layer, x)])
+    for half, full in zip(*found, strict=True):
+        np.testing.assert_allclose(half, full, rtol=0.05, atol=0.02 * np.abs(full).max())
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's autocast")
+@pytest.mark.parametrize("layer", [kit.GRU, kit.LSTM])
+def test_autocast_leaves_the_kernels_alone(layer):
+    import torch
+
+    layer = layer(3, return_gates=layer is kit.LSTM)
+    x = torch.ones(BATCH, TIME, FEATURES)
+    plain = keras.tree.flatten(layer(x))[0]
+    with torch.autocast("cpu"):
+        found = keras.tree.flatten(layer(x))[0]
+    close(to_numpy(found), to_numpy(plain))
 
 
 def test_the_path_survives_the_config():
