@@ -2,29 +2,17 @@
 
     python benchmarks/_memory.py PEER LAYER SHAPE VARIANT
 
-Prints the figures as JSON. `layers.py --memory` runs this for the kit and for Keras.
+Prints the figures as JSON. `memory.py` runs this for the kit and for Keras.
 """
 
 import ctypes
 import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 BATCHES = 2
 RUNS = 3  # after the first
-
-
-def measure_memory(layer: str, shape: str, variant: str) -> dict[str, dict[str, float]]:
-    """The figures of the kit and of Keras, each from a fresh process."""
-    return {peer: _in_process(peer, layer, shape, variant) for peer in ("kit", "keras")}
-
-
-def _in_process(*row: str) -> dict[str, float]:
-    command = [sys.executable, __file__, *row]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def peak_mib() -> float:

@@ -57,13 +57,13 @@ def memory(cells: Cells) -> str:
     """The peaks of a step, the kit's and Keras', and in brackets those of the whole training."""
 
     def text(figures: dict) -> str:
-        if "memory" not in figures:
+        if not figures:
             return ""
-        pairs = [
-            " / ".join(f"{figures['memory'][peer][when]:.0f}" for peer in ("kit", "keras"))
-            for when in ("step_mib", "whole_mib")
-        ]
-        return f"{pairs[0]} ({pairs[1]})"
+        step, whole = (
+            " / ".join(f"{figures[peer][what]:.0f}" for peer in ("kit", "keras"))
+            for what in ("step_mib", "whole_mib")
+        )
+        return f"{step} ({whole})"
 
     return by_shape(cells, text)
 

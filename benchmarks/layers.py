@@ -13,38 +13,20 @@ Every cell of the grid is saved as it finishes, and a run goes on where the last
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key
-from _results import BACKENDS, KEPT_MEMORY, load_or_start, results_file, save, today
-
-
-def some_of(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
-    """A type for arguments that are names with commas between them."""
-
-    def names(text: str) -> list[str]:
-        unknown = set(text.split(",")) - set(allowed)
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{sorted(unknown)} not in {', '.join(allowed)}")
-        return text.split(",")
-
-    return names
+from _arguments import add_choice, grid_parser
+from _grid import MODES, cell_key
+from _results import KEPT_MEMORY, load_or_start, results_file, save, today
 
 
 def parse() -> argparse.Namespace:
     """The arguments of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--backend", choices=BACKENDS, required=True)
-    for name, allowed in (
-        ("--shapes", tuple(SHAPES)),
-        ("--layers", LAYERS),
-        ("--variants", VARIANTS),
-        ("--modes", MODES),
-    ):
-        parser.add_argument(name, type=some_of(allowed), default=list(allowed), metavar="A,B,...")
+    parser = grid_parser(__doc__)
+    add_choice(parser, "--modes", MODES)
     parser.add_argument("--repeats", type=int, default=6, help="rounds; 6")
     parser.add_argument(
         "--seconds-per-cell",
@@ -52,23 +34,20 @@ def parse() -> argparse.Namespace:
         default=8.0,
         help="how long the rounds of a cell and mode take together, where steps are short; 8",
     )
-    parser.add_argument("--memory", action="store_true", help="peak memory of training too")
     parser.add_argument(
         "--keep-memory",
         action="store_true",
         help="have glibc keep freed memory; results go to layers_kept_BACKEND.json",
     )
-    parser.add_argument("--again", action="store_true", help="measure cells that are there, too")
     parser.add_argument("--out", type=Path, help="benchmarks/results/layers_BACKEND.json")
     return parser.parse_args()
 
 
 def missing(arguments: argparse.Namespace, cells: dict[str, Any]) -> Iterator[tuple]:
     """The cells to measure, each with what is to be measured in it."""
-    asked = [*arguments.modes, *(["memory"] if arguments.memory else [])]
     for row in product(arguments.layers, arguments.shapes, arguments.variants):
         known = {} if arguments.again else cells.get(cell_key(*row), {})
-        wanted = [figure for figure in asked if figure not in known]
+        wanted = [figure for figure in arguments.modes if figure not in known]
         if wanted:
             yield *row, wanted
 
@@ -77,27 +56,14 @@ def measure(row: tuple[str, str, str], wanted: list[str], arguments: argparse.Na
     """The figures wanted of one cell."""
     # These import Keras, which looks at KERAS_BACKEND when it is imported.
     from _measure import measure_cell
-    from _memory import measure_memory
 
-    modes = [figure for figure in wanted if figure in MODES]
-    figures: dict[str, Any] = {"date": today()}
-    if modes:
-        figures |= measure_cell(*row, modes, arguments.repeats, arguments.seconds_per_cell)
-    if "memory" in wanted:
-        figures["memory"] = measure_memory(*row)
-    return figures
+    figures = measure_cell(*row, wanted, arguments.repeats, arguments.seconds_per_cell)
+    return {"date": today(), **figures}
 
 
 def describe(figures: dict[str, Any]) -> str:
     """One line about a cell."""
-    parts = []
-    for mode in MODES:
-        if mode in figures:
-            parts.append(f"{mode} {_times(figures[mode])}")
-    if "memory" in figures:
-        kit, keras = (figures["memory"][peer]["step_mib"] for peer in ("kit", "keras"))
-        parts.append(f"memory {kit:.0f} MiB, keras {keras:.0f}")
-    return " | ".join(parts)
+    return " | ".join(f"{mode} {_times(figures[mode])}" for mode in MODES if mode in figures)
 
 
 def _times(figure: dict[str, Any]) -> str:

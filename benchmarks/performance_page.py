@@ -36,14 +36,16 @@ round is kept.
 - Shapes are (batch, time, features, units). In "masked post" the sequences are padded at the
   end, in "masked pre" at the head. Padded rows have a random number of real steps, from 1 to
   all. Dropout has the rate 0.3; it is off in prediction.
-- The GEMM floor is the time that a step's matrix products alone would take, at the peak rate of
-  {gflops:g} GFLOP/s: float32 matrices of {size} x {size}, multiplied by NumPy {numpy} on {cores}
-  cores ({cpu}). Training counts three times the forward products, also for the gradient of the
-  inputs, which an `Embedding` in front would ask for. Padded and dropped steps count in full.
+- The GEMM floor is the time that a step's matrix products alone would take at the processor's
+  peak, the rate at which NumPy multiplies large square float32 matrices. Training counts three
+  times the forward products, also for the gradient of the inputs, which an `Embedding` in front
+  would ask for. Padded and dropped steps count in full.
+- Not all backends were measured on the same processor, as the table says: compare times within a
+  backend.
 - Taking the data set down can take as long as all steps together on TensorFlow, for both peers
   (see [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)).
-- The device is in the table below; none of the figures is from a GPU yet. A dash, or a row that is
-  not there, was not measured.
+- The device is in the table below; memory, stacks and streams say their own. None of the figures
+  is from a GPU yet. A dash, or a row that is not there, was not measured.
 """
 
 STREAMING = """\
@@ -64,7 +66,8 @@ do before and after the steps. {where}
 
 COMMANDS = """\
 ```sh
-{commands}
+python benchmarks/layers.py --backend ...
+python benchmarks/memory.py --backend ...
 python benchmarks/layers.py --backend ... --keep-memory \\
     --shapes 128,512 --variants plain,masked_post
 python benchmarks/roofline.py
@@ -92,8 +95,7 @@ two runs. Training / prediction.
 MEMORY = """\
 Peak memory in MiB, kit / Keras, each in a process of its own: that of a training step, above what
 the process keeps between steps. In brackets that of the whole training, above model and data; it
-has the code in it that libraries load or compile once.
-"""
+has the code in it that libraries load or compile once. {where}"""
 
 
 Reports = list[dict[str, Any]]
@@ -103,7 +105,8 @@ class Results(NamedTuple):
     """All that the page is made of."""
 
     reports: Reports
-    peak: dict[str, Any]
+    peaks: dict[str, Any]  # by processor
+    memory: dict[str, Any]  # by backend
     kept: Reports
     streams: Reports
     chains: Reports
@@ -111,14 +114,15 @@ class Results(NamedTuple):
 
 def page(results: Results) -> str:
     """The whole page."""
-    reports, peak, kept, streams, chains = results
-    introduction = INTRODUCTION.format(**peak, **peak["machine"])
-    commands = "\n".join(f"python benchmarks/layers.py {options(report)}" for report in reports)
+    reports, peaks, memory, kept, streams, chains = results
     parts = [
-        introduction,
-        environments(reports),
-        COMMANDS.format(commands=commands),
-        *(section(report, peak["gflops"]) for report in reports),
+        INTRODUCTION,
+        environments(reports, peaks),
+        COMMANDS,
+        *(
+            section(report, peaks[report["machine"]["cpu"]], memory.get(report["backend"]))
+            for report in reports
+        ),
         *([keeping(reports, kept)] if kept else []),
         *([stacks(chains)] if chains else []),
         *([streaming(streams)] if streams else []),
@@ -126,20 +130,14 @@ def page(results: Results) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def options(report: dict[str, Any]) -> str:
-    """What to tell `layers.py` to measure all that is in a file."""
-    memory = any("memory" in figures for figures in report["cells"].values())
-    return f"--backend {report['backend']}{' --memory' if memory else ''}"
-
-
-def environments(reports: list[dict[str, Any]]) -> str:
+def environments(reports: Reports, peaks: dict[str, Any]) -> str:
     """A table of where each backend was measured."""
-    columns = [facts(report) for report in reports]
+    columns = [facts(report, peaks[report["machine"]["cpu"]]) for report in reports]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     return _tables.table(["", *(_tables.NAMES[report["backend"]] for report in reports)], rows)
 
 
-def facts(report: dict[str, Any]) -> dict[str, str]:
+def facts(report: dict[str, Any], peak: dict[str, Any]) -> dict[str, str]:
     """Where and when a file's results were measured."""
     versions, machine = report["versions"], report["machine"]
     cells = report["cells"].values()
@@ -160,6 +158,7 @@ def facts(report: dict[str, Any]) -> dict[str, str]:
         "NumPy": versions["numpy"],
         "Python": versions["python"],
         "processor": f"{machine['cpu']}, {machine['cores']} cores",
+        "GEMM peak": f"{peak['gflops']:g} GFLOP/s",
         "device": report["device"],
         "threads": ", ".join(threads) or "as it comes",
         "rounds": " to ".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))),
@@ -167,7 +166,7 @@ def facts(report: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def section(report: dict[str, Any], gflops: float) -> str:
+def section(report: dict[str, Any], peak: dict[str, Any], memory: dict[str, Any] | None) -> str:
     """All about one backend."""
     cells = report["cells"]
     name = _tables.NAMES[report["backend"]]
@@ -184,9 +183,11 @@ def section(report: dict[str, Any], gflops: float) -> str:
         ),
         (
             "Milliseconds a step of the plain layers, and in brackets how many GEMM floors.",
-            _tables.milliseconds(cells, gflops),
+            _tables.milliseconds(cells, peak["gflops"]),
         ),
-        (MEMORY.strip(), _tables.memory(cells)),
+        (MEMORY.format(where=where([memory])), _tables.memory(memory["cells"]))
+        if memory
+        else ("", ""),
         (
             f"### Slower than keras.layers here\n\nRatios below {limit}.",
             slower or "There are none.",
@@ -250,11 +251,12 @@ def read(folder: Path) -> Results:
     reports = [report for report in _those("layers", folder) if report["cells"]]
     if not reports:
         sys.exit(f"No results in {folder}: run python benchmarks/layers.py --backend ... first.")
-    peak = folder / "roofline.json"
-    if not peak.exists():
-        sys.exit(f"No {peak}: run python benchmarks/roofline.py first.")
+    peaks = folder / "roofline.json"
+    if not peaks.exists():
+        sys.exit(f"No {peaks}: run python benchmarks/roofline.py first.")
     others = (_those(script, folder) for script in ("layers_kept", "streaming", "stack"))
-    return Results(reports, load(peak), *others)
+    memory = {report["backend"]: report for report in _those("memory", folder)}
+    return Results(reports, load(peaks), memory, *others)
 
 
 def _those(script: str, folder: Path) -> Reports:

@@ -1,18 +1,18 @@
 """Measures what this machine's matrix products reach, and how far the layers are from it.
 
     python benchmarks/roofline.py           # measures, saves, and reads the saved results
-    python benchmarks/roofline.py --saved   # with the peak that is saved
+    python benchmarks/roofline.py --saved   # with the peaks that are saved
 
 The GEMM floor of a row is the time that its matrix products would take at the peak of one large
 float32 product by NumPy. Nothing with as many products can be faster, unless its own products
-beat NumPy's.
+beat NumPy's. The file of results has a peak for each processor.
 """
 
 import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from _grid import MODES, floor_ms
@@ -68,7 +68,7 @@ def print_distances(report: dict, gflops: float) -> None:
         )
 
 
-def measure(size: int, repeats: int) -> dict:
+def measure(size: int, repeats: int) -> dict[str, Any]:
     """The peak of this machine, with where it was measured."""
     return {
         "gflops": round(gemm_gflops(size, repeats), 1),
@@ -81,23 +81,26 @@ def measure(size: int, repeats: int) -> dict:
 
 
 def main() -> None:
-    """Measures or reads the peak, and prints."""
+    """Measures or reads the peaks, and prints."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--saved", action="store_true", help="take the peak that is saved")
+    parser.add_argument("--saved", action="store_true", help="take the peaks that are saved")
     parser.add_argument("--out", type=Path, default=ROOFLINE)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of layers_*.json")
     arguments = parser.parse_args()
+    peaks = load(arguments.out) if arguments.out.exists() else {}
     if not arguments.saved:
-        save(arguments.out, measure(arguments.size, arguments.repeats))
-    peak = load(arguments.out)
-    size = peak["size"]
-    print(f"GEMM peak {peak['gflops']} GFLOP/s, float32, {size} x {size}, {peak['machine']['cpu']}")
+        peaks[machine()["cpu"]] = measure(arguments.size, arguments.repeats)
+        save(arguments.out, peaks)
+    for cpu, peak in peaks.items():
+        size = peak["size"]
+        print(f"GEMM peak {peak['gflops']} GFLOP/s, float32, {size} x {size}, {cpu}")
     for backend in BACKENDS:
         path = results_file("layers", backend, arguments.results)
         if path.exists():
-            print_distances(load(path), peak["gflops"])
+            report = load(path)
+            print_distances(report, peaks[report["machine"]["cpu"]]["gflops"])
 
 
 if __name__ == "__main__":
