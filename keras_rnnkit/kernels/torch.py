@@ -4,6 +4,7 @@ Whichever it is, the backward pass is not recorded step by step: what a small la
 PyTorch is the number of operations, and what a large one costs is the traffic of the gradients.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -43,8 +44,7 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         training: Not needed here: what the way back takes is kept where a gradient is asked for.
     """
     if plan.method == "in place":
-        # Autocast would give some operations other dtypes, and not those that write in place.
-        with torch.autocast(args.kernel.device.type, enabled=False):
+        with _without_autocast(args.kernel.device):
             return (_lstm if plan.cell is LSTM else _gru)(plan, args)
     return _native(plan, args) if plan.method == "native" else _shared(plan, args)
 
@@ -52,6 +52,17 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
 def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
     """The function of tensors without a way back; it reads the variables as they then are."""
     return torch.no_grad()(function)
+
+
+def _without_autocast(device: Any) -> Any:
+    """Autocast would give some operations other dtypes, and not those that write in place.
+
+    It knows no meta device, which Keras asks for shapes: an error there would have Keras call the
+    layer for them, and draw random numbers for nothing.
+    """
+    if device.type == "meta":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def has_onednn() -> bool:

@@ -23,6 +23,7 @@ IN_STEP_FROM = 256
 
 # Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
 # copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
+# `benchmarks/methods.py` set it.
 MASKED_IN_PLACE = range(128, 512)
 
 
