@@ -5,7 +5,7 @@ and `q`, the recurrent product that `r` resets. A masked step is one whose updat
 one, where the state stays and no gradient flows: there is no other trace of the mask in the loop.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,30 +19,49 @@ _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
 
 
+class Steps(NamedTuple):
+    """What every step leaves."""
+
+    h: Any  # (time, batch, units)
+    gates: Any  # (time, batch, 3 * units)
+    q: Any  # (time, batch, units)
+
+
 def gru(
-    x: Any,
-    h: Any,
+    inputs: Any,
+    first: Any,
     kernel: Any,
     recurrent_kernel: Any,
     bias: Any,
     keep: Any,
+    drop: Any,
     sequences: bool,
-) -> tuple[Any, Any]:
-    """The states of every step (or `None`, where nobody needs them), and the last.
+    record: bool,
+) -> tuple[Any, Any, Any]:
+    """The states of every step, the gates side by side, and the last state.
+
+    States and gates are `None` where neither a way back nor the caller needs them.
 
     Args:
-        x: `(time, batch, features)`.
-        h: `(batch, units)`.
+        inputs: A list of `(time, batch, features)`, one tensor, or one for each gate.
+        first: `(batch, units)`.
         kernel: `(features, 3 * units)`.
         recurrent_kernel: `(units, 3 * units)`.
         bias: `(2, 3 * units)`.
         keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
+        drop: `(3, batch, units)`, by which `h` is multiplied ahead of the products, or `None`.
         sequences: Whether every state is asked for.
+        record: Whether the gates are, `(time, batch, 3 * units)`. Those of a masked step mean
+            nothing: whoever shows them has to put zeros there, which keeps gradients away, too.
     """
-    tensors = (x, h, kernel, recurrent_kernel, bias)
-    if needs_gradients(*tensors):
-        return _GRU.apply(*tensors, keep)
-    return _predict(*tensors, keep, sequences)
+    tensors = (first, kernel, recurrent_kernel, bias)
+    if needs_gradients(*tensors, *inputs):
+        return _GRU.apply(*tensors, keep, drop, *inputs)
+    if record or drop is not None or len(inputs) > 1:
+        steps = _forward(*tensors, keep, drop, *inputs)
+        return steps.h, steps.gates, steps.h[-1]
+    states, last = _predict(*inputs, *tensors, keep, sequences)
+    return states, None, last
 
 
 _CHUNK = 10  # steps whose inputs are projected together when nothing is kept: they stay in cache
@@ -81,83 +100,144 @@ def _predict(
 
 
 def _forward(
-    x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
-) -> tuple[Any, Any, Any]:
-    """The gates, states and recurrent products of all steps, for the way back."""
-    (time, batch), u = x.shape[:2], first.shape[1]
+    first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any, drop: Any, *inputs: Any
+) -> Steps:
+    """All that the way back needs."""
+    (time, batch), u = inputs[0].shape[:2], first.shape[1]
     ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
-    rows = torch.addmm(ahead, x.reshape(time * batch, x.shape[2]), kernel)
-    gates = rows.view(time, batch, 3 * u)  # in the loop; here what goes into them
-    states = gates.new_empty(time, batch, u)
-    products = gates.new_empty(time, batch, u)
+    gates = _projected(inputs, kernel, ahead)  # in the loop; here what goes into them
+    h, q = gates.new_empty(time, batch, u), gates.new_empty(time, batch, u)
     if keep is not None:
         gates[..., :u].masked_fill_(~keep, torch.inf)
     both, own = recurrent_kernel[:, : 2 * u], recurrent_kernel[:, 2 * u :]
     own_bias = bias[1, 2 * u :]
-    h = first
-    for z_r, z, r, g, q, new in zip(
+    old = first
+    for z_r, z, r, g, q_t, new in zip(
         gates[..., : 2 * u].unbind(0),
         *(gate.unbind(0) for gate in gates.split(u, dim=-1)),
-        products.unbind(0),
-        states.unbind(0),
+        q.unbind(0),
+        h.unbind(0),
         strict=True,
     ):
-        z_r.addmm_(h, both).sigmoid_()
-        torch.addmm(own_bias, h, own, out=q)
-        g.addcmul_(r, q).tanh_()
-        h = torch.lerp(g, h, z, out=new)
-    return gates, states, products
+        if drop is None:
+            z_r.addmm_(old, both)
+            torch.addmm(own_bias, old, own, out=q_t)
+        else:
+            seen = old * drop
+            z.addmm_(seen[0], both[:, :u])
+            r.addmm_(seen[1], both[:, u:])
+            torch.addmm(own_bias, seen[2], own, out=q_t)
+        z_r.sigmoid_()
+        g.addcmul_(r, q_t).tanh_()
+        old = torch.lerp(g, old, z, out=new)
+    return Steps(h, gates, q)
+
+
+def _projected(inputs: Any, kernel: Any, bias: Any) -> Any:
+    """What the inputs add to the sums of all steps, those of the gates side by side."""
+    time, batch = inputs[0].shape[:2]
+    count = len(inputs)
+    parts = [
+        torch.addmm(b, x.flatten(0, 1), w)
+        for x, w, b in zip(inputs, kernel.chunk(count, -1), bias.chunk(count), strict=True)
+    ]
+    return (parts[0] if count == 1 else torch.cat(parts, -1)).unflatten(0, (time, batch))
 
 
 class _GRU(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any
-    ) -> Any:
-        saved = _forward(x, first, kernel, recurrent_kernel, bias, keep)
-        ctx.save_for_backward(*saved, x, first, kernel, recurrent_kernel)
+    def forward(ctx: Any, *arguments: Any) -> Any:
+        steps = _forward(*arguments)
+        first, kernel, recurrent_kernel, _, _, *others = arguments
+        ctx.save_for_backward(*steps, first, kernel, recurrent_kernel, *others)
         ctx.set_materialize_grads(False)
-        states = saved[1]
-        return states, states[-1].clone()
+        return steps.h, steps.gates, steps.h[-1].clone()
 
     @staticmethod
-    def backward(ctx: Any, d_states: Any, d_last: Any) -> Any:
+    def backward(ctx: Any, d_every: Any, d_gates: Any, d_last: Any) -> Any:
         check_first_order()
-        gates, states, products, x, first, kernel, recurrent_kernel = ctx.saved_tensors
-        time, batch, u = states.shape
-        old = torch.cat([first[None], states[:-1]])
-        z, r, g = gates.split(u, dim=-1)
-
-        # The derivatives of all steps at once, by which the loop multiplies the state's gradient;
-        # side by side r * g, z, r, g, so that both kernels find theirs in one piece.
-        d = gates.new_empty(time, batch, 4, u)
-        d_rg, d_z, d_r, d_g = d.unbind(2)
-        d_g.copy_(_tanh_backward(1 - z, g))
-        torch.mul(d_g, r, out=d_rg)
-        d_z.copy_(_sigmoid_backward(old - g, z))
-        d_r.copy_(_sigmoid_backward(products, r)).mul_(d_g)
+        h, gates, q, first, kernel, recurrent_kernel, drop, *inputs = ctx.saved_tensors
+        time, batch, u = h.shape
+        z = gates[..., :u]
+        old = torch.cat([first[None], h[:-1]])
+        d = _derivatives(old, gates, q)
+        own = None if d_gates is None else _own(gates, q, d_gates)
+        turned_drop = None if drop is None else drop.roll(1, 0)
 
         # In one piece: a product with a transposed view takes twice as long.
         rotated = _last_first(recurrent_kernel, 2 * u).t().contiguous()
+        blocks = rotated.view(3, u, u)
         d_h = torch.zeros_like(first) if d_last is None else d_last.clone()
         sums = d.view(time, batch, 4 * u)
         for t in reversed(range(time)):
-            if d_states is not None:
-                d_h.add_(d_states[t])
+            if d_every is not None:
+                d_h.add_(d_every[t])
             d[t].mul_(d_h[:, None])
-            d_h.mul_(z[t]).addmm_(sums[t, :, : 3 * u], rotated)
+            if own is not None:
+                d[t].add_(own[t])
+            d_h.mul_(z[t])
+            if drop is None:
+                d_h.addmm_(sums[t, :, : 3 * u], rotated)
+            else:
+                d_old = torch.bmm(d[t, :, :3].transpose(0, 1), blocks)
+                d_h.add_(d_old.mul_(turned_drop).sum(0))
             if t % 4 == 0:
                 d_h = without_traces(d_h)
 
+        del own  # ahead of the large products
         rows = d.view(time * batch, 4 * u)
         d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
-        d_recurrent = _last_first(old.view(time * batch, u).t() @ d_products, u)
+        d_recurrent = _last_first(
+            _product(_seen(old, [None] if drop is None else turned_drop), d_products), u
+        )
         d_bias = torch.stack([d_inputs.sum(0), _last_first(d_products.sum(0), u)])
-        d_kernel = x.reshape(time * batch, x.shape[2]).t() @ d_inputs
-        d_x = None
-        if ctx.needs_input_grad[0]:
-            d_x = (d_inputs @ kernel.t()).view(x.shape)
-        return d_x, d_h, d_kernel, d_recurrent, d_bias, None
+        d_kernel = _product([x.flatten(0, 1) for x in inputs], d_inputs)
+        d_x = [None] * len(inputs)
+        if any(ctx.needs_input_grad[-len(inputs) :]):
+            pairs = zip(inputs, _cut(d_inputs, inputs), _cut(kernel, inputs), strict=True)
+            d_x = [(part @ weight.t()).view(x.shape) for x, part, weight in pairs]
+        return d_h, d_kernel, d_recurrent, d_bias, None, None, *d_x
+
+
+def _derivatives(old: Any, gates: Any, q: Any) -> Any:
+    """Those of all steps at once, by which the loop multiplies the gradient of the state.
+
+    Returns:
+        `(time, batch, 4, units)`: by `q`, and by the sums in front of `z`, `r` and `g`. So both
+        kernels find theirs in one piece.
+    """
+    z, r, g = gates.chunk(3, dim=-1)
+    d = gates.new_empty(*old.shape[:2], 4, old.shape[2])
+    d_q, d_z, d_r, d_g = d.unbind(2)
+    d_g.copy_(_tanh_backward(1 - z, g))
+    torch.mul(d_g, r, out=d_q)
+    d_z.copy_(_sigmoid_backward(old - g, z))
+    d_r.copy_(_sigmoid_backward(q, r)).mul_(d_g)
+    return d
+
+
+def _own(gates: Any, q: Any, d_gates: Any) -> Any:
+    """What the gradients of the gates themselves add, in the places of `_derivatives`."""
+    (z, r, g), (d_z, d_r, d_g) = gates.chunk(3, dim=-1), d_gates.chunk(3, dim=-1)
+    d_g = _tanh_backward(d_g, g)
+    d_r = _sigmoid_backward(d_r + d_g * q, r)
+    return torch.stack([d_g * r, _sigmoid_backward(d_z, z), d_r, d_g], dim=2)
+
+
+def _seen(old: Any, drop: Any) -> list[Any]:
+    """The rows of states as the gates see them: one for all, or one for each."""
+    return [(old if mask is None else old * mask).flatten(0, 1) for mask in drop]
+
+
+def _product(rows: list[Any], gradients: Any) -> Any:
+    """The gradient of a kernel from its rows, those of all gates, or of each, and the sums'."""
+    pairs = zip(rows, _cut(gradients, rows), strict=True)
+    return torch.cat([row.t() @ gradient for row, gradient in pairs], dim=-1)
+
+
+def _cut(columns: Any, rows: list[Any]) -> Any:
+    """The columns that belong to each of the rows."""
+    return columns.chunk(len(rows), dim=-1)
 
 
 def _last_first(weight: Any, at: int) -> Any:

@@ -60,6 +60,11 @@ def _by_gate(weight: Any) -> Any:
     return weight.unflatten(-1, (4, -1)).transpose(0, 1)
 
 
+def _rows(inputs: Any) -> Any:
+    """What each gate multiplies with its weights, `(4, time * batch, features)`."""
+    return torch.stack(inputs).flatten(1, 2).expand(4, -1, -1)
+
+
 def _forward(
     h: Any,
     c: Any,
@@ -71,8 +76,7 @@ def _forward(
     *inputs: Any,
 ) -> Steps:
     (time, batch), u = inputs[0].shape[:2], h.shape[1]
-    rows = torch.stack(inputs).flatten(1, 2).expand(4, -1, -1)
-    sums = torch.baddbmm(bias.view(4, 1, u), rows, _by_gate(kernel))
+    sums = torch.baddbmm(bias.view(4, 1, u), _rows(inputs), _by_gate(kernel))
     gates = sums.view(4, time, batch, u)  # in the loop; here what goes into them
     if keep is not None:
         gates[0].masked_fill_(~keep, -torch.inf)
@@ -137,7 +141,7 @@ class _LSTM(torch.autograd.Function):
 
         del through, own  # ahead of the large products
         d_pre = d.flatten(1, 2)
-        d_kernel = _weight_gradient(torch.stack(inputs).flatten(1, 2).expand(4, -1, -1), d_pre)
+        d_kernel = _weight_gradient(_rows(inputs), d_pre)
         d_recurrent = _weight_gradient(_dropped(first_h, drop), d[:, 0])
         d_recurrent.add_(_weight_gradient(_dropped(h[:-1], drop), d[:, 1:].flatten(1, 2)))
         d_inputs = [None] * len(inputs)

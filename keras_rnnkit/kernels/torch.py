@@ -38,14 +38,14 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     """The last states, and of the steps what the plan asks for.
 
     Args:
-        plan: What is fixed; its method is "native", "in place" (an LSTM, or a GRU without
-            recurrent dropout that records nothing), or one of those that the backends share.
+        plan: What is fixed; its method is "native" or "in place" (an LSTM, or a GRU that resets
+            after the product), or one of those that the backends share.
         args: The tensors, time first.
         training: Not needed here: what the way back takes is kept where a gradient is asked for.
     """
     if plan.method == "in place":
         with _without_autocast(args.kernel.device):
-            return (_lstm if plan.cell is LSTM else _gru)(plan, args)
+            return _in_place(plan, args)
     return _native(plan, args) if plan.method == "native" else _shared(plan, args)
 
 
@@ -130,20 +130,19 @@ def _reset_first(weight: Any) -> Any:
     return torch.cat([reset, update, candidate], dim=-1)
 
 
-def _gru(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
-    keep = args.keep[0] if args.keep else None
-    weights = (args.kernel, args.recurrent_kernel, args.bias)
-    outputs, last = gru(args.inputs[0], args.states[0], *weights, keep, plan.sequences)
-    return [last], Steps([outputs][: int(plan.sequences)])
-
-
-def _lstm(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
+def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     keep = args.keep[0] if args.keep else None
     drop = torch.stack(args.drop) if args.drop else None
-    weights = (args.kernel, args.recurrent_kernel, args.bias)
-    h, c, gates, *last = lstm(args.inputs, args.states, *weights, keep, drop)
+    tensors = (args.kernel, args.recurrent_kernel, args.bias, keep, drop)
+    if plan.cell is LSTM:
+        h, c, gates, *last = lstm(args.inputs, args.states, *tensors)
+        states, gates = [h, c], gates.unbind(0)
+    else:
+        asked = (plan.sequences, plan.record)
+        h, gates, *last = gru(args.inputs, args.states[0], *tensors, *asked)
+        states, gates = [h], () if gates is None else gates.chunk(3, -1)
     if plan.record:
-        return last, Steps([h, c], list(gates.unbind(0)))
+        return last, Steps(states, list(gates))
     return last, Steps([h][: int(plan.sequences)])
 
 

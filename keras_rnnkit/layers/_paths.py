@@ -149,10 +149,8 @@ def _fused_on_torch(request: Request) -> Choice:
             return Choice("fused", "in place", f"{_LOOP}, in place, in less memory than oneDNN's")
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
     faster = f"on {library}, but for {costs}" if serves else ""
-    if request.cell == "LSTM" or (request.cell == "GRU" and not costs):
+    if request.cell in ("LSTM", "GRU"):
         return Choice("fused", "in place", f"{_LOOP}, in place", faster)
-    if request.cell == "GRU" and not serves:
-        faster = f"in place, but for {costs}"
     return Choice("fused", "hoisted", _LOOP, faster)
 
 

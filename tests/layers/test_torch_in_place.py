@@ -1,0 +1,94 @@
+"""The kernels that work in place on PyTorch, against numeric gradients, with all they take."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    keras.config.backend() != "torch", reason="kernels of PyTorch's alone"
+)
+
+TIME, BATCH, FEATURES, UNITS = 4, 3, 2, 2
+GATES = {"lstm": 4, "gru": 3}
+HOLES = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 1, 0]], bool)[..., None]
+CASES = list(itertools.product(GATES, (False, True), (False, True), (False, True)))
+# An LSTM returns h, c, its gates and the last h and c; a GRU h, its gates and the last h.
+OUTPUTS = [("lstm", k) for k in range(5)] + [("gru", k) for k in range(3)]
+
+
+def arguments(cell, per_gate, masked, drops, time=TIME):
+    """Random tensors in float64, and what is fixed: `keep` and `drop`."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    count = GATES[cell]
+
+    def random(*shape):
+        return torch.tensor(rng.normal(size=shape), requires_grad=True)
+
+    tensors = [random(BATCH, UNITS) for _ in range(2 if cell == "lstm" else 1)]
+    tensors += [random(FEATURES, count * UNITS), random(UNITS, count * UNITS)]
+    tensors.append(random(count * UNITS) if cell == "lstm" else random(2, count * UNITS))
+    tensors += [random(time, BATCH, FEATURES) for _ in range(count if per_gate else 1)]
+    keep = torch.tensor(HOLES[:time]) if masked else None
+    drop = torch.tensor(rng.integers(0, 2, (count, BATCH, UNITS)) * 2.0) if drops else None
+    return tensors, keep, drop
+
+
+def run(cell, tensors, keep, drop):
+    from keras_rnnkit.kernels._torch_gru import gru
+    from keras_rnnkit.kernels._torch_lstm import lstm
+
+    count = 2 if cell == "lstm" else 1
+    states, weights, inputs = tensors[:count], tensors[count : count + 3], tensors[count + 3 :]
+    if cell == "lstm":
+        results = lstm(inputs, states, *weights, keep, drop)
+    else:
+        results = gru(inputs, *states, *weights, keep, drop, True, True)
+    every, gates, last = results[:count], results[count], results[count + 1 :]
+    if keep is not None:  # as the layer does: a step that is skipped shows no gates
+        gates = gates * keep  # (4, time, batch, units), or (time, batch, 3 * units)
+    return *every, gates, *last
+
+
+@pytest.mark.parametrize(("cell", "per_gate", "masked", "drops"), CASES)
+@pytest.mark.parametrize("time", [1, TIME])
+def test_the_gradients_are_the_numeric_ones(cell, per_gate, masked, drops, time):
+    import torch
+
+    tensors, keep, drop = arguments(cell, per_gate, masked, drops, time)
+    assert torch.autograd.gradcheck(lambda *tensors: run(cell, tensors, keep, drop), tensors)
+
+
+@pytest.mark.parametrize(("cell", "asked"), OUTPUTS)
+def test_one_output_alone_has_its_gradients(cell, asked):
+    import torch
+
+    tensors, keep, drop = arguments(cell, False, masked=True, drops=True)
+    tensors[-1].requires_grad = False  # a first layer's inputs need none
+    assert torch.autograd.gradcheck(lambda *tensors: run(cell, tensors, keep, drop)[asked], tensors)
+
+
+@pytest.mark.parametrize(("cell", "per_gate", "masked", "drops"), CASES)
+def test_without_gradients_the_numbers_are_the_same(cell, per_gate, masked, drops):
+    import torch
+
+    tensors, keep, drop = arguments(cell, per_gate, masked, drops)
+    recorded = run(cell, tensors, keep, drop)
+    with torch.no_grad():
+        shown = run(cell, tensors, keep, drop)
+    for a, b in zip(recorded, shown, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_the_way_back_can_be_gone_twice(cell):
+    tensors, keep, drop = arguments(cell, False, masked=True, drops=True)
+    h, *_ = run(cell, tensors, keep, drop)
+    h.sum().backward(retain_graph=True)
+    once = [tensor.grad.clone() for tensor in tensors]
+    h.sum().backward()
+    for tensor, gradient in zip(tensors, once, strict=True):
+        np.testing.assert_allclose(tensor.grad.numpy(), 2 * gradient.numpy())
