@@ -16,7 +16,7 @@ from _arguments import some_of
 from _grid import LAYERS, MODES, SHAPES, VARIANTS, Shape
 from _results import BACKENDS, load_or_start, results_file, save, today
 
-METHODS = ("native", "in place", "joined", "whole", "hoisted", "split", "in step")
+METHODS = ("native", "in place", "joined", "whole", "hoisted", "in step")
 
 
 def parse() -> argparse.Namespace:

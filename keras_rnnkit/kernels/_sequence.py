@@ -20,8 +20,7 @@ class Plan(NamedTuple):
 
     cell: Any  # one of kernels._cells
     # "joined": one product of inputs and state in a step; "whole": one of each; "in step": two of
-    # each gate; "hoisted": those of the inputs ahead of the loop; "split": the same, and one of
-    # each gate on the way back too
+    # each gate; "hoisted": those of the inputs ahead of the loop
     method: str
     sequences: bool = False  # every output is asked for
     record: bool = False  # every gate and state is asked for
@@ -147,7 +146,7 @@ def _together(plan: Plan, args: Arguments) -> bool:
     Not where blocks are needed by themselves, and are large: they would be cut out and copied.
     """
     same = plan.cell.inputs == plan.cell.products and len(args.inputs) == 1 and not args.drop
-    return plan.method == "joined" or (same and plan.method != "split")
+    return plan.method == "joined" or same
 
 
 def weight_gradients(
@@ -306,7 +305,7 @@ def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callabl
         columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(_pre(cell))]
         weight = ops.transpose(ops.concatenate(columns, axis=1))
         return lambda d_pre, joined: joined @ weight
-    if not args.drop and plan.method != "split":
+    if not args.drop:
         weight = ops.transpose(_side_by_side(recurrent[k] for k, _ in names))
         return lambda d_pre, joined: _side_by_side(d_pre[i] for _, i in names) @ weight
     weights = [ops.transpose(block) for block in recurrent]

@@ -1,6 +1,6 @@
 """Which path a layer runs on, and why: one rule, which the layers follow and `explain` reads out.
 
-The thresholds were set with `benchmarks/layers.py` on two CPU cores.
+The thresholds were set with `benchmarks/methods.py` on two CPU cores.
 """
 
 from typing import NamedTuple
@@ -16,14 +16,17 @@ _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 # Above it the input's product comes ahead of the loop, a piece for each gate.
 JOINED_UP_TO = 32
 
-# From this width on, inputs are multiplied in the step on JAX: XLA runs a step's products beside
-# each other, and all the projections ahead would be the most that training keeps in memory. The
-# products are those of each gate in training, and of all gates together in prediction.
-IN_STEP_FROM = 256
+# Above it, on TensorFlow inputs are multiplied in the step: XLA runs a step's products beside each
+# other, and all the projections ahead would be the most that training keeps in memory. On JAX that
+# pays from this width on, but for a GRU's prediction; an LSTM has one product a step again.
+IN_STEP_FROM = 96
+
+# From this width on, a step on JAX has a product of its inputs and one of its state, each of all
+# gates together.
+WHOLE_FROM = 256
 
 # Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
 # copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
-# `benchmarks/methods.py` set it.
 MASKED_IN_PLACE = range(128, 512)
 
 
@@ -158,16 +161,34 @@ _LOOP = "a loop with its own backward pass"
 
 
 def _fused_by_xla(request: Request) -> Choice:
+    method = _method_by_xla(request)
     compiled = ", compiled once a shape" if request.backend == "tensorflow" else ""
+    return Choice("fused", method, _BY_XLA[method] + compiled)
+
+
+_BY_XLA = {
+    "joined": "one product a step",
+    "whole": "inputs beside the state in a step",
+    "in step": "inputs beside the state in a step",
+    "hoisted": "inputs ahead of the loop",
+}
+
+
+def _method_by_xla(request: Request) -> str:
     simple = not (_drops_state(request) or _drops_per_gate(request))
     if request.units <= JOINED_UP_TO and simple and request.cell != "GRU, reset before":
-        return Choice("fused", "joined", f"one product a step{compiled}")
-    if request.backend == "jax" and request.units >= IN_STEP_FROM:
-        method = "whole" if simple and not request.training else "in step"
-        return Choice("fused", method, "inputs beside the state in a step")
-    # On TensorFlow and a CPU an LSTM's way back is faster with a product for each gate.
-    split = request.backend == "tensorflow" and request.cell == "LSTM" and not request.gpu
-    return Choice("fused", "split" if split else "hoisted", f"inputs ahead of the loop{compiled}")
+        return "joined"
+    if request.gpu:  # where few large products are what counts
+        return "hoisted"
+    if request.backend == "tensorflow":
+        return "in step"
+    if request.units >= WHOLE_FROM:
+        return "whole" if simple else "in step"
+    if request.units < IN_STEP_FROM or not simple:
+        return "hoisted"
+    if request.cell == "LSTM":
+        return "joined"
+    return "in step" if request.training else "hoisted"
 
 
 def _drops_state(request: Request) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused, _paths
-from keras_rnnkit.layers._paths import IN_STEP_FROM, JOINED_UP_TO, Request, choose
+from keras_rnnkit.layers._paths import IN_STEP_FROM, JOINED_UP_TO, WHOLE_FROM, Request, choose
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import NAMESAKES, assert_close, by_name, to_numpy
 
@@ -305,7 +305,7 @@ def test_a_stack_of_cells_says_what_to_do_instead():
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has one method for each layer")
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-@pytest.mark.parametrize("method", ["joined", "whole", "hoisted", "split", "in step"])
+@pytest.mark.parametrize("method", ["joined", "whole", "hoisted", "in step"])
 def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
     chosen = _fused.choose
 
@@ -349,15 +349,24 @@ def test_the_number_of_steps_is_known_after_one_that_was_not(case):
 PLAIN = Request(units=64, keras_layer=True)
 
 
-WIDE = IN_STEP_FROM
+MIDDLING = {"backend": "jax", "units": IN_STEP_FROM}
+WIDE = {"backend": "jax", "units": WHOLE_FROM}
 RULE = [
     ({"backend": "jax", "training": True}, "fused", "hoisted"),
     ({"backend": "jax", "training": True, "units": JOINED_UP_TO}, "fused", "joined"),
-    ({"backend": "jax", "units": WIDE}, "fused", "whole"),
-    ({"backend": "jax", "units": WIDE, "record": True}, "fused", "whole"),
-    ({"backend": "jax", "units": WIDE, "training": True}, "fused", "in step"),
-    ({"backend": "tensorflow", "units": 512}, "fused", "split"),
-    ({"backend": "tensorflow", "units": 512, "cell": "GRU"}, "fused", "hoisted"),
+    (MIDDLING, "fused", "joined"),
+    ({**MIDDLING, "training": True}, "fused", "joined"),
+    ({**MIDDLING, "cell": "GRU"}, "fused", "hoisted"),
+    ({**MIDDLING, "cell": "GRU", "training": True}, "fused", "in step"),
+    ({**MIDDLING, "recurrent_dropout": True, "training": True}, "fused", "hoisted"),
+    (WIDE, "fused", "whole"),
+    ({**WIDE, "record": True}, "fused", "whole"),
+    ({**WIDE, "training": True}, "fused", "whole"),
+    ({**WIDE, "recurrent_dropout": True, "training": True}, "fused", "in step"),
+    ({**WIDE, "gpu": True, "record": True}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "units": JOINED_UP_TO}, "fused", "joined"),
+    ({"backend": "tensorflow"}, "fused", "in step"),
+    ({"backend": "tensorflow", "units": 512, "cell": "GRU", "training": True}, "fused", "in step"),
     ({"backend": "torch"}, "fused", "native"),
     ({"backend": "torch", "masked": True}, "fused", "native"),
     ({"backend": "torch", "masked": True, "training": True}, "fused", "native"),
