@@ -44,20 +44,15 @@ def main(peer: str, layer: str, shape: str, variant: str) -> None:
     model = build(peer, layer, shape, variant)
     x, y = data(shape, variant, BATCHES)
 
-    def peak_of_training() -> float:
+    def train() -> tuple[float, float]:
         forget_peak()
         before = peak_mib()
         model.fit(x, y, batch_size=SHAPES[shape].batch, shuffle=False, verbose=0)
-        return peak_mib() - before
+        return before, peak_mib()
 
-    forget_peak()
-    start = peak_mib()
-    peaks = [start + peak_of_training()]
-    steps = []
-    for _ in range(RUNS):
-        steps.append(peak_of_training())
-        peaks.append(peak_mib())
-    step, whole = statistics.median(steps), max(peaks) - start
+    runs = [train() for _ in range(1 + RUNS)]
+    step = statistics.median(peak - before for before, peak in runs[1:])
+    whole = max(peak for _, peak in runs) - runs[0][0]
     print(json.dumps({"step_mib": round(step, 1), "whole_mib": round(whole, 1)}))
 
 

@@ -106,7 +106,7 @@ class Results(NamedTuple):
 
     reports: Reports
     peaks: dict[str, Any]  # by processor
-    memory: dict[str, Any]  # by backend
+    memory: Reports
     kept: Reports
     streams: Reports
     chains: Reports
@@ -120,7 +120,7 @@ def page(results: Results) -> str:
         environments(reports, peaks),
         COMMANDS,
         *(
-            section(report, peaks[report["machine"]["cpu"]], memory.get(report["backend"]))
+            section(report, peaks[report["machine"]["cpu"]], of_backend(memory, report["backend"]))
             for report in reports
         ),
         *([keeping(reports, kept)] if kept else []),
@@ -166,7 +166,7 @@ def facts(report: dict[str, Any], peak: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def section(report: dict[str, Any], peak: dict[str, Any], memory: dict[str, Any] | None) -> str:
+def section(report: dict[str, Any], peak: dict[str, Any], memory: Reports) -> str:
     """All about one backend."""
     cells = report["cells"]
     name = _tables.NAMES[report["backend"]]
@@ -185,15 +185,21 @@ def section(report: dict[str, Any], peak: dict[str, Any], memory: dict[str, Any]
             "Milliseconds a step of the plain layers, and in brackets how many GEMM floors.",
             _tables.milliseconds(cells, peak["gflops"]),
         ),
-        (MEMORY.format(where=where([memory])), _tables.memory(memory["cells"]))
-        if memory
-        else ("", ""),
+        *(
+            (MEMORY.format(where=where([of_memory])), _tables.memory(of_memory["cells"]))
+            for of_memory in memory
+        ),
         (
             f"### Slower than keras.layers here\n\nRatios below {limit}.",
             slower or "There are none.",
         ),
     ]
     return "\n\n".join(f"{text}\n\n{figures}" for text, figures in parts if figures)
+
+
+def of_backend(reports: Reports, backend: str) -> Reports:
+    """Those of one backend."""
+    return [report for report in reports if report["backend"] == backend]
 
 
 def keeping(reports: Reports, kept: Reports) -> str:
@@ -254,9 +260,8 @@ def read(folder: Path) -> Results:
     peaks = folder / "roofline.json"
     if not peaks.exists():
         sys.exit(f"No {peaks}: run python benchmarks/roofline.py first.")
-    others = (_those(script, folder) for script in ("layers_kept", "streaming", "stack"))
-    memory = {report["backend"]: report for report in _those("memory", folder)}
-    return Results(reports, load(peaks), memory, *others)
+    others = (_those(name, folder) for name in ("memory", "layers_kept", "streaming", "stack"))
+    return Results(reports, load(peaks), *others)
 
 
 def _those(script: str, folder: Path) -> Reports:
