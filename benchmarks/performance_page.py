@@ -8,6 +8,7 @@ Every figure of the page comes from the files in `benchmarks/results`.
 
 import argparse
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,8 +89,8 @@ process, for both peers:
 {variables}
 ```
 
-Keras' time by the kit's and, in brackets, the kit's time without them by its time with them, from
-two runs. Training / prediction.
+Keras' time by the kit's and, in brackets where both runs were on the same machine, the kit's time
+without them by its time with them. Training / prediction.
 """
 
 MEMORY = """\
@@ -204,14 +205,20 @@ def of_backend(reports: Reports, backend: str) -> Reports:
 
 def keeping(reports: Reports, kept: Reports) -> str:
     """What keeping freed memory changes, a column for each backend."""
-    plain = {report["backend"]: report["cells"] for report in reports}
+    plain = {
+        report["backend"]: report["cells"]
+        for report, other in product(reports, kept)
+        if all(report[fact] == other[fact] for fact in ("backend", "machine", "versions"))
+    }
     head = ["", *(_tables.NAMES[report["backend"]] for report in kept)]
     keys = list(dict.fromkeys(key for report in kept for key in report["cells"]))
     rows = [
         [
             key.replace("/", ", ").replace("_", " "),
             *(
-                _tables.kept(report["cells"].get(key, {}), plain[report["backend"]].get(key, {}))
+                _tables.kept(
+                    report["cells"].get(key, {}), plain.get(report["backend"], {}).get(key, {})
+                )
                 for report in kept
             ),
         ]

@@ -1,10 +1,9 @@
 """Whole sequences, forward and backward: all on JAX and TensorFlow, the general case on PyTorch.
 
-Three things make it faster than a loop over a cell. The input projection of all steps is one
-product ahead of the loop (for small layers, one product of inputs and state together in it). The
-gates are kept, so the way back computes nothing twice, and showing them costs nothing. And the
-gradients of the weights are one product over all steps after the loop, instead of a sum that the
-loop carries along.
+Three things make it faster than a loop over a cell. The products are cut as suits the backend and
+the width (`Plan.method`). The gates are kept, so the way back computes nothing twice, and showing
+them costs nothing. And the gradients of the weights are one product over all steps after the loop,
+instead of a sum that the loop carries along.
 """
 
 from collections.abc import Callable
@@ -75,6 +74,8 @@ def forward(
         `sequences`, else none.
     """
     cell = plan.cell
+    if plan.method in _BEFORE and (args.drop or len(args.inputs) > 1):
+        raise ValueError(f"the method {plan.method!r} knows no mask for each gate")
     blocks = _blocks(plan, args)
     to = to._replace(late=lambda value: _dropped(value, args.drop, 2) @ blocks.recurrent[2])
     xs, before = _BEFORE.get(plan.method, _apart)(plan, args, blocks)

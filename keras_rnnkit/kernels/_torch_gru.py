@@ -40,7 +40,7 @@ def gru(
 ) -> tuple[Any, Any, Any]:
     """The states of every step, the gates side by side, and the last state.
 
-    States and gates are `None` where neither a way back nor the caller needs them.
+    Without a way back, states and gates that nobody asked for are `None`.
 
     Args:
         inputs: A list of `(time, batch, features)`, one tensor, or one for each gate.
@@ -59,7 +59,8 @@ def gru(
         return _GRU.apply(*tensors, keep, drop, *inputs)
     if record or drop is not None or len(inputs) > 1:
         steps = _forward(*tensors, keep, drop, *inputs)
-        return steps.h, steps.gates, steps.h[-1]
+        shown = (steps.h if sequences else None, steps.gates if record else None)
+        return *shown, steps.h[-1].clone()
     states, last = _predict(*inputs, *tensors, keep, sequences)
     return states, None, last
 
@@ -95,8 +96,7 @@ def _predict(
             z_r.add_(in_z_r).sigmoid_()
             g.addcmul_(r, q).tanh_()
             h = torch.lerp(g, h, z, out=states[i if sequences else 0])
-    every = states.transpose(1, 2) if sequences else None
-    return every, h.t()
+    return (states.transpose(1, 2), h.t().clone()) if sequences else (None, h.t())
 
 
 def _forward(
@@ -135,13 +135,10 @@ def _forward(
 
 def _projected(inputs: Any, kernel: Any, bias: Any) -> Any:
     """What the inputs add to the sums of all steps, those of the gates side by side."""
-    time, batch = inputs[0].shape[:2]
-    count = len(inputs)
-    parts = [
-        torch.addmm(b, x.flatten(0, 1), w)
-        for x, w, b in zip(inputs, kernel.chunk(count, -1), bias.chunk(count), strict=True)
-    ]
-    return (parts[0] if count == 1 else torch.cat(parts, -1)).unflatten(0, (time, batch))
+    shape, count = inputs[0].shape[:2], len(inputs)
+    triples = zip(inputs, kernel.chunk(count, -1), bias.chunk(count), strict=True)
+    parts = [torch.addmm(b, x.flatten(0, 1), weight) for x, weight, b in triples]
+    return (parts[0] if count == 1 else torch.cat(parts, -1)).unflatten(0, shape)
 
 
 class _GRU(torch.autograd.Function):
@@ -161,12 +158,12 @@ class _GRU(torch.autograd.Function):
         z = gates[..., :u]
         old = torch.cat([first[None], h[:-1]])
         d = _derivatives(old, gates, q)
-        own = None if d_gates is None else _own(gates, q, d_gates)
-        turned_drop = None if drop is None else drop.roll(1, 0)
+        own = None if d_gates is None else _from_gates(gates, q, d_gates)
+        if drop is not None:
+            drop = drop.roll(1, 0)  # in the order of `rotated`
 
         # In one piece: a product with a transposed view takes twice as long.
         rotated = _last_first(recurrent_kernel, 2 * u).t().contiguous()
-        blocks = rotated.view(3, u, u)
         d_h = torch.zeros_like(first) if d_last is None else d_last.clone()
         sums = d.view(time, batch, 4 * u)
         for t in reversed(range(time)):
@@ -179,23 +176,23 @@ class _GRU(torch.autograd.Function):
             if drop is None:
                 d_h.addmm_(sums[t, :, : 3 * u], rotated)
             else:
-                d_old = torch.bmm(d[t, :, :3].transpose(0, 1), blocks)
-                d_h.add_(d_old.mul_(turned_drop).sum(0))
-            if t % 4 == 0:
+                d_old = torch.bmm(d[t, :, :3].transpose(0, 1), rotated.view(3, u, u))
+                d_h.add_(d_old.mul_(drop).sum(0))
+            if t % 4 == 0:  # what fades takes some twenty steps to the subnormal floats' end
                 d_h = without_traces(d_h)
 
         del own  # ahead of the large products
         rows = d.view(time * batch, 4 * u)
         d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
-        d_recurrent = _last_first(
-            _product(_seen(old, [None] if drop is None else turned_drop), d_products), u
-        )
+        d_recurrent = _last_first(_weight_gradient(_dropped(old, drop), d_products), u)
         d_bias = torch.stack([d_inputs.sum(0), _last_first(d_products.sum(0), u)])
-        d_kernel = _product([x.flatten(0, 1) for x in inputs], d_inputs)
+        d_kernel = _weight_gradient(inputs, d_inputs)
         d_x = [None] * len(inputs)
         if any(ctx.needs_input_grad[-len(inputs) :]):
-            pairs = zip(inputs, _cut(d_inputs, inputs), _cut(kernel, inputs), strict=True)
-            d_x = [(part @ weight.t()).view(x.shape) for x, part, weight in pairs]
+            parts = zip(
+                *(whole.chunk(len(inputs), -1) for whole in (d_inputs, kernel)), strict=True
+            )
+            d_x = [(part @ weight.t()).unflatten(0, (time, batch)) for part, weight in parts]
         return d_h, d_kernel, d_recurrent, d_bias, None, None, *d_x
 
 
@@ -216,7 +213,7 @@ def _derivatives(old: Any, gates: Any, q: Any) -> Any:
     return d
 
 
-def _own(gates: Any, q: Any, d_gates: Any) -> Any:
+def _from_gates(gates: Any, q: Any, d_gates: Any) -> Any:
     """What the gradients of the gates themselves add, in the places of `_derivatives`."""
     (z, r, g), (d_z, d_r, d_g) = gates.chunk(3, dim=-1), d_gates.chunk(3, dim=-1)
     d_g = _tanh_backward(d_g, g)
@@ -224,20 +221,15 @@ def _own(gates: Any, q: Any, d_gates: Any) -> Any:
     return torch.stack([d_g * r, _sigmoid_backward(d_z, z), d_r, d_g], dim=2)
 
 
-def _seen(old: Any, drop: Any) -> list[Any]:
-    """The rows of states as the gates see them: one for all, or one for each."""
-    return [(old if mask is None else old * mask).flatten(0, 1) for mask in drop]
+def _dropped(h: Any, drop: Any) -> list[Any]:
+    """The hidden states as the gates see them: one for all, or one for each."""
+    return [h] if drop is None else [h * mask for mask in drop]
 
 
-def _product(rows: list[Any], gradients: Any) -> Any:
-    """The gradient of a kernel from its rows, those of all gates, or of each, and the sums'."""
-    pairs = zip(rows, _cut(gradients, rows), strict=True)
-    return torch.cat([row.t() @ gradient for row, gradient in pairs], dim=-1)
-
-
-def _cut(columns: Any, rows: list[Any]) -> Any:
-    """The columns that belong to each of the rows."""
-    return columns.chunk(len(rows), dim=-1)
+def _weight_gradient(values: list[Any], d_sums: Any) -> Any:
+    """The gradient of a kernel, from what all gates multiply with it, or each of them."""
+    pairs = zip(values, d_sums.chunk(len(values), -1), strict=True)
+    return torch.cat([value.flatten(0, 1).t() @ d for value, d in pairs], dim=-1)
 
 
 def _last_first(weight: Any, at: int) -> Any:

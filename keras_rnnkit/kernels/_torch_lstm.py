@@ -52,7 +52,7 @@ def lstm(
     if needs_gradients(*tensors, *inputs):
         return _LSTM.apply(*tensors, keep, drop, *inputs)
     steps = _forward(*tensors, keep, drop, *inputs)
-    return *steps, steps.h[-1], steps.c[-1]
+    return *steps, steps.h[-1].clone(), steps.c[-1].clone()
 
 
 def _by_gate(weight: Any) -> Any:

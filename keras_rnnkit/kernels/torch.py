@@ -101,7 +101,7 @@ def _native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
         wanted = index if plan.sequences else index[-1:]
         outputs = outputs.gather(0, wanted.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
         outputs = torch.where(wanted < 0, before, outputs)
-    return [outputs[-1], *last[1:]], Steps([outputs][: int(plan.sequences)])
+    return [outputs[-1].clone(), *last[1:]], Steps([outputs][: int(plan.sequences)])
 
 
 def _to_front(keep: Any) -> tuple[Any, Any, Any]:
@@ -140,7 +140,7 @@ def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     else:
         asked = (plan.sequences, plan.record)
         h, gates, *last = gru(args.inputs, args.states[0], *tensors, *asked)
-        states, gates = [h], () if gates is None else gates.chunk(3, -1)
+        states, gates = [h], gates.chunk(3, -1) if plan.record else ()
     if plan.record:
         return last, Steps(states, list(gates))
     return last, Steps([h][: int(plan.sequences)])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused, _paths
-from keras_rnnkit.layers._paths import IN_STEP_FROM, JOINED_UP_TO, WHOLE_FROM, Request, choose
+from keras_rnnkit.layers._paths import JOINED_UP_TO, MIDDLING_FROM, WIDE_FROM, Request, choose
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import NAMESAKES, assert_close, by_name, to_numpy
 
@@ -245,7 +245,7 @@ def test_half_precision_has_the_gradients_of_full_precision(case):
 def test_autocast_leaves_the_kernels_alone(layer):
     import torch
 
-    layer = layer(3, return_gates=layer is kit.LSTM)
+    layer = layer(3, return_gates=True)
     x = torch.ones(BATCH, TIME, FEATURES)
     plain = keras.tree.flatten(layer(x))[0]
     with torch.autocast("cpu"):
@@ -303,10 +303,18 @@ def test_a_stack_of_cells_says_what_to_do_instead():
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has one method for each layer")
+METHODS = [
+    *((method, {}) for method in ("joined", "whole", "hoisted", "in step")),
+    # A mask for each gate, which a product of all gates together cannot have.
+    *((method, {"dropout": 0.4, "recurrent_dropout": 0.4}) for method in ("hoisted", "in step")),
+]
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-@pytest.mark.parametrize("method", ["joined", "whole", "hoisted", "in step"])
-def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
+@pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
+def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch):
+    layers = pair(case, 3, return_sequences=True, return_gates=True, **options)
     chosen = _fused.choose
 
     def choose_method(request):
@@ -315,7 +323,6 @@ def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
         return choice if choice.path != "fused" or cannot else choice._replace(method=method)
 
     monkeypatch.setattr(_fused, "choose", choose_method)
-    layers = pair(case, 3, return_sequences=True, return_gates=True)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
     mask = rng.random((BATCH, TIME)) < 0.7
@@ -329,6 +336,15 @@ def test_every_method_gives_the_same_numbers(method, case, monkeypatch):
     )
     for a, b in zip(found, want, strict=True):
         close(a, b)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
+def test_a_method_without_masks_for_each_gate_refuses_them(monkeypatch):
+    chosen = _fused.choose
+    monkeypatch.setattr(_fused, "choose", lambda request: chosen(request)._replace(method="whole"))
+    layer = kit.LSTM(3, recurrent_dropout=0.5)
+    with pytest.raises(ValueError, match="'whole' knows no mask for each gate"):
+        layer(np.zeros((BATCH, TIME, FEATURES), "float32"), training=True)
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
@@ -349,8 +365,8 @@ def test_the_number_of_steps_is_known_after_one_that_was_not(case):
 PLAIN = Request(units=64, keras_layer=True)
 
 
-MIDDLING = {"backend": "jax", "units": IN_STEP_FROM}
-WIDE = {"backend": "jax", "units": WHOLE_FROM}
+MIDDLING = {"backend": "jax", "units": MIDDLING_FROM}
+WIDE = {"backend": "jax", "units": WIDE_FROM}
 RULE = [
     ({"backend": "jax", "training": True}, "fused", "hoisted"),
     ({"backend": "jax", "training": True, "units": JOINED_UP_TO}, "fused", "joined"),
@@ -358,13 +374,17 @@ RULE = [
     ({**MIDDLING, "training": True}, "fused", "joined"),
     ({**MIDDLING, "cell": "GRU"}, "fused", "hoisted"),
     ({**MIDDLING, "cell": "GRU", "training": True}, "fused", "in step"),
+    ({**MIDDLING, "cell": "SimpleRNN", "training": True}, "fused", "in step"),
     ({**MIDDLING, "recurrent_dropout": True, "training": True}, "fused", "hoisted"),
     (WIDE, "fused", "whole"),
     ({**WIDE, "record": True}, "fused", "whole"),
     ({**WIDE, "training": True}, "fused", "whole"),
     ({**WIDE, "recurrent_dropout": True, "training": True}, "fused", "in step"),
     ({**WIDE, "gpu": True, "record": True}, "fused", "hoisted"),
+    ({"backend": "jax", "units": 8, "cell": "GRU, reset before"}, "fused", "hoisted"),
+    ({"backend": "jax", "units": 8, "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
     ({"backend": "tensorflow", "units": JOINED_UP_TO}, "fused", "joined"),
+    ({"backend": "tensorflow", "units": 8, "cell": "GRU, reset before"}, "fused", "in step"),
     ({"backend": "tensorflow"}, "fused", "in step"),
     ({"backend": "tensorflow", "units": 512, "cell": "GRU", "training": True}, "fused", "in step"),
     ({"backend": "torch"}, "fused", "native"),

@@ -83,6 +83,45 @@ def test_without_gradients_the_numbers_are_the_same(cell, per_gate, masked, drop
         np.testing.assert_allclose(a.detach().numpy(), b.numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("record", [False, True])
+@pytest.mark.parametrize(("per_gate", "drops"), [(False, False), (False, True), (True, False)])
+def test_a_gru_without_gradients_returns_what_is_asked_for(sequences, record, per_gate, drops):
+    import torch
+
+    from keras_rnnkit.kernels._torch_gru import _CHUNK, gru
+
+    time = 2 * _CHUNK + 3  # inputs are projected so many steps at once
+    tensors, _, drop = arguments("gru", per_gate, masked=False, drops=drops, time=time)
+    h, *weights = tensors[:4]
+    keep = torch.tensor(np.random.default_rng(1).random((time, BATCH, 1)) < 0.7)
+    call = (tensors[4:], h, *weights, keep, drop)
+    every, gates, last = gru(*call, True, True)
+    with torch.no_grad():
+        found = gru(*call, sequences, record)
+    for got, want, asked in zip(
+        found, (every, gates, last), (sequences, record, True), strict=True
+    ):
+        assert (got is not None) == asked
+        if asked:
+            np.testing.assert_allclose(got.numpy(), want.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "GRU"])
+@pytest.mark.parametrize("options", [{}, {"return_gates": True}], ids=["plain", "gates"])
+def test_the_last_state_is_a_tensor_of_its_own(layer, options):
+    import torch
+
+    import keras_rnnkit as kit
+
+    layer = getattr(kit, layer)(UNITS, return_sequences=True, return_state=True, **options)
+    with torch.no_grad():
+        output, state, *_ = layer(np.ones((BATCH, TIME, FEATURES), "float32"))
+        before = output.clone()
+        state.zero_()
+    assert torch.equal(output, before)
+
+
 @pytest.mark.parametrize("cell", GATES)
 def test_the_way_back_can_be_gone_twice(cell):
     tensors, keep, drop = arguments(cell, False, masked=True, drops=True)
