@@ -61,7 +61,7 @@ def gru(
         steps = _forward(*tensors, keep, drop, *inputs)
         shown = (steps.h if sequences else None, steps.gates if record else None)
         return *shown, steps.h[-1].clone()
-    states, last = _predict(*inputs, *tensors, keep, sequences)
+    states, last = _predict(inputs[0], *tensors, keep, sequences)
     return states, None, last
 
 
