@@ -3,7 +3,7 @@
     python benchmarks/methods.py --backend torch --methods "native,in place" \
         --layer LSTM --variant masked_post --units 64,128,256,512
 
-The methods take turns at the same model, batches of 64 with 100 steps of 128 features.
+The methods take turns at the same model, batches of 64 with 100 steps, by default of 128 features.
 """
 
 import argparse
@@ -27,6 +27,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--layer", choices=LAYERS, default="LSTM")
     parser.add_argument("--variant", choices=VARIANTS, default="plain")
     parser.add_argument("--units", required=True, metavar="N,M,...")
+    parser.add_argument("--features", type=int, default=128, help="128")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; 7")
     parser.add_argument("--seconds", type=float, default=6.0, help="of the rounds of a row; 6")
     return parser.parse_args()
@@ -54,6 +55,7 @@ def measure(
     methods: list[str],
     layer: str,
     variant: str,
+    features: int,
     units: int,
     mode: str,
     repeats: int,
@@ -64,8 +66,8 @@ def measure(
     from _measure import FEWEST, RUNS, summarise, take_turns
     from _models import build, data
 
-    shape = f"{units} units"
-    SHAPES[shape] = Shape(64, 100, 128, units)
+    shape = f"{features} features, {units} units"
+    SHAPES[shape] = Shape(64, 100, features, units)
     models = {method: build("kit", layer, shape, variant) for method in methods}
 
     def ways(batches: int) -> dict[str, Callable[[], float]]:
@@ -91,12 +93,12 @@ def main() -> None:
     report = load_or_start(path, arguments.backend)
     for units in map(int, arguments.units.split(",")):
         for mode in MODES:
-            row = (arguments.layer, arguments.variant, units, mode)
+            row = (arguments.layer, arguments.variant, arguments.features, units, mode)
             figures = measure(arguments.methods, *row, arguments.repeats, arguments.seconds)
             report["cells"]["/".join(map(str, row))] = {"date": today(), **figures}
             save(path, report)
             times = ", ".join(f"{name} {ms:.4g}" for name, ms in figures["median_ms"].items())
-            print(f"{arguments.layer} {arguments.variant} {units} {mode}: {times} ms", flush=True)
+            print(f"{' '.join(map(str, row))}: {times} ms", flush=True)
 
 
 if __name__ == "__main__":
