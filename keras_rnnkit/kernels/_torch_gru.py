@@ -156,8 +156,7 @@ class _GRU(torch.autograd.Function):
         h, gates, q, first, kernel, recurrent_kernel, drop, *inputs = ctx.saved_tensors
         time, batch, u = h.shape
         z = gates[..., :u]
-        old = torch.cat([first[None], h[:-1]])
-        d = _derivatives(old, gates, q)
+        d = _derivatives(Steps(h, gates, q), first)
         own = None if d_gates is None else _from_gates(gates, q, d_gates)
         if drop is not None:
             drop = drop.roll(1, 0)  # in the order of `rotated`
@@ -184,7 +183,9 @@ class _GRU(torch.autograd.Function):
         del own  # ahead of the large products
         rows = d.view(time * batch, 4 * u)
         d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
-        d_recurrent = _last_first(_weight_gradient(_dropped(old, drop), d_products), u)
+        d_recurrent = _weight_gradient(_dropped(first[None], drop), d_products[:batch])
+        d_recurrent.add_(_weight_gradient(_dropped(h[:-1], drop), d_products[batch:]))
+        d_recurrent = _last_first(d_recurrent, u)
         d_bias = torch.stack([d_inputs.sum(0), _last_first(d_products.sum(0), u)])
         d_kernel = _weight_gradient(inputs, d_inputs)
         d_x = [None] * len(inputs)
@@ -196,20 +197,23 @@ class _GRU(torch.autograd.Function):
         return d_h, d_kernel, d_recurrent, d_bias, None, None, *d_x
 
 
-def _derivatives(old: Any, gates: Any, q: Any) -> Any:
+def _derivatives(steps: Steps, first: Any) -> Any:
     """Those of all steps at once, by which the loop multiplies the gradient of the state.
 
     Returns:
         `(time, batch, 4, units)`: by `q`, and by the sums in front of `z`, `r` and `g`. So both
         kernels find theirs in one piece.
     """
+    h, gates, q = steps
     z, r, g = gates.chunk(3, dim=-1)
-    d = gates.new_empty(*old.shape[:2], 4, old.shape[2])
+    d = gates.new_empty(*h.shape[:2], 4, h.shape[2])
     d_q, d_z, d_r, d_g = d.unbind(2)
-    d_g.copy_(_tanh_backward(1 - z, g))
+    torch.sub(first, g[0], out=d_z[0])
+    torch.sub(h[:-1], g[1:], out=d_z[1:])
+    _sigmoid_backward(d_z, z, grad_input=d_z)
+    _tanh_backward(torch.sub(1, z, out=d_g), g, grad_input=d_g)
     torch.mul(d_g, r, out=d_q)
-    d_z.copy_(_sigmoid_backward(old - g, z))
-    d_r.copy_(_sigmoid_backward(q, r)).mul_(d_g)
+    _sigmoid_backward(q, r, grad_input=d_r).mul_(d_g)
     return d
 
 
