@@ -13,6 +13,9 @@ RESULTS = Path(__file__).parent / "results"
 ROOFLINE = RESULTS / "roofline.json"
 BACKENDS = ("jax", "tensorflow", "torch")
 
+# Settings of libraries that change what is measured.
+SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
+
 # What keeps glibc from giving large blocks back to the system as they are freed, only to ask for
 # fresh ones at the next step, which the system fills with zeros page by page.
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
@@ -25,13 +28,24 @@ def results_file(script: str, backend: str, folder: Path = RESULTS) -> Path:
 
 def machine() -> dict[str, Any]:
     """The processor and what of it there is to use."""
-    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "platform": platform.platform()}
+    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "platform": _system()}
+
+
+def _system() -> str:
+    """The kernel by its number, for builds of one number run alike, and the C library."""
+    release = platform.release().partition("-")[0]
+    return "-".join([platform.system(), release, *filter(None, platform.libc_ver())])
 
 
 def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    """The processor's name, with family and model: a virtual one's name may leave them open."""
+    facts: dict[str, str] = {}
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        fact, _, value = line.partition(":")
+        facts.setdefault(fact.strip(), value.strip())
+    kind = [f"{fact} {facts[fact]}" for fact in ("cpu family", "model") if fact in facts]
+    name = facts.get("model name", platform.machine())
+    return f"{name} ({', '.join(kind)})" if kind else name
 
 
 def environment(backend: str) -> dict[str, Any]:
@@ -60,11 +74,11 @@ def _device(backend: str) -> str:
 
 
 def _threads(backend: str) -> dict[str, Any]:
-    """The settings of threads that were made, and what the backend says of itself."""
+    """The settings of threads and libraries that were made, and what the backend says of itself."""
     made = {
         name: value
         for name, value in sorted(os.environ.items())
-        if name.endswith("_NUM_THREADS") or name.startswith("TF_NUM_") or name == "XLA_FLAGS"
+        if name.endswith("_NUM_THREADS") or name.startswith("TF_NUM_") or name in SETTINGS
     }
     if backend == "torch":
         made["torch.get_num_threads()"] = import_module("torch").get_num_threads()

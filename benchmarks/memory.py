@@ -19,6 +19,10 @@ from _results import load_or_start, results_file, save, today
 
 PEERS = ("kit", "keras")
 
+# On some processors TensorFlow uses oneDNN by itself, whose allocator keeps what it took, and takes
+# it in powers of two: nothing is to be seen of a step then.
+WITHOUT_ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+
 
 def measure(peer: str, *row: str) -> dict[str, float]:
     """The figures of one peer, from a process of its own."""
@@ -31,6 +35,8 @@ def main() -> None:
     """Measures, prints and saves cell by cell."""
     arguments = grid_parser(__doc__).parse_args()
     os.environ["KERAS_BACKEND"] = arguments.backend
+    if arguments.backend == "tensorflow":
+        os.environ.update(WITHOUT_ONEDNN)
     path = results_file("memory", arguments.backend)
     report = load_or_start(path, arguments.backend)
     for row in product(arguments.layers, arguments.shapes, arguments.variants):

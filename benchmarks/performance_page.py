@@ -98,6 +98,10 @@ Peak memory in MiB, kit / Keras, each in a process of its own: that of a trainin
 the process keeps between steps. In brackets that of the whole training, above model and data; it
 has the code in it that libraries load or compile once. {where}"""
 
+WITHOUT_ONEDNN = """\
+TensorFlow ran without oneDNN here (`TF_ENABLE_ONEDNN_OPTS=0`), which it uses by itself on some
+processors: its allocator keeps what it took."""
+
 
 Reports = list[dict[str, Any]]
 
@@ -186,16 +190,19 @@ def section(report: dict[str, Any], peak: dict[str, Any], memory: Reports) -> st
             "Milliseconds a step of the plain layers, and in brackets how many GEMM floors.",
             _tables.milliseconds(cells, peak["gflops"]),
         ),
-        *(
-            (MEMORY.format(where=where([of_memory])), _tables.memory(of_memory["cells"]))
-            for of_memory in memory
-        ),
+        *((memory_text(of_memory), _tables.memory(of_memory["cells"])) for of_memory in memory),
         (
             f"### Slower than keras.layers here\n\nRatios below {limit}.",
             slower or "There are none.",
         ),
     ]
     return "\n\n".join(f"{text}\n\n{figures}" for text, figures in parts if figures)
+
+
+def memory_text(report: dict[str, Any]) -> str:
+    """What the figures of memory are."""
+    text = MEMORY.format(where=where([report]))
+    return f"{text}\n{WITHOUT_ONEDNN}" if report["backend"] == "tensorflow" else text
 
 
 def of_backend(reports: Reports, backend: str) -> Reports:
