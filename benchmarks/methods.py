@@ -2,6 +2,7 @@
 
     python benchmarks/methods.py --backend torch --methods "native,in place" \
         --layer LSTM --variant masked_post --units 64,128,256,512
+    python benchmarks/methods.py --backend jax --methods "at once,in blocks" --units 64,128,256
 
 The methods take turns at the same model, batches of 64 with 100 steps, by default of 128 features.
 """
@@ -17,13 +18,16 @@ from _grid import LAYERS, MODES, SHAPES, VARIANTS, Shape
 from _results import BACKENDS, load_or_start, results_file, save, today
 
 METHODS = ("native", "in place", "joined", "whole", "hoisted", "in step")
+AT_ONCE = {"at once": float("inf"), "in blocks": 0}  # bytes; JAX' way back, of the method chosen
 
 
 def parse() -> argparse.Namespace:
     """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument("--methods", type=some_of(METHODS), required=True, metavar="A,B,...")
+    parser.add_argument(
+        "--methods", type=some_of((*METHODS, *AT_ONCE)), required=True, metavar="A,B,..."
+    )
     parser.add_argument("--layer", choices=LAYERS, default="LSTM")
     parser.add_argument("--variant", choices=VARIANTS, default="plain")
     parser.add_argument("--units", required=True, metavar="N,M,...")
@@ -37,6 +41,14 @@ def parse() -> argparse.Namespace:
 def forced(method: str) -> Iterator[None]:
     """Has every layer that has a kernel go by this method."""
     from keras_rnnkit.layers import _fused
+
+    if method in AT_ONCE:
+        from keras_rnnkit.kernels import jax
+
+        jax.AT_ONCE = AT_ONCE[method]
+        jax._run.clear_cache()
+        yield
+        return
 
     chosen = _fused.choose
 

@@ -178,7 +178,7 @@ def weight_gradients(
         d_recurrent = _over_time(plan, old, d_pre, cell.products)
     if cell is GRUResetBefore:
         d_recurrent.append(_product(_dropped(steps.gates[1] * old, args.drop, 2), d_pre[2]))
-    sums = [ops.sum(d, axis=(0, 1)) for d in d_pre]
+    sums = [_sum(d) for d in d_pre]
     sums = _cut(sums[0], range(_pre(cell)), _pre(cell)) if len(sums) == 1 else sums
     d_bias = _side_by_side(sums[i] for i in cell.inputs)
     if cell is GRU:
@@ -300,13 +300,14 @@ _BEFORE = {"joined": _joined, "whole": _whole}
 def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callable[..., Any]:
     """From the gradients of the sums, apart and joined, to that of the old hidden state."""
     cell, recurrent = plan.cell, blocks.recurrent
-    names = list(enumerate(cell.products))
-    if _together(plan, args):  # zeros where need be, which cost less than one more piece
+    names, together = list(enumerate(cell.products)), _together(plan, args)
+    apart = args.drop or (together and plan.method == "in step")
+    if together and not apart:  # zeros where need be, which cost less than one more piece
         where = {i: recurrent[k] for k, i in names}
         columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(_pre(cell))]
         weight = ops.transpose(ops.concatenate(columns, axis=1))
         return lambda d_pre, joined: joined @ weight
-    if not args.drop:
+    if not apart:
         weight = ops.transpose(_side_by_side(recurrent[k] for k, _ in names))
         return lambda d_pre, joined: _side_by_side(d_pre[i] for _, i in names) @ weight
     weights = [ops.transpose(block) for block in recurrent]
@@ -326,6 +327,12 @@ def _product(values: Any, gradients: Any) -> Any:
     """The sum over time and batch of `values^T gradients`."""
     values = ops.reshape(values, (-1, values.shape[-1]))
     return ops.transpose(values) @ ops.reshape(gradients, (-1, gradients.shape[-1]))
+
+
+def _sum(gradients: Any) -> Any:
+    """The sum over time and batch, as a product: faster than TensorFlow's own sum."""
+    gradients = ops.reshape(gradients, (-1, gradients.shape[-1]))
+    return (ops.transpose(ops.ones_like(gradients[:, :1])) @ gradients)[0]
 
 
 def _cut(joined: Any, names: Any, count: int) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import keras
 from jax import lax
+from keras import tree
 
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._linear import way_back
@@ -22,6 +23,15 @@ from keras_rnnkit.kernels._sequence import (
 )
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
+
+# Gradients of the sums that take more bytes than this, of all steps together, are made and used up
+# block by block on a CPU. They and what they are made of would not fit in the 32 MiB that glibc
+# gives back to the next call; of what is larger, the system clears every page anew in every call.
+AT_ONCE = 10 * 2**20
+
+# What a block has of steps, at least, and of rows, its steps times the batch: its products are then
+# large beside the sums of the gradients of the weights that each block adds to.
+STEPS, ROWS = 8, 512
 
 
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
@@ -47,9 +57,53 @@ def _forward(plan: Plan, args: Arguments) -> tuple[Any, Any]:
 
 def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
     (args, steps), (d_last, d_steps) = saved, gradients
+    length = _block(args)
+    if length is None:
+        return (_way_back(plan, args, steps, d_last, d_steps),)
+
+    def cut(tensor: Any) -> Any:
+        return tensor.reshape(-1, length, *tensor.shape[1:])
+
+    def block(carry: Any, current: Any) -> tuple[Any, Any]:
+        d_states, sums = carry
+        inputs, keep, steps, d_steps = current
+        found = _way_back(plan, args._replace(inputs=inputs, keep=keep), steps, d_states, d_steps)
+        sums = [total + part for total, part in zip(sums, _of_weights(found), strict=True)]
+        return (found.states, sums), found.inputs
+
+    none = [jax.numpy.zeros(w.shape, _no_less_than_single(w)) for w in _of_weights(args)]
+    by_block = tree.map_structure(cut, (args.inputs, args.keep, steps, d_steps))
+    (d_first, sums), d_inputs = lax.scan(block, (d_last, none), by_block, reverse=True)
+    d_weights = [total.astype(w.dtype) for total, w in zip(sums, _of_weights(args), strict=True)]
+    d_inputs = [d.reshape(-1, *d.shape[2:]) for d in d_inputs]
+    nothing = [None for _ in args.keep], [None for _ in args.drop]
+    return (Arguments(d_inputs, d_first, *d_weights, *nothing),)
+
+
+def _way_back(plan: Plan, args: Arguments, steps: Steps, d_last: Any, d_steps: Any) -> Arguments:
+    """All gradients, of steps that are taken in one go."""
     d_first, d_pre = backward(plan, args, steps, d_last, d_steps, _TO, _scan)
     found = weight_gradients(plan, args, steps, d_first, d_pre)
-    return (found._replace(inputs=input_gradients(plan, args, d_pre)),)
+    return found._replace(inputs=input_gradients(plan, args, d_pre))
+
+
+def _block(args: Arguments) -> int | None:
+    """How many steps make a block of the way back; `None` for all in one go."""
+    steps, batch, _ = args.inputs[0].shape
+    columns = args.kernel.shape[-1]
+    if jax.default_backend() != "cpu" or steps * batch * columns * args.kernel.itemsize <= AT_ONCE:
+        return None
+    fewest = max(STEPS, -(-ROWS // batch))
+    return next((length for length in range(fewest, steps // 2 + 1) if steps % length == 0), None)
+
+
+def _of_weights(args: Arguments) -> list[Any]:
+    return [args.kernel, args.recurrent_kernel, args.bias]
+
+
+def _no_less_than_single(weights: Any) -> Any:
+    """The dtype to sum in."""
+    return jax.numpy.promote_types(weights.dtype, jax.numpy.float32)
 
 
 _differentiable.defvjp(_forward, _backward)

@@ -17,14 +17,13 @@ _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 # pieces. Above it TensorFlow has two of each gate, which XLA runs beside each other.
 JOINED_UP_TO = 32
 
-# From this width on, JAX trains with the inputs multiplied in the step, too: an LSTM in one product
-# again, 20 % faster, the others as fast as before. All the projections ahead of the loop would be
-# the most that training keeps in memory.
+# From this width on, JAX trains with the inputs multiplied in the step, too, an LSTM in one product
+# again: as fast as all projections ahead of the loop or faster, and in less memory.
 MIDDLING_FROM = 96
 
 # From this width on, a step on JAX is a product of its inputs and one of its state, each of all
 # gates together.
-WIDE_FROM = 256
+WIDE_FROM = 192
 
 # Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
 # copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
@@ -183,13 +182,11 @@ def _method_by_xla(request: Request) -> str:
         return "joined"
     if request.backend == "tensorflow":
         return "in step"
-    if request.units >= WIDE_FROM:
-        return "whole" if simple else "in step"
-    if request.units < MIDDLING_FROM or not simple:
+    if request.units >= WIDE_FROM and simple:
+        return "whole"
+    if request.units < MIDDLING_FROM or not request.training:
         return "hoisted"
-    if request.cell == "LSTM":
-        return "joined"
-    return "in step" if request.training else "hoisted"
+    return "joined" if simple and request.cell == "LSTM" else "in step"
 
 
 def _drops_state(request: Request) -> bool:
