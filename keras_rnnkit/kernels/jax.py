@@ -74,10 +74,20 @@ def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
     none = [jax.numpy.zeros(w.shape, _no_less_than_single(w)) for w in _of_weights(args)]
     by_block = tree.map_structure(cut, (args.inputs, args.keep, steps, d_steps))
     (d_first, sums), d_inputs = lax.scan(block, (d_last, none), by_block, reverse=True)
-    d_weights = [total.astype(w.dtype) for total, w in zip(sums, _of_weights(args), strict=True)]
-    d_inputs = [d.reshape(-1, *d.shape[2:]) for d in d_inputs]
-    nothing = [None for _ in args.keep], [None for _ in args.drop]
-    return (Arguments(d_inputs, d_first, *d_weights, *nothing),)
+    d_kernel, d_recurrent, d_bias = (
+        total.astype(weights.dtype) for total, weights in zip(sums, _of_weights(args), strict=True)
+    )
+    return (
+        Arguments(
+            inputs=[d.reshape(-1, *d.shape[2:]) for d in d_inputs],
+            states=d_first,
+            kernel=d_kernel,
+            recurrent_kernel=d_recurrent,
+            bias=d_bias,
+            keep=[None for _ in args.keep],
+            drop=[None for _ in args.drop],
+        ),
+    )
 
 
 def _way_back(plan: Plan, args: Arguments, steps: Steps, d_last: Any, d_steps: Any) -> Arguments:
