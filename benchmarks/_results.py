@@ -57,7 +57,7 @@ def environment(backend: str) -> dict[str, Any]:
         "backend": backend,
         "device": _device(backend),
         "machine": machine(),
-        "threads": _threads(backend),
+        "threads": _settings(backend),
         "versions": {"python": platform.python_version(), **versions},
     }
 
@@ -73,7 +73,7 @@ def _device(backend: str) -> str:
     return import_module("jax").devices()[0].device_kind
 
 
-def _threads(backend: str) -> dict[str, Any]:
+def _settings(backend: str) -> dict[str, Any]:
     """The settings of threads and libraries that were made, and what the backend says of itself."""
     made = {
         name: value

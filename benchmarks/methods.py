@@ -39,16 +39,12 @@ def parse() -> argparse.Namespace:
 
 @contextmanager
 def forced(method: str) -> Iterator[None]:
-    """Has every layer that has a kernel go by this method."""
-    from keras_rnnkit.layers import _fused
-
+    """Has every layer that has a kernel go by this method, or go back like this."""
     if method in AT_ONCE:
-        from keras_rnnkit.kernels import jax
-
-        jax.AT_ONCE = AT_ONCE[method]
-        jax._run.clear_cache()
-        yield
+        with _limit(AT_ONCE[method]):
+            yield
         return
+    from keras_rnnkit.layers import _fused
 
     chosen = _fused.choose
 
@@ -61,6 +57,20 @@ def forced(method: str) -> Iterator[None]:
         yield
     finally:
         _fused.choose = chosen
+
+
+@contextmanager
+def _limit(at_once: float) -> Iterator[None]:
+    """Sets from how many bytes on the way back goes by blocks, for what is compiled meanwhile."""
+    from keras_rnnkit.kernels import jax
+
+    before, jax.AT_ONCE = jax.AT_ONCE, at_once
+    jax._run.clear_cache()
+    try:
+        yield
+    finally:
+        jax.AT_ONCE = before
+        jax._run.clear_cache()
 
 
 def measure(
@@ -103,11 +113,13 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = arguments.backend
     path = results_file("methods", arguments.backend)
     report = load_or_start(path, arguments.backend)
+    of_way_back = set(arguments.methods) <= set(AT_ONCE)
     for units in map(int, arguments.units.split(",")):
-        for mode in MODES:
+        for mode in ("train",) if of_way_back else MODES:
             row = (arguments.layer, arguments.variant, arguments.features, units, mode)
             figures = measure(arguments.methods, *row, arguments.repeats, arguments.seconds)
-            report["cells"]["/".join(map(str, row))] = {"date": today(), **figures}
+            key = "/".join(map(str, ("way back", *row) if of_way_back else row))
+            report["cells"][key] = {"date": today(), **figures}
             save(path, report)
             times = ", ".join(f"{name} {ms:.4g}" for name, ms in figures["median_ms"].items())
             print(f"{' '.join(map(str, row))}: {times} ms", flush=True)

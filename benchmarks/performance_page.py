@@ -202,7 +202,8 @@ def section(report: dict[str, Any], peak: dict[str, Any], memory: Reports) -> st
 def memory_text(report: dict[str, Any]) -> str:
     """What the figures of memory are."""
     text = MEMORY.format(where=where([report]))
-    return f"{text}\n{WITHOUT_ONEDNN}" if report["backend"] == "tensorflow" else text
+    off = report["threads"].get("TF_ENABLE_ONEDNN_OPTS") == "0"
+    return f"{text}\n{WITHOUT_ONEDNN}" if off else text
 
 
 def of_backend(reports: Reports, backend: str) -> Reports:

@@ -2,8 +2,8 @@
 
 Three things make it faster than a loop over a cell. The products are cut as suits the backend and
 the width (`Plan.method`). The gates are kept, so the way back computes nothing twice, and showing
-them costs nothing. And the gradients of the weights are one product over all steps after the loop,
-instead of a sum that the loop carries along.
+them costs nothing. And the gradients of the weights are one product over all steps after the loop
+(on JAX over a block of them, where there is much), instead of a sum that every step adds to.
 """
 
 from collections.abc import Callable
@@ -136,7 +136,7 @@ def backward(
         return d_old, [joined] if together else d_pre
 
     xs = (steps.old, steps.gates, steps.extras, d_steps.states, d_steps.gates, args.keep)
-    units, count = args.states[0].shape[-1], _pre(cell)
+    units, count = args.states[0].shape[-1], sums_of(cell)
     widths = [units * count] if together else [units] * count
     return scan(step, d_last, xs, widths, reverse=True)
 
@@ -179,7 +179,7 @@ def weight_gradients(
     if cell is GRUResetBefore:
         d_recurrent.append(_product(_dropped(steps.gates[1] * old, args.drop, 2), d_pre[2]))
     sums = [_sum(d) for d in d_pre]
-    sums = _cut(sums[0], range(_pre(cell)), _pre(cell)) if len(sums) == 1 else sums
+    sums = _cut(sums[0], range(sums_of(cell)), sums_of(cell)) if len(sums) == 1 else sums
     d_bias = _side_by_side(sums[i] for i in cell.inputs)
     if cell is GRU:
         d_bias = ops.stack([d_bias, _side_by_side(sums[i] for _, i in products)])
@@ -193,7 +193,7 @@ def input_gradients(plan: Plan, args: Arguments, d_pre: Any) -> list[Any]:
     cell = plan.cell
     kernels = [ops.transpose(w) for w in ops.split(args.kernel, len(cell.inputs), axis=-1)]
     if len(d_pre) == 1:
-        columns = _side_by_side(_cut(d_pre[0], cell.inputs, _pre(cell)))
+        columns = _side_by_side(_cut(d_pre[0], cell.inputs, sums_of(cell)))
         return [columns @ ops.concatenate(kernels, axis=0)]
     parts = [d_pre[i] @ w for i, w in zip(cell.inputs, kernels, strict=True)]
     return parts if len(args.inputs) > 1 else [sum(parts[1:], parts[0])]
@@ -230,7 +230,7 @@ def _apart(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[
     xs = args.inputs if in_step else projected(args.inputs)
 
     def before(x: Any, h: Any) -> Any:
-        pre: list[Any] = [None] * _pre(cell)
+        pre: list[Any] = [None] * sums_of(cell)
         for i, value in zip(cell.inputs, projected(x) if in_step else x, strict=True):
             pre[i] = value
         for k, i in enumerate(cell.products):
@@ -247,7 +247,7 @@ def _joined(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable
     """Inputs and state side by side, so that a step is one product, with zeros where need be."""
     cell = plan.cell
     columns, biases = [], []
-    for i in range(_pre(cell)):
+    for i in range(sums_of(cell)):
         rows, bias = [], 0.0
         for weights, names, own in (
             (blocks.input, cell.inputs, blocks.input_bias),
@@ -261,7 +261,9 @@ def _joined(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable
     weight, bias = ops.concatenate(columns, axis=1), ops.concatenate(biases, axis=0)
 
     def before(x: Any, h: Any) -> Any:
-        return ops.split(ops.concatenate([x[0], h], axis=-1) @ weight + bias, _pre(cell), axis=-1)
+        return ops.split(
+            ops.concatenate([x[0], h], axis=-1) @ weight + bias, sums_of(cell), axis=-1
+        )
 
     return args.inputs, before
 
@@ -285,7 +287,7 @@ def _whole(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[
 
     def before(x: Any, h: Any) -> Any:
         of_state = h @ recurrent if recurrent_bias is None else h @ recurrent + recurrent_bias
-        pre: list[Any] = [None] * _pre(cell)
+        pre: list[Any] = [None] * sums_of(cell)
         for names, values in ((cell.inputs, x[0] @ args.kernel + bias), (cell.products, of_state)):
             for i, value in zip(names, ops.split(values, len(names), axis=-1), strict=True):
                 pre[i] = value if pre[i] is None else pre[i] + value
@@ -301,10 +303,12 @@ def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callabl
     """From the gradients of the sums, apart and joined, to that of the old hidden state."""
     cell, recurrent = plan.cell, blocks.recurrent
     names, together = list(enumerate(cell.products)), _together(plan, args)
-    apart = args.drop or (together and plan.method == "in step")
+    # Small products of each gate run beside each other. A GRU's are slower so: its three are one
+    # product after all.
+    apart = bool(args.drop) or (together and plan.method == "in step")
     if together and not apart:  # zeros where need be, which cost less than one more piece
         where = {i: recurrent[k] for k, i in names}
-        columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(_pre(cell))]
+        columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(sums_of(cell))]
         weight = ops.transpose(ops.concatenate(columns, axis=1))
         return lambda d_pre, joined: joined @ weight
     if not apart:
@@ -319,7 +323,7 @@ def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callabl
 def _over_time(plan: Plan, values: Any, d_pre: Any, names: tuple[int, ...]) -> list[Any]:
     """The products of values with the gradients of these names, summed over time and batch."""
     if len(d_pre) == 1:
-        return _cut(_product(values, d_pre[0]), names, _pre(plan.cell))
+        return _cut(_product(values, d_pre[0]), names, sums_of(plan.cell))
     return [_product(values, d_pre[i]) for i in names]
 
 
@@ -330,7 +334,7 @@ def _product(values: Any, gradients: Any) -> Any:
 
 
 def _sum(gradients: Any) -> Any:
-    """The sum over time and batch, as a product: faster than TensorFlow's own sum."""
+    """The sum over time and batch: as a product with ones, which takes less time on a CPU."""
     gradients = ops.reshape(gradients, (-1, gradients.shape[-1]))
     return (ops.transpose(ops.ones_like(gradients[:, :1])) @ gradients)[0]
 
@@ -349,6 +353,6 @@ def _dropped(value: Any, drop: Any, k: int) -> Any:
     return value * drop[k] if drop else value
 
 
-def _pre(cell: Any) -> int:
-    """The number of sums that go into a step."""
+def sums_of(cell: Any) -> int:
+    """The number of sums that a cell activates in a step: `units` columns each."""
     return max(*cell.inputs, *cell.products) + 1

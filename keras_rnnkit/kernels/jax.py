@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import keras
 from jax import lax
-from keras import tree
 
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._linear import way_back
@@ -19,18 +18,21 @@ from keras_rnnkit.kernels._sequence import (
     forward,
     input_gradients,
     shown,
+    sums_of,
     weight_gradients,
 )
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 
-# Gradients of the sums that take more bytes than this, of all steps together, are made and used up
-# block by block on a CPU. They and what they are made of would not fit in the 32 MiB that glibc
-# gives back to the next call; of what is larger, the system clears every page anew in every call.
+# Where the gradients of all steps' sums take more bytes than this, the way back on a CPU goes by
+# blocks of steps, and uses up those of one block before the next. With what they are made of, which
+# is about twice as large (gates and old states), they would not fit in the 32 MiB that glibc keeps
+# for the next call; of anything larger, the system clears every page anew in every call.
 AT_ONCE = 10 * 2**20
 
 # What a block has of steps, at least, and of rows, its steps times the batch: its products are then
-# large beside the sums of the gradients of the weights that each block adds to.
+# large beside the sums of the gradients of the weights that each block adds to. These were set with
+# `benchmarks/methods.py`.
 STEPS, ROWS = 8, 512
 
 
@@ -57,51 +59,64 @@ def _forward(plan: Plan, args: Arguments) -> tuple[Any, Any]:
 
 def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
     (args, steps), (d_last, d_steps) = saved, gradients
-    length = _block(args)
+    length = _block_length(plan, args)
     if length is None:
-        return (_way_back(plan, args, steps, d_last, d_steps),)
+        return (_all_gradients(plan, args, steps, d_last, d_steps),)
+    return (_in_blocks(plan, args, steps, d_last, d_steps, length),)
+
+
+def _all_gradients(
+    plan: Plan, args: Arguments, steps: Steps, d_last: Any, d_steps: Any
+) -> Arguments:
+    """The gradients of all arguments, from all steps at once."""
+    d_first, d_pre = backward(plan, args, steps, d_last, d_steps, _TO, _scan)
+    found = weight_gradients(plan, args, steps, d_first, d_pre)
+    return found._replace(inputs=input_gradients(plan, args, d_pre))
+
+
+def _in_blocks(
+    plan: Plan, args: Arguments, steps: Steps, d_last: Any, d_steps: Any, length: int
+) -> Arguments:
+    """The same by blocks of so many steps, the last one first."""
 
     def cut(tensor: Any) -> Any:
         return tensor.reshape(-1, length, *tensor.shape[1:])
 
     def block(carry: Any, current: Any) -> tuple[Any, Any]:
         d_states, sums = carry
-        inputs, keep, steps, d_steps = current
-        found = _way_back(plan, args._replace(inputs=inputs, keep=keep), steps, d_states, d_steps)
+        inputs, keep, *of_block = current  # its steps, and their gradients
+        own = args._replace(inputs=inputs, keep=keep)
+        found = _all_gradients(plan, own, of_block[0], d_states, of_block[1])
         sums = [total + part for total, part in zip(sums, _of_weights(found), strict=True)]
         return (found.states, sums), found.inputs
 
-    none = [jax.numpy.zeros(w.shape, _no_less_than_single(w)) for w in _of_weights(args)]
-    by_block = tree.map_structure(cut, (args.inputs, args.keep, steps, d_steps))
-    (d_first, sums), d_inputs = lax.scan(block, (d_last, none), by_block, reverse=True)
-    d_kernel, d_recurrent, d_bias = (
-        total.astype(weights.dtype) for total, weights in zip(sums, _of_weights(args), strict=True)
+    zeros = [jax.numpy.zeros(w.shape, _no_less_than_single(w)) for w in _of_weights(args)]
+    blocks = jax.tree.map(cut, (args.inputs, args.keep, steps, d_steps))
+    (d_first, sums), d_inputs = lax.scan(block, (d_last, zeros), blocks, reverse=True)
+    kernel, recurrent_kernel, bias = (
+        total.astype(w.dtype) for total, w in zip(sums, _of_weights(args), strict=True)
     )
-    return (
-        Arguments(
-            inputs=[d.reshape(-1, *d.shape[2:]) for d in d_inputs],
-            states=d_first,
-            kernel=d_kernel,
-            recurrent_kernel=d_recurrent,
-            bias=d_bias,
-            keep=[None for _ in args.keep],
-            drop=[None for _ in args.drop],
-        ),
+    return Arguments(
+        inputs=[d.reshape(-1, *d.shape[2:]) for d in d_inputs],
+        states=d_first,
+        kernel=kernel,
+        recurrent_kernel=recurrent_kernel,
+        bias=bias,
+        keep=[None for _ in args.keep],
+        drop=[None for _ in args.drop],
     )
 
 
-def _way_back(plan: Plan, args: Arguments, steps: Steps, d_last: Any, d_steps: Any) -> Arguments:
-    """All gradients, of steps that are taken in one go."""
-    d_first, d_pre = backward(plan, args, steps, d_last, d_steps, _TO, _scan)
-    found = weight_gradients(plan, args, steps, d_first, d_pre)
-    return found._replace(inputs=input_gradients(plan, args, d_pre))
+def _block_length(plan: Plan, args: Arguments) -> int | None:
+    """How many steps make a block of the way back; `None` for all at once.
 
-
-def _block(args: Arguments) -> int | None:
-    """How many steps make a block of the way back; `None` for all in one go."""
+    All at once, too, where no length divides the steps, or where an export leaves sizes open.
+    """
     steps, batch, _ = args.inputs[0].shape
-    columns = args.kernel.shape[-1]
-    if jax.default_backend() != "cpu" or steps * batch * columns * args.kernel.itemsize <= AT_ONCE:
+    if jax.default_backend() != "cpu" or not isinstance(steps, int) or not isinstance(batch, int):
+        return None
+    state = args.states[0]
+    if steps * batch * sums_of(plan.cell) * state.shape[-1] * state.dtype.itemsize <= AT_ONCE:
         return None
     fewest = max(STEPS, -(-ROWS // batch))
     return next((length for length in range(fewest, steps // 2 + 1) if steps % length == 0), None)

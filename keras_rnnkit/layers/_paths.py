@@ -17,13 +17,11 @@ _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 # pieces. Above it TensorFlow has two of each gate, which XLA runs beside each other.
 JOINED_UP_TO = 32
 
-# From this width on, JAX trains with the inputs multiplied in the step, too, an LSTM in one product
-# again: as fast as all projections ahead of the loop or faster, and in less memory.
-MIDDLING_FROM = 96
-
 # From this width on, a step on JAX is a product of its inputs and one of its state, each of all
-# gates together.
-WIDE_FROM = 192
+# gates together: as fast in training as all projections ahead of the loop or faster, and in less
+# memory. Where nothing trains, all but an LSTM go from the next width on.
+WHOLE_FROM = 96
+WHOLE_FROM_IN_PREDICTION = 256
 
 # Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
 # copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
@@ -182,11 +180,12 @@ def _method_by_xla(request: Request) -> str:
         return "joined"
     if request.backend == "tensorflow":
         return "in step"
-    if request.units >= WIDE_FROM and simple:
-        return "whole"
-    if request.units < MIDDLING_FROM or not request.training:
+    if request.units < WHOLE_FROM:
         return "hoisted"
-    return "joined" if simple and request.cell == "LSTM" else "in step"
+    if not simple:
+        return "in step"
+    wide = request.units >= WHOLE_FROM_IN_PREDICTION or request.cell == "LSTM"
+    return "whole" if request.training or wide else "hoisted"
 
 
 def _drops_state(request: Request) -> bool:

@@ -6,8 +6,17 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import _cells
-from keras_rnnkit.kernels._sequence import Arguments
-from tests.layers.test_paths import HOLES, VARIANTS, assert_same_gradients
+from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.layers import _fused
+from tests.layers.test_paths import (
+    HOLES,
+    METHODS,
+    VARIANTS,
+    assert_same_gradients,
+    by_method,
+    close,
+    pair,
+)
 from tests.support.backends import gradients
 from tests.support.cases import NAMESAKES, by_name
 
@@ -16,28 +25,29 @@ if keras.config.backend() != "jax":
 
 from keras_rnnkit.kernels import jax as kernels
 
-CPU_ONLY = pytest.mark.skipif(kernels.jax.default_backend() != "cpu", reason="blocks are a CPU's")
+pytestmark = pytest.mark.skipif(
+    kernels.jax.default_backend() != "cpu", reason="blocks are for a CPU"
+)
 
 
 @pytest.fixture
 def in_blocks(monkeypatch):
     """The lengths of the blocks that are made, with all limits lifted."""
-    lengths, block = [], kernels._block
+    lengths, block_length = [], kernels._block_length
     monkeypatch.setattr(kernels, "AT_ONCE", 0)
     monkeypatch.setattr(kernels, "STEPS", 2)
     monkeypatch.setattr(kernels, "ROWS", 1)
 
-    def note(args):
-        lengths.append(block(args))
+    def note(plan, args):
+        lengths.append(block_length(plan, args))
         return lengths[-1]
 
-    monkeypatch.setattr(kernels, "_block", note)
+    monkeypatch.setattr(kernels, "_block_length", note)
     kernels._run.clear_cache()
     yield lengths
     kernels._run.clear_cache()
 
 
-@CPU_ONLY
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 @pytest.mark.parametrize("variant", ["gates", "recurrent dropout", "backwards"])
 def test_blocks_have_the_portable_gradients(case, variant, in_blocks):
@@ -45,7 +55,24 @@ def test_blocks_have_the_portable_gradients(case, variant, in_blocks):
     assert in_blocks == [2]
 
 
-@CPU_ONLY
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+@pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
+def test_blocks_of_every_method_send_gradients_to_the_first_states(
+    method, options, case, in_blocks, monkeypatch
+):
+    monkeypatch.setattr(_fused, "choose", by_method(method, case))
+    x = np.random.default_rng(5).normal(size=(4, 6, 3)).astype("float32")
+
+    def loss(layer, x):
+        first = [keras.ops.repeat(x[:, 0, :1], 3, axis=1) for _ in range(case.states)]
+        return keras.ops.sum(layer(x, initial_state=first, training=True) ** 2)
+
+    layers = pair(case, 3, **options)
+    for got, want in zip(*(gradients(loss, layer, x) for layer in layers), strict=True):
+        close(got, want)
+    assert in_blocks == [2]
+
+
 def test_sums_over_blocks_are_in_single_precision(in_blocks):
     """Each of 512 blocks adds two to the gradient of the bias, which bfloat16 cannot past 512."""
     layer = kit.SimpleRNN(1, dtype="mixed_bfloat16", return_sequences=True)
@@ -61,19 +88,31 @@ def test_sums_over_blocks_are_in_single_precision(in_blocks):
 
 
 SHAPES = [
-    ((100, 64, 128), 128, 10),  # 512 rows or more
-    ((200, 32, 256), 512, 20),
-    ((100, 1024, 16), 8, 10),  # 8 steps or more
-    ((100, 64, 16), 8, None),  # little enough to be made at once
-    ((101, 64, 128), 128, None),  # no blocks of one length
-    ((12, 64, 128), 2048, None),  # too few steps for two blocks
+    ("LSTM", (200, 64), 128, 8),  # steps, batch: 8 steps or more
+    ("LSTM", (100, 1024), 8, 10),  # that divide all steps
+    ("LSTM", (200, 32), 512, 20),  # 512 rows or more
+    ("LSTM", (100, 64), 102, None),  # at most 10 MiB at once
+    ("LSTM", (100, 64), 103, 10),
+    ("GRU", (100, 64), 102, None),  # which has four sums a step, too
+    ("GRU", (100, 64), 103, 10),
+    ("LSTM", (101, 64), 128, None),  # no blocks of one length
+    ("LSTM", (12, 64), 2048, None),  # too few steps for two blocks
+    ("LSTM", (100, 0), 128, None),
 ]
 
 
-@CPU_ONLY
-@pytest.mark.parametrize(("shape", "units", "length"), SHAPES, ids=str)
-def test_blocks_where_they_save_much(shape, units, length):
-    columns = len(_cells.LSTM.inputs) * units
-    kernel = np.zeros((shape[-1], columns), "float32")
-    args = Arguments([np.zeros(shape, "float32")], [], kernel, None, None, [], [])
-    assert kernels._block(args) == length
+@pytest.mark.parametrize(("cell", "sizes", "units", "length"), SHAPES, ids=str)
+def test_blocks_where_they_save_much(cell, sizes, units, length):
+    state = np.zeros((sizes[1], units), "float32")
+    args = Arguments([np.zeros((*sizes, 1))], [state], None, None, None, [], [])
+    assert kernels._block_length(Plan(getattr(_cells, cell), "whole"), args) == length
+
+
+def test_the_way_back_can_be_exported_for_any_batch():
+    layer = kit.LSTM(2)
+    layer.build((None, 5, 3))
+    export = pytest.importorskip("jax.export")
+    batch, *_ = export.symbolic_shape("b")
+    shape = kernels.jax.ShapeDtypeStruct((batch, 5, 3), "float32")
+    exported = export.export(kernels.jax.jit(layer))(shape)
+    assert exported.vjp().in_avals[0].shape == (batch, 5, 3)

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 import keras_rnnkit as kit
 from keras_rnnkit.layers import _fused, _paths
-from keras_rnnkit.layers._paths import JOINED_UP_TO, MIDDLING_FROM, WIDE_FROM, Request, choose
+from keras_rnnkit.layers._paths import (
+    JOINED_UP_TO,
+    WHOLE_FROM,
+    WHOLE_FROM_IN_PREDICTION,
+    Request,
+    choose,
+)
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import NAMESAKES, assert_close, by_name, to_numpy
 
@@ -310,11 +316,8 @@ METHODS = [
 ]
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
-@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-@pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
-def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch):
-    layers = pair(case, 3, return_sequences=True, return_gates=True, **options)
+def by_method(method, case):
+    """The rule with one method for all."""
     chosen = _fused.choose
 
     def choose_method(request):
@@ -322,7 +325,15 @@ def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch)
         cannot = case.name == "gru_reset_before" and method == "joined"
         return choice if choice.path != "fused" or cannot else choice._replace(method=method)
 
-    monkeypatch.setattr(_fused, "choose", choose_method)
+    return choose_method
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+@pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
+def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch):
+    layers = pair(case, 3, return_sequences=True, return_gates=True, **options)
+    monkeypatch.setattr(_fused, "choose", by_method(method, case))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
     mask = rng.random((BATCH, TIME)) < 0.7
@@ -365,20 +376,20 @@ def test_the_number_of_steps_is_known_after_one_that_was_not(case):
 PLAIN = Request(units=64, keras_layer=True)
 
 
-MIDDLING = {"backend": "jax", "units": MIDDLING_FROM}
-WIDE = {"backend": "jax", "units": WIDE_FROM}
+MIDDLING = {"backend": "jax", "units": WHOLE_FROM}
+WIDE = {"backend": "jax", "units": WHOLE_FROM_IN_PREDICTION}
 RULE = [
-    ({"backend": "jax", "training": True}, "fused", "hoisted"),
+    ({"backend": "jax", "training": True, "units": WHOLE_FROM - 1}, "fused", "hoisted"),
     ({"backend": "jax", "training": True, "units": JOINED_UP_TO}, "fused", "joined"),
-    (MIDDLING, "fused", "hoisted"),
-    ({**MIDDLING, "training": True}, "fused", "joined"),
+    (MIDDLING, "fused", "whole"),
+    ({**MIDDLING, "training": True}, "fused", "whole"),
     ({**MIDDLING, "cell": "GRU"}, "fused", "hoisted"),
-    ({**MIDDLING, "cell": "GRU", "training": True}, "fused", "in step"),
-    ({**MIDDLING, "cell": "SimpleRNN", "training": True}, "fused", "in step"),
+    ({**MIDDLING, "cell": "GRU", "training": True}, "fused", "whole"),
+    ({**MIDDLING, "cell": "SimpleRNN", "training": True}, "fused", "whole"),
     ({**MIDDLING, "recurrent_dropout": True, "training": True}, "fused", "in step"),
-    (WIDE, "fused", "whole"),
+    ({**MIDDLING, "recurrent_dropout": True, "cell": "GRU"}, "fused", "hoisted"),
+    ({**WIDE, "cell": "GRU"}, "fused", "whole"),
     ({**WIDE, "record": True}, "fused", "whole"),
-    ({**WIDE, "training": True}, "fused", "whole"),
     ({**WIDE, "recurrent_dropout": True, "training": True}, "fused", "in step"),
     ({**WIDE, "gpu": True, "record": True}, "fused", "hoisted"),
     ({"backend": "jax", "units": 8, "cell": "GRU, reset before"}, "fused", "hoisted"),
