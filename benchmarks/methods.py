@@ -18,7 +18,8 @@ from _grid import LAYERS, MODES, SHAPES, VARIANTS, Shape
 from _results import BACKENDS, load_or_start, results_file, save, today
 
 METHODS = ("native", "in place", "joined", "whole", "hoisted", "in step")
-AT_ONCE = {"at once": float("inf"), "in blocks": 0}  # bytes; JAX' way back, of the method chosen
+# The way back of the method chosen: from so many bytes (JAX) or units (TensorFlow) on in blocks.
+WAYS_BACK = {"at once": float("inf"), "in blocks": 0}
 
 
 def parse() -> argparse.Namespace:
@@ -26,7 +27,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backend", choices=BACKENDS, required=True)
     parser.add_argument(
-        "--methods", type=some_of((*METHODS, *AT_ONCE)), required=True, metavar="A,B,..."
+        "--methods", type=some_of((*METHODS, *WAYS_BACK)), required=True, metavar="A,B,..."
     )
     parser.add_argument("--layer", choices=LAYERS, default="LSTM")
     parser.add_argument("--variant", choices=VARIANTS, default="plain")
@@ -40,8 +41,8 @@ def parse() -> argparse.Namespace:
 @contextmanager
 def forced(method: str) -> Iterator[None]:
     """Has every layer that has a kernel go by this method, or go back like this."""
-    if method in AT_ONCE:
-        with _limit(AT_ONCE[method]):
+    if method in WAYS_BACK:
+        with _limit(WAYS_BACK[method]):
             yield
         return
     from keras_rnnkit.layers import _fused
@@ -60,17 +61,24 @@ def forced(method: str) -> Iterator[None]:
 
 
 @contextmanager
-def _limit(at_once: float) -> Iterator[None]:
-    """Sets from how many bytes on the way back goes by blocks, for what is compiled meanwhile."""
-    from keras_rnnkit.kernels import jax
+def _limit(value: float) -> Iterator[None]:
+    """Sets from what on the way back goes by blocks, for what is compiled meanwhile."""
+    from keras_rnnkit.layers import _fused
 
-    before, jax.AT_ONCE = jax.AT_ONCE, at_once
-    jax._run.clear_cache()
+    kernels = _fused.backend_kernels()
+    name = "AT_ONCE" if hasattr(kernels, "AT_ONCE") else "BLOCKS_FROM"
+    before = getattr(kernels, name)
+    _set(kernels, name, value)
     try:
         yield
     finally:
-        jax.AT_ONCE = before
-        jax._run.clear_cache()
+        _set(kernels, name, before)
+
+
+def _set(kernels: Any, name: str, value: float) -> None:
+    setattr(kernels, name, value)
+    if name == "AT_ONCE":  # what JAX has traced, it would not ask again
+        kernels._run.clear_cache()
 
 
 def measure(
@@ -113,7 +121,7 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = arguments.backend
     path = results_file("methods", arguments.backend)
     report = load_or_start(path, arguments.backend)
-    of_way_back = set(arguments.methods) <= set(AT_ONCE)
+    of_way_back = set(arguments.methods) <= set(WAYS_BACK)
     for units in map(int, arguments.units.split(",")):
         for mode in ("train",) if of_way_back else MODES:
             row = (arguments.layer, arguments.variant, arguments.features, units, mode)

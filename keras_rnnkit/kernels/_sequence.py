@@ -2,8 +2,8 @@
 
 Three things make it faster than a loop over a cell. The products are cut as suits the backend and
 the width (`Plan.method`). The gates are kept, so the way back computes nothing twice, and showing
-them costs nothing. And the gradients of the weights are one product over all steps after the loop
-(on JAX over a block of them, where there is much), instead of a sum that every step adds to.
+them costs nothing. And the gradients of the weights are one product over all steps after the loop,
+or over a block of them where there is much, instead of a sum that every step adds to.
 """
 
 from collections.abc import Callable
@@ -153,7 +153,7 @@ def _together(plan: Plan, args: Arguments) -> bool:
 def weight_gradients(
     plan: Plan, args: Arguments, steps: Steps, d_first: Any, d_pre: Any
 ) -> Arguments:
-    """The gradients of all weights: one product over all steps for each.
+    """The gradients of all weights: one product over these steps for each.
 
     Args:
         plan: What is fixed.

@@ -1,0 +1,118 @@
+"""The way back on TensorFlow in blocks of steps, as wide layers take it."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+from keras_rnnkit.kernels import _cells
+from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.layers import _fused
+from tests.layers.test_paths import (
+    HOLES,
+    VARIANTS,
+    assert_same_gradients,
+    by_method,
+    close,
+    pair,
+)
+from tests.support.backends import gradients
+from tests.support.cases import NAMESAKES, by_name
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("TensorFlow's way back", allow_module_level=True)
+
+from keras_rnnkit.kernels import tensorflow as kernels
+
+
+@pytest.fixture
+def in_blocks(monkeypatch):
+    """The lengths of the blocks that are made, in layers of any width."""
+    lengths, block_length = [], kernels._block_length
+    monkeypatch.setattr(kernels, "BLOCKS_FROM", 1)
+    monkeypatch.setattr(kernels, "STEPS", 2)
+
+    def note(plan, args):
+        lengths.append(block_length(plan, args))
+        return lengths[-1]
+
+    monkeypatch.setattr(kernels, "_block_length", note)
+    return lengths
+
+
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+@pytest.mark.parametrize("variant", ["gates", "recurrent dropout", "backwards"])
+def test_blocks_have_the_portable_gradients(case, variant, in_blocks, monkeypatch):
+    monkeypatch.setattr(_fused, "choose", by_method("in step", case))
+    assert_same_gradients(case, 3, HOLES, VARIANTS[variant])
+    assert in_blocks == [2]
+
+
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+def test_blocks_send_gradients_to_the_first_states(case, in_blocks, monkeypatch):
+    monkeypatch.setattr(_fused, "choose", by_method("in step", case))
+    x = np.random.default_rng(5).normal(size=(4, 6, 3)).astype("float32")
+
+    def loss(layer, x):
+        first = [keras.ops.repeat(x[:, 0, :1], 3, axis=1) for _ in range(case.states)]
+        return keras.ops.sum(layer(x, initial_state=first, training=True) ** 2)
+
+    layers = pair(case, 3)
+    for got, want in zip(*(gradients(loss, layer, x) for layer in layers), strict=True):
+        close(got, want)
+    assert in_blocks == [2]
+
+
+def test_blocks_train_a_model_as_the_portable_path(in_blocks, monkeypatch):
+    monkeypatch.setattr(_fused, "choose", by_method("in step", NAMESAKES[0]))
+    x = np.random.default_rng(5).normal(size=(8, 6, 3)).astype("float32")
+    trained = []
+    for layer in pair(NAMESAKES[0], 3):
+        model = keras.Sequential([keras.Input((6, 3)), layer])
+        model.compile(keras.optimizers.SGD(0.5), "mse")
+        model.fit(x, x[:, 0], batch_size=4, epochs=2, shuffle=False, verbose=0)
+        trained.append(model.get_weights())
+    for got, want in zip(*trained, strict=True):
+        close(got, want)
+    assert set(in_blocks) == {2}
+
+
+def test_sums_over_blocks_are_in_single_precision(in_blocks, monkeypatch):
+    """Each of 512 blocks adds two to the gradient of the bias, which bfloat16 cannot past 512."""
+    monkeypatch.setattr(_fused, "choose", by_method("in step", NAMESAKES[-1]))
+    monkeypatch.setattr(kernels, "BLOCKS", 512)
+    layer = kit.SimpleRNN(1, dtype="mixed_bfloat16", return_sequences=True)
+    layer.build((1, 1024, 1))
+    layer.set_weights([np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(1)])
+
+    def loss(layer, x):
+        return keras.ops.sum(keras.ops.cast(layer(x), "float32"))
+
+    *_, d_bias = gradients(loss, layer, np.zeros((1, 1024, 1), "float32"))
+    assert in_blocks == [2]
+    np.testing.assert_array_equal(np.asarray(d_bias, "float32"), [1024.0])
+
+
+def test_the_page_has_the_width():
+    page = Path(__file__).parents[2] / "docs" / "background" / "design.md"
+    assert f"TensorFlow from {kernels.BLOCKS_FROM} units" in page.read_text("utf-8")
+
+
+LENGTHS = [
+    ("in step", 100, 96, 20),
+    ("in step", 400, 96, 40),  # ten blocks at most
+    ("in step", 100, 95, None),  # narrow
+    ("hoisted", 100, 96, None),  # as on a GPU
+    ("in step", 101, 96, None),  # no blocks of one length
+    ("in step", 38, 96, None),  # too few steps for two blocks
+    ("in step", None, 96, None),
+]
+
+
+@pytest.mark.parametrize(("method", "steps", "units", "length"), LENGTHS)
+def test_blocks_in_wide_layers(method, steps, units, length):
+    inputs, state = (keras.KerasTensor(shape) for shape in ((steps, 4, 2), (4, units)))
+    args = Arguments([inputs], [state], None, None, None, [], [])
+    assert kernels._block_length(Plan(_cells.LSTM, method), args) == length
