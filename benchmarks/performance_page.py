@@ -103,7 +103,6 @@ WITHOUT_ONEDNN = """\
 TensorFlow ran without oneDNN here (`TF_ENABLE_ONEDNN_OPTS=0`), which it uses by itself on some
 processors: its allocator keeps what it took."""
 
-
 PLANNED = """\
 Steps on JAX find the memory of the last one: that of a step is what XLA plans for its
 gradients, beside arguments and results."""

@@ -8,6 +8,13 @@ import jax
 import keras
 from jax import lax
 
+from keras_rnnkit.kernels._blocks import (
+    added,
+    all_gradients,
+    fitting_length,
+    gathered,
+    no_sums,
+)
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._linear import way_back
 from keras_rnnkit.kernels._sequence import (
@@ -16,10 +23,8 @@ from keras_rnnkit.kernels._sequence import (
     Steps,
     backward,
     forward,
-    input_gradients,
     shown,
     sums_of,
-    weight_gradients,
 )
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
@@ -61,50 +66,33 @@ def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
     (args, steps), (d_last, d_steps) = saved, gradients
     length = _block_length(plan, args)
     if length is None:
-        return (_all_gradients(plan, args, steps, d_last, d_steps),)
+        return (all_gradients(plan, _back(plan), args, steps, d_last, d_steps),)
     return (_in_blocks(plan, args, steps, d_last, d_steps, length),)
 
 
-def _all_gradients(
-    plan: Plan, args: Arguments, steps: Steps, d_last: Any, d_steps: Any
-) -> Arguments:
-    """The gradients of all arguments, from all steps at once."""
-    d_first, d_pre = backward(plan, args, steps, d_last, d_steps, _TO, _scan)
-    found = weight_gradients(plan, args, steps, d_first, d_pre)
-    return found._replace(inputs=input_gradients(plan, args, d_pre))
+def _back(plan: Plan) -> Callable[..., Any]:
+    """The loop of the way back."""
+    return functools.partial(backward, plan, to=_TO, scan=_scan)
 
 
 def _in_blocks(
     plan: Plan, args: Arguments, steps: Steps, d_last: Any, d_steps: Any, length: int
 ) -> Arguments:
-    """The same by blocks of so many steps, the last one first."""
+    """The gradients of all arguments by blocks of so many steps, the last one first."""
 
     def cut(tensor: Any) -> Any:
         return tensor.reshape(-1, length, *tensor.shape[1:])
 
     def block(carry: Any, current: Any) -> tuple[Any, Any]:
         d_states, sums = carry
-        inputs, keep, *of_block = current  # its steps, and their gradients
-        own = args._replace(inputs=inputs, keep=keep)
-        found = _all_gradients(plan, own, of_block[0], d_states, of_block[1])
-        sums = [total + part for total, part in zip(sums, _of_weights(found), strict=True)]
-        return (found.states, sums), found.inputs
+        inputs, keep, own, d_own = current
+        of_block = args._replace(inputs=inputs, keep=keep)
+        found = all_gradients(plan, _back(plan), of_block, own, d_states, d_own)
+        return (found.states, added(sums, found)), found.inputs
 
-    zeros = [jax.numpy.zeros(w.shape, _no_less_than_single(w)) for w in _of_weights(args)]
     blocks = jax.tree.map(cut, (args.inputs, args.keep, steps, d_steps))
-    (d_first, sums), d_inputs = lax.scan(block, (d_last, zeros), blocks, reverse=True)
-    kernel, recurrent_kernel, bias = (
-        total.astype(w.dtype) for total, w in zip(sums, _of_weights(args), strict=True)
-    )
-    return Arguments(
-        inputs=[d.reshape(-1, *d.shape[2:]) for d in d_inputs],
-        states=d_first,
-        kernel=kernel,
-        recurrent_kernel=recurrent_kernel,
-        bias=bias,
-        keep=[None for _ in args.keep],
-        drop=[None for _ in args.drop],
-    )
+    (d_first, sums), d_inputs = lax.scan(block, (d_last, no_sums(args)), blocks, reverse=True)
+    return gathered(args, [d.reshape(-1, *d.shape[2:]) for d in d_inputs], d_first, sums)
 
 
 def _block_length(plan: Plan, args: Arguments) -> int | None:
@@ -118,17 +106,7 @@ def _block_length(plan: Plan, args: Arguments) -> int | None:
     state = args.states[0]
     if steps * batch * sums_of(plan.cell) * state.shape[-1] * state.dtype.itemsize <= AT_ONCE:
         return None
-    fewest = max(STEPS, -(-ROWS // batch))
-    return next((length for length in range(fewest, steps // 2 + 1) if steps % length == 0), None)
-
-
-def _of_weights(args: Arguments) -> list[Any]:
-    return [args.kernel, args.recurrent_kernel, args.bias]
-
-
-def _no_less_than_single(weights: Any) -> Any:
-    """The dtype to sum in."""
-    return jax.numpy.promote_types(weights.dtype, jax.numpy.float32)
+    return fitting_length(steps, max(STEPS, -(-ROWS // batch)))
 
 
 _differentiable.defvjp(_forward, _backward)

@@ -11,6 +11,13 @@ from typing import Any
 import tensorflow as tf
 from keras import tree
 
+from keras_rnnkit.kernels._blocks import (
+    added,
+    all_gradients,
+    fitting_length,
+    gathered,
+    no_sums,
+)
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._linear import way_back
 from keras_rnnkit.kernels._sequence import (
@@ -19,9 +26,7 @@ from keras_rnnkit.kernels._sequence import (
     Steps,
     backward,
     forward,
-    input_gradients,
     shown,
-    weight_gradients,
 )
 
 _TO = Functions(tf.sigmoid, tf.tanh)
@@ -55,9 +60,11 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         def gradients(*d_flat: Any) -> Any:
             every = steps if training else ahead(packed, True)[1]
             d_last, d_steps = tree.pack_sequence_as(structure[0], list(d_flat))
+            # What `back` leaves over is not compiled: TensorFlow's own large products are faster
+            # than XLA's, and it leaves out those that nobody asks for.
             length = _block_length(plan, packed)
             found = (
-                _all_gradients(plan, back, packed, every, d_last, d_steps)
+                all_gradients(plan, back, packed, every, d_last, d_steps)
                 if length is None
                 else _in_blocks(plan, back, packed, every, d_last, d_steps, length)
             )
@@ -70,49 +77,22 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     return tree.pack_sequence_as(structure[0], flat)
 
 
-def _all_gradients(
-    plan: Plan, back: Any, args: Arguments, steps: Steps, d_last: Any, d_steps: Any
-) -> Arguments:
-    """The gradients of all arguments, from all steps at once."""
-    d_first, d_pre = back(args, steps, d_last, d_steps)
-    # Not in what is compiled: TensorFlow's own large products are faster than XLA's, and it leaves
-    # out those that nobody asks for.
-    found = weight_gradients(plan, args, steps, d_first, d_pre)
-    return found._replace(inputs=input_gradients(plan, args, d_pre))
-
-
 def _in_blocks(
     plan: Plan, back: Any, args: Arguments, steps: Steps, d_last: Any, d_steps: Any, length: int
 ) -> Arguments:
-    """The same by blocks of so many steps, the last one first."""
-    weights = [args.kernel, args.recurrent_kernel, args.bias]
-    d_weights = [tf.zeros(w.shape, _no_less_than_single(w.dtype)) for w in weights]
-    d_states = d_last
+    """The gradients of all arguments by blocks of so many steps, the last one first."""
+    d_states, sums = d_last, no_sums(args)
     d_inputs: list[list[Any]] = []
     for start in reversed(range(0, args.inputs[0].shape[0], length)):
-        inputs, keep, of_block, d_block = _between(
+        inputs, keep, own, d_own = _between(
             (args.inputs, args.keep, steps, d_steps), start, start + length
         )
-        own = args._replace(inputs=inputs, keep=keep)
-        found = _all_gradients(plan, back, own, of_block, d_states, d_block)
-        parts = (found.kernel, found.recurrent_kernel, found.bias)
-        d_weights = [
-            total + tf.cast(part, total.dtype) for total, part in zip(d_weights, parts, strict=True)
-        ]
-        d_states = found.states
+        of_block = args._replace(inputs=inputs, keep=keep)
+        found = all_gradients(plan, back, of_block, own, d_states, d_own)
+        d_states, sums = found.states, added(sums, found)
         d_inputs.insert(0, found.inputs)
-    kernel, recurrent_kernel, bias = (
-        tf.cast(total, w.dtype) for total, w in zip(d_weights, weights, strict=True)
-    )
-    return Arguments(
-        inputs=[tf.concat(blocks, axis=0) for blocks in zip(*d_inputs, strict=True)],
-        states=d_states,
-        kernel=kernel,
-        recurrent_kernel=recurrent_kernel,
-        bias=bias,
-        keep=[None for _ in args.keep],
-        drop=[None for _ in args.drop],
-    )
+    joined = [tf.concat(blocks, axis=0) for blocks in zip(*d_inputs, strict=True)]
+    return gathered(args, joined, d_states, sums)
 
 
 def _block_length(plan: Plan, args: Arguments) -> int | None:
@@ -124,18 +104,12 @@ def _block_length(plan: Plan, args: Arguments) -> int | None:
     # The rule multiplies in the step on a CPU alone.
     if plan.method != "in step" or steps is None or args.states[0].shape[-1] < BLOCKS_FROM:
         return None
-    fewest = max(STEPS, -(-steps // BLOCKS))
-    return next((length for length in range(fewest, steps // 2 + 1) if steps % length == 0), None)
+    return fitting_length(steps, max(STEPS, -(-steps // BLOCKS)))
 
 
 def _between(tensors: Any, start: int, stop: int) -> Any:
     """These steps of a structure of tensors, time first."""
     return tree.map_structure(lambda tensor: tensor[start:stop], tensors)
-
-
-def _no_less_than_single(dtype: Any) -> Any:
-    """The dtype to sum in."""
-    return dtype if dtype.size >= tf.float32.size else tf.float32
 
 
 @functools.cache

@@ -8,16 +8,18 @@ import keras_rnnkit as kit
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers import _fused
+from tests.layers.blocks import (
+    assert_first_states_get_the_portable_gradients,
+    assert_sums_are_in_single_precision,
+    noted_lengths,
+)
 from tests.layers.test_paths import (
     HOLES,
     METHODS,
     VARIANTS,
     assert_same_gradients,
     by_method,
-    close,
-    pair,
 )
-from tests.support.backends import gradients
 from tests.support.cases import NAMESAKES, by_name
 
 if keras.config.backend() != "jax":
@@ -33,18 +35,11 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def in_blocks(monkeypatch):
     """The lengths of the blocks that are made, with all limits lifted."""
-    lengths, block_length = [], kernels._block_length
     monkeypatch.setattr(kernels, "AT_ONCE", 0)
     monkeypatch.setattr(kernels, "STEPS", 2)
     monkeypatch.setattr(kernels, "ROWS", 1)
-
-    def note(plan, args):
-        lengths.append(block_length(plan, args))
-        return lengths[-1]
-
-    monkeypatch.setattr(kernels, "_block_length", note)
     kernels._run.clear_cache()
-    yield lengths
+    yield noted_lengths(kernels, monkeypatch)
     kernels._run.clear_cache()
 
 
@@ -61,30 +56,13 @@ def test_blocks_of_every_method_send_gradients_to_the_first_states(
     method, options, case, in_blocks, monkeypatch
 ):
     monkeypatch.setattr(_fused, "choose", by_method(method, case))
-    x = np.random.default_rng(5).normal(size=(4, 6, 3)).astype("float32")
-
-    def loss(layer, x):
-        first = [keras.ops.repeat(x[:, 0, :1], 3, axis=1) for _ in range(case.states)]
-        return keras.ops.sum(layer(x, initial_state=first, training=True) ** 2)
-
-    layers = pair(case, 3, **options)
-    for got, want in zip(*(gradients(loss, layer, x) for layer in layers), strict=True):
-        close(got, want)
+    assert_first_states_get_the_portable_gradients(case, **options)
     assert in_blocks == [2]
 
 
 def test_sums_over_blocks_are_in_single_precision(in_blocks):
-    """Each of 512 blocks adds two to the gradient of the bias, which bfloat16 cannot past 512."""
-    layer = kit.SimpleRNN(1, dtype="mixed_bfloat16", return_sequences=True)
-    layer.build((1, 1024, 1))
-    layer.set_weights([np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(1)])
-
-    def loss(layer, x):
-        return keras.ops.sum(keras.ops.cast(layer(x), "float32"))
-
-    *_, d_bias = gradients(loss, layer, np.zeros((1, 1024, 1), "float32"))
+    assert_sums_are_in_single_precision()
     assert in_blocks == [2]
-    np.testing.assert_array_equal(np.asarray(d_bias, "float32"), [1024.0])
 
 
 SHAPES = [

@@ -6,10 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-import keras_rnnkit as kit
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers import _fused
+from tests.layers.blocks import (
+    assert_first_states_get_the_portable_gradients,
+    assert_sums_are_in_single_precision,
+    noted_lengths,
+)
 from tests.layers.test_paths import (
     HOLES,
     VARIANTS,
@@ -18,7 +22,6 @@ from tests.layers.test_paths import (
     close,
     pair,
 )
-from tests.support.backends import gradients
 from tests.support.cases import NAMESAKES, by_name
 
 if keras.config.backend() != "tensorflow":
@@ -30,16 +33,9 @@ from keras_rnnkit.kernels import tensorflow as kernels
 @pytest.fixture
 def in_blocks(monkeypatch):
     """The lengths of the blocks that are made, in layers of any width."""
-    lengths, block_length = [], kernels._block_length
     monkeypatch.setattr(kernels, "BLOCKS_FROM", 1)
     monkeypatch.setattr(kernels, "STEPS", 2)
-
-    def note(plan, args):
-        lengths.append(block_length(plan, args))
-        return lengths[-1]
-
-    monkeypatch.setattr(kernels, "_block_length", note)
-    return lengths
+    return noted_lengths(kernels, monkeypatch)
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
@@ -53,15 +49,7 @@ def test_blocks_have_the_portable_gradients(case, variant, in_blocks, monkeypatc
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_blocks_send_gradients_to_the_first_states(case, in_blocks, monkeypatch):
     monkeypatch.setattr(_fused, "choose", by_method("in step", case))
-    x = np.random.default_rng(5).normal(size=(4, 6, 3)).astype("float32")
-
-    def loss(layer, x):
-        first = [keras.ops.repeat(x[:, 0, :1], 3, axis=1) for _ in range(case.states)]
-        return keras.ops.sum(layer(x, initial_state=first, training=True) ** 2)
-
-    layers = pair(case, 3)
-    for got, want in zip(*(gradients(loss, layer, x) for layer in layers), strict=True):
-        close(got, want)
+    assert_first_states_get_the_portable_gradients(case)
     assert in_blocks == [2]
 
 
@@ -80,19 +68,10 @@ def test_blocks_train_a_model_as_the_portable_path(in_blocks, monkeypatch):
 
 
 def test_sums_over_blocks_are_in_single_precision(in_blocks, monkeypatch):
-    """Each of 512 blocks adds two to the gradient of the bias, which bfloat16 cannot past 512."""
     monkeypatch.setattr(_fused, "choose", by_method("in step", NAMESAKES[-1]))
     monkeypatch.setattr(kernels, "BLOCKS", 512)
-    layer = kit.SimpleRNN(1, dtype="mixed_bfloat16", return_sequences=True)
-    layer.build((1, 1024, 1))
-    layer.set_weights([np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(1)])
-
-    def loss(layer, x):
-        return keras.ops.sum(keras.ops.cast(layer(x), "float32"))
-
-    *_, d_bias = gradients(loss, layer, np.zeros((1, 1024, 1), "float32"))
+    assert_sums_are_in_single_precision()
     assert in_blocks == [2]
-    np.testing.assert_array_equal(np.asarray(d_bias, "float32"), [1024.0])
 
 
 def test_the_page_has_the_width():
