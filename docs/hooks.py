@@ -1,4 +1,7 @@
-"""MkDocs hooks: equations become MathML, and the examples of docstrings become code blocks."""
+"""MkDocs hooks: equations become MathML, and the examples of docstrings become code blocks.
+
+Tables fold away the tests that hold their rows, and a page that is not translated says so.
+"""
 
 import html
 import re
@@ -19,16 +22,26 @@ FROM_ROOT = re.compile(r'href="/([^"]*)" hreflang')
 LONG_NAME = re.compile(r"<code>tests/[^<]*</code>")
 BREAKS = re.compile(r"(?<=\w)(?:/|::|_)(?=\w)")
 
+# The last column of a table that ends in "held by", and a row of three columns.
+HELD_HEAD = re.compile(r"\s*<th>held by</th>(?=\s*</tr>)")
+HELD_ROW = re.compile(r"</td>\s*<td>((?:(?!</?td>).)*)</td>(?=\s*</tr>)", re.DOTALL)
+TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+
+# What a page of another language says that is there in English alone.
+NOTICES = {"ko": "이 페이지는 아직 번역되지 않아 영어 원문을 보여 드립니다."}
+
 
 def on_config(config):
     config.markdown_extensions.append(Doctests())
     return config
 
 
-def on_page_content(content, **_):
+def on_page_content(content, page, config, **_):
+    content = TABLE.sub(lambda match: folded(match[0]), content)
     content = LONG_NAME.sub(lambda match: BREAKS.sub(r"\g<0><wbr>", match[0]), content)
     content = BLOCK.sub(lambda match: mathml(match[1], "block"), content)
-    return INLINE.sub(lambda match: mathml(match[1], "inline"), content)
+    content = INLINE.sub(lambda match: mathml(match[1], "inline"), content)
+    return with_notice(content, config.theme["language"], page.file.src_uri)
 
 
 def on_post_page(output, page, **_):
@@ -40,6 +53,23 @@ def on_post_page(output, page, **_):
     output = ALTERNATE.sub("", output)
     root = "../" * page.url.count("/") or "./"
     return FROM_ROOT.sub(lambda match: f'href="{root}{match[1]}" hreflang', output)
+
+
+def folded(table):
+    """A table whose last column is "held by", with the tests below the column before it."""
+    if not HELD_HEAD.search(table):
+        return table
+    fold = r'<details class="held-by"><summary>tests</summary>\1</details></td>'
+    return HELD_ROW.sub(fold, HELD_HEAD.sub("", table))
+
+
+def with_notice(content, language, source):
+    """The content, below a notice where it is English under another language."""
+    if language not in NOTICES or source.endswith(f".{language}.md"):
+        return content
+    title = f'<p class="admonition-title">{NOTICES[language]}</p>'
+    notice = f'<div class="admonition note untranslated">{title}</div>'
+    return f'{notice}\n<div lang="en">\n{content}\n</div>'
 
 
 def mathml(latex, display):
