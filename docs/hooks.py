@@ -22,6 +22,10 @@ FROM_ROOT = re.compile(r'href="/([^"]*)" hreflang')
 LONG_NAME = re.compile(r"<code>tests/[^<]*</code>")
 BREAKS = re.compile(r"(?<=\w)(?:/|::|_)(?=\w)")
 
+# The arguments of a call in an API page, and where the next one begins.
+ARGUMENTS = re.compile(r'<details class="call-arguments".*?</details>', re.DOTALL)
+NEXT_ARGUMENT = re.compile(r"\n(?=\w+: )")
+
 # The last column of a table that ends in "held by", and a row of three columns.
 HELD_HEAD = re.compile(r"\s*<th>held by</th>(?=\s*</tr>)")
 HELD_ROW = re.compile(r"</td>\s*<td>((?:(?!</?td>).)*)</td>(?=\s*</tr>)", re.DOTALL)
@@ -37,6 +41,7 @@ def on_config(config):
 
 
 def on_page_content(content, page, config, **_):
+    content = ARGUMENTS.sub(lambda match: NEXT_ARGUMENT.sub("<br>", match[0]), content)
     content = TABLE.sub(lambda match: folded(match[0]), content)
     content = LONG_NAME.sub(lambda match: BREAKS.sub(r"\g<0><wbr>", match[0]), content)
     content = BLOCK.sub(lambda match: mathml(match[1], "block"), content)
