@@ -5,6 +5,9 @@ Tables fold away the tests that hold their rows, and a page that is not translat
 
 import html
 import re
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from latex2mathml.converter import convert
 from markdown.extensions import Extension
@@ -14,9 +17,8 @@ from markdown.preprocessors import Preprocessor
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
 
-# What the language plugin and the theme make of the other languages of a page.
+# What the language plugin makes of the other languages of a page.
 ALTERNATE = re.compile(r'<link rel="alternate"[^>]*hreflang[^>]*>\s*')
-FROM_ROOT = re.compile(r'href="/([^"]*)" hreflang')
 
 # The name of a test in a table may break into lines where its words do.
 LONG_NAME = re.compile(r"<code>tests/[^<]*</code>")
@@ -34,8 +36,14 @@ TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 # What a page of another language says that is there in English alone.
 NOTICES = {"ko": "이 페이지는 아직 번역되지 않아 영어 원문을 보여 드립니다."}
 
+# Where the addresses of the project stand.
+PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
+
 
 def on_config(config):
+    urls = tomllib.loads(PROJECT.read_text("utf-8"))["project"]["urls"]
+    config.site_url = urls["Documentation"]  # the site map has whole addresses
+    config.copyright = f'<a href="{urls["Repository"]}">{urls["Repository"]}</a>'
     config.markdown_extensions.append(Doctests())
     return config
 
@@ -49,7 +57,7 @@ def on_page_content(content, page, config, **_):
     return with_notice(content, config.theme["language"], page.file.src_uri)
 
 
-def on_post_page(output, page, **_):
+def on_post_page(output, page, config, **_):
     """Mends what the language plugin writes for a site that may stand anywhere.
 
     The links of the home pages begin at the server's root. And beside every page of another
@@ -57,7 +65,8 @@ def on_post_page(output, page, **_):
     """
     output = ALTERNATE.sub("", output)
     root = "../" * page.url.count("/") or "./"
-    return FROM_ROOT.sub(lambda match: f'href="{root}{match[1]}" hreflang', output)
+    from_root = re.compile(rf'href="{re.escape(urlsplit(config.site_url).path)}([^"]*)" hreflang')
+    return from_root.sub(lambda match: f'href="{root}{match[1]}" hreflang', output)
 
 
 def folded(table):
