@@ -36,6 +36,9 @@ TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 # What a page of another language says that is there in English alone.
 NOTICES = {"ko": "이 페이지는 아직 번역되지 않아 영어 원문을 보여 드립니다."}
 
+# A drawing that the page holds itself, so that its text has the page's colour.
+DRAWING = re.compile(r'<img alt="([^"]*)" src="[./]*(assets/[^"]*\.svg)" ?/?>')
+
 # Where the addresses of the project stand.
 PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
@@ -50,6 +53,7 @@ def on_config(config):
 
 def on_page_content(content, page, config, **_):
     content = ARGUMENTS.sub(lambda match: NEXT_ARGUMENT.sub("<br>", match[0]), content)
+    content = DRAWING.sub(lambda match: drawing(match[2], match[1]), content)
     content = TABLE.sub(lambda match: folded(match[0]), content)
     content = LONG_NAME.sub(lambda match: BREAKS.sub(r"\g<0><wbr>", match[0]), content)
     content = BLOCK.sub(lambda match: mathml(match[1], "block"), content)
@@ -67,6 +71,12 @@ def on_post_page(output, page, config, **_):
     root = "../" * page.url.count("/") or "./"
     from_root = re.compile(rf'href="{re.escape(urlsplit(config.site_url).path)}([^"]*)" hreflang')
     return from_root.sub(lambda match: f'href="{root}{match[1]}" hreflang', output)
+
+
+def drawing(path, description):
+    """The drawing in a file, with a description for those who do not see it."""
+    text = (Path(__file__).parent / path).read_text("utf-8")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{description}" ', 1)
 
 
 def folded(table):
