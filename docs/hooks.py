@@ -32,6 +32,7 @@ NEXT_ARGUMENT = re.compile(r"\n(?=\w+: )")
 HELD_HEAD = re.compile(r"\s*<th>held by</th>(?=\s*</tr>)")
 HELD_ROW = re.compile(r"</td>\s*<td>((?:(?!</?td>).)*)</td>(?=\s*</tr>)", re.DOTALL)
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+CELL = re.compile(r"<td[^>]*>(.*?)</td>", re.DOTALL)
 
 # What a page of another language says that is there in English alone.
 NOTICES = {"ko": "이 페이지는 아직 번역되지 않아 영어 원문을 보여 드립니다."}
@@ -54,7 +55,7 @@ def on_config(config):
 def on_page_content(content, page, config, **_):
     content = ARGUMENTS.sub(lambda match: NEXT_ARGUMENT.sub("<br>", match[0]), content)
     content = DRAWING.sub(lambda match: drawing(match[2], match[1]), content)
-    content = TABLE.sub(lambda match: folded(match[0]), content)
+    content = TABLE.sub(lambda match: marked(folded(match[0])), content)
     content = LONG_NAME.sub(lambda match: BREAKS.sub(r"\g<0><wbr>", match[0]), content)
     content = BLOCK.sub(lambda match: mathml(match[1], "block"), content)
     content = INLINE.sub(lambda match: mathml(match[1], "inline"), content)
@@ -85,6 +86,14 @@ def folded(table):
         return table
     fold = r'<details class="held-by"><summary>tests</summary>\1</details></td>'
     return HELD_ROW.sub(fold, HELD_HEAD.sub("", table))
+
+
+def marked(table):
+    """A table with a mark for the style sheet if most cells are figures, which stay on a line."""
+    cells = CELL.findall(table)
+    figures = sum(cell[:1].isdigit() or cell == "-" for cell in cells)
+    mostly = 2 * figures > len(cells)
+    return table.replace("<table>", "<table data-figures>", 1) if mostly else table
 
 
 def with_notice(content, language, source):
