@@ -6,6 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
+from keras_rnnkit.layers._names import states_in_order
 from keras_rnnkit.layers._paths import PATHS
 
 
@@ -101,7 +102,7 @@ def check_batch(layer: Any, batch: Any) -> None:
 def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
     """States packed as the layer's `state_size`, once their number and shapes are right."""
     sizes = tree.flatten(layer.state_size)
-    flat = tree.flatten(states)
+    flat = states_in_order(_name(layer), layer, states, argument)
     shapes = [tuple(getattr(s, "shape", ())) for s in flat]
     right = [(batch, size) for size in sizes]
     if len(flat) != len(sizes) or not all(map(_fits, shapes, right)):
