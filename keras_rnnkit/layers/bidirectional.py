@@ -150,7 +150,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
         mask = tree.flatten(mask)[0] if self.return_sequences else None
         outputs = 1 if self.merge_mode else 2
-        others = self.return_gates
+        others = int(self.return_gates)
         if self.return_state:
             others += len(self.forward_layer.state_size) + len(self.backward_layer.state_size)
         return [mask] * outputs + [None] * others if outputs + others > 1 else mask
