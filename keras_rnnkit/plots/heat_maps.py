@@ -37,7 +37,7 @@ def gates(
     *,
     sample: int = 0,
     path: PathLike | None = None,
-    overwrite: bool = False,
+    overwrite: bool = True,
     title: str | None = None,
 ) -> Figure:
     """Draw every gate and state of one sample as heat maps, time to the right, units downwards.
@@ -53,7 +53,7 @@ def gates(
             Steps are numbered from 0 without it.
         sample: Which sequence of the batch to draw.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether an existing file at `path` may be replaced.
+        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
         title: A title above all panels.
 
     Returns:
