@@ -18,7 +18,8 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
-from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
+from keras_rnnkit.layers._loop import Carry, output_size, zeros_where_masked
+from keras_rnnkit.layers._portable import run_portable
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 from keras_rnnkit.layers._traced import (
     ShowsGates,
@@ -218,17 +219,18 @@ class Recurrent(ShowsGates):
             mask = None if mask is None else ops.flip(mask, axis=1)
         training = bool(training)
         choice = choice_for(self, masked=mask is not None, record=record, training=training)
-        how = {"training": training, "record": record}
-        with masks_for(self.cell, sequences, states, training):
+        how: dict[str, Any] = {"training": training, "record": record}
+        with masks_for(self.cell, sequences, states, training) as masks:
+            how["masks"] = masks
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "parallel scan":
                 last, steps = run_minimal(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "keras":
-                last, steps = run_keras(self, sequences, states, training=training)
+                last, steps = run_keras(self, sequences, states, masks=masks)
             else:
                 how |= {"unroll": self.unroll, "before": before}
-                last, steps = run(self.cell, sequences, states, mask, **how)
+                last, steps = run_portable(self.cell, sequences, states, mask, **how)
         ahead = choice.path in ("fused", "parallel scan")
         elsewhere = before is not None or self._may_start_elsewhere(initial_state)
         if ahead and mask is not None and elsewhere:
