@@ -196,8 +196,8 @@ class Recurrent:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
         training = bool(training)
-        choice = choice_for(self, masked=mask is not None, record=record, training=training)
         how = {"training": training, "record": record}
+        choice = choice_for(self, sequences, masked=mask is not None, **how)
         with masks_for(self.cell, sequences, states, training):
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
