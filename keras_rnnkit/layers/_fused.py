@@ -9,6 +9,7 @@ from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell
 from keras_rnnkit.cells._weight_dropout import WeightDropout
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.layers._export import check_export
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
 from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
 from keras_rnnkit.layers._scan import halving_pays, linear_scan, run_scan
@@ -28,9 +29,12 @@ _NAMES = {
 }
 
 
-def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Request:
-    """What a layer asks of the rule."""
+def request_for(
+    layer: Any, *, masked: bool, record: bool, training: bool, sequences: Any = None
+) -> Request:
+    """What a layer asks of the rule, of itself and, with the sequences of a call, in that call."""
     cell, name = layer.cell, kernel_name(layer.cell)
+    called_on_torch = sequences is not None and keras.config.backend() == "torch"
     common = Request(
         path=layer.asked_path,
         backend=keras.config.backend(),
@@ -40,6 +44,8 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         masked=masked,
         record=record,
         training=training,
+        exported=called_on_torch and backend_kernels().exporting(),
+        transformed=called_on_torch and name is not None and _transformed(cell, sequences),
     )
     if name is None:
         return common
@@ -70,12 +76,23 @@ def kernel_name(cell: Any) -> str | None:
     return _NAMES.get(type(cell))
 
 
-def choice_for(layer: Any, **asked: bool) -> Choice:
-    """The path of a layer, or an error that names it."""
+def choice_for(layer: Any, sequences: Any = None, **asked: bool) -> Choice:
+    """The path of a layer, or of one call of it, or an error that names it."""
+    request = request_for(layer, sequences=sequences, **asked)
     try:
-        return choose(request_for(layer, **asked))
+        choice = choose(request)
     except ValueError as error:
         raise ValueError(f"{type(layer).__name__} '{layer.name}': {error}") from None
+    if request.exported:
+        check_export(layer, sequences, choice)
+    return choice
+
+
+def _transformed(cell: Any, sequences: Any) -> bool:
+    """Whether PyTorch transforms the call, or has tangents in its inputs or its weights."""
+    weights = (getattr(cell, name, None) for name in ("kernel", "recurrent_kernel", "bias"))
+    tensors = [ops.convert_to_tensor(weight) for weight in weights if weight is not None]
+    return backend_kernels().transforming(sequences, *tensors)
 
 
 def run_fused(

@@ -218,8 +218,8 @@ class Recurrent(ShowsGates):
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
         training = bool(training)
-        choice = choice_for(self, masked=mask is not None, record=record, training=training)
         how: dict[str, Any] = {"training": training, "record": record}
+        choice = choice_for(self, sequences, masked=mask is not None, **how)
         with masks_for(self.cell, sequences, states, training) as masks:
             how["masks"] = masks
             if choice.path == "fused":
