@@ -14,6 +14,7 @@ from keras_rnnkit.layers._checks import (
     check_sequences,
     checked_mask,
     checked_states,
+    mask_of_steps,
     packed,
 )
 from keras_rnnkit.layers._dropout import masks_for
@@ -167,7 +168,7 @@ class Recurrent(ShowsGates):
         return self._outputs(sequences_shape, lambda shape, dtype: shape)
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         others = len(self.state_size) * self.return_state + self.return_gates
         return [mask] + [None] * others if others else mask
 

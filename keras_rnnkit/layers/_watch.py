@@ -54,3 +54,13 @@ def watching(*, record: bool = False, first: dict[int, Any] | None = None) -> It
         yield watch
     finally:
         _current.reset(token)
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Let nobody watch in this block: the sequences there are not those of the model."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)

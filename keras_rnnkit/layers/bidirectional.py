@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._checks import check_options
+from keras_rnnkit.layers._checks import check_options, mask_of_steps
 from keras_rnnkit.layers._names import states_in_order
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
@@ -121,7 +121,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
         sequences_mask: Any = None,
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
-        mask = sequences_mask if mask is None else mask
+        mask = mask_of_steps(sequences_mask if mask is None else mask)
         first, second = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=first, mask=mask, training=training)
         backward = self.backward_layer(
@@ -148,7 +148,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
         return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         outputs = 1 if self.merge_mode else 2
         others = int(self.return_gates)
         if self.return_state:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._checks import check_data, check_rank, checked_mask
+from keras_rnnkit.layers._checks import check_data, check_rank, checked_mask, mask_of_steps
 from keras_rnnkit.layers._stack_parts import (
     cell_config,
     cell_layer,
@@ -248,7 +248,7 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         if not (self.return_state or self.return_gates):
             return mask
         inputs = keras.KerasTensor(sequences.shape, dtype=self.compute_dtype)
