@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options
 from keras_rnnkit.layers._recurrent import Recurrent
 
@@ -14,6 +15,8 @@ class BidirectionalTrace(NamedTuple):
 
     forward: Any
     backward: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
