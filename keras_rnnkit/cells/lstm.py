@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
+from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.cells._weight_dropout import WeightDropout
 
 
@@ -32,6 +33,8 @@ class LSTMTrace(NamedTuple):
     hidden: Any
     cell: Any
     mask: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._min import MinCell
+from keras_rnnkit.cells._trace_repr import trace_repr
 
 
 class MinGRUGates(NamedTuple):
@@ -26,6 +27,8 @@ class MinGRUTrace(NamedTuple):
     candidate: Any
     hidden: Any
     mask: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

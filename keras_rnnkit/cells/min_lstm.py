@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._min import MinCell
+from keras_rnnkit.cells._trace_repr import trace_repr
 
 
 class MinLSTMGates(NamedTuple):
@@ -28,6 +29,8 @@ class MinLSTMTrace(NamedTuple):
     candidate: Any
     hidden: Any
     mask: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, checked_units, like, project
+from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.cells._weights import add_gate_weights, add_part, part_config, take_part
 
 
@@ -34,6 +35,8 @@ class NASTrace(NamedTuple):
     hidden: Any
     cell: Any
     mask: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

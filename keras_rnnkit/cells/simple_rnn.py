@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_rnnkit.cells._gated import GatedCell, like, project
+from keras_rnnkit.cells._trace_repr import trace_repr
 
 
 class SimpleRNNGates(NamedTuple):
@@ -23,6 +24,8 @@ class SimpleRNNTrace(NamedTuple):
     candidate: Any
     hidden: Any
     mask: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

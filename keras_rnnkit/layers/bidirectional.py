@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options, mask_of_steps
 from keras_rnnkit.layers._names import states_in_order
 from keras_rnnkit.layers._recurrent import Recurrent
@@ -16,6 +17,8 @@ class BidirectionalTrace(NamedTuple):
 
     forward: Any
     backward: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

@@ -40,7 +40,7 @@ def history(
 
     Each run has a panel of its own; all share the loss axis, so that they compare at a glance.
     The epoch of the lowest validation loss is marked (of the lowest training loss, when there
-    was no validation). Nothing is shown on screen, and matplotlib's global state is left alone.
+    was no validation). No window opens, and matplotlib's global state is left alone.
 
     Args:
         histories: What `model.fit()` returned, or a dictionary of lists
@@ -54,7 +54,7 @@ def history(
         overwrite: Whether a file at `path` is replaced; False keeps it and raises.
 
     Returns:
-        A `matplotlib.figure.Figure`.
+        A `matplotlib.figure.Figure`, which shows itself as the result of a notebook's cell.
 
     Raises:
         ImportError: matplotlib is not installed.
