@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._min import MinCell
+from keras_rnnkit.cells._trace_repr import trace_repr
 
 
 class MinLSTMGates(NamedTuple):
@@ -28,6 +29,8 @@ class MinLSTMTrace(NamedTuple):
     candidate: Any
     hidden: Any
     mask: Any
+
+    __repr__ = trace_repr
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
@@ -103,20 +106,23 @@ class MinLSTMCell(MinCell):
     gates_type = MinLSTMGates
     trace_type = MinLSTMTrace
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> MinLSTMGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> MinLSTMGates:
         """The three gates as they act, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `MinLSTMGates(input, forget, candidate)`, each `(batch, units)`, or
             `(time, batch, units)`.
         """
         x, _ = self._prepare(inputs, states)
-        i, f, g = self._project(x, training)
+        i, f, g = self._project(x, training, masks)
         i = _share(i, f)
         return MinLSTMGates(input=i, forget=1 - i, candidate=self._activate(g))
 

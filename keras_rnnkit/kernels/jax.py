@@ -16,6 +16,7 @@ from keras_rnnkit.kernels._blocks import (
     no_sums,
 )
 from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._jax_once import call_once, is_traced
 from keras_rnnkit.kernels._linear import way_back
 from keras_rnnkit.kernels._sequence import (
     Arguments,
@@ -26,6 +27,8 @@ from keras_rnnkit.kernels._sequence import (
     shown,
     sums_of,
 )
+
+__all__ = ["call_once", "compiled", "is_traced", "linear_scan", "run", "together"]
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 

@@ -50,6 +50,8 @@ class Request(NamedTuple):
     dropout_per_gate: bool = False  # a mask for each gate
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
+    exported: bool = False  # PyTorch records the call for a file
+    transformed: bool = False  # by `torch.func`, or in forward mode
 
 
 class Choice(NamedTuple):
@@ -77,6 +79,8 @@ def choose(request: Request) -> Choice:
                 f'To mend it, {obstacle.faster}; else use `path="auto"`.'
             )
         return obstacle
+    if request.exported:
+        return Choice("fused", "native", f"PyTorch's {request.cell}, one node of the export")
     if request.cell in SCANNED:
         return _scan(request)
     found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
@@ -111,6 +115,12 @@ def _obstacle(request: Request) -> Choice | None:
             "use the default activations",
         ): not request.default_activations,
         ("unroll=True writes the steps out", "use unroll=False"): request.unroll,
+        (
+            "a transform of torch.func, or forward mode, needs plain operations",
+            'use `path="portable"`',
+        ): request.transformed,
+        ("an export has no node for it", 'use `path="portable"`'): request.exported
+        and not _has_node(request),
     }
     for (reason, faster), holds in obstacles.items():
         if holds:
@@ -118,11 +128,21 @@ def _obstacle(request: Request) -> Choice | None:
     return None
 
 
+def _has_node(request: Request) -> bool:
+    """Whether an export holds the whole sequence in one node."""
+    cell = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
+    return cell and not _costs(request._replace(masked=False, weight_dropout=False))
+
+
 def _keras_has_cudnn(request: Request) -> bool:
-    """Whether Keras' own layer can run on cuDNN. On torch the kit's kernel does that by itself."""
-    served = {"jax": ("LSTM",), "tensorflow": ("LSTM", "GRU")}.get(request.backend, ())
+    """Whether Keras' own layer can run on cuDNN, and is right there: on TensorFlow alone.
+
+    On PyTorch the kit's kernel calls cuDNN by itself. On JAX Keras' call of cuDNN reads a
+    transposed operand as if it were not transposed (https://github.com/jax-ml/jax/issues/19177):
+    under jit an LSTM behind a GRU gives wrong numbers, so no rule of JAX reaches it.
+    """
     allowed = request.gpu and request.keras_layer and request.use_cudnn and request.use_bias
-    return allowed and request.cell in served
+    return request.backend == "tensorflow" and request.cell in ("LSTM", "GRU") and allowed
 
 
 def _costs(request: Request) -> str:

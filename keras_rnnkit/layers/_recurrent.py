@@ -14,16 +14,24 @@ from keras_rnnkit.layers._checks import (
     check_sequences,
     checked_mask,
     checked_states,
+    mask_of_steps,
     packed,
 )
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
-from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
+from keras_rnnkit.layers._loop import Carry, output_size, zeros_where_masked
+from keras_rnnkit.layers._portable import run_portable
 from keras_rnnkit.layers._trace import make_trace, trace_spec
+from keras_rnnkit.layers._traced import (
+    ShowsGates,
+    check_variables_are_here,
+    mask_for_trace,
+    note_mask,
+)
 from keras_rnnkit.layers._watch import current_watch
 
 
-class Recurrent:
+class Recurrent(ShowsGates):
     """A mixin, to be put before a Keras recurrent layer, that runs it on the kit's own loop.
 
     The states of a stateful layer are tracked variables, so that they carry on every backend and
@@ -100,18 +108,23 @@ class Recurrent:
         Args:
             sequences: Tensor `(batch, time, features)`.
             mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
-                `None`, the mask that Keras attached to `sequences`, if any.
+                `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
+                `predict` returns, carry none.
             initial_state: As in a call.
 
         Returns:
             The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
             `mask`, `(batch, time)`, in the order in which the layer goes through time.
+
+        Raises:
+            ValueError: If no mask is given, though the layer's input has one in its model.
         """
         check_data(self, sequences)
-        mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
+        mask = mask_for_trace(self, sequences, mask)
         sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
         if not self.built:
             self.build(sequences.shape)
+        check_variables_are_here(self)
         _, steps, mask = self._run(sequences, initial_state, mask, training=False, record=True)
         return self._as_trace(steps, mask, sequences)
 
@@ -127,15 +140,25 @@ class Recurrent:
         """Put a stateful layer back to its initial states, or to the states given.
 
         Args:
-            states: Arrays in the structure of the layer's states, each `(batch, units)`.
+            states: Arrays in the structure of the layer's states, each `(batch, units)`, or a dict
+                of them by name.
         """
         if self.states is None:
             return
+        check_variables_are_here(self)
         batch = tree.flatten(self.states)[0].shape[0]
         values = self.get_initial_state(batch) if states is None else states
         self._assign(checked_states(self, values, batch, "states"))
 
-    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+    def compute_output_spec(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+        sequences_mask: Any = None,
+    ) -> Any:
+        note_mask(self, mask, sequences_mask)
         check_sequences(self, sequences.shape)
         if initial_state is not None:
             checked_states(self, initial_state, sequences.shape[0], "initial_state")
@@ -145,7 +168,7 @@ class Recurrent:
         return self._outputs(sequences_shape, lambda shape, dtype: shape)
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         others = len(self.state_size) * self.return_state + self.return_gates
         return [mask] + [None] * others if others else mask
 
@@ -196,18 +219,19 @@ class Recurrent:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
         training = bool(training)
-        choice = choice_for(self, masked=mask is not None, record=record, training=training)
-        how = {"training": training, "record": record}
-        with masks_for(self.cell, sequences, states, training):
+        how: dict[str, Any] = {"training": training, "record": record}
+        choice = choice_for(self, sequences, masked=mask is not None, **how)
+        with masks_for(self.cell, sequences, states, training) as masks:
+            how["masks"] = masks
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "parallel scan":
                 last, steps = run_minimal(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "keras":
-                last, steps = run_keras(self, sequences, states, training=training)
+                last, steps = run_keras(self, sequences, states, masks=masks)
             else:
                 how |= {"unroll": self.unroll, "before": before}
-                last, steps = run(self.cell, sequences, states, mask, **how)
+                last, steps = run_portable(self.cell, sequences, states, mask, **how)
         ahead = choice.path in ("fused", "parallel scan")
         elsewhere = before is not None or self._may_start_elsewhere(initial_state)
         if ahead and mask is not None and elsewhere:
@@ -254,8 +278,13 @@ class Recurrent:
             def initial(shape: Any, dtype: Any = None) -> Any:
                 return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
 
+            # Not under autocast: on PyTorch an assignment would land in the copy it makes.
             return self.add_weight(
-                shape=(batch, sizes[i]), initializer=initial, trainable=False, name=f"state_{i}"
+                shape=(batch, sizes[i]),
+                initializer=initial,
+                trainable=False,
+                autocast=False,
+                name=f"state_{i}",
             )
 
         sizes = tree.flatten(self.state_size)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._loop import shows_gates
 
 
@@ -35,7 +36,9 @@ def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:
 @functools.cache
 def _cell_trace(states: int) -> Any:
     """One type for each number of states, so that traces of one layer are of one type."""
-    return namedtuple("CellTrace", [*(f"state_{i}" for i in range(states)), "mask"])
+    trace_type = namedtuple("CellTrace", [*(f"state_{i}" for i in range(states)), "mask"])
+    trace_type.__repr__ = trace_repr
+    return trace_type
 
 
 def trace_spec(cell: Any, states: Any, make: Callable[[Any], Any], mask: Any) -> Any:

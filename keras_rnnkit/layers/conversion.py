@@ -7,7 +7,10 @@ from keras import tree
 
 from keras_rnnkit.layers.reset import layers_in, stateful_layers
 
-NAMES = ("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell")
+NAMES = (
+    *("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell"),
+    *("Embedding", "TimeDistributed"),
+)
 
 
 def from_keras(model: Any) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_rnnkit._files import replacing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -33,15 +35,18 @@ def require_matplotlib(caller: str) -> None:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches, whose parts make room for one another."""
-    from matplotlib.figure import Figure
+    from keras_rnnkit.plots.picture import Picture
 
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    figure = Picture(
+        figsize=(width, height), dpi=DOTS_PER_INCH, facecolor="white", layout="constrained"
+    )
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     return figure
 
 
 def soften(axes: Axes) -> None:
     """Light grid, grey frame on two sides only, small dark labels."""
+    axes.set_facecolor("white")
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -51,5 +56,5 @@ def soften(axes: Axes) -> None:
 
 def save_figure(figure: Figure, target: Path) -> None:
     """Write the figure as PNG, making the folder when it is not there yet."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, format="png", dpi=DOTS_PER_INCH)
+    with replacing(target) as aside:
+        figure.savefig(aside, format="png", dpi=DOTS_PER_INCH)

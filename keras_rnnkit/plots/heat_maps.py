@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_rnnkit.plots.figures import INK, SPINE, new_figure, require_matplotlib, save_figure
+from keras_rnnkit.plots.choices import Units, chosen_fields, chosen_units
+from keras_rnnkit.plots.figures import INK, new_figure, require_matplotlib, save_figure
+from keras_rnnkit.plots.heads import prediction
+from keras_rnnkit.plots.panels import Panel, draw_field, draw_prediction, rows_of
 from keras_rnnkit.plots.paths import PathLike, check_file
-from keras_rnnkit.plots.samples import Kind, Sample, group_by_kind, read_sample
+from keras_rnnkit.plots.samples import Sample, read_sample
+from keras_rnnkit.plots.words import name_steps, number_steps
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
-_MEANINGS = {
-    "input": "how much of the candidate is written to the cell",
-    "forget": "how much of the cell is kept",
-    "output": "how much of the cell is shown",
-    "update": "how much of the old state is kept",
-    "reset": "how much of the old state the candidate sees",
-    "candidate": "the new content on offer",
-    "hidden": "the state that is passed on",
-    "cell": "the memory",
-}
-_COLOR_MAPS = {Kind.GATE: "viridis", Kind.BOUNDED: "RdBu_r", Kind.UNBOUNDED: "PuOr_r"}
-_LONGEST_TOKEN = 14
-_MOST_NUMBERS = 25
+# All in inches, of which a picture has 150 dots.
+_HIGHEST, _WIDEST = 10.6, 13.0
+_TITLE, _HEADLINE, _WORDS, _PREDICTION, _MARGIN = 0.29, 0.35, 0.95, 0.85, 0.16
+_BESIDE = 1.35  # labels and colour bars
+_ROW, _LEAST_PANEL = 0.13, 0.35
+_MOST_UNITS, _FEWEST_UNITS = 12, 3
+_MOST_PANELS = 15
 
 
 def gates(
@@ -36,34 +32,57 @@ def gates(
     tokens: Sequence[str] | None = None,
     *,
     sample: int = 0,
+    fields: str | Iterable[str] | None = None,
+    units: Units = None,
+    head: Callable[[Any], Any] | None = None,
     path: PathLike | None = None,
-    overwrite: bool = False,
+    overwrite: bool = True,
     title: str | None = None,
 ) -> Figure:
-    """Draw every gate and state of one sample as heat maps, time to the right, units downwards.
+    """Draw the gates and states of one sample as heat maps, time to the right, units downwards.
 
-    Gates go from 0, closed, to 1, open. Candidates and hidden states lie between -1 and 1, the
-    cell anywhere: their colours turn at 0. A field that leaves the range of its kind (a `relu`
-    candidate, say) is drawn with the unbounded ones. Masked steps are left out.
+    A panel has a row of means over all its units, and below it the units that matter most, that
+    one first. Gates are dark where they are more closed and yellow where they are more open; the
+    colours of states and candidates turn at 0, and their row of means is of absolute values. Each
+    panel has its own scale, from the 1st to the 99th percentile of what it shows, rounded outwards.
+    A field that leaves the range of its kind (a `relu` candidate, say) is drawn with the unbounded
+    ones. Masked steps are left out. A picture is at most 1,600 pixels high.
+
+    A unit matters as much as its hidden state varies: the standard deviation over the steps. With
+    a `head`, it matters as much as the prediction so far moves, on the mean of the steps, when the
+    unit is held at its own mean.
 
     Args:
         trace: A trace of a layer: a NamedTuple of arrays or tensors `(batch, time, units)`,
-            with `mask`, `(batch, time)` or None, as its last field.
+            with `mask`, `(batch, time)` or None, as its last field. Or a `BidirectionalTrace`, the
+            dictionary of a `StackedRNN`, the tuple of an `RNN` around several cells, whose parts
+            are drawn below each other.
         tokens: The word at each step, as many as there are steps, masked ones included.
-            Steps are numbered from 0 without it.
+            Steps are numbered from 0 without it. Where there is no room for all words, those
+            are shown at which the prediction, or else the hidden state, moves most.
         sample: Which sequence of the batch to draw.
+        fields: Names of the fields to draw, in this order, or one name. All by default, gates
+            first.
+        units: Which units to draw: a list of their numbers, or how many of those that matter
+            most. By default so many as have room for their numbers, at most 12.
+        head: A layer, a model or a function that makes predictions `(steps,)` or
+            `(steps, classes)` of hidden states `(steps, units)`, a float32 array: the `Dense` after
+            the layer. Its value at each step, the prediction so far, is drawn below the panels. In
+            a stack it reads the last layer.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether an existing file at `path` may be replaced.
+        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
         title: A title above all panels.
 
     Returns:
-        A `matplotlib.figure.Figure`.
+        A `matplotlib.figure.Figure`, which shows itself as the result of a notebook's cell.
 
     Raises:
         ImportError: matplotlib is not installed.
-        TypeError: `trace` is not a trace.
-        ValueError: Shapes do not fit, `tokens` has a wrong length, every step is masked, or
-            `path` has a wrong suffix.
+        TypeError: `trace` is not a trace (the message says how a list from a reloaded model
+            becomes one), or `head` cannot be called.
+        ValueError: Shapes do not fit, `tokens` has a wrong length, every step is masked, `fields`
+            or `units` name what is not there, there are more than 15 panels to draw, `head`
+            returns something else than a prediction a step, or `path` has a wrong suffix.
         IndexError: `sample` is out of range.
         FileExistsError: `path` exists and `overwrite` is False.
         OSError: `path` cannot be written.
@@ -71,98 +90,110 @@ def gates(
     Example:
 
     >>> import numpy as np
-    >>> from typing import NamedTuple
-    >>> from keras_rnnkit import plots
-    >>> class Trace(NamedTuple):
-    ...     update: np.ndarray
-    ...     hidden: np.ndarray
-    ...     mask: np.ndarray
-    >>> trace = Trace(np.full((1, 3, 4), 0.5), np.zeros((1, 3, 4)), np.ones((1, 3), bool))
-    >>> figure = plots.gates(trace, tokens=["a", "fine", "film"])
+    >>> import keras_rnnkit as kit
+    >>> layer = kit.GRU(32)
+    >>> trace = layer.trace(np.ones((1, 3, 4), "float32"))
+    >>> figure = kit.plots.gates(trace, ["a", "fine", "film"], fields=["update", "hidden"], units=8)
     >>> figure.axes[0].get_title(loc="left")
     'update: how much of the old state is kept'
     """
     require_matplotlib("plots.gates")
     target = None if path is None else check_file(path, "path", ".png", overwrite)
-    figure = _draw(read_sample(trace, tokens, sample))
-    if title:
-        figure.suptitle(title, fontsize=12, color=INK, parse_math=False)
+    read = read_sample(trace, tokens, sample)
+    panels, line = _choose(read, fields, units, head)
+    figure = _draw(read, panels, line, title)
     if target:
         save_figure(figure, target)
     return figure
 
 
-def _draw(sample: Sample) -> Figure:
-    steps, units = next(iter(sample.fields.values())).shape
-    width = float(np.clip(0.27 * steps + 2.0, 6.5, 22.0))
-    panel = float(np.clip(0.085 * units, 0.75, 2.2))
-    figure = new_figure(width, len(sample.fields) * (panel + 0.35) + 1.2)
-    panels: np.ndarray = figure.subplots(len(sample.fields), 1, sharex=True, squeeze=False)[:, 0]
-    remaining = iter(panels)
-    for kind, names in group_by_kind(sample.fields).items():
-        rows = [next(remaining) for _ in names]
-        _draw_kind(figure, rows, kind, {name: sample.fields[name] for name in names})
-    label = _number_steps if sample.numbered else _name_steps
-    label(panels[-1], sample.labels)
+def _choose(
+    sample: Sample, fields: Any, units: Units, head: Callable[[Any], Any] | None
+) -> tuple[list[Panel], np.ndarray | None]:
+    """The panels to draw, and the prediction at each step."""
+    names = [chosen_fields(part, fields) for part in sample.parts]
+    count = sum(map(len, names))
+    if count > _MOST_PANELS:
+        raise ValueError(
+            f"`trace` has {count} fields in {len(sample.parts)} parts, and a picture shows at most "
+            f"{_MOST_PANELS}. Choose some with `fields=`, for example "
+            f"fields={names[0][-1:]}, or draw a part alone: "
+            f"{' or '.join('trace' + part.way for part in sample.parts)}."
+        )
+    usual = _usual_units(count, head is not None)
+    reader = _part_of_head(sample) if head else None
+    panels = []
+    for index, (part, chosen) in enumerate(zip(sample.parts, names, strict=True)):
+        shown = chosen_units(part, chosen, units, usual, head if index == reader else None)
+        panels += [Panel(name, part.title, part.fields[name], shown[name]) for name in chosen]
+    hidden = None if reader is None else sample.parts[reader].fields["hidden"]
+    return panels, None if hidden is None or head is None else prediction(head, hidden)
+
+
+def _part_of_head(sample: Sample) -> int:
+    """The part whose hidden state the head reads: the last layer of a stack."""
+    last = len(sample.parts) - 1
+    part = sample.parts[last]
+    if part.way.endswith(".backward"):
+        forward = sample.parts[last - 1].way
+        raise ValueError(
+            "`head` reads the hidden state of one direction, and `trace` has two. Draw one of "
+            f"them: plots.gates(trace{forward}, head=...) or plots.gates(trace{part.way}, head=...)"
+        )
+    if "hidden" not in part.fields:
+        raise ValueError(
+            f"`head` reads the field `hidden`, which `trace{part.way}` does not have. "
+            f"Received a trace with the fields: {list(part.fields)}"
+        )
+    return last
+
+
+def _room(panels: int, predicted: bool) -> float:
+    """What the highest picture leaves each of its panels, without their titles."""
+    taken = _WORDS + _MARGIN + _HEADLINE + predicted * (_PREDICTION + _TITLE)
+    return (_HIGHEST - taken) / panels - _TITLE
+
+
+def _usual_units(panels: int, predicted: bool) -> int:
+    """So many units as have room for their numbers."""
+    fitting = [n for n in range(1, _MOST_UNITS + 1) if rows_of(n) * 0.1 <= _room(panels, predicted)]
+    return max([_FEWEST_UNITS, *fitting])
+
+
+def _draw(
+    sample: Sample, panels: list[Panel], line: np.ndarray | None, title: str | None
+) -> Figure:
+    predicted = line is not None
+    steps = len(sample.labels)
+    width = float(np.clip(0.27 * steps + _BESIDE, 7.0, _WIDEST))
+    room = _room(len(panels), predicted)
+    heights = [
+        float(np.clip(_ROW * rows_of(len(panel.units)), min(_LEAST_PANEL, room), room))
+        for panel in panels
+    ]
+    ratios = heights + [_PREDICTION] * predicted
+    high = sum(ratios) + len(ratios) * _TITLE + _WORDS + _MARGIN + bool(title) * _HEADLINE
+    figure = new_figure(width, high)
+    axes = figure.subplots(
+        len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
+    )[:, 0]
+    if line is not None:
+        draw_prediction(axes[-1], line)
+    for one, panel, height in zip(axes, panels, heights, strict=False):
+        draw_field(figure, one, panel, height / rows_of(len(panel.units)))
+    figure.align_ylabels()
+    axes[-1].tick_params(bottom=True, labelbottom=True)
+    if sample.numbered:
+        number_steps(axes[-1], sample.labels)
+    else:
+        name_steps(axes[-1], sample.labels, _moves(sample, line), (width - _BESIDE) / steps)
+    if title:
+        figure.suptitle(title, fontsize=12, color=INK, parse_math=False)
     return figure
 
 
-def _draw_kind(figure: Figure, rows: list[Axes], kind: Kind, fields: dict[str, np.ndarray]) -> None:
-    """The panels of one kind share their colours, and so one colour bar."""
-    reach = max(float(np.abs(values).max()) for values in fields.values())
-    high = reach if kind is Kind.UNBOUNDED and reach > 0 else 1.0
-    low = 0.0 if kind is Kind.GATE else -high
-    for axes, (name, values) in zip(rows, fields.items(), strict=True):
-        image = _draw_field(axes, name, values, _COLOR_MAPS[kind], (low, high))
-    bar = figure.colorbar(image, ax=rows, pad=0.015, fraction=0.05, aspect=10 * len(rows))
-    ticks = [low, (low + high) / 2, high]
-    bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
-    bar.ax.tick_params(labelsize=8, labelcolor=INK, color=SPINE)
-    bar.outline.set_visible(False)
-
-
-def _draw_field(
-    axes: Axes, name: str, values: np.ndarray, colors: str, limits: tuple[float, float]
-) -> AxesImage:
-    from matplotlib.ticker import MaxNLocator
-
-    meaning = _MEANINGS.get(name)
-    axes.set_title(f"{name}: {meaning}" if meaning else name, loc="left", fontsize=9.5, color=INK)
-    axes.set_ylabel("unit", fontsize=8.5, color=INK)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
-    axes.tick_params(labelsize=8, color=SPINE, labelcolor=INK, bottom=False)
-    axes.spines[:].set_visible(False)
-    return axes.imshow(
-        values.T,
-        aspect="auto",
-        interpolation="nearest",
-        cmap=colors,
-        vmin=limits[0],
-        vmax=limits[1],
-    )
-
-
-def _number_steps(axes: Axes, labels: list[str]) -> None:
-    every = -(-len(labels) // _MOST_NUMBERS)
-    axes.tick_params(bottom=True)
-    axes.set_xticks(range(0, len(labels), every), labels[::every], fontsize=8)
-    axes.set_xlabel("step", fontsize=9, color=INK)
-
-
-def _name_steps(axes: Axes, tokens: list[str]) -> None:
-    axes.tick_params(bottom=True)
-    axes.set_xticks(
-        range(len(tokens)),
-        [_shorten(token) for token in tokens],
-        rotation=60,
-        ha="right",
-        rotation_mode="anchor",
-        fontsize=9,
-        parse_math=False,
-    )
-
-
-def _shorten(token: str) -> str:
-    """One line, and no longer than leaves the picture its room."""
-    line = " ".join(token.split())
-    return line if len(line) <= _LONGEST_TOKEN else line[: _LONGEST_TOKEN - 1] + "…"
+def _moves(sample: Sample, line: np.ndarray | None) -> np.ndarray:
+    """How far each step moves the prediction, or else the state."""
+    fields = sample.parts[-1].fields
+    followed = fields.get("hidden", list(fields.values())[-1]) if line is None else line
+    return np.abs(np.diff(followed, axis=0, prepend=followed[:1])).sum(axis=1)

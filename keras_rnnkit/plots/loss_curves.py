@@ -34,13 +34,13 @@ def history(
     published: Mapping[str, Any] | None = None,
     title: str | None = None,
     path: PathLike | None = None,
-    overwrite: bool = False,
+    overwrite: bool = True,
 ) -> Figure:
     """Draw the training and validation loss of one or several runs.
 
     Each run has a panel of its own; all share the loss axis, so that they compare at a glance.
     The epoch of the lowest validation loss is marked (of the lowest training loss, when there
-    was no validation). Nothing is shown on screen, and matplotlib's global state is left alone.
+    was no validation). No window opens, and matplotlib's global state is left alone.
 
     Args:
         histories: What `model.fit()` returned, or a dictionary of lists
@@ -51,10 +51,10 @@ def history(
             names (some may be missing), drawn dashed.
         title: A title above all panels.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether an existing file at `path` may be replaced.
+        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
 
     Returns:
-        A `matplotlib.figure.Figure`.
+        A `matplotlib.figure.Figure`, which shows itself as the result of a notebook's cell.
 
     Raises:
         ImportError: matplotlib is not installed.

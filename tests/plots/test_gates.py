@@ -70,6 +70,11 @@ def limits(axes):
     return axes.images[0].get_clim()
 
 
+def in_order(trace, *arguments, **options):
+    """The panels with all units by number."""
+    return panels(plots.gates(trace, *arguments, units=range(UNITS), **options))
+
+
 def step_labels(figure):
     *_, last = panels(figure).values()
     return [text.get_text() for text in last.get_xticklabels()]
@@ -77,38 +82,68 @@ def step_labels(figure):
 
 def test_every_field_of_the_sample_is_drawn_time_to_the_right():
     trace = lstm()
-    drawn = panels(plots.gates(trace, WORDS, sample=1))
+    drawn = in_order(trace, WORDS, sample=1)
     assert set(drawn) == set(trace._fields[:-1])
     for name, axes in drawn.items():
         assert np.allclose(axes.images[0].get_array(), getattr(trace, name)[1].T)
 
 
-def test_kinds_stand_together_each_with_one_colour_bar():
+def test_kinds_stand_together_each_panel_with_its_colour_bar():
     figure = plots.gates(lstm())
     assert list(panels(figure)) == ["input", "forget", "output", "candidate", "hidden", "cell"]
-    assert len(figure.axes) == 6 + 3
+    assert len(figure.axes) == 6 + 6
 
 
-def test_colours_turn_at_zero_and_gates_go_from_closed_to_open():
-    drawn = panels(plots.gates(lstm()))
-    reach = np.abs(array(-4, 3, 5)[0]).max()
-    assert limits(drawn["forget"]) == (0, 1)
-    assert limits(drawn["candidate"]) == limits(drawn["hidden"]) == (-1, 1)
-    assert np.allclose(limits(drawn["cell"]), (-reach, reach))
+def test_colours_turn_at_zero_and_those_of_a_gate_lie_between_closed_and_open():
+    drawn = panels(plots.gates(lstm(input=array(0.41, 0.72))))
+    assert limits(drawn["forget"])[0] < 0.1 and limits(drawn["forget"])[1] > 0.9
+    assert limits(drawn["input"]) == (0.4, 0.7)
+    for name in ("candidate", "hidden", "cell"):
+        low, high = limits(drawn[name])
+        assert low == -high
+        assert 0 <= high - np.percentile(np.abs(getattr(lstm(), name)[0]), 99) <= 0.1
+
+
+def test_one_outlier_does_not_take_the_contrast_of_all_others():
+    hidden = array(-0.1, 0.1)
+    hidden[0, 0, 0] = 1
+    one = np.tile(hidden[:1], (1, 40, 1))
+    one[0, 1:, 0] = 0.05
+    assert limits(panels(plots.gates(simple(one)))["hidden"])[1] <= 0.1
+
+
+def test_a_gate_that_hardly_moves_keeps_a_range_of_its_own():
+    for low, high in ((0.5, 0.501), (0.999, 1), (0, 0.001)):
+        start, end = limits(panels(plots.gates(lstm(forget=array(low, high))))["forget"])
+        assert 0 <= start <= low and high <= end <= 1
+        assert np.isclose(end - start, 0.2)
 
 
 def test_a_field_outside_its_range_is_drawn_with_the_unbounded():
     drawn = panels(plots.gates(lstm(candidate=array(0, 7), forget=array(-0.5, 1))))
-    assert limits(drawn["candidate"]) == limits(drawn["cell"])
-    assert limits(drawn["forget"]) == limits(drawn["hidden"]) == (-1, 1)
+    colors = {name: axes.images[0].get_cmap().name for name, axes in drawn.items()}
+    assert colors["candidate"] == colors["cell"] != colors["hidden"] == colors["forget"]
+    assert limits(drawn["candidate"])[0] < -5 and limits(drawn["forget"])[0] < 0
 
 
 def test_fields_of_an_unknown_cell_are_placed_by_their_values():
     trace = OwnLike(array(0, 1), array(-1, 1), array(-5, 5), None)
     drawn = panels(plots.gates(trace))
-    assert [limits(drawn[name])[0] for name in trace._fields[:2]] == [0, -1]
+    assert limits(drawn["attention"])[0] >= 0 > limits(drawn["mixture"])[0]
     assert limits(drawn["memory"])[0] < -4
     assert drawn["memory"].get_title(loc="left") == "memory"
+
+
+def test_a_row_of_means_over_all_units_stands_above_those_that_are_drawn():
+    trace = lstm()
+    for name, axes in panels(plots.gates(trace, units=[1])).items():
+        values = getattr(trace, name)[0]
+        signed = name in ("candidate", "hidden", "cell")
+        means = np.abs(values).mean(axis=1) if signed else values.mean(axis=1)
+        assert np.allclose(axes.images[1].get_array(), means[None])
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert labels == ["mean |x|" if signed else "mean", "1"]
+        assert axes.images[1].get_extent()[3] < axes.images[0].get_extent()[3]  # y grows downwards
 
 
 def test_an_all_zero_cell_can_be_drawn():
@@ -147,7 +182,7 @@ def test_masked_steps_are_dropped(tokens):
     mask = np.array([[0, 1, 0, 1, 1, 0], [1] * TIME], dtype=bool)
     trace = lstm(mask)
     figure = plots.gates(trace, tokens)
-    image = panels(figure)["cell"].images[0].get_array()
+    image = in_order(trace, tokens)["cell"].images[0].get_array()
     assert np.allclose(image, trace.cell[0, [1, 3, 4]].T)
     expected = ["1", "3", "4"] if tokens is None else ["truly", "and long", "incomprehensi…"]
     assert step_labels(figure) == expected
@@ -158,12 +193,12 @@ def test_masked_steps_are_dropped(tokens):
 def test_tensors_of_the_backend(dtype):
     values = keras.ops.cast(keras.ops.convert_to_tensor(array(-1, 1)), dtype)
     mask = keras.ops.convert_to_tensor(np.ones((2, TIME), dtype=bool))
-    image = panels(plots.gates(simple(values, mask)))["hidden"].images[0].get_array()
+    image = in_order(simple(values, mask))["hidden"].images[0].get_array()
     assert np.allclose(image, array(-1, 1)[0].T, atol=1e-2)
 
 
 def test_negative_samples_count_from_the_end():
-    image = panels(plots.gates(lstm(), sample=-1))["cell"].images[0].get_array()
+    image = in_order(lstm(), sample=-1)["cell"].images[0].get_array()
     assert np.allclose(image, lstm().cell[1].T)
 
 
@@ -181,20 +216,23 @@ def test_token_labels_do_not_overlap(time, units):
     assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
 
 
-def test_saves_a_picture_but_not_over_another(tmp_path):
+def test_saves_a_picture_over_another_unless_told_not_to(tmp_path):
     path = tmp_path / "new" / "gates.png"
     plots.gates(lstm(), WORDS, title="$one_{$", path=path)
     assert matplotlib.image.imread(path).std() > 0.01
-    with pytest.raises(FileExistsError):
-        plots.gates(lstm(), path=path)
-    plots.gates(lstm(), path=path, overwrite=True)
+    first = path.read_bytes()
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        plots.gates(lstm(), path=path, overwrite=False)
+    assert path.read_bytes() == first
+    plots.gates(lstm(), path=path)
+    assert path.read_bytes() != first
 
 
 @pytest.mark.parametrize(
     ("trace", "error", "message"),
     [
         (array(0, 1), TypeError, "`trace` must be a trace.*ndarray"),
-        ((array(0, 1), None), TypeError, "`trace` must be a trace.*tuple"),
+        ((array(0, 1), None), TypeError, "`trace` must be a trace.*tuple of length 2"),
         (lstm(cell=np.zeros((2, TIME))), ValueError, r"`trace.cell`.*\(2, 6\)"),
         (lstm(hidden=np.zeros((2, 9, 3))), ValueError, r"`trace.hidden`.*\(2, 9, 3\)"),
         (lstm(mask=np.ones((2, 9), bool)), ValueError, r"`trace.mask`.*\(2, 6\).*\(2, 9\)"),

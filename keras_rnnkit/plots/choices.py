@@ -1,0 +1,73 @@
+"""Which fields and which units are drawn, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from keras_rnnkit.plots.heads import effect
+from keras_rnnkit.plots.kinds import Kind, kind_of
+from keras_rnnkit.plots.samples import PartSample
+
+Units = int | Iterable[int] | None
+
+
+def chosen_fields(part: PartSample, fields: str | Iterable[str] | None) -> list[str]:
+    """The names of the fields to draw, in the order asked for; or all of them, gates first."""
+    if fields is None:
+        kinds = list(Kind)
+        return sorted(part.fields, key=lambda name: kinds.index(kind_of(name, part.fields[name])))
+    names = [fields] if isinstance(fields, str) else list(fields)
+    unknown = [name for name in names if name not in part.fields]
+    if unknown or not names:
+        raise ValueError(
+            f"`fields` must be some of the fields of `trace{part.way}`: {list(part.fields)}. "
+            f"Received: fields={fields!r}"
+        )
+    return list(dict.fromkeys(names))
+
+
+def chosen_units(
+    part: PartSample, names: list[str], units: Units, usual: int, head: Callable[[Any], Any] | None
+) -> dict[str, list[int]]:
+    """The units to draw of each of these fields, the one that matters most first.
+
+    Fields of one width share their units, so that a row can be followed from panel to panel.
+    """
+    widths = {part.fields[name].shape[1] for name in names}
+    listed = None if units is None or isinstance(units, Integral) else list(units)
+    if listed is not None:
+        _check_numbers(listed, min(widths), units)
+        return dict.fromkeys(names, listed)
+    count = usual if units is None else int(units)  # type: ignore[call-overload]
+    if count < 1 or isinstance(units, bool):
+        raise ValueError(
+            "`units` must be a positive number of units, or a list of their numbers. "
+            f"Received: units={units!r}"
+        )
+    order = {width: _order(part, width, head)[:count] for width in widths}
+    return {name: order[part.fields[name].shape[1]] for name in names}
+
+
+def _check_numbers(numbers: list[Any], width: int, units: Units) -> None:
+    right = all(
+        isinstance(n, Integral) and not isinstance(n, bool) and 0 <= n < width for n in numbers
+    )
+    if not numbers or not right:
+        raise ValueError(
+            f"`units` must be a positive number of units, or a list of numbers from 0 to "
+            f"{width - 1}, one of which names a unit of every field that is drawn. "
+            f"Received: units={units!r}"
+        )
+
+
+def _order(part: PartSample, width: int, head: Callable[[Any], Any] | None) -> list[int]:
+    """All units of this width, the one that matters most first; of equals, the first one."""
+    states = [name for name, values in part.fields.items() if values.shape[1] == width]
+    name = "hidden" if "hidden" in states else states[-1]
+    values = part.fields[name]
+    matters = effect(head, values) if head and name == "hidden" else values.std(axis=0)
+    return [int(unit) for unit in np.argsort(-matters, kind="stable")]

@@ -1,0 +1,112 @@
+"""The words below a picture: short, drawable with the fonts that are there, not on each other."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_rnnkit.plots.figures import INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LONGEST = 14
+_MOST_NUMBERS = 25
+# matplotlib brings the first; the others have the scripts that it lacks, where they are installed.
+_FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "Arial Unicode MS",
+    "Microsoft YaHei",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+)
+_MISSING = "□"
+
+
+def number_steps(axes: Axes, labels: list[str]) -> None:
+    """Label the steps with their numbers, at most 25 of them."""
+    every = -(-len(labels) // _MOST_NUMBERS)
+    axes.set_xticks(range(0, len(labels), every), labels[::every], fontsize=8)
+    axes.set_xlabel("step", fontsize=9, color=INK)
+
+
+def name_steps(axes: Axes, tokens: list[str], moves: np.ndarray, width: float) -> None:
+    """Label the steps with their words; where there is no room for all, with the telling ones.
+
+    Args:
+        axes: The panel whose steps are labelled.
+        tokens: A word for each step.
+        moves: How much happens at each step: of two words too near, the greater keeps its place.
+        width: The width of a step, in inches.
+    """
+    size = float(np.clip(72 * width / 1.25, 6.5, 9))
+    places = spaced(moves, gap=int(np.ceil(1.2 * size / 72 / width)))
+    steep = width < 2 * size / 72
+    axes.set_xticks(
+        places,
+        [shorten(tokens[place]) for place in places],
+        rotation=90 if steep else 60,
+        ha="center" if steep else "right",
+        va="top",
+        rotation_mode="default" if steep else "anchor",
+        fontsize=size,
+        family=fonts(),
+        parse_math=False,
+    )
+
+
+def spaced(moves: np.ndarray, gap: int) -> list[int]:
+    """Places at least `gap` apart, chosen greedily from the one where `moves` is greatest."""
+    free = np.ones(len(moves), dtype=bool)
+    places = []
+    for place in np.argsort(-moves, kind="stable"):
+        if free[place]:
+            places.append(int(place))
+            free[max(0, place - gap + 1) : place + gap] = False
+    return sorted(places)
+
+
+def shorten(token: str) -> str:
+    """One line, no longer than leaves the picture its room, in characters that can be drawn."""
+    line = " ".join(drawable(token).split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def drawable(text: str) -> str:
+    """The text with a box for each character that no font has; marks without a font are left out.
+
+    matplotlib warns of such characters, and fails on half of a surrogate pair.
+    """
+    return "".join(_drawable(character) for character in text)
+
+
+def _drawable(character: str) -> str:
+    if ord(character) in _characters() or character.isspace():
+        return character
+    return "" if unicodedata.category(character) in ("Mn", "Me", "Cf") else _MISSING
+
+
+@functools.cache
+def fonts() -> list[str]:
+    """Those of the fonts that are installed."""
+    from matplotlib import font_manager
+
+    installed = set(font_manager.get_font_names())
+    return [name for name in _FONTS if name in installed]
+
+
+@functools.cache
+def _characters() -> frozenset[int]:
+    """Every character that one of the fonts has."""
+    from matplotlib import font_manager
+
+    files = (font_manager.findfont(name) for name in fonts())
+    return frozenset().union(*(font_manager.get_font(file).get_charmap() for file in files))
