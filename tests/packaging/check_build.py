@@ -91,6 +91,9 @@ def check_description(wheel):
     assert not relative, f"the long description leads to {relative}, which PyPI has not"
     urls = dict(url.split(", ", 1) for url in metadata.get_all("Project-URL"))
     assert {"Documentation", "Repository", "Changelog", "Issues"} <= set(urls), urls
+    for target in targets:
+        file = re.sub(rf"^{re.escape(urls['Repository'])}/(?:raw|blob)/HEAD/", "", target)
+        assert file.startswith("https://") or (ROOT / file).exists(), f"there is no {file}"
     others = (urls["Changelog"], urls["Issues"])
     assert all(url.startswith(f"{urls['Repository']}/") for url in others), urls
 
