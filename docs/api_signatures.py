@@ -1,7 +1,8 @@
-"""Griffe extension: the arguments that a cell hands on to Keras, in its signature.
+"""Griffe extension: signatures of cells and of records.
 
 A cell takes `units, *args, **kwargs` and its own arguments, and Keras' cell takes the rest. The
-API shows them all, in the order in which they are taken, and what comes after `*` by name alone.
+API shows them all, in the order in which they are taken, and what comes after `*` by name alone. A
+record, a named tuple, has its fields for a signature.
 """
 
 import importlib.util
@@ -14,15 +15,29 @@ BY_NAME = griffe.ParameterKind.keyword_only
 NO_ARGUMENTS = ("self", "args", "kwargs")
 
 
-class KerasArguments(griffe.Extension):
-    """Fills in the signatures of the cells once the package is read."""
+class Signatures(griffe.Extension):
+    """Fills in the signatures once the package is read."""
 
     def on_package(self, *, pkg, **_):
-        for module in pkg["cells"].modules.values():
-            for cell in module.classes.values():
-                filled = parameters(cell, pkg)
-                if filled:
-                    cell.set_member("__init__", griffe.Function("__init__", parameters=filled))
+        for found in classes(pkg):
+            record = "NamedTuple" in map(str, found.bases)
+            filled = fields(found) if record else parameters(found, pkg)
+            if filled:
+                found.set_member("__init__", griffe.Function("__init__", parameters=filled))
+
+
+def classes(module):
+    """Every class of a module and of those below it."""
+    yield from module.classes.values()
+    for below in module.modules.values():
+        yield from classes(below)
+
+
+def fields(record):
+    """The fields of a named tuple, as arguments."""
+    annotated = [found for found in record.attributes.values() if found.annotation is not None]
+    named = [griffe.Parameter(found.name, default=found.value) for found in annotated]
+    return griffe.Parameters(griffe.Parameter("self"), *named)
 
 
 def parameters(cell, package):
