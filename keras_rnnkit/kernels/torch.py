@@ -38,8 +38,8 @@ __all__ = ["compiled", "exporting", "has_onednn", "linear_scan", "run", "togethe
 _TO = Functions(torch.sigmoid, torch.tanh)
 
 
-# Beside a graph of `torch.compile`, not in it: the compiler has no LSTM of oneDNN's, and would write
-# the steps of a loop out.
+# Beside a graph of `torch.compile`, not in it: the compiler has no LSTM of oneDNN's, and would
+# write the steps of a loop out.
 @torch.compiler.disable
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     """The last states, and of the steps what the plan asks for.

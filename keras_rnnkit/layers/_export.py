@@ -30,7 +30,8 @@ def check_export(layer: Any, sequences: Any, choice: Choice) -> None:
         raise ValueError(
             f"{name} is exported step by step ({choice.reason}), so that the number of steps must "
             "be known. Make the model with `keras.Input((steps, features))`, or give "
-            "`model.export` an `input_signature=[keras.InputSpec((None, steps, features))]`. "
+            "`model.export` the `input_signature` of one, `[keras.InputSpec(shape=(None, steps, "
+            'features), dtype="float32")]`. '
             f"Received: a sequence of {len(ops.unstack(sequences, axis=1))} step(s)"
         )
 
