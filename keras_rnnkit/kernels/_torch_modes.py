@@ -15,6 +15,11 @@ def exporting() -> bool:
     return torch.jit.is_tracing() or of_torch_export
 
 
+def exporting_to_onnx() -> bool:
+    """Whether the file will be one of ONNX."""
+    return torch.onnx.is_in_onnx_export()
+
+
 def transforming(*tensors: Any) -> bool:
     """Whether a transform of `torch.func` is at work, or forward mode on one of the tensors.
 

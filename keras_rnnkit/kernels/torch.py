@@ -24,7 +24,7 @@ from keras_rnnkit.kernels._sequence import (
 )
 from keras_rnnkit.kernels._torch_gru import gru
 from keras_rnnkit.kernels._torch_lstm import lstm
-from keras_rnnkit.kernels._torch_modes import exporting, transforming
+from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
 from keras_rnnkit.kernels._torch_native import native
 from keras_rnnkit.kernels._torch_way_back import (
     needs_gradients,
@@ -33,13 +33,22 @@ from keras_rnnkit.kernels._torch_way_back import (
     without_traces,
 )
 
-__all__ = ["compiled", "exporting", "has_onednn", "linear_scan", "run", "together", "transforming"]
+__all__ = [
+    "compiled",
+    "exporting",
+    "exporting_to_onnx",
+    "has_onednn",
+    "linear_scan",
+    "run",
+    "together",
+    "transforming",
+]
 
 _TO = Functions(torch.sigmoid, torch.tanh)
 
 
-# Beside a graph of `torch.compile`, not in it: the compiler has no LSTM of oneDNN's, and would write
-# the steps of a loop out.
+# Beside a graph of `torch.compile`, not in it: the compiler has no LSTM of oneDNN's, and would
+# write the steps of a loop out.
 @torch.compiler.disable
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     """The last states, and of the steps what the plan asks for.

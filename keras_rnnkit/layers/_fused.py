@@ -84,7 +84,7 @@ def choice_for(layer: Any, sequences: Any = None, **asked: bool) -> Choice:
     except ValueError as error:
         raise ValueError(f"{type(layer).__name__} '{layer.name}': {error}") from None
     if request.exported:
-        check_export(layer, sequences, choice)
+        check_export(layer, sequences, choice, onnx=backend_kernels().exporting_to_onnx())
     return choice
 
 

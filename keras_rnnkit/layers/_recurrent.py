@@ -211,6 +211,9 @@ class Recurrent(ShowsGates):
                 f"{type(self).__name__} '{self.name}' is given an `initial_state` in the model, "
                 "so that its states cannot be carried from chunk to chunk of a stream."
             )
+        training = bool(training)
+        how: dict[str, Any] = {"training": training, "record": record}
+        choice = choice_for(self, sequences, masked=mask is not None, **how)
         states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
             # Nothing that stands there counts, not even a NaN.
@@ -218,9 +221,6 @@ class Recurrent(ShowsGates):
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
-        training = bool(training)
-        how: dict[str, Any] = {"training": training, "record": record}
-        choice = choice_for(self, sequences, masked=mask is not None, **how)
         with masks_for(self.cell, sequences, states, training) as masks:
             how["masks"] = masks
             if choice.path == "fused":
