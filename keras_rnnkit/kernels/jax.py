@@ -133,7 +133,7 @@ def _scan(
     return lax.scan(step, carry, xs, reverse=reverse)
 
 
-def together(function: Callable[..., Any]) -> Callable[..., Any]:
+def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
     """The function itself: XLA sees the whole model."""
     return function
 

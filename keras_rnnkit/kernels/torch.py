@@ -146,7 +146,7 @@ def _scan(
     return carry, tree.pack_sequence_as(widths, stacked)
 
 
-def together(function: Callable[..., Any]) -> Callable[..., Any]:
+def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
     """The function itself: PyTorch runs operation by operation."""
     return function
 

@@ -57,8 +57,10 @@ def run_scan(
     if keras.config.backend() == "torch" and scan is not linear_scan and not (training or record):
         return _piece_by_piece(cell, scan, xs, states, keep, layer.return_sequences)
     steps = functools.partial(_all_at_once, cell, scan, training=training, masks=masks)
-    if scan is not linear_scan:  # XLA would have to know the number of steps for that one
-        steps = together(steps)
+    # XLA would have to know the number of steps for a scan by halves, and in training it would
+    # have to hand over all that the backward pass needs.
+    if scan is not linear_scan and not training:
+        steps = together(steps, cell.weights)
     gates, every = steps(xs, states, keep)
     last = every[-1]
     every = ops.swapaxes(every, 0, 1)
