@@ -28,7 +28,8 @@ class MinGRUTrace(NamedTuple):
     hidden: Any
     mask: Any
 
-    __repr__ = trace_repr
+    def __repr__(self) -> str:
+        return trace_repr(self)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

@@ -30,7 +30,8 @@ class MinLSTMTrace(NamedTuple):
     hidden: Any
     mask: Any
 
-    __repr__ = trace_repr
+    def __repr__(self) -> str:
+        return trace_repr(self)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

@@ -36,7 +36,8 @@ class NASTrace(NamedTuple):
     cell: Any
     mask: Any
 
-    __repr__ = trace_repr
+    def __repr__(self) -> str:
+        return trace_repr(self)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

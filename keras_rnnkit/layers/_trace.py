@@ -36,9 +36,9 @@ def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:
 @functools.cache
 def _cell_trace(states: int) -> Any:
     """One type for each number of states, so that traces of one layer are of one type."""
-    trace_type = namedtuple("CellTrace", [*(f"state_{i}" for i in range(states)), "mask"])
-    trace_type.__repr__ = trace_repr
-    return trace_type
+    fields = [*(f"state_{i}" for i in range(states)), "mask"]
+    bare = namedtuple("CellTrace", fields)  # type: ignore[misc]
+    return type("CellTrace", (bare,), {"__slots__": (), "__repr__": trace_repr})
 
 
 def trace_spec(cell: Any, states: Any, make: Callable[[Any], Any], mask: Any) -> Any:

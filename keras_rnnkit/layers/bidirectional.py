@@ -18,7 +18,8 @@ class BidirectionalTrace(NamedTuple):
     forward: Any
     backward: Any
 
-    __repr__ = trace_repr
+    def __repr__(self) -> str:
+        return trace_repr(self)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

@@ -38,12 +38,12 @@ def chosen_units(
     Fields of one width share their units, so that a row can be followed from panel to panel.
     """
     widths = {part.fields[name].shape[1] for name in names}
-    listed = None if units is None or isinstance(units, Integral) else list(units)
-    if listed is not None:
-        _check_numbers(listed, min(widths), units)
-        return dict.fromkeys(names, listed)
-    count = usual if units is None else int(units)  # type: ignore[call-overload]
-    if count < 1 or isinstance(units, bool):
+    if isinstance(units, Iterable):
+        numbers = list(units)
+        _check_numbers(numbers, min(widths), units)
+        return dict.fromkeys(names, numbers)
+    count = usual if units is None else units
+    if not _is_number(count) or count < 1:
         raise ValueError(
             "`units` must be a positive number of units, or a list of their numbers. "
             f"Received: units={units!r}"
@@ -52,14 +52,15 @@ def chosen_units(
     return {name: order[part.fields[name].shape[1]] for name in names}
 
 
-def _check_numbers(numbers: list[Any], width: int, units: Units) -> None:
-    right = all(
-        isinstance(n, Integral) and not isinstance(n, bool) and 0 <= n < width for n in numbers
-    )
-    if not numbers or not right:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check_numbers(numbers: list[int], width: int, units: Units) -> None:
+    if not numbers or not all(_is_number(n) and 0 <= n < width for n in numbers):
         raise ValueError(
             f"`units` must be a positive number of units, or a list of numbers from 0 to "
-            f"{width - 1}, one of which names a unit of every field that is drawn. "
+            f"{width - 1}, each that of a unit of every field that is drawn. "
             f"Received: units={units!r}"
         )
 

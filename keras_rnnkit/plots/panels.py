@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,13 +58,13 @@ def draw_field(figure: Figure, axes: Axes, panel: Panel, row_height: float) -> N
     top = -0.5 - gap - mean
     kind = kind_of(panel.name, panel.values)
     low, high = color_limits(kind, panel.values[:, panel.units])
-    shared = {"cmap": COLOR_MAPS[kind], "vmin": low, "vmax": high, "aspect": "auto"}
+    shared: dict[str, Any] = {"cmap": COLOR_MAPS[kind], "vmin": low, "vmax": high, "aspect": "auto"}
     shared["interpolation"] = "nearest" if row_height * 150 >= 1 else "antialiased"
     image = axes.imshow(panel.values.T[panel.units], **shared)
     averaged = panel.values if kind is Kind.GATE else np.abs(panel.values)
     means = averaged.mean(axis=1)[None]
     axes.imshow(means, extent=(-0.5, steps - 0.5, -0.5 - gap, top), **shared)
-    axes.set(ylim=(count - 0.5, top), xlim=(-0.5, steps - 0.5))
+    axes.set(ylim=(count - 0.5, top), xlim=(-0.5, steps - 0.5), facecolor="white")
     label = "mean" if kind is Kind.GATE else "mean |x|"
     _name_rows(axes, panel, (label, (top - 0.5 - gap) / 2), row_height)
     _title(axes, panel)

@@ -21,7 +21,9 @@ class Picture(Figure):
             fname: A path or a binary file.
             **options: What `matplotlib.figure.Figure.savefig` takes.
         """
-        super().savefig(fname, **{"facecolor": "auto", "transparent": False} | options)
+        options.setdefault("facecolor", "auto")
+        options.setdefault("transparent", False)
+        super().savefig(fname, **options)
 
     def _repr_png_(self) -> bytes:
         with io.BytesIO() as buffer:

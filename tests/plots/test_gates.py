@@ -1,10 +1,12 @@
 """Heat maps: every field in its panel, with its colours, words and scale."""
 
+import io
 import itertools
 import sys
 from typing import Any, NamedTuple
 
 import keras
+import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
@@ -264,3 +266,44 @@ def test_missing_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r'pip install "keras-rnnkit\[plot\]"'):
         plots.gates(lstm())
+
+
+def test_a_dark_style_does_not_reach_the_picture(tmp_path):
+    dark = {
+        "axes.facecolor": "black",
+        "figure.facecolor": "black",
+        "savefig.facecolor": "black",
+        "savefig.transparent": True,
+        "text.color": "white",
+        "axes.labelcolor": "white",
+        "xtick.color": "white",
+        "ytick.color": "white",
+    }
+    options = {"title": "A title", "head": lambda hidden: hidden.sum(axis=1)}
+    plots.gates(lstm(), WORDS, path=tmp_path / "light.png", **options)
+    plots.history({"loss": [2.0, 1.0]}, path=tmp_path / "light_history.png")
+    with matplotlib.rc_context(dark):
+        plots.gates(lstm(), WORDS, path=tmp_path / "dark.png", **options)
+        plots.history({"loss": [2.0, 1.0]}, path=tmp_path / "dark_history.png")
+    for name in (".png", "_history.png"):
+        light, dark = (
+            matplotlib.image.imread(tmp_path / f"{kind}{name}") for kind in ("light", "dark")
+        )
+        assert np.allclose(light, dark)
+        edge = [light[0], light[-1], light[:, 0], light[:, -1]]
+        assert all(np.allclose(side, 1) for side in edge)  # white and opaque
+
+
+def test_global_state_is_left_alone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would raise
+    before = dict(matplotlib.rcParams)
+    plots.gates(lstm(), WORDS)._repr_png_()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_figure_shows_itself_as_it_is_saved(tmp_path):
+    figure = plots.gates(lstm(), WORDS, path=tmp_path / "gates.png")
+    shown = matplotlib.image.imread(io.BytesIO(figure._repr_png_()))
+    saved = matplotlib.image.imread(tmp_path / "gates.png")
+    assert shown.shape == saved.shape
+    assert np.abs(shown - saved).mean() < 0.02  # the layout of a second drawing is finer by a dot
