@@ -9,6 +9,7 @@ place in the API, and a page that is not translated says so.
 import ast
 import re
 import sys
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -63,7 +64,7 @@ def problems_of(path: Path) -> list[str]:
     for address in page.links:
         if address.startswith("/"):
             problems.append(f"the link {address} works at the root of a server only")
-        elif not urlsplit(address).scheme and not target(path, address).is_file():
+        elif not urlsplit(address).scheme and not leads(path, address):
             problems.append(f"the link {address} leads nowhere")
     return problems
 
@@ -86,6 +87,18 @@ def target(path: Path, address: str) -> Path:
     """The file that an address on a page leads to."""
     found = path.parent / unquote(urlsplit(address).path) if urlsplit(address).path else path
     return found / "index.html" if found.is_dir() else found
+
+
+def leads(path: Path, address: str) -> bool:
+    """Whether a link has a page at its end, and the place on it."""
+    page, place = target(path, address), unquote(urlsplit(address).fragment)
+    return page.is_file() and (not place or place in places(page))
+
+
+@cache
+def places(path: Path) -> set[str]:
+    """Where links can lead to on a page."""
+    return set(re.findall(r"\b(?:id|name)=\"([^\"]+)\"", path.read_text("utf-8")))
 
 
 def problems_of_style(path: Path) -> list[str]:
