@@ -21,6 +21,8 @@ MOST_STACKED = 2**20  # objects; Python's pickler puts down 1,000 at a time
 LONGEST_NAME = 64
 
 Ranks: TypeAlias = "array[int]"
+_NO_RANKS: Ranks = array("i")  # what an empty list holds, until it is given something
+_NOTHING: list[Any] = []
 _INTEGERS = re.compile(rb"(?:K.|M..|J.{4}){1,1000}+", re.DOTALL)
 _GLOBAL = re.compile(rb"([!-~]{1,64})\n([!-~]{1,64})\n")
 
@@ -45,23 +47,22 @@ class _List:
     __slots__ = ("others", "ranks")
 
     def __init__(self) -> None:
-        self.ranks = array("i")
-        self.others: list[Any] = []
+        self.ranks = _NO_RANKS
+        self.others: list[Any] = _NOTHING
 
     def extend(self, items: list[Any]) -> None:
         if items and type(items[0]) is int:
+            self.ranks = self.ranks or array("i")
             self.ranks.fromlist(items)  # refuses what is not an integer of 32 bits
         else:
+            self.others = self.others or []
             self.others.extend(items)
 
 
 class _Array:
     """An object array, whose items come after it."""
 
-    __slots__ = ("items",)
-
-    def __init__(self) -> None:
-        self.items: _List | None = None
+    items: _List | None = None
 
 
 def read_lists(content: bytes, at: int) -> list[Ranks]:
