@@ -13,14 +13,14 @@ MOST_SECONDS, MOST_BYTES = 5, 2**30
 
 
 @contextlib.contextmanager
-def bounded():
+def bounded(most=MOST_BYTES):
     """No more than a GiB on top of what there is, and 5 seconds of this process."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         pytest.skip("needs Linux, which says how much memory a process has")
     used = int(statm.read_text().split()[0]) * resource.getpagesize()
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (used + MOST_BYTES, limits[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (used + most, limits[1]))
     start = time.process_time()
     try:
         yield
@@ -29,9 +29,9 @@ def bounded():
     assert time.process_time() - start < MOST_SECONDS
 
 
-def load_or_refuse(load):
+def load_or_refuse(load, most=MOST_BYTES):
     """What `load` returns, or the message of a refusal that is not for want of memory."""
-    with bounded():
+    with bounded(most):
         try:
             return load()
         except DataFileError as error:
@@ -43,8 +43,8 @@ def load_or_refuse(load):
     return str(refusal)
 
 
-def assert_refused(load, *words):
-    message = load_or_refuse(load)
+def assert_refused(load, *words, most=MOST_BYTES):
+    message = load_or_refuse(load, most)
     assert isinstance(message, str), "loaded"
     for word in words:
         assert str(word) in message
