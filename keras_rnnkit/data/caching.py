@@ -1,4 +1,4 @@
-"""The flat cache: the reviews as plain arrays, so that a file is unpickled once.
+"""The flat cache: the reviews as plain arrays, so that a file is parsed once.
 
 One cache file belongs to one source file (its name is made of the source's path) and says which
 content it was made from. A line of JSON comes first, the bytes of the arrays follow. What does

@@ -107,6 +107,14 @@ def test_a_picture_is_drawn_over_another(tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    preset = callbacks.standard("~/run {epoch}")
+    fit(make_model(), [*preset, *callbacks.chapter("~/chapter/best.keras")], epochs=1)
+    assert listed(tmp_path / "run {epoch}") == FILES
+    assert listed(tmp_path / "chapter") == ["best.keras"]
+
+
 def test_files_that_came_since_are_not_overwritten_either(tmp_path):
     early, late = callbacks.standard(tmp_path), callbacks.standard(tmp_path)
     fit(make_model(), early, epochs=2)

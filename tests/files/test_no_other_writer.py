@@ -25,7 +25,7 @@ def writing_calls(tree):
         above = [node]
         while above[-1] in parents:
             above.append(parents[above[-1]])
-        if not any(opens_aside(one) or makes_in_memory(one, node) for one in above):
+        if not any(opens_aside(one) or is_let_through(one, node) for one in above):
             yield ast.unparse(node)
 
 
@@ -49,16 +49,28 @@ def opens_aside(node):
     )
 
 
-def makes_in_memory(node, call):
-    """Whether this is the function that makes the `io.BytesIO` which the call writes to."""
+def is_let_through(node, call):
+    """Whether this function makes the `io.BytesIO` that the call writes to, or hands it on."""
     if not isinstance(node, ast.FunctionDef):
         return False
+    if ast.unparse(call.func) == f"super().{node.name}":
+        return True
     buffers = {
-        ast.unparse(one.targets[0])
+        ast.unparse(name)
         for one in ast.walk(node)
-        if isinstance(one, ast.Assign) and ast.unparse(one.value) in ("io.BytesIO()", "BytesIO()")
+        for name, value in made_in(one)
+        if name and ast.unparse(value) in ("io.BytesIO()", "BytesIO()")
     }
     return any(ast.unparse(argument) in buffers for argument in call.args)
+
+
+def made_in(node):
+    """The names that a statement makes, and of what."""
+    if isinstance(node, ast.Assign):
+        return [(node.targets[0], node.value)]
+    if isinstance(node, ast.With):
+        return [(item.optional_vars, item.context_expr) for item in node.items]
+    return []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -83,6 +95,7 @@ def test_nothing_writes_a_file_in_place(path):
         "json.dump(x, file)",
         "keras.callbacks.ModelCheckpoint(path)",
         "def f():\n    stream = io.BytesIO()\n    figure.savefig(path)",
+        "def save(self, path):\n    super().savefig(path)",
         "with replacing(path) as aside:\n    pass\nopen(path, 'w')",
     ],
 )
@@ -100,6 +113,8 @@ def test_what_writes_in_place_is_found(source):
         "with replacing(path) as aside:\n    model.save(aside)",
         "with replacing(path) as aside, open(aside, 'wb') as file:\n    file.write(x)",
         "def f():\n    stream = io.BytesIO()\n    figure.savefig(stream, format='png')",
+        "def f():\n    with io.BytesIO() as stream:\n        figure.savefig(stream)",
+        "def savefig(self, path):\n    super().savefig(path)",
         "class Mine(keras.callbacks.ModelCheckpoint):\n    pass",
     ],
 )
