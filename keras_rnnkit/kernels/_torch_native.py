@@ -56,7 +56,8 @@ def _packed(cell: Any, kernel: Any, args: Arguments) -> list[Any]:
     if cell in (LSTM, SimpleRNN):
         packed = [kernel, args.recurrent_kernel, args.bias, torch.zeros_like(args.bias)]
     else:
-        packed = [_reset_first(w) for w in (kernel, args.recurrent_kernel, *args.bias)]
+        biases = args.bias[0], args.bias[1]
+        packed = [_reset_first(weight) for weight in (kernel, args.recurrent_kernel, *biases)]
     return [packed[0].T.contiguous(), packed[1].T.contiguous(), *packed[2:]]
 
 

@@ -41,6 +41,7 @@ FIXED = [
     for kind in KINDS
     for variant in VARIANTS
     for masked in (False, True)
+    if not (masked and variant in ("backwards", "states"))
     if (kind, variant) not in {("bidirectional", "backwards"), ("stacked", "backwards")}
 ]
 
@@ -158,6 +159,8 @@ def test_a_path_that_an_export_has_not_says_so(tmp_path):
         exported(model, tmp_path / "model.onnx", sequences(2, 5))
 
 
+# PyTorch writes a view whose whole is no weight as it is, and says so.
+@pytest.mark.filterwarnings("ignore:No complete tensor found in the group:UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_program_of_torch_export_gives_the_numbers_of_predict(kind, tmp_path):
     import torch
