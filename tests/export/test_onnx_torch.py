@@ -1,5 +1,8 @@
 """Files of ONNX that PyTorch writes: run by onnxruntime they give the numbers of `predict`."""
 
+import importlib.util
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +21,15 @@ from tests.export.support import (
     words,
 )
 
+MISSING = [
+    name for name in ("onnx", "onnxruntime", "onnxscript") if not importlib.util.find_spec(name)
+]
+
 pytestmark = [
+    pytest.mark.skipif(
+        bool(MISSING) and os.environ.get("KERAS_RNNKIT_ISOLATED") != "1",
+        reason=f"not installed: {', '.join(MISSING)}",  # tox's environment has them
+    ),
     pytest.mark.skipif(keras.config.backend() != "torch", reason="what PyTorch exports"),
     # Keras takes PyTorch's older exporter, which records one example, for sizes that are open.
     pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript:DeprecationWarning"),
