@@ -92,7 +92,7 @@ def choice_for(layer: Any, sequences: Any = None, **asked: bool) -> Choice:
 def _transformed(cell: Any, sequences: Any) -> bool:
     """Whether PyTorch transforms the call, or has tangents in its inputs or its weights."""
     weights = (getattr(cell, name, None) for name in ("kernel", "recurrent_kernel", "bias"))
-    tensors = [ops.convert_to_tensor(weight) for weight in weights if weight is not None]
+    tensors = [getattr(weight, "value", weight) for weight in weights if weight is not None]
     return backend_kernels().transforming(sequences, *tensors)
 
 

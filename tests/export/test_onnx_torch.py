@@ -52,7 +52,7 @@ FIXED = [
     for kind in KINDS
     for variant in VARIANTS
     for masked in (False, True)
-    if not (masked and variant in ("backwards", "states"))
+    if variant in (("last", "sequences", "gates") if masked else ("last", "backwards", "states"))
     if (kind, variant) not in {("bidirectional", "backwards"), ("stacked", "backwards")}
 ]
 
@@ -172,7 +172,7 @@ def test_a_path_that_an_export_has_not_says_so(tmp_path):
 
 # PyTorch writes a view whose whole is no weight as it is, and says so.
 @pytest.mark.filterwarnings("ignore:No complete tensor found in the group:UserWarning")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["lstm", "gru", "simple_rnn", "min_gru", "own_cell", "stacked"])
 def test_a_program_of_torch_export_gives_the_numbers_of_predict(kind, tmp_path):
     import torch
 
