@@ -20,6 +20,7 @@ def exporting_to_onnx() -> bool:
     return torch.onnx.is_in_onnx_export()
 
 
+@torch.compiler.disable  # which would look into the function
 def transforming(*tensors: Any) -> bool:
     """Whether a transform of `torch.func` is at work, or forward mode on one of the tensors.
 

@@ -18,10 +18,11 @@ def native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     """
     (x,), kernel = args.inputs, args.kernel
     if args.keep:
+        order, real, index = _to_front(args.keep[0])
+        x = x.gather(0, order.expand(x.shape))
         if plan.cell is not SimpleRNN:  # whose one state is an output
-            x = torch.cat([x, (~args.keep[0]).to(x.dtype)], dim=-1)
+            x = torch.cat([x, (~real).to(x.dtype)], dim=-1)
             kernel = torch.cat([kernel, _hold(plan.cell, kernel)])
-        x, index = _to_front(x, args.keep[0])
     outputs, *last = _call(plan.cell, x, args.states, _packed(plan.cell, kernel, args))
     last = [state[0] for state in last]
     if args.keep:
@@ -56,19 +57,21 @@ def _packed(cell: Any, kernel: Any, args: Arguments) -> list[Any]:
     if cell in (LSTM, SimpleRNN):
         packed = [kernel, args.recurrent_kernel, args.bias, torch.zeros_like(args.bias)]
     else:
-        packed = [_reset_first(w) for w in (kernel, args.recurrent_kernel, *args.bias)]
+        biases = args.bias[0], args.bias[1]
+        packed = [_reset_first(weight) for weight in (kernel, args.recurrent_kernel, *biases)]
     return [packed[0].T.contiguous(), packed[1].T.contiguous(), *packed[2:]]
 
 
-def _to_front(x: Any, keep: Any) -> tuple[Any, Any]:
-    """The kept steps of `x` in front of the others, and where each of them went.
+def _to_front(keep: Any) -> tuple[Any, Any, Any]:
+    """How to move kept steps to the front, what is real there, and where each step went.
 
     By running counts, and not by sorting: ONNX cannot sort as PyTorch does.
     """
     index = keep.to(torch.int64).cumsum(0) - 1
     others = index[-1:] + (~keep).to(torch.int64).cumsum(0)
-    to = torch.where(keep, index, others).expand(x.shape)
-    return torch.zeros_like(x).scatter(0, to, x), index
+    steps = torch.ones_like(index).cumsum(0) - 1
+    order = torch.zeros_like(index).scatter(0, torch.where(keep, index, others), steps)
+    return order, keep.gather(0, order), index
 
 
 def _hold(cell: Any, kernel: Any) -> Any:

@@ -35,6 +35,7 @@ def request_for(
     """What a layer asks of the rule, of itself and, with the sequences of a call, in that call."""
     cell, name = layer.cell, kernel_name(layer.cell)
     called_on_torch = sequences is not None and keras.config.backend() == "torch"
+    may_be_fused = called_on_torch and name is not None and layer.asked_path != "portable"
     common = Request(
         path=layer.asked_path,
         backend=keras.config.backend(),
@@ -45,7 +46,7 @@ def request_for(
         record=record,
         training=training,
         exported=called_on_torch and backend_kernels().exporting(),
-        transformed=called_on_torch and name is not None and _transformed(cell, sequences),
+        transformed=may_be_fused and _transformed(cell, sequences),
     )
     if name is None:
         return common
@@ -91,7 +92,7 @@ def choice_for(layer: Any, sequences: Any = None, **asked: bool) -> Choice:
 def _transformed(cell: Any, sequences: Any) -> bool:
     """Whether PyTorch transforms the call, or has tangents in its inputs or its weights."""
     weights = (getattr(cell, name, None) for name in ("kernel", "recurrent_kernel", "bias"))
-    tensors = [ops.convert_to_tensor(weight) for weight in weights if weight is not None]
+    tensors = [getattr(weight, "value", weight) for weight in weights if weight is not None]
     return backend_kernels().transforming(sequences, *tensors)
 
 

@@ -49,6 +49,9 @@ def explain(model: Any) -> Explanation:
     own layer, where that finds cuDNN; `portable`, the loop over the cell. Layers of `keras.layers`
     are listed too.
 
+    The rows tell of calls as they are. On PyTorch, an export and the transforms of `torch.func` go
+    other ways, see *Choose a backend*.
+
     Args:
         model: A model or a layer.
 

@@ -1,5 +1,8 @@
 """Files of ONNX that PyTorch writes: run by onnxruntime they give the numbers of `predict`."""
 
+import importlib.util
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +21,15 @@ from tests.export.support import (
     words,
 )
 
+MISSING = [
+    name for name in ("onnx", "onnxruntime", "onnxscript") if not importlib.util.find_spec(name)
+]
+
 pytestmark = [
+    pytest.mark.skipif(
+        bool(MISSING) and os.environ.get("KERAS_RNNKIT_ISOLATED") != "1",
+        reason=f"not installed: {', '.join(MISSING)}",  # tox's environment has them
+    ),
     pytest.mark.skipif(keras.config.backend() != "torch", reason="what PyTorch exports"),
     # Keras takes PyTorch's older exporter, which records one example, for sizes that are open.
     pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript:DeprecationWarning"),
@@ -41,6 +52,7 @@ FIXED = [
     for kind in KINDS
     for variant in VARIANTS
     for masked in (False, True)
+    if variant in (("last", "sequences", "gates") if masked else ("last", "backwards", "states"))
     if (kind, variant) not in {("bidirectional", "backwards"), ("stacked", "backwards")}
 ]
 
@@ -158,7 +170,9 @@ def test_a_path_that_an_export_has_not_says_so(tmp_path):
         exported(model, tmp_path / "model.onnx", sequences(2, 5))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# PyTorch writes a view whose whole is no weight as it is, and says so.
+@pytest.mark.filterwarnings("ignore:No complete tensor found in the group:UserWarning")
+@pytest.mark.parametrize("kind", ["lstm", "gru", "simple_rnn", "min_gru", "own_cell", "stacked"])
 def test_a_program_of_torch_export_gives_the_numbers_of_predict(kind, tmp_path):
     import torch
 

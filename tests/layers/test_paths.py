@@ -438,6 +438,15 @@ RULE = [
     ({"backend": "jax", "gpu": True, "weight_dropout": True}, "fused", "hoisted"),
     ({"backend": "torch", "weight_dropout": True, "training": True}, "fused", "native"),
     ({"path": "portable", "gpu": True}, "portable", ""),
+    ({"backend": "torch", "exported": True, "masked": True, "units": 128}, "fused", "native"),
+    ({"backend": "torch", "exported": True, "cell": "GRU"}, "fused", "native"),
+    ({"backend": "torch", "exported": True, "cell": "SimpleRNN"}, "fused", "native"),
+    ({"backend": "torch", "exported": True, "cell": "GRU, reset before"}, "portable", ""),
+    ({"backend": "torch", "exported": True, "cell": "MinGRU"}, "portable", ""),
+    ({"backend": "torch", "exported": True, "record": True}, "portable", ""),
+    ({"backend": "torch", "exported": True, "dtype": "float16"}, "portable", ""),
+    ({"backend": "torch", "transformed": True}, "portable", ""),
+    ({"backend": "torch", "transformed": True, "cell": "MinLSTM"}, "portable", ""),
 ]
 
 
