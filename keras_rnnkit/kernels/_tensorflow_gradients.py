@@ -39,7 +39,9 @@ def by_hand(
     @tf.custom_gradient
     def differentiable(*sources: Any) -> tuple[Any, Any]:
         hidden = [tf.stop_gradient(source) for source in sources]
-        outputs, saved = forward(*hidden)
+        # Nor are the results seen by a tape: those that are saved may be handed out of a graph,
+        # and TensorFlow differentiates all that is.
+        outputs, saved = off_tape(forward(*hidden))
 
         def gradients(*d_outputs: Any) -> list[Any]:
             found = backward(hidden, saved, [tf.stop_gradient(d) for d in d_outputs])
@@ -114,9 +116,12 @@ def _gradients(
     with tf.GradientTape() as tape:
         tape.watch(sources)
         outputs = plain(*sources)
-    return tape.gradient(
-        outputs,
-        sources,
-        output_gradients=d_outputs,
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
+    found = tape.gradient(outputs, sources, output_gradients=d_outputs)
+    if all(gradient is None for gradient in found):
+        # Inside a `tf.autodiff.ForwardAccumulator` no tape records.
+        raise NotImplementedError(
+            "The kernels have no forward mode of differentiation. "
+            'Make the layer with `path="portable"`, which has one.'
+        )
+    pairs = zip(found, sources, strict=True)
+    return [tf.zeros_like(source) if d is None else d for d, source in pairs]

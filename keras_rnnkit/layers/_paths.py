@@ -98,7 +98,8 @@ def _scan(request: Request) -> Choice:
     """All gates in one product; a CPU then has no use for fewer, but larger sums."""
     if request.gpu:
         return Choice("parallel scan", "halving", "all steps at once, as no gate sees the state")
-    return Choice("parallel scan", "in order", "all gates at once, then the states one by one")
+    in_order = "all gates at once, then the states one by one"
+    return Choice("parallel scan", "in order", in_order + _compiled(request))
 
 
 def _obstacle(request: Request) -> Choice | None:
@@ -180,8 +181,12 @@ _LOOP = "a loop with its own backward pass"
 
 def _fused_by_xla(request: Request) -> Choice:
     method = _method_by_xla(request)
-    compiled = ", compiled once a shape" if request.backend == "tensorflow" else ""
-    return Choice("fused", method, _BY_XLA[method] + compiled)
+    return Choice("fused", method, _BY_XLA[method] + _compiled(request))
+
+
+def _compiled(request: Request) -> str:
+    """What TensorFlow's kernels do about lengths; on JAX the whole model is compiled."""
+    return ", compiled where the length is fixed" if request.backend == "tensorflow" else ""
 
 
 _BY_XLA = {
