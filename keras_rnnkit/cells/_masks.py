@@ -28,7 +28,7 @@ class Masks(NamedTuple):
     >>> import keras_rnnkit as kit
     >>> cell = kit.SimpleRNNCell(2)
     >>> x, states = np.ones((1, 3), "float32"), cell.get_initial_state(batch_size=1)
-    >>> nothing_left = kit.Masks(inputs=np.zeros((1, 3), "float32"))
+    >>> nothing_left = kit.Masks(inputs=keras.ops.zeros((1, 3)))
     >>> gates = cell.gates(x, states, masks=nothing_left)
     >>> bool(keras.ops.convert_to_numpy(gates.candidate).any())
     False
