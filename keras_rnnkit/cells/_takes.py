@@ -18,7 +18,8 @@ _KEEPING = (
 
 def takes_masks(cell: Any) -> bool:
     """Whether a cell is handed its masks."""
-    return isinstance(cell, GatedCell) and _takes_masks(type(cell))
+    kind: Any = type(cell)
+    return issubclass(kind, GatedCell) and _takes_masks(kind)
 
 
 def masks_for_method(cell: Any, method: str, masks: Any) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def accepts(function: Callable[..., Any], argument: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _takes_masks(kind: type[GatedCell]) -> bool:
+def _takes_masks(kind: Any) -> bool:
     """Not where `call` is the cell's own, nor where it finds its masks in a way of its own."""
     known = (getattr(kind, name, GatedCell.call).__module__.split(".")[0] for name in _KEEPING)
     of_us = all(package in ("keras", "keras_rnnkit") for package in known)

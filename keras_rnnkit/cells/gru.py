@@ -149,6 +149,7 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         """
         x, (h,) = self._prepare(inputs, states)
         drop = self._hidden_masks(h, training, masks)
+        drop_zr, drop_g = (drop[:2], drop[2:]) if isinstance(drop, list | tuple) else (drop, drop)
         input_bias, recurrent_bias = self._biases()
         x = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
         x = x + input_bias
@@ -157,13 +158,13 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         if self.reset_after:
             h_z, h_r, h_g = ops.split(project(h, kernel, drop) + recurrent_bias, 3, axis=-1)
         else:
-            h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], drop and drop[:2]), 2, axis=-1)
+            h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], drop_zr), 2, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
         r = self.recurrent_activation(x_r + h_r)
         if self.reset_after:
             g = self._activate(x_g + r * h_g)
         else:
-            g = self._activate(x_g + project(r * h, kernel[:, 2 * u :], drop and drop[2:]))
+            g = self._activate(x_g + project(r * h, kernel[:, 2 * u :], drop_g))
         return GRUGates(update=z, reset=r, candidate=g)
 
     def step(self, gates: GRUGates, states: Any, masks: Any = None) -> tuple[Any, Any]:

@@ -56,11 +56,12 @@ def _draw(cell: Any, inputs: Any, states: Any, steps: Any, training: bool) -> An
         if not training:
             return None
         return Masks(states=cell.draw_states(steps, ops.shape(inputs)[0]), cell=of_cell)
+    states = list(states) if isinstance(states, list | tuple) else [states]
     if takes_masks(cell):
         return cell.draw_masks(inputs, states, steps) if training else None
     if _keeps(cell) and (training or not accepts(type(cell).call, "training")):
         cell.get_dropout_mask(inputs)
-        cell.get_recurrent_dropout_mask(states[0] if isinstance(states, list | tuple) else states)
+        cell.get_recurrent_dropout_mask(states[0])
     return None
 
 

@@ -87,6 +87,13 @@ def output_size(cell: Any) -> Any:
     return state_size[0] if isinstance(state_size, list | tuple) else state_size
 
 
+def dtype_of(cell: Any, otherwise: Any) -> Any:
+    """The compute dtype of a cell; a stack that is not told one has that of its first cell."""
+    if isinstance(cell, StackedRNNCells) and cell.cells:
+        return dtype_of(cell.cells[0], otherwise)
+    return getattr(cell, "compute_dtype", otherwise)
+
+
 def shows_gates(cell: Any) -> bool:
     """Whether calling the cell is `gates`, then `step`, so that the gates can be recorded."""
     if isinstance(cell, Zoneout):
@@ -137,12 +144,12 @@ def _advance(cell: Any, x: Any, states: Any, training: bool, masks: Any) -> tupl
         of_cell = None if masks is None else masks.cell
         output, new, of_step = _advance(cell.cell, x, states, training, of_cell)
         return *cell.zoned(output, new, states, masks), of_step
+    states = list(states) if isinstance(states, list | tuple) else [states]
     if shows_gates(cell):
         of_step = cell.gates(x, states, training=training, **masks_for_method(cell, "gates", masks))
         return *cell.step(of_step, states, **masks_for_method(cell, "step", masks)), of_step
-    states = states if isinstance(states, list | tuple) else [states]
     call = cell if callable(cell) else cell.call
-    return *call(x, list(states), **_training(cell, training)), ()
+    return *call(x, states, **_training(cell, training)), ()
 
 
 def _training(cell: Any, training: bool) -> dict[str, bool]:
@@ -164,7 +171,7 @@ def _zeros(cell: Any, size: Any, states: Any) -> Any:
     """Zeros `(batch, *size)` beside the states, in the cell's compute dtype."""
     first = tree.flatten(states)[0]
     size = tuple(size) if isinstance(size, list | tuple) else (size,)
-    dtype = getattr(cell, "compute_dtype", first.dtype)
+    dtype = dtype_of(cell, first.dtype)
     return ops.zeros((ops.shape(first)[0], *size), dtype=dtype)
 
 

@@ -19,7 +19,7 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
-from keras_rnnkit.layers._loop import Carry, output_size, zeros_where_masked
+from keras_rnnkit.layers._loop import Carry, dtype_of, output_size, zeros_where_masked
 from keras_rnnkit.layers._portable import run_portable
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 from keras_rnnkit.layers._traced import (
@@ -271,7 +271,7 @@ class Recurrent(ShowsGates):
 
     @property
     def _cell_dtype(self) -> str:
-        return getattr(self.cell, "compute_dtype", self.compute_dtype)
+        return dtype_of(self.cell, self.compute_dtype)
 
     def _make_states(self, batch: int) -> None:
         def variable(i: int) -> Any:
