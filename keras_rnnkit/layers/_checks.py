@@ -25,6 +25,17 @@ def check_options(layer: Any) -> None:
         )
 
 
+def without_time_major(layer: type, options: dict[str, Any]) -> dict[str, Any]:
+    """The options without one of Keras 2, which files of its time hold."""
+    if options.get("time_major"):
+        raise ValueError(
+            f"{layer.__name__}: `time_major` must be False: Keras 3 has sequences of shape (batch, "
+            "time, features) alone. Swap the first two axes with `keras.ops.swapaxes(x, 0, 1)` in "
+            f"front of the layer, and behind it. Received: time_major={options['time_major']!r}"
+        )
+    return {name: value for name, value in options.items() if name != "time_major"}
+
+
 def check_rank(layer: Any, shape: Any) -> None:
     """Refuse anything but `(batch, time, features)`, and say what is likely to be missing."""
     if len(shape) == 3:
@@ -94,8 +105,8 @@ def check_batch(layer: Any, batch: Any) -> None:
     expected = tree.flatten(layer.states)[0].shape[0]
     if batch != expected:
         raise ValueError(
-            f"{_name(layer)}: a stateful layer keeps a state for each of {expected} rows, but a "
-            f"batch of {batch} came. Feed batches of {expected}."
+            f"{_name(layer)}: a stateful layer keeps its batch size, with a state for each of "
+            f"{expected} rows, but a batch of {batch} came. Feed batches of {expected}."
         )
 
 

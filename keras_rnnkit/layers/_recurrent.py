@@ -16,6 +16,7 @@ from keras_rnnkit.layers._checks import (
     checked_states,
     mask_of_steps,
     packed,
+    without_time_major,
 )
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
@@ -58,7 +59,8 @@ class Recurrent(ShowsGates):
         self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
     ) -> None:
         # Not `super()`: the __init__ of `keras.layers.LSTM` would build a cell of its own.
-        keras.layers.RNN.__init__(self, cell, **kwargs)
+        keras.layers.RNN.__init__(self, cell, **without_time_major(type(self), kwargs))
+        self.supports_masking = True  # not every Keras says so of its own layers
         self.return_gates = return_gates
         self.asked_path = path  # `layer.path` is Keras' own: where the layer stands in a model
         check_options(self)
@@ -325,7 +327,8 @@ class Recurrent(ShowsGates):
         width = output_size(self.cell)
         returned = [steps(width) if self.return_sequences else last(width)]
         if self.return_state:
-            returned += tree.map_structure(last, self.state_size)
+            # In plain lists: JAX does not know those by which Keras tracks the sizes of a stack.
+            returned += packed(self, [last(size) for size in tree.flatten(self.state_size)])
         if self.return_gates:
             mask = make((batch, time), dtype="bool")
             returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))

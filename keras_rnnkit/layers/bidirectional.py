@@ -75,6 +75,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
         **kwargs: Any,
     ) -> None:
         super().__init__(layer, merge_mode=merge_mode, backward_layer=backward_layer, **kwargs)
+        self.supports_masking = True  # not every Keras says so of its own layers
         self._first_weights = weights
         if return_gates is None:
             return_gates = getattr(layer, "return_gates", False)
