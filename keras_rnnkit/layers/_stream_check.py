@@ -15,7 +15,12 @@ from keras import tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import state_count
-from keras_rnnkit.layers._stream_rules import call_arguments, own_code_is_known, why_not_stepwise
+from keras_rnnkit.layers._stream_rules import (
+    call_arguments,
+    output_spec,
+    own_code_is_known,
+    why_not_stepwise,
+)
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.reset import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
@@ -282,7 +287,7 @@ def _outputs(operation: Any, args: Any, kwargs: Any) -> list[_Sized]:
         given = tree.map_structure(
             lambda x: getattr(x, which) if isinstance(x, _Sized) else x, (args, kwargs)
         )
-        return tree.flatten(operation.compute_output_spec(*given[0], **given[1]))
+        return tree.flatten(output_spec(operation, *given))
 
     return [_Sized(*both) for both in zip(specs("few"), specs("more"), strict=True)]
 

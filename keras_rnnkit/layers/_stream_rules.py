@@ -151,14 +151,29 @@ def _tensor(value: Any) -> Any:
     return ops.convert_to_tensor(value)
 
 
+def _labels(equation: str, rank: int) -> list[str]:
+    """The letters of inputs, kernel and outputs; digits where the equation leaves axes open."""
+    inputs, kernel, outputs = equation.replace(" ", "").replace("->", ",").split(",")
+    open_axes = "0123456789"[: rank - len(inputs.replace("...", ""))]
+    return [labels.replace("...", open_axes) for labels in (inputs, kernel, outputs)]
+
+
 def _mixes(equation: str, bias_axes: str | None, rank: int) -> bool:
     """Whether an equation `inputs,kernel->outputs` does not leave the steps as they are."""
-    left, outputs = equation.replace(" ", "").split("->")
-    inputs, kernel = left.split(",")
-    open_axes = "0123456789"[: rank - len(inputs.replace("...", ""))]
-    inputs, outputs = (labels.replace("...", open_axes) for labels in (inputs, outputs))
+    inputs, kernel, outputs = _labels(equation, rank)
     time = inputs[1]
     return outputs[1:2] != time or time in kernel + (bias_axes or "")
+
+
+def output_spec(operation: Any, args: Any, kwargs: Any) -> Any:
+    """What comes out of an operation; of an `EinsumDense`, whatever number of steps it was told."""
+    if not isinstance(operation, _layers.EinsumDense):
+        return operation.compute_output_spec(*args, **kwargs)
+    x = tree.flatten((args, kwargs))[0]
+    inputs, kernel, outputs = _labels(operation.equation, len(x.shape))
+    pairs = [*zip(kernel, operation.kernel.shape, strict=True), *zip(inputs, x.shape, strict=True)]
+    sizes = dict(pairs)
+    return keras.KerasTensor([sizes[label] for label in outputs], dtype=operation.compute_dtype)
 
 
 def _by_steps(activation: Callable[[Any], Any], rank: int) -> bool:
