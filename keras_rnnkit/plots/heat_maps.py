@@ -36,7 +36,7 @@ def gates(
     units: Units = None,
     head: Callable[[Any], Any] | None = None,
     path: PathLike | None = None,
-    overwrite: bool = False,
+    overwrite: bool = True,
     title: str | None = None,
 ) -> Figure:
     """Draw the gates and states of one sample as heat maps, time to the right, units downwards.
@@ -70,7 +70,7 @@ def gates(
             the layer. Its value at each step, the prediction so far, is drawn below the panels. In
             a stack it reads the last layer.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether an existing file at `path` may be replaced.
+        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
         title: A title above all panels.
 
     Returns:

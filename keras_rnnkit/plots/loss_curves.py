@@ -34,7 +34,7 @@ def history(
     published: Mapping[str, Any] | None = None,
     title: str | None = None,
     path: PathLike | None = None,
-    overwrite: bool = False,
+    overwrite: bool = True,
 ) -> Figure:
     """Draw the training and validation loss of one or several runs.
 
@@ -51,7 +51,7 @@ def history(
             names (some may be missing), drawn dashed.
         title: A title above all panels.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether an existing file at `path` may be replaced.
+        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
 
     Returns:
         A `matplotlib.figure.Figure`, which shows itself as the result of a notebook's cell.

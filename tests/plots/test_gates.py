@@ -218,13 +218,16 @@ def test_token_labels_do_not_overlap(time, units):
     assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
 
 
-def test_saves_a_picture_but_not_over_another(tmp_path):
+def test_saves_a_picture_over_another_unless_told_not_to(tmp_path):
     path = tmp_path / "new" / "gates.png"
     plots.gates(lstm(), WORDS, title="$one_{$", path=path)
     assert matplotlib.image.imread(path).std() > 0.01
-    with pytest.raises(FileExistsError):
-        plots.gates(lstm(), path=path)
-    plots.gates(lstm(), path=path, overwrite=True)
+    first = path.read_bytes()
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        plots.gates(lstm(), path=path, overwrite=False)
+    assert path.read_bytes() == first
+    plots.gates(lstm(), path=path)
+    assert path.read_bytes() != first
 
 
 @pytest.mark.parametrize(

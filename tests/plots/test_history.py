@@ -148,13 +148,13 @@ def test_saves_a_picture_and_makes_the_folder(tmp_path):
     assert matplotlib.image.imread(path).std() > 0.01
 
 
-def test_overwrites_only_when_asked(tmp_path):
+def test_overwrites_unless_told_not_to(tmp_path):
     path = tmp_path / "curves.png"
     path.write_text("precious")
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        plots.history(RUN, path=path)
+        plots.history(RUN, path=path, overwrite=False)
     assert path.read_text() == "precious"
-    plots.history(RUN, path=path, overwrite=True)
+    plots.history(RUN, path=path)
     assert path.read_bytes().startswith(PNG)
 
 
