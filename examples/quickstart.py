@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f'\n"{validation.texts[turning]}"')
     print(f"positive with probability {probability:.2f}; its gates:\n")
     print_gates(trace, words)
-    kit.plots.gates(trace, words, path=options.out, overwrite=True)
+    kit.plots.gates(trace, words, head=model.layers[-1], path=options.out)
     print(f"\nWritten: {options.out}")
 
 
