@@ -28,9 +28,7 @@ def in_array(items):
 PICKLES = {
     "a memo index of 2**32 - 1": b"\x80\x04Nr\xff\xff\xff\xff.",
     "a memo index in an array": in_array(b"]r\xff\xff\xff\xff"),
-    "tuples nested 2**60 times": b"cnumpy\ndtype\nK\x01q\x00"
-    + b"h\x00h\x00\x86q\x00" * 60
-    + b"\x85R.",
+    "tuples nested 2**60 times": b"cnumpy\ndtype\nN" + b"q\0h\0\x86" * 60 + b"NN\x87R.",
     "copies on the stack": b"cnumpy\ndtype\nK\x01" + b"2\x86" * 60 + b"\x85R.",
     "tuples a million deep": b"N" + b"\x85" * MIB + b".",
     "lists half a million deep": b"]" * (MIB // 2) + b"a" * (MIB // 2 - 1) + b".",
