@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._half import in_float32
+
 
 class GatedCell:
     """What makes a cell show its gates: a call is `gates` (the equations), then `step` (the state).
@@ -83,6 +85,7 @@ class GatedCell:
     state_size: Any
     units: int
     use_bias: bool
+    variable_dtype: str
 
     state_names: ClassVar[tuple[str, ...]] = ()
     gates_type: ClassVar[Any] = None
@@ -103,6 +106,13 @@ class GatedCell:
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
         gates = self.gates(inputs, states, training=training)
         return self.step(gates, states)
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """As every Keras layer does, with initial weights of half precision too."""
+        dtype = keras.utils.standardize_dtype(kwargs.get("dtype") or self.variable_dtype)
+        if "initializer" in kwargs and dtype in ("float16", "bfloat16"):
+            kwargs["initializer"] = in_float32(kwargs["initializer"])
+        return super().add_weight(*args, **kwargs)  # type: ignore[misc]
 
     def _prepare(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
         """Inputs and states as tensors of the compute dtype; a cell used by itself is built."""
