@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
 
 
@@ -96,6 +97,7 @@ class GatedCell:
     state_size: Any
     units: int
     use_bias: bool
+    variable_dtype: str
 
     state_names: ClassVar[tuple[str, ...]] = ()
     gates_type: ClassVar[Any] = None
@@ -156,6 +158,13 @@ class GatedCell:
             inputs=dropout_masks(self, inputs, getattr(self, "dropout", 0)),
             recurrent=dropout_masks(self, hidden, getattr(self, "recurrent_dropout", 0)),
         )
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """As every Keras layer does, with initial weights of half precision too."""
+        dtype = keras.utils.standardize_dtype(kwargs.get("dtype") or self.variable_dtype)
+        if "initializer" in kwargs and dtype in ("float16", "bfloat16"):
+            kwargs["initializer"] = in_float32(kwargs["initializer"])
+        return super().add_weight(*args, **kwargs)  # type: ignore[misc]
 
     def _prepare(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
         """Inputs and states as tensors of the compute dtype; a cell used by itself is built."""

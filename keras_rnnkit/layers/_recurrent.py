@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
     check_batch,
     check_data,
@@ -68,8 +69,7 @@ class Recurrent(ShowsGates):
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         check_sequences(self, sequences_shape)
-        if isinstance(self.cell, keras.layers.Layer) and not self.cell.built:
-            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+        build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful and self.states is None:
             check_batch(self, sequences_shape[0])
             self._make_states(sequences_shape[0])
