@@ -69,9 +69,10 @@ def choose(request: Request) -> Choice:
     Raises:
         ValueError: If the fused path was asked for and cannot serve.
     """
-    if request.path == "portable":
-        return Choice("portable", reason='path="portable"', faster='path="auto"')
     obstacle = _obstacle(request)
+    if request.path == "portable":
+        advice = ['path="auto"', *([] if obstacle is None else [obstacle.faster])]
+        return Choice("portable", reason='path="portable"', faster=" and ".join(advice))
     if obstacle is not None:
         if request.path == "fused":
             raise ValueError(
@@ -106,10 +107,13 @@ def _obstacle(request: Request) -> Choice | None:
     """The portable path, where no kernel can serve."""
     obstacles = {
         ("a stack of cells has no kernel", "stack layers, not cells"): request.stack,
-        ("the cell has no kernel", f"use one that has: {_WITH_KERNEL}"): request.cell is None,
+        (
+            "the cell has no kernel",
+            f"use one that has: {_WITH_KERNEL}",
+        ): request.cell is None and not request.stack,
         (
             f"there are no kernels for {request.backend}",
-            "use TensorFlow, JAX or PyTorch",
+            "set KERAS_BACKEND to jax, tensorflow or torch",
         ): request.backend not in ("jax", "tensorflow", "torch"),
         (
             "the kernels know tanh and sigmoid alone",
@@ -123,10 +127,11 @@ def _obstacle(request: Request) -> Choice | None:
         ("an export has no node for it", 'use `path="portable"`'): request.exported
         and not _has_node(request),
     }
-    for (reason, faster), holds in obstacles.items():
-        if holds:
-            return Choice("portable", reason=reason, faster=faster)
-    return None
+    found = [words for words, holds in obstacles.items() if holds]
+    if not found:
+        return None
+    reason, faster = (" and ".join(words) for words in zip(*found, strict=True))
+    return Choice("portable", reason=reason, faster=faster)
 
 
 def _has_node(request: Request) -> bool:
