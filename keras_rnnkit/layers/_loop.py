@@ -117,8 +117,11 @@ def _stepper(cell: Any, states: Any, training: bool, record: bool) -> Callable[.
     def advance_own(x: Any, carry: Carry) -> Carry:
         gates = cell.gates(x, carry.states, training=training)
         output, new_states = cell.step(gates, carry.states)
-        return Carry(output, new_states, gates if record else ())
+        new = Carry(output, new_states, gates if record else ())
+        # On JAX `keras.ops.tanh` in a cell of one's own makes float32 of float64.
+        return tree.map_structure(_as_before, new, carry) if on_jax else new
 
+    on_jax = keras.config.backend() == "jax"
     return advance_own if shows_gates(cell) else advance
 
 
