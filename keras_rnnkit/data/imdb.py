@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from keras_rnnkit.data.checks import require_choice, require_count
 from keras_rnnkit.data.corpus import PathLike, load_corpus, shuffled_rows
@@ -154,4 +153,6 @@ def _hold_out(
             "`validation_size` must be a share between 0 and 1, a number of reviews below "
             f"{len(rows)}, or None. Received: validation_size={size!r}"
         )
+    from sklearn.model_selection import train_test_split  # slow to load, and used here alone
+
     return tuple(train_test_split(rows, test_size=size, random_state=seed))
