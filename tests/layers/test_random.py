@@ -1,5 +1,7 @@
 """Random masks: drawn in training alone, handed to the cell, and no thread sees another's."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -127,6 +129,35 @@ def test_threads_do_not_mix_their_masks(name):
         layer(x, training=True)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(48)))
+
+
+def test_threads_wait_for_each_other_at_a_cell_that_keeps_its_masks():
+    """Sequences of one thread each: no step of another comes in between."""
+    steps = []
+
+    class Slow(keras.layers.SimpleRNNCell):
+        def call(self, sequence, states, training=False):
+            steps.append(threading.get_ident())
+            time.sleep(0.002)
+            return super().call(sequence, states, training=training)
+
+    layer = kit.RNN(Slow(3, **HALF))
+    layer(X)
+    steps.clear()
+    start = threading.Barrier(2)
+
+    def work():
+        start.wait()
+        for _ in range(3):
+            layer(X, training=True)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(steps) == 30
+    assert all(len(set(steps[i : i + 5])) == 1 for i in range(0, 30, 5))
 
 
 @pytest.mark.parametrize("kind", [Plain, Subclass])
