@@ -15,12 +15,16 @@ from keras import tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import state_count
-from keras_rnnkit.layers._stream_rules import (
-    call_arguments,
-    output_spec,
-    own_code_is_known,
-    why_not_stepwise,
+from keras_rnnkit.layers._stream_graph import (
+    Sized,
+    check_lengths,
+    inputs_of,
+    is_graph,
+    name_of,
+    nodes_of,
+    outputs_of,
 )
+from keras_rnnkit.layers._stream_rules import call_arguments, own_code_is_known, why_not_stepwise
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.reset import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
@@ -32,17 +36,6 @@ class Checked(NamedTuple):
     recurrent: list[Recurrent]
     beginnings: list[Callable[[int], Any]]  # what gives the first states of each
     with_time: list[bool] | None  # which outputs have an axis of time, as far as that is known
-
-
-class _Sized:
-    """A tensor's specs for two numbers of steps."""
-
-    def __init__(self, few: Any, more: Any) -> None:
-        self.few, self.more = few, more
-
-    @property
-    def with_time(self) -> bool:
-        return self.few.shape != self.more.shape
 
 
 def checked(model: Any, stepwise: tuple[type, ...]) -> Checked:
@@ -58,8 +51,8 @@ def checked(model: Any, stepwise: tuple[type, ...]) -> Checked:
     walk = _Walk(stepwise)
     outputs = None
     if is_graph(model):
-        outputs = [output.with_time for output in walk.through(model, _inputs(model))]
-        _check_lengths(model)
+        outputs = [output.with_time for output in walk.through(model, inputs_of(model))]
+        check_lengths(model)
     else:
         walk.alone(model)
     layers = [layer for layer, _ in walk.found]
@@ -80,7 +73,7 @@ class _Walk:
         self.found: list[tuple[Recurrent, Callable[[int], Any]]] = []
         self.later: list[Any] = []  # those that only see what others give at the end
 
-    def through(self, model: Any, tensors: list[_Sized]) -> list[_Sized]:
+    def through(self, model: Any, tensors: list[Sized]) -> list[Sized]:
         """What comes out of a model whose inputs are these."""
         if isinstance(model, keras.Sequential):
             for layer in model.layers:
@@ -91,32 +84,32 @@ class _Walk:
         def value(x: Any) -> Any:
             return known[id(x)] if isinstance(x, keras.KerasTensor) else x
 
-        for node in _nodes(model):
+        for node in nodes_of(model):
             given = (node.arguments.args, node.arguments.kwargs)
             args, kwargs = tree.map_structure(value, given)
             outputs = self.one(node.operation, args, kwargs)
             known.update(zip(map(id, node.outputs), outputs, strict=True))
         return [known[id(x)] for x in model.outputs]
 
-    def one(self, operation: Any, args: Any, kwargs: Any) -> list[_Sized]:
+    def one(self, operation: Any, args: Any, kwargs: Any) -> list[Sized]:
         """What comes out of one call in a model, once the call is known to go step by step."""
-        tensors = [x for x in tree.flatten((args, kwargs)) if isinstance(x, _Sized)]
+        tensors = [x for x in tree.flatten((args, kwargs)) if isinstance(x, Sized)]
         with_time = any(tensor.with_time for tensor in tensors)
         if with_time and kwargs.get("training"):
             raise ValueError(_whole(operation, "it is called with `training=True`"))
         if is_graph(operation):
-            inputs = [x for x in tree.flatten(args) if isinstance(x, _Sized)]
+            inputs = [x for x in tree.flatten(args) if isinstance(x, Sized)]
             return self.through(operation, inputs)
         if with_time:
             self._check_call(operation, args, kwargs)
         else:
             self._check_later(operation)
-        return _outputs(operation, args, kwargs)
+        return outputs_of(operation, args, kwargs)
 
     def alone(self, layer: Any) -> None:
         """Check a layer of which nobody knows with what it is called."""
         if is_graph(layer):
-            self.through(layer, _inputs(layer))
+            self.through(layer, inputs_of(layer))
         elif not self._take(layer):
             self._check_stepwise(layer, [(None, None, None)], [])
 
@@ -130,7 +123,7 @@ class _Walk:
             if given.get("initial_state") is not None:
                 raise ValueError(_whole(operation, "it is given an `initial_state` in the model"))
             return
-        tensors = [x for x in tree.flatten(given) if isinstance(x, _Sized)]
+        tensors = [x for x in tree.flatten(given) if isinstance(x, Sized)]
         if not all(tensor.with_time for tensor in tensors):
             why = "it joins steps with what has no axis of time, or is known at the end alone"
             raise ValueError(_whole(operation, why))
@@ -148,7 +141,7 @@ class _Walk:
 
     def _check_masks(self, operation: Any, masks: list[Any]) -> None:
         for mask in tree.flatten(masks):
-            if mask is not None and not (isinstance(mask, _Sized) and mask.with_time):
+            if mask is not None and not (isinstance(mask, Sized) and mask.with_time):
                 raise ValueError(_whole(operation, "its `mask` has no steps that come in"))
 
     def _check_stepwise(self, operation: Any, shapes: list[Any], constants: list[Any]) -> None:
@@ -215,85 +208,12 @@ def recurrent_in(layer: Any) -> list[tuple[Recurrent, Callable[[int], Any]]]:
     return [(layer, layer.get_initial_state)]
 
 
-def name_of(layer: Any) -> str:
-    """A layer as an error calls it."""
-    return f"{type(layer).__name__} '{layer.name}'"
-
-
-def is_graph(model: Any) -> bool:
-    """Whether Keras knows how a model's layers are connected."""
-    connected = isinstance(model, keras.Sequential) or hasattr(model, "operations")
-    return connected and own_code_is_known(model)
-
-
 def _own_code(layer: Any) -> str:
     return f"its class {type(layer).__name__} has a `call` of its own"
 
 
-def _inputs(model: Any) -> list[_Sized]:
-    """The inputs of a model for two numbers of steps, once each has an axis of time."""
-    for x in model.inputs:
-        if len(x.shape) < 2:
-            raise ValueError(
-                f"`model` '{model.name}' cannot be fed step by step: every input needs an axis of "
-                "time, (batch, time, features), or (batch, time) for word numbers. "
-                f"Received: an input '{x.name}' of shape {tuple(x.shape)}"
-            )
-    return [_sized(x) for x in model.inputs]
-
-
-def _check_lengths(model: Any) -> None:
-    """Refuse inputs of which one has another number of steps, or none, so that it is no step."""
-    known = sorted({x.shape[1] for x in model.inputs} - {None})
-    if len(known) > 1:
-        raise ValueError(
-            f"`model` '{model.name}' cannot be fed step by step: its inputs must have as many "
-            f"steps as each other. Received: inputs of {' and '.join(map(str, known))} steps"
-        )
-
-
-def _sized(x: Any) -> _Sized:
-    few, more = (
-        keras.KerasTensor((x.shape[0], time, *x.shape[2:]), dtype=x.dtype) for time in _TIMES
-    )
-    return _Sized(few, more)
-
-
-_TIMES = (2, 3)
-
-
-def _nodes(model: Any) -> list[Any]:
-    """The calls that a functional model consists of, each behind those whose outputs it takes."""
-    nodes = [node for operation in model.operations for node in operation._inbound_nodes]
-    made = {id(x): node for node in nodes for x in node.outputs}
-    inputs = {id(x) for x in model.inputs}
-    done: dict[Any, None] = {}
-    stack = [made[id(x)] for x in model.outputs if id(x) not in inputs]
-    while stack:
-        node = stack[-1]
-        before = [made[id(x)] for x in node.input_tensors if id(x) not in inputs]
-        waiting = [other for other in before if other not in done]
-        if waiting:
-            stack += waiting
-        else:
-            done[stack.pop()] = None
-    return list(done)
-
-
-def _outputs(operation: Any, args: Any, kwargs: Any) -> list[_Sized]:
-    """What comes out of a call, for both numbers of steps."""
-
-    def specs(which: str) -> list[Any]:
-        given = tree.map_structure(
-            lambda x: getattr(x, which) if isinstance(x, _Sized) else x, (args, kwargs)
-        )
-        return tree.flatten(output_spec(operation, *given))
-
-    return [_Sized(*both) for both in zip(specs("few"), specs("more"), strict=True)]
-
-
 def _holds_tensors(value: Any) -> bool:
-    return any(isinstance(x, _Sized) for x in tree.flatten(value))
+    return any(isinstance(x, Sized) for x in tree.flatten(value))
 
 
 def _part(wrapper: LearnedInitialState, which: slice, batch: int) -> list[Any]:

@@ -36,7 +36,7 @@ OPTIONS = [
     {"recurrent_dropout": 0.2, "return_gates": True},
     {"dropout": 0.2, "implementation": 1},
     {"stateful": True, "recurrent_dropout": 0.2},
-    {"go_backwards": True, "dtype": "float64"},
+    {"go_backwards": True, "dtype": "mixed_float16"},
 ]
 
 
