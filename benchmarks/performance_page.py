@@ -3,7 +3,8 @@
     python benchmarks/performance_page.py           # writes the page
     python benchmarks/performance_page.py --check   # fails where the page is not that one
 
-Every figure of the page comes from the files in `benchmarks/results`.
+With it go its chart and the line that sums it up, which the home page has, too. Every figure comes
+from the files in `benchmarks/results`.
 """
 
 import argparse
@@ -12,14 +13,20 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import _headline
 import _tables
 from _results import BACKENDS, KEPT_MEMORY, RESULTS, load, results_file
 
-PAGE = Path(__file__).parent.parent / "docs" / "background" / "performance.md"
+DOCS = Path(__file__).parent.parent / "docs"
 INTRODUCTION = """\
 # Performance
 
-How long models take to train and to predict with the kit's layers, beside the same models with
+**{line}**
+
+![Times as fast as keras.layers: a dot for each case, in training and in prediction, and the \
+median, on each backend](../assets/performance/speed.svg)
+
+Each dot is a row of the tables below, which have the same models with the kit's layers and with
 those of `keras.layers`. The page is made from the files in `benchmarks/results`, where every
 round is kept.
 
@@ -125,7 +132,7 @@ def page(results: Results) -> str:
     """The whole page."""
     reports, peaks, memory, kept, streams, chains = results
     parts = [
-        INTRODUCTION,
+        INTRODUCTION.format(line=_headline.line(reports)),
         environments(reports, peaks),
         COMMANDS,
         *(
@@ -290,18 +297,32 @@ def _those(script: str, folder: Path) -> Reports:
     return [load(file) for file in files if file.exists()]
 
 
+def files(results: Results, docs: Path) -> dict[Path, str]:
+    """Everything that is written, by where it goes."""
+    return {
+        docs / "background" / "performance.md": page(results),
+        docs / "assets" / "performance" / "speed.svg": _headline.chart(results.reports),
+        **{
+            docs / "results" / f"speed.{language}.md": _headline.line(results.reports, language)
+            + "\n"
+            for language in _headline.LINES
+        },
+    }
+
+
 def main() -> None:
-    """Writes or checks the page."""
+    """Writes or checks the page and what goes with it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
-    parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder to write to")
     arguments = parser.parse_args()
-    text = page(read(arguments.results))
-    if not arguments.check:
-        arguments.out.write_text(text, encoding="utf-8")
-    elif not arguments.out.exists() or arguments.out.read_text(encoding="utf-8") != text:
-        sys.exit(f"{arguments.out} is not what the results say: run {Path(__file__).name}.")
+    for path, text in files(read(arguments.results), arguments.docs).items():
+        if not arguments.check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path} is not what the results say: run {Path(__file__).name}.")
 
 
 if __name__ == "__main__":

@@ -41,19 +41,6 @@ FASTER = {
 }
 
 
-@keras.saving.register_keras_serializable(package="chapter_09_3")
-class DenseEmbedding(keras.layers.Embedding):
-    """An `Embedding` whose gradient is an array.
-
-    On TensorFlow that of `keras.layers.Embedding` is a list of rows, a word's row as often as the
-    word stands in the batch. The optimizers of Keras 3.15 square these rows one by one instead of
-    their sum, so that RMSprop and Adam move frequent words too far, and validation losses jump.
-    """
-
-    def call(self, inputs: Any) -> Any:
-        return keras.ops.take(self.embeddings * 1.0, keras.ops.cast(inputs, "int32"), axis=0)
-
-
 def layers_of(name: str, stacked: bool = False) -> list[Any]:
     """The recurrent layers of one of the chapter's models."""
     if name == "lstm":
@@ -72,13 +59,11 @@ def layers_of(name: str, stacked: bool = False) -> list[Any]:
 
 def build_model(name: str, seed: int, stacked: bool = False) -> keras.Model:
     """One of the chapter's models, compiled."""
-    on_tensorflow = keras.config.backend() == "tensorflow"
-    embedding = DenseEmbedding if on_tensorflow else keras.layers.Embedding
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
             keras.Input((100,), dtype="int32"),
-            embedding(500, 16, name="embedding"),
+            kit.Embedding(500, 16, name="embedding"),
             *layers_of(name, stacked),
             keras.layers.Dense(1, activation="sigmoid", name="dense"),
         ],

@@ -20,7 +20,7 @@ import keras_rnnkit as kit  # noqa: E402
 def build_model(words: int, length: int) -> tuple[keras.Model, keras.Model]:
     """The classifier, and a model of the same layers that returns the LSTM's trace."""
     inputs = keras.Input((length,), dtype="int32")
-    vectors = keras.layers.Embedding(words, 16, mask_zero=True)(inputs)
+    vectors = kit.Embedding(words, 16, mask_zero=True)(inputs)
     hidden, trace = kit.LSTM(8, return_gates=True)(vectors)
     outputs = keras.layers.Dense(1, activation="sigmoid")(hidden)
     return keras.Model(inputs, outputs), keras.Model(inputs, trace)

@@ -16,7 +16,7 @@ def test_the_public_names_are_there_and_documented():
 
 
 def test_every_public_name_is_in_the_docs_and_nothing_else():
-    pages = "\n".join(page.read_text("utf-8") for page in API.glob("*.md"))
+    pages = "\n".join(page.read_text("utf-8") for page in API.rglob("*.md"))
     documented = re.findall(r"^::: keras_rnnkit\.(\S+)$", pages, re.MULTILINE)
     rooms = {"callbacks": kit.callbacks, "data": kit.data, "plots": kit.plots}
     public = {name for name in kit.__all__ if name not in rooms and name != "__version__"}

@@ -8,13 +8,34 @@ from typing import Any
 
 import keras
 
+from keras_rnnkit._files import replacing
 from keras_rnnkit.callbacks import monitoring
 from keras_rnnkit.plots.paths import refuse_existing
 
 Logs = dict[str, Any] | None
 
 
-class BestCheckpoint(keras.callbacks.ModelCheckpoint):
+class Checkpoint(keras.callbacks.ModelCheckpoint):
+    """`keras.callbacks.ModelCheckpoint` of one file, which is whole at every moment.
+
+    Args:
+        file: Where to save the model.
+    """
+
+    def __init__(self, file: Path, **options: Any) -> None:
+        super().__init__(literal(file), **options)
+        self._file = file
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        with replacing(self._file) as aside:
+            self.filepath = literal(aside)
+            try:
+                super().on_epoch_end(epoch, logs)
+            finally:
+                self.filepath = literal(self._file)
+
+
+class BestCheckpoint(Checkpoint):
     """Keeps the best model in one `.keras` file, and guards the run it stands first in.
 
     Beside what `keras.callbacks.ModelCheckpoint` does, it refuses to start over files that exist,
@@ -23,7 +44,7 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
 
     Args:
         file: Where to save the best model.
-        results: Every file that the run will write, `file` among them.
+        results: The files of the run that are not replaced unasked, `file` among them.
         argument: How the user calls the path, for error messages.
         validation_freq: As in `fit()`.
         overwrite: Whether existing `results` may be replaced.
@@ -40,7 +61,7 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
         overwrite: bool,
         **options: str,
     ) -> None:
-        super().__init__(literal(file), save_best_only=True, **options)
+        super().__init__(file, save_best_only=True, **options)
         self._results = results
         self._argument = argument
         self._overwrite = overwrite
@@ -99,27 +120,17 @@ class PatientStopping(keras.callbacks.EarlyStopping):
 
 
 class PatientReduction(keras.callbacks.ReduceLROnPlateau):
-    """`keras.callbacks.ReduceLROnPlateau` that passes over epochs without validation."""
+    """`keras.callbacks.ReduceLROnPlateau` that passes over epochs without validation.
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.monitor in (logs or {}):
-            super().on_epoch_end(epoch, logs)
-
-
-class EpochLog(keras.callbacks.CSVLogger):
-    """`keras.callbacks.CSVLogger` that makes its file with the first row, not before.
-
-    A run refused in its first epoch leaves no empty file behind.
+    The learning rate is put in the logs of these epochs, too.
     """
 
-    def on_train_begin(self, logs: Logs = None) -> None:
-        self._opened = False
-
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if not self._opened:
-            super().on_train_begin()
-            self._opened = True
-        super().on_epoch_end(epoch, logs)
+        logs = {} if logs is None else logs
+        if self.monitor in logs:
+            super().on_epoch_end(epoch, logs)
+        else:
+            logs.update(_learning_rates(self.model.optimizer))
 
 
 class CurvesPicture(keras.callbacks.Callback):
@@ -148,6 +159,16 @@ class CurvesPicture(keras.callbacks.Callback):
         from keras_rnnkit import plots
 
         plots.history(self._record, path=self._target, overwrite=True)
+
+
+def _learning_rates(optimizer: Any) -> dict[str, float]:
+    """The learning rate, or those of several optimizers, by the names that Keras logs."""
+    named = {f"learning_rate_{one.name}": one for one in getattr(optimizer, "optimizers", [])} or {
+        "learning_rate": optimizer
+    }
+    return {
+        name: float(keras.ops.convert_to_numpy(one.learning_rate)) for name, one in named.items()
+    }
 
 
 def _is_nan(value: Any) -> bool:

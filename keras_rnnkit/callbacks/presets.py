@@ -6,14 +6,14 @@ from numbers import Integral, Real
 
 import keras
 
+from keras_rnnkit.callbacks.epoch_log import EpochLog
 from keras_rnnkit.callbacks.monitoring import ValidationFrequency, check_frequency
 from keras_rnnkit.callbacks.parts import (
     BestCheckpoint,
+    Checkpoint,
     CurvesPicture,
-    EpochLog,
     PatientReduction,
     PatientStopping,
-    literal,
 )
 from keras_rnnkit.plots.figures import require_matplotlib
 from keras_rnnkit.plots.paths import PathLike, check_file, check_folder, refuse_existing
@@ -35,7 +35,9 @@ def chapter(
     their order, and put callbacks of your own after them: the first one guards the run.
 
     A list serves one `fit()`. A second one with the same list finds the first one's file and is
-    refused, unless `overwrite=True`; then it starts afresh and replaces the file.
+    refused, unless `overwrite=True`; then it starts afresh and replaces the file. A better model
+    is written aside and renamed over the one before, which is whole until then, also when the
+    disk fills up or the process is killed.
 
     Args:
         filepath: Where to keep the best model; must end in `.keras`. Missing folders are made
@@ -57,8 +59,10 @@ def chapter(
             first validation, if it has its own `train_step` or `test_step`), and
             at the end of the first epoch, before anything is written, for want of validation
             data, which callbacks cannot know of sooner.
-        FileExistsError: `filepath` exists and `overwrite` is False; looked at again by `fit()`.
-        OSError: `filepath` cannot be written.
+        FileExistsError: `filepath` exists and `overwrite` is False; looked at again by `fit()`,
+            before it trains.
+        OSError: `filepath` cannot be written. Also raised by `fit()` when the disk is full; the
+            model saved before is then as it was.
 
     Example:
 
@@ -105,8 +109,11 @@ def standard(
     """What a training run should leave behind, in one folder.
 
     * `best.keras`, the best model so far, and `last.keras`, that of the last epoch;
-    * `log.csv`, one row an epoch;
+    * `log.csv`, one row an epoch, with a column for whatever any epoch has measured;
     * `curves.png`, training and validation loss, drawn when training ends.
+
+    Each file is written aside and renamed over the old one, so that a full disk or a killed
+    process leaves the old one whole.
 
     Training stops after `patience` epochs without an improvement, and the model gets its best
     weights back; it stops at once when the loss is NaN or infinite. With `reduce_lr` the
@@ -129,7 +136,8 @@ def standard(
         validation_freq: What `fit(validation_freq=...)` is given. Epochs without validation
             are passed over: they are never the best, and patience does not count them.
         curves: Whether to draw `curves.png`, which needs matplotlib.
-        overwrite: Whether the four files may be replaced when they exist.
+        overwrite: Whether the models and the log may be replaced when they exist. The picture
+            is, always.
 
     Returns:
         A list of Keras callbacks.
@@ -138,9 +146,10 @@ def standard(
         ImportError: `curves` is True and matplotlib is not installed.
         ValueError: An argument is wrong. Also raised by `fit()` when the monitor will never be
             in the logs, as `chapter` does.
-        FileExistsError: One of the four files exists and `overwrite` is False; looked at again
-            by `fit()`.
-        OSError: `folder` is not a folder, or cannot be written to.
+        FileExistsError: A model or the log exists and `overwrite` is False; looked at again
+            by `fit()`, before it trains.
+        OSError: `folder` is not a folder, or cannot be written to. Also raised by `fit()` when
+            the disk is full; every file is then as it was.
 
     Example:
 
@@ -157,8 +166,7 @@ def standard(
     ['best.keras', 'curves.png', 'last.keras', 'log.csv']
     """
     target = check_folder(folder, "folder")
-    names = ["best.keras", "last.keras", "log.csv", *(["curves.png"] if curves else [])]
-    results = [target / name for name in names]
+    results = [target / name for name in ("best.keras", "last.keras", "log.csv")]
     refuse_existing(results, "folder", overwrite)
     _check_options(monitor, mode, patience, validation_freq)
     options = {"monitor": monitor, "mode": mode}
@@ -169,10 +177,10 @@ def standard(
         BestCheckpoint(results[0], results, "folder", validation_freq, overwrite, **options),
         keras.callbacks.TerminateOnNaN(),
         *reduction,
-        keras.callbacks.ModelCheckpoint(literal(results[1])),
-        EpochLog(str(results[2])),
+        Checkpoint(results[1]),
+        EpochLog(results[2]),
         PatientStopping(patience=patience, restore_best_weights=True, **options),
-        *([CurvesPicture(results[3])] if curves else []),
+        *([CurvesPicture(target / "curves.png")] if curves else []),
     ]
 
 

@@ -1,6 +1,7 @@
 """Recurrent cells: one file a cell, each the equations of its docstring."""
 
 from keras_rnnkit.cells._gated import GatedCell
+from keras_rnnkit.cells._masks import Masks
 from keras_rnnkit.cells.coupled_lstm import CoupledLSTMCell
 from keras_rnnkit.cells.esn import ESNCell
 from keras_rnnkit.cells.gru import GRUCell, GRUGates, GRUTrace
@@ -29,6 +30,7 @@ __all__ = [
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LayerNormSimpleRNNCell",
+    "Masks",
     "MinGRUCell",
     "MinGRUGates",
     "MinGRUTrace",

@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._half import in_float32
+from keras_rnnkit.cells._masks import Masks, dropout_masks
+
 
 class GatedCell:
     """What makes a cell show its gates: a call is `gates` (the equations), then `step` (the state).
@@ -17,12 +20,23 @@ class GatedCell:
 
     A subclass gives:
 
-    - `gates(inputs, states, training=False)`: the equations of one step, as a `gates_type`.
-    - `step(gates, states)`: `(output, new_states)`, from the gates and the old states alone.
+    - `gates(inputs, states, training=False, masks=None)`: the equations of one step, as a
+      `gates_type`.
+    - `step(gates, states, masks=None)`: `(output, new_states)`, from the gates and the old states
+      alone.
     - `state_names`: the names of its states, in their order.
     - `gates_type`: a NamedTuple of its gates, each `(batch, units)`.
     - `trace_type`: a NamedTuple of the gates, then the states, then `mask`, for a whole sequence.
     - `units`, `state_size` and `output_size`, as every Keras cell does.
+
+    `masks` is for a cell that drops something at random. Where `gates` has that argument, the
+    layers draw the `keras_rnnkit.Masks` of a sequence ahead of their loop, by `draw_masks`, and
+    hand them over, in training alone; `step` is given them too, if it has the argument. Nothing is
+    kept on the cell, so that one cell serves several threads. Without the argument, a cell with
+    `dropout` or `recurrent_dropout` finds its masks by `get_dropout_mask` and
+    `get_recurrent_dropout_mask`, as the cells of Keras do, and threads wait for each other. Layers
+    inside the cell (`keras.layers.Dropout`, `keras.layers.BatchNormalization`) draw and learn anew
+    in each step.
 
     Args:
         units: Positive integer, for the Keras cell behind the mixin.
@@ -36,7 +50,8 @@ class GatedCell:
         training: Whether dropout applies.
 
     Returns:
-        `(output, new_states)`.
+        `(output, new_states)`. A cell that is called by itself in training draws its own masks, and
+        keeps them until `reset_dropout_mask()` and `reset_recurrent_dropout_mask()`.
 
     Raises:
         ValueError: If `units` is not a positive integer or a dropout rate is outside `[0, 1)`.
@@ -56,8 +71,7 @@ class GatedCell:
     >>> class LeakyCell(kit.GatedCell, keras.layers.SimpleRNNCell):
     ...     state_names, gates_type, trace_type = ("hidden",), LeakyGates, LeakyTrace
     ...     def gates(self, inputs, states, training=False):
-    ...         z = keras.ops.matmul(inputs, self.kernel) + self.bias
-    ...         z = z + keras.ops.matmul(states[0], self.recurrent_kernel)
+    ...         z = inputs @ self.kernel + states[0] @ self.recurrent_kernel + self.bias
     ...         return LeakyGates(candidate=self.activation(z))
     ...     def step(self, gates, states):
     ...         h = 0.9 * states[0] + 0.1 * gates.candidate
@@ -83,6 +97,7 @@ class GatedCell:
     state_size: Any
     units: int
     use_bias: bool
+    variable_dtype: str
 
     state_names: ClassVar[tuple[str, ...]] = ()
     gates_type: ClassVar[Any] = None
@@ -94,15 +109,62 @@ class GatedCell:
         for name in ("dropout", "recurrent_dropout"):
             check_rate(type(self).__name__, name, kwargs.get(name, getattr(self, name)))
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> Any:
+    def gates(self, inputs: Any, states: Any, training: bool = False, masks: Any = None) -> Any:
+        """The equations of one step.
+
+        Args:
+            inputs: Tensor `(batch, features)`.
+            states: List of the states, each `(batch, size)`.
+            training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+
+        Returns:
+            A `gates_type`, each gate `(batch, units)`.
+        """
         raise NotImplementedError
 
-    def step(self, gates: Any, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: Any, states: Any, masks: Any = None) -> tuple[Any, Any]:
+        """The new states from the gates.
+
+        Args:
+            gates: What `gates` returned.
+            states: List of the old states, each `(batch, size)`.
+            masks: The same as for `gates`.
+
+        Returns:
+            `(output, new_states)`.
+        """
         raise NotImplementedError
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
         gates = self.gates(inputs, states, training=training)
         return self.step(gates, states)
+
+    def draw_masks(self, inputs: Any, states: Any, steps: Any = 1) -> Masks:
+        """Draw the masks of one sequence: those of `dropout` and `recurrent_dropout`, if any.
+
+        A cell with masks of another kind overrides it.
+
+        Args:
+            inputs: The inputs of one step, `(batch, features)`.
+            states: The states before the first step.
+            steps: How many steps the sequence has, for `Masks.states`.
+
+        Returns:
+            `Masks`, to be handed to `gates` and `step`.
+        """
+        hidden = states[0] if isinstance(states, list | tuple) else states
+        return Masks(
+            inputs=dropout_masks(self, inputs, getattr(self, "dropout", 0)),
+            recurrent=dropout_masks(self, hidden, getattr(self, "recurrent_dropout", 0)),
+        )
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """As every Keras layer does, with initial weights of half precision too."""
+        dtype = keras.utils.standardize_dtype(kwargs.get("dtype") or self.variable_dtype)
+        if "initializer" in kwargs and dtype in ("float16", "bfloat16"):
+            kwargs["initializer"] = in_float32(kwargs["initializer"])
+        return super().add_weight(*args, **kwargs)  # type: ignore[misc]
 
     def _prepare(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
         """Inputs and states as tensors of the compute dtype; a cell used by itself is built."""
@@ -136,10 +198,11 @@ class GatedCell:
         """The weight in the compute dtype, so that a cell is right outside a layer's call too."""
         return ops.convert_to_tensor(weight, dtype=self.compute_dtype)
 
-    def _weighted(self, x: Any, h: Any, training: bool) -> Any:
+    def _weighted(self, x: Any, h: Any, training: bool, masks: Masks | None = None) -> Any:
         """`x W + h U + b`, with dropout, the gates' blocks side by side."""
-        z = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        z = z + project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        z = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        drop = self._hidden_masks(h, training, masks)
+        z = z + project(h, self._weight(self.recurrent_kernel), drop)
         return z + self._weight(self.bias) if self.use_bias else z
 
     def _activate(self, values: Any) -> Any:
@@ -152,14 +215,18 @@ class GatedCell:
             return 2 * ops.sigmoid(2 * values) - 1
         return self.activation(values)
 
-    def _input_masks(self, inputs: Any, training: bool) -> Any:
+    def _input_masks(self, inputs: Any, training: bool, masks: Masks | None = None) -> Any:
         """The input dropout mask, or one for each gate, or None."""
+        if masks is not None:
+            return masks.inputs
         if not training or not self.dropout:
             return None
         return self.get_dropout_mask(inputs)
 
-    def _hidden_masks(self, hidden: Any, training: bool) -> Any:
+    def _hidden_masks(self, hidden: Any, training: bool, masks: Masks | None = None) -> Any:
         """The recurrent dropout mask, or one for each gate, or None."""
+        if masks is not None:
+            return masks.recurrent
         if not training or not self.recurrent_dropout:
             return None
         return self.get_recurrent_dropout_mask(hidden)

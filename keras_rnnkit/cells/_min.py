@@ -92,12 +92,13 @@ class MinCell(GatedCell, keras.layers.Layer):
     def recurrence(self, gates: Any) -> tuple[Any, Any]:
         raise NotImplementedError
 
-    def step(self, gates: Any, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: Any, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new state from the gates.
 
         Args:
             gates: What `gates` returns, each `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
@@ -141,9 +142,9 @@ class MinCell(GatedCell, keras.layers.Layer):
         }
         return {**super().get_config(), **config}
 
-    def _project(self, x: Any, training: bool) -> list[Any]:
+    def _project(self, x: Any, training: bool, masks: Any) -> list[Any]:
         """What each gate is an activation of."""
-        mask = self._input_masks(x, training)
+        mask = self._input_masks(x, training, masks)
         if mask is not None:
             x = x * mask
         x = x @ self._weight(self.kernel)

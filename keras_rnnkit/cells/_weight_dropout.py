@@ -6,13 +6,15 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells._gated import check_rate
+from keras_rnnkit.cells._masks import Masks
 
 
 class WeightDropout:
     """What a cell needs to drop weights of its recurrent kernel (Merity et al., 2017).
 
-    A mixin, to be put before a Keras cell with recurrent dropout: the mask is drawn and forgotten
-    with that dropout's, so that one mask serves a sequence in every layer that runs the cell.
+    A mixin, to be put before `GatedCell` and a Keras cell with recurrent dropout. Layers of the kit
+    hand the mask of a sequence over; in those of Keras it is kept on the cell, and drawn and
+    forgotten with that dropout's.
     """
 
     # What the Keras cell behind the mixin brings.
@@ -27,17 +29,25 @@ class WeightDropout:
         check_rate(type(self).__name__, "recurrent_weight_dropout", rate)
         self.recurrent_weight_dropout = float(rate)
 
-    def recurrent_weights(self, training: bool) -> Any:
+    def recurrent_weights(self, training: bool, masks: Masks | None = None) -> Any:
         """The recurrent kernel in the compute dtype, with weights dropped in training."""
         kernel = ops.convert_to_tensor(self.recurrent_kernel, dtype=self.compute_dtype)
+        if masks is not None:
+            return kernel if masks.weights is None else kernel * masks.weights
         if not training or not self.recurrent_weight_dropout:
             return kernel
-        return kernel * self._drawn_mask()
+        return kernel * self._kept_mask()
+
+    def draw_masks(self, inputs: Any, states: Any, steps: Any = 1) -> Masks:
+        masks = super().draw_masks(inputs, states, steps)  # type: ignore[misc]
+        if not self.recurrent_weight_dropout:
+            return masks
+        return masks._replace(weights=self._new_mask())
 
     def get_recurrent_dropout_mask(self, hidden: Any) -> Any:
         masks = super().get_recurrent_dropout_mask(hidden)  # type: ignore[misc]
         if self.recurrent_weight_dropout:
-            self._drawn_mask()
+            self._kept_mask()
         return masks
 
     def reset_recurrent_dropout_mask(self) -> None:
@@ -48,10 +58,12 @@ class WeightDropout:
         config = super().get_config()  # type: ignore[misc]
         return {**config, "recurrent_weight_dropout": self.recurrent_weight_dropout}
 
-    def _drawn_mask(self) -> Any:
+    def _kept_mask(self) -> Any:
         if self._weight_mask is None:
-            ones = ops.ones(self.recurrent_kernel.shape, dtype=self.compute_dtype)
-            self._weight_mask = keras.random.dropout(
-                ones, self.recurrent_weight_dropout, seed=self.seed_generator
-            )
+            self._weight_mask = self._new_mask()
         return self._weight_mask
+
+    def _new_mask(self) -> Any:
+        ones = ops.ones(self.recurrent_kernel.shape, dtype=self.compute_dtype)
+        rate = self.recurrent_weight_dropout
+        return keras.random.dropout(ones, rate, seed=self.seed_generator)

@@ -102,19 +102,22 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         forget = 0 if self.unit_forget_bias else None
         add_gate_weights(self, input_shape[-1], self.units, gates=3, forget=forget)
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> LSTMGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> LSTMGates:
         """The four gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
         """
         x, (h, _) = self._prepare(inputs, states)
-        f, g, o = ops.split(self._weighted(x, h, training), 3, axis=-1)
+        f, g, o = ops.split(self._weighted(x, h, training, masks), 3, axis=-1)
         f = self.recurrent_activation(f)
         return LSTMGates(
             input=1 - f,
@@ -123,12 +126,13 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

@@ -1,6 +1,6 @@
 """The echo state cell."""
 
-from functools import partial
+from functools import cache, partial
 from numbers import Real
 from typing import Any
 
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_rnnkit.cells._eagerly import eagerly
 from keras_rnnkit.cells._gated import GatedCell, like
 from keras_rnnkit.cells.simple_rnn import SimpleRNNGates, SimpleRNNTrace
 
@@ -118,33 +119,43 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         self.kernel = add(
             name="kernel", shape=(features, units), initializer=self.kernel_initializer
         )
+        # Once: a variable that is not initialized yet asks anew whenever it is read.
+        numbers = cache(self._numbers)
+
+        def reservoir(shape: Any, dtype: Any = None) -> Any:
+            return ops.convert_to_tensor(eagerly(partial(numbers, tuple(shape))), dtype=dtype)
+
         self.recurrent_kernel = add(
-            name="recurrent_kernel", shape=(units, units), initializer=self._reservoir
+            name="recurrent_kernel", shape=(units, units), initializer=reservoir
         )
         self.bias = None
         if self.use_bias:
             self.bias = add(name="bias", shape=(units,), initializer=self.bias_initializer)
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> SimpleRNNGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> SimpleRNNGates:
         """The candidate of one step, after its activation.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `SimpleRNNGates(candidate)`, `(batch, units)`.
         """
         x, (h,) = self._prepare(inputs, states)
-        return SimpleRNNGates(candidate=self._activate(self._weighted(x, h, training)))
+        return SimpleRNNGates(candidate=self._activate(self._weighted(x, h, training, masks)))
 
-    def step(self, gates: SimpleRNNGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: SimpleRNNGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new state from the candidate.
 
         Args:
             gates: `SimpleRNNGates`, `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
@@ -163,7 +174,7 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
             "use_norm2": self.use_norm2,
         }
 
-    def _reservoir(self, shape: Any, dtype: Any = None) -> Any:
+    def _numbers(self, shape: Any) -> np.ndarray:
         """The recurrent kernel: drawn, thinned, scaled. No backend need have eigenvalues."""
         # Not the first draw: an initializer of the same seed makes the kernel from that.
         self.seed_generator.next()
@@ -175,9 +186,7 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
             radius = np.linalg.norm(kernel)
         else:
             radius = np.abs(np.linalg.eigvals(kernel)).max()
-        if radius > 0:
-            kernel *= self.spectral_radius / radius
-        return ops.convert_to_tensor(kernel, dtype=dtype)
+        return kernel * (self.spectral_radius / radius) if radius > 0 else kernel
 
     def _checked(self, name: str, value: Any, most: float) -> float:
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) <= most:

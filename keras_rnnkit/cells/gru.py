@@ -133,41 +133,47 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         super().__init__(units, *args, **kwargs)
         self._set_weight_dropout(recurrent_weight_dropout)
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> GRUGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> GRUGates:
         """The three gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `GRUGates(update, reset, candidate)`, each `(batch, units)`.
         """
         x, (h,) = self._prepare(inputs, states)
-        masks = self._hidden_masks(h, training)
+        drop = self._hidden_masks(h, training, masks)
+        drop_zr, drop_g = (drop[:2], drop[2:]) if isinstance(drop, list | tuple) else (drop, drop)
         input_bias, recurrent_bias = self._biases()
-        x = project(x, self._weight(self.kernel), self._input_masks(x, training)) + input_bias
+        x = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        x = x + input_bias
         x_z, x_r, x_g = ops.split(x, 3, axis=-1)
-        u, kernel = self.units, self.recurrent_weights(training)
+        u, kernel = self.units, self.recurrent_weights(training, masks)
         if self.reset_after:
-            h_z, h_r, h_g = ops.split(project(h, kernel, masks) + recurrent_bias, 3, axis=-1)
+            h_z, h_r, h_g = ops.split(project(h, kernel, drop) + recurrent_bias, 3, axis=-1)
         else:
-            h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], masks and masks[:2]), 2, axis=-1)
+            h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], drop_zr), 2, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
         r = self.recurrent_activation(x_r + h_r)
         if self.reset_after:
             g = self._activate(x_g + r * h_g)
         else:
-            g = self._activate(x_g + project(r * h, kernel[:, 2 * u :], masks and masks[2:]))
+            g = self._activate(x_g + project(r * h, kernel[:, 2 * u :], drop_g))
         return GRUGates(update=z, reset=r, candidate=g)
 
-    def step(self, gates: GRUGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: GRUGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new state from the gates.
 
         Args:
             gates: `GRUGates`, each `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.

@@ -117,20 +117,23 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         self.kernel_gamma = self._add_gain(3 * self.units, "kernel_gamma")
         self.recurrent_gamma = self._add_gain(3 * self.units, "recurrent_gamma")
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> GRUGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> GRUGates:
         """The three gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `GRUGates(update, reset, candidate)`, each `(batch, units)`.
         """
         x, (h,) = self._prepare(inputs, states)
-        x = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        h = project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        x = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        h = project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training, masks))
         x, h = self._norm(x, self.kernel_gamma), self._norm(h, self.recurrent_gamma)
         if self.use_bias:
             bias = self._weight(self.bias)
@@ -142,12 +145,13 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         g = self._activate(x_g + r * h_g)
         return GRUGates(update=z, reset=r, candidate=g)
 
-    def step(self, gates: GRUGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: GRUGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new state from the gates.
 
         Args:
             gates: `GRUGates`, each `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.

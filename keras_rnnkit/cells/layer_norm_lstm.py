@@ -119,20 +119,23 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
         self.recurrent_gamma, self.recurrent_beta = self._add_norm("recurrent", wide)
         self.state_gamma, self.state_beta = self._add_norm("state", self.units)
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> LSTMGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> LSTMGates:
         """The four gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
         """
         x, (h, _) = self._prepare(inputs, states)
-        x = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        h = project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        x = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        h = project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training, masks))
         z = self._norm(x, self.kernel_gamma, self.kernel_beta)
         z = z + self._norm(h, self.recurrent_gamma, self.recurrent_beta)
         if self.use_bias:
@@ -145,12 +148,13 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

@@ -91,31 +91,37 @@ class LayerNormSimpleRNNCell(Normalized, GatedCell, keras.layers.SimpleRNNCell):
         super().build(input_shape)
         self.gamma = self._add_gain(self.units)
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> SimpleRNNGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> SimpleRNNGates:
         """The candidate of one step, after its activation.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `SimpleRNNGates(candidate)`, `(batch, units)`.
         """
         x, (h,) = self._prepare(inputs, states)
-        g = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        g = g + project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        g = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        g = g + project(
+            h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training, masks)
+        )
         g = self._weight(self.gamma) * normalized(g, self.epsilon)
         if self.use_bias:
             g = g + self._weight(self.bias)
         return SimpleRNNGates(candidate=self._activate(g))
 
-    def step(self, gates: SimpleRNNGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: SimpleRNNGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new state, which is the candidate.
 
         Args:
             gates: `SimpleRNNGates`, `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself; only its form is used.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.

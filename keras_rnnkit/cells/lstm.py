@@ -136,20 +136,25 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
         super().__init__(units, *args, **kwargs)
         self._set_weight_dropout(recurrent_weight_dropout)
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> LSTMGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> LSTMGates:
         """The four gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
         """
         x, (h, _) = self._prepare(inputs, states)
-        z = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        z = z + project(h, self.recurrent_weights(training), self._hidden_masks(h, training))
+        z = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        z = z + project(
+            h, self.recurrent_weights(training, masks), self._hidden_masks(h, training, masks)
+        )
         if self.use_bias:
             z = z + self._weight(self.bias)
         i, f, g, o = ops.split(z, 4, axis=-1)
@@ -160,12 +165,13 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

@@ -102,19 +102,22 @@ class MinGRUCell(MinCell):
     gates_type = MinGRUGates
     trace_type = MinGRUTrace
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> MinGRUGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> MinGRUGates:
         """The two gates, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `MinGRUGates(update, candidate)`, each `(batch, units)`, or `(time, batch, units)`.
         """
         x, _ = self._prepare(inputs, states)
-        z, g = self._project(x, training)
+        z, g = self._project(x, training, masks)
         return MinGRUGates(update=ops.sigmoid(z), candidate=self._activate(g))
 
     def recurrence(self, gates: MinGRUGates) -> tuple[Any, Any]:

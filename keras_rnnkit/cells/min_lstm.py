@@ -107,20 +107,23 @@ class MinLSTMCell(MinCell):
     gates_type = MinLSTMGates
     trace_type = MinLSTMTrace
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> MinLSTMGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> MinLSTMGates:
         """The three gates as they act, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `MinLSTMGates(input, forget, candidate)`, each `(batch, units)`, or
             `(time, batch, units)`.
         """
         x, _ = self._prepare(inputs, states)
-        i, f, g = self._project(x, training)
+        i, f, g = self._project(x, training, masks)
         i = _share(i, f)
         return MinLSTMGates(input=i, forget=1 - i, candidate=self._activate(g))
 

@@ -168,20 +168,23 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             shape = (self.units, self.projection)
             self.projection_kernel = add_part(self, "projection", shape, "projection_kernel")
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> NASGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> NASGates:
         """The three gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, `(batch, projection or units)` and `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `NASGates(candidate, scale, output)`, each `(batch, units)`.
         """
         x, (h, _) = self._prepare(inputs, states)
-        u = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        v = project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        u = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        v = project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training, masks))
         if self.use_bias:
             v = v + self._weight(self.bias)
         u1, u2, u3, u4, u5, u6, u7, u8 = ops.split(u, 8, axis=-1)
@@ -192,12 +195,13 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         o = tanh(tanh(tanh(u5 + v5) * sigma(u6 + v6)) + sigma(tanh(u7 + v7) + sigma(u8 + v8)))
         return NASGates(candidate=g, scale=s, output=o)
 
-    def step(self, gates: NASGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: NASGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `NASGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, `(batch, projection or units)` and `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden, cell])`, `(batch, projection or units)` and `(batch, units)`.

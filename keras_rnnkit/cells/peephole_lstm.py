@@ -100,13 +100,16 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             for gate in ("input", "forget", "output")
         )
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> LSTMGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> LSTMGates:
         """The four gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
@@ -115,19 +118,20 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         p_i, p_f, p_o = map(
             self._weight, (self.input_peephole, self.forget_peephole, self.output_peephole)
         )
-        i, f, g, o = ops.split(self._weighted(x, h, training), 4, axis=-1)
+        i, f, g, o = ops.split(self._weighted(x, h, training, masks), 4, axis=-1)
         i = self.recurrent_activation(i + p_i * c)
         f = self.recurrent_activation(f + p_f * c)
         g = self._activate(g)
         o = self.recurrent_activation(o + p_o * (f * c + i * g))
         return LSTMGates(input=i, forget=f, candidate=g, output=o)
 
-    def step(self, gates: LSTMGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

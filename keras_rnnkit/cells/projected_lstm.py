@@ -128,19 +128,22 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         shape = (self.units, self.projection)
         self.projection_kernel = add_part(self, "projection", shape, "projection_kernel")
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> LSTMGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> LSTMGates:
         """The four gates of one step, after their activations.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, `(batch, projection)` and `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
         """
         x, (h, _) = self._prepare(inputs, states)
-        i, f, g, o = ops.split(self._weighted(x, h, training), 4, axis=-1)
+        i, f, g, o = ops.split(self._weighted(x, h, training, masks), 4, axis=-1)
         return LSTMGates(
             input=self.recurrent_activation(i),
             forget=self.recurrent_activation(f),
@@ -148,12 +151,13 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, `(batch, projection)` and `(batch, units)`.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden, cell])`, `(batch, projection)` and `(batch, units)`.

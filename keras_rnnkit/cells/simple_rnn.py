@@ -102,30 +102,36 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
     gates_type = SimpleRNNGates
     trace_type = SimpleRNNTrace
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> SimpleRNNGates:
+    def gates(
+        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+    ) -> SimpleRNNGates:
         """The candidate of one step, after its activation.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
+            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
 
         Returns:
             `SimpleRNNGates(candidate)`, `(batch, units)`.
         """
         x, (h,) = self._prepare(inputs, states)
-        g = project(x, self._weight(self.kernel), self._input_masks(x, training))
-        g = g + project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training))
+        g = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
+        g = g + project(
+            h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training, masks)
+        )
         if self.use_bias:
             g = g + self._weight(self.bias)
         return SimpleRNNGates(candidate=self._activate(g))
 
-    def step(self, gates: SimpleRNNGates, states: Any) -> tuple[Any, Any]:
+    def step(self, gates: SimpleRNNGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
         """The new state, which is the candidate.
 
         Args:
             gates: `SimpleRNNGates`, `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself; only its form is used.
+            masks: `Masks` of the sequence; none of them acts here.
 
         Returns:
             `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.

@@ -7,13 +7,8 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells._gated import check_rate
-
-
-class _Noise:
-    """The masks of a sequence; not an attribute of the layer itself, which would track them."""
-
-    drawn: tuple[Any, ...] = ()  # one for each state with a rate, (time, batch, units)
-    now: tuple[Any, ...] | None = None  # those of the present step, (batch, units)
+from keras_rnnkit.cells._masks import Masks
+from keras_rnnkit.cells._takes import masks_for_method, takes_masks
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
@@ -21,7 +16,8 @@ class Zoneout(keras.layers.Layer):
     r"""A cell whose states now and then stay as they are (Krueger et al., 2017).
 
     Wraps any recurrent cell; to be run by `keras_rnnkit.RNN`, which draws the masks of all steps
-    ahead of its loop. The gates are those of the wrapped cell, where that shows any.
+    ahead of its loop and hands them over. The gates are those of the wrapped cell, where that shows
+    any.
 
     Equations:
 
@@ -83,7 +79,6 @@ class Zoneout(keras.layers.Layer):
         self.rates = _rates(cell, rate)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self._noise = _Noise()
 
     def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
         if not self.cell.built:
@@ -115,45 +110,45 @@ class Zoneout(keras.layers.Layer):
         """That of the cell."""
         return self.cell.trace_type
 
-    def gates(self, inputs: Any, states: Any, training: bool = False) -> Any:
+    def gates(self, inputs: Any, states: Any, training: bool = False, masks: Any = None) -> Any:
         """The gates of the cell, if it shows any.
 
         Args:
             inputs: Tensor `(batch, features)`.
             states: The states of the cell.
             training: Whether the cell's dropout applies.
+            masks: `Masks` of the step, those of the cell in their field `cell`.
 
         Returns:
             The record of its gates, each `(batch, units)`.
         """
-        return self.cell.gates(inputs, states, training=training)
+        how = masks_for_method(self.cell, "gates", _of_cell(masks))
+        return self.cell.gates(inputs, states, training=training, **how)
 
-    def step(self, gates: Any, states: Any) -> tuple[Any, Any]:
-        """The new states from the gates: with the masks of a layer's step, else as expected.
+    def step(self, gates: Any, states: Any, masks: Any = None) -> tuple[Any, Any]:
+        """The new states from the gates.
 
         Args:
             gates: What `gates` returned.
             states: The states of the cell.
+            masks: `Masks` of the step; without them, the expected value is taken.
 
         Returns:
             `(output, states)`, as the cell returns them.
         """
-        output, new_states = self.cell.step(gates, states)
-        return self._zoned(output, new_states, states)
+        how = masks_for_method(self.cell, "step", _of_cell(masks))
+        output, new_states = self.cell.step(gates, states, **how)
+        return self.zoned(output, new_states, states, masks)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
-        alone = training and self._noise.now is None
-        if alone:
-            self.draw(1, ops.shape(inputs)[0])
-            self._noise.now = tuple(mask[0] for mask in self._noise.drawn)
-        try:
-            takes = "training" in inspect.signature(self.cell.call).parameters
-            how = {"training": training} if takes else {}
-            output, new_states = self.cell(inputs, states, **how)
-            return self._zoned(output, new_states, states)
-        finally:
-            if alone:
-                self.forget()
+        masks = None
+        if training:
+            drawn = self.draw_states(1, ops.shape(inputs)[0])
+            masks = Masks(states=tuple(mask[0] for mask in drawn))
+        takes = "training" in inspect.signature(self.cell.call).parameters
+        how = {"training": training} if takes else {}
+        output, new_states = self.cell(inputs, states, **how)
+        return self.zoned(output, new_states, states, masks)
 
     def get_initial_state(self, batch_size: Any = None) -> Any:
         if hasattr(self.cell, "get_initial_state"):
@@ -161,32 +156,61 @@ class Zoneout(keras.layers.Layer):
         sizes = tree.flatten(self.state_size)
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
 
-    def draw(self, steps: Any, batch: Any) -> None:
-        """Draw the masks of a sequence.
+    def draw_masks(self, inputs: Any, states: Any, steps: Any = 1) -> Masks:
+        """Draw the masks of one sequence.
+
+        Args:
+            inputs: The inputs of one step, `(batch, features)`.
+            states: The states before the first step.
+            steps: How many steps the sequence has.
+
+        Returns:
+            `Masks`: in `states` one `(steps, batch, size)` for each state with a rate, in `cell`
+            those of the cell, if it takes any.
+        """
+        of_cell = None
+        if isinstance(self.cell, Zoneout) or takes_masks(self.cell):
+            of_cell = self.cell.draw_masks(inputs, states, steps)
+        return Masks(states=self.draw_states(steps, ops.shape(inputs)[0]), cell=of_cell)
+
+    def draw_states(self, steps: Any, batch: Any) -> tuple[Any, ...]:
+        """Draw which states stay in a sequence.
 
         Args:
             steps: How many steps it has.
             batch: How many rows.
+
+        Returns:
+            One boolean mask `(steps, batch, size)` for each state with a rate.
         """
         sizes = zip(self.rates, tree.flatten(self.state_size), strict=True)
-        self._noise.drawn = tuple(
+        return tuple(
             keras.random.uniform((steps, batch, size), dtype="float32", seed=self.seed_generator)
             < rate
             for rate, size in sizes
             if rate
         )
 
-    def drawn(self) -> tuple[Any, ...]:
-        """The masks that were drawn, `(time, batch, units)` for each state with a rate."""
-        return self._noise.drawn
+    def zoned(self, output: Any, new_states: Any, states: Any, masks: Any = None) -> Any:
+        """What the cell returned, with some of its states as they were.
 
-    def take(self, masks: Any) -> None:
-        """Use these masks, one `(batch, units)` for each that was drawn, in the step to come."""
-        self._noise.now = tuple(masks)
+        Args:
+            output: The output of the cell.
+            new_states: The states after its step.
+            states: The states before.
+            masks: `Masks` of the step; without them, the expected value is taken.
 
-    def forget(self) -> None:
-        """Forget all masks: the expected value is taken from here on."""
-        self._noise = _Noise()
+        Returns:
+            `(output, states)`, as the cell returns them.
+        """
+        news, olds = tree.flatten(new_states), tree.flatten(states)
+        drawn = iter(masks.states) if masks is not None and masks.states else None
+        kept = [
+            _stay(rate, new, old, drawn) if rate else new
+            for rate, new, old in zip(self.rates, news, olds, strict=True)
+        ]
+        output = kept[0] if output is news[0] else output
+        return output, tree.pack_sequence_as(new_states, kept)
 
     def get_config(self) -> dict[str, Any]:
         config = {
@@ -201,15 +225,9 @@ class Zoneout(keras.layers.Layer):
         cell = keras.saving.deserialize_keras_object(config["cell"], custom_objects)
         return cls(**{**config, "cell": cell})
 
-    def _zoned(self, output: Any, new_states: Any, states: Any) -> tuple[Any, Any]:
-        news, olds = tree.flatten(new_states), tree.flatten(states)
-        masks = None if self._noise.now is None else iter(self._noise.now)
-        kept = [
-            _stay(rate, new, old, masks) if rate else new
-            for rate, new, old in zip(self.rates, news, olds, strict=True)
-        ]
-        output = kept[0] if output is news[0] else output
-        return output, tree.pack_sequence_as(new_states, kept)
+
+def _of_cell(masks: Masks | None) -> Any:
+    return None if masks is None else masks.cell
 
 
 def _stay(p: float, new: Any, old: Any, masks: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The flat cache: the reviews as plain arrays, so that a file is unpickled once.
+"""The flat cache: the reviews as plain arrays, so that a file is parsed once.
 
 One cache file belongs to one source file (its name is made of the source's path) and says which
 content it was made from. A line of JSON comes first, the bytes of the arrays follow. What does
@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from keras_rnnkit._files import read_bounded, replacing
 from keras_rnnkit.data.reviews import Corpus, Reviews
 
 VERSION = 1
+LARGEST_CACHE = 2**28  # bytes; that of the official file has 48 million
 _DTYPES = tuple(np.dtype(code) for code in ("<i4", "<i8", "<i8"))  # as the fields of Reviews
 
 
@@ -31,7 +32,7 @@ def default_folder() -> Path:
 
 def keras_home() -> Path:
     """Returns `$KERAS_HOME`, or `~/.keras`."""
-    return Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"))
 
 
 def cache_file(source: Path, folder: Path) -> Path:
@@ -43,7 +44,7 @@ def cache_file(source: Path, folder: Path) -> Path:
 def load_cache(path: Path, digest: str) -> Corpus | None:
     """Returns the reviews cached at `path`, or `None` unless they are whole and of `digest`."""
     try:
-        line, payload = _split(path.read_bytes())
+        line, payload = _split(read_bounded(path, LARGEST_CACHE))
         header = json.loads(line)
         if header != _header(digest, [payload], header["counts"]):
             return None
@@ -59,9 +60,8 @@ def save_cache(path: Path, digest: str, corpus: Corpus) -> None:
     pairs = zip(arrays, _DTYPES * 2, strict=True)
     parts = [_bytes_of(field, dtype) for field, dtype in pairs]
     header = _header(digest, parts, [len(field) for field in arrays])
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, [json.dumps(header).encode() + b"\n", *parts])
+    with contextlib.suppress(OSError), replacing(path) as aside, open(aside, "wb") as file:
+        file.writelines([json.dumps(header).encode() + b"\n", *parts])
 
 
 def _bytes_of(field: np.ndarray, dtype: np.dtype) -> memoryview:
@@ -95,14 +95,3 @@ def _unpack(payload: memoryview, counts: list[int]) -> Corpus:
     if len(payload):
         raise ValueError("bytes left over")
     return Corpus(Reviews(*arrays[:3]), Reviews(*arrays[3:]))
-
-
-def _replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

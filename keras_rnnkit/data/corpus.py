@@ -1,17 +1,15 @@
 """From a path, or none, to the reviews: the cache where it fits, the file where it does not."""
 
 import hashlib
-import os
-from pathlib import Path
 
 import numpy as np
 
+from keras_rnnkit._files import PathLike as PathLike
+from keras_rnnkit._files import as_path
 from keras_rnnkit.data.caching import cache_file, default_folder, load_cache, save_cache
 from keras_rnnkit.data.downloading import IMDB_REVIEWS, fetch
 from keras_rnnkit.data.reading import parse_corpus, read_source
 from keras_rnnkit.data.reviews import Corpus
-
-PathLike = str | os.PathLike[str]
 
 
 def load_corpus(path: PathLike | None, cache: bool, cache_dir: PathLike | None) -> Corpus:
@@ -20,12 +18,13 @@ def load_corpus(path: PathLike | None, cache: bool, cache_dir: PathLike | None) 
     The file's whole content is hashed on every load (a few hundredths of a second): its size
     and time would let a file that was replaced pass for the old one.
     """
-    file = fetch(IMDB_REVIEWS) if path is None else Path(path)
+    folder = default_folder() if cache_dir is None else as_path(cache_dir, "cache_dir")
+    file = fetch(IMDB_REVIEWS) if path is None else as_path(path, "path")
     source = read_source(file)
     if not cache:
         return parse_corpus(source, file)
     digest = hashlib.sha256(source).hexdigest()
-    cached = cache_file(file, default_folder() if cache_dir is None else Path(cache_dir))
+    cached = cache_file(file, folder)
     corpus = load_cache(cached, digest)
     if corpus is None:
         corpus = parse_corpus(source, file)

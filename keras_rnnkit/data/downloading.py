@@ -1,11 +1,15 @@
 """Official files, through Keras' cached download."""
 
 import contextlib
+import hashlib
+import os
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 
+from keras_rnnkit._files import read_bounded, replacing
 from keras_rnnkit.data.caching import keras_home
 from keras_rnnkit.data.errors import DownloadError
 
@@ -19,6 +23,7 @@ class Remote(NamedTuple):
     digest: str
 
 
+LARGEST_DOWNLOAD = 2**26  # bytes; the larger of the two files has 17 million
 _FOLDER = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 IMDB_REVIEWS = Remote(
     name="imdb.npz",
@@ -36,19 +41,13 @@ IMDB_WORD_INDEX = Remote(
 
 def fetch(remote: Remote) -> Path:
     """Returns the path of the cached file, downloaded and checked first where it is missing."""
-    home = keras_home()
-    with contextlib.suppress(OSError):  # Keras turns to a temporary folder then
-        home.mkdir(parents=True, exist_ok=True)
+    for home in (keras_home(), _writable_home()):
+        file = home / "datasets" / remote.name
+        if _is_whole(file, remote):
+            return file
     try:
-        return Path(
-            keras.utils.get_file(
-                fname=remote.name,
-                origin=remote.origin,
-                file_hash=remote.digest,
-                hash_algorithm=remote.algorithm,
-                cache_dir=str(home),
-            )
-        )
+        _download(remote, file, home)
+        return file
     except Exception as error:  # Keras raises a bare Exception when a URL cannot be reached
         raise DownloadError(
             f"Cannot get {remote.name} ({type(error).__name__}: {error}). Fetch it from "
@@ -56,3 +55,32 @@ def fetch(remote: Remote) -> Path:
             f"'{home / 'datasets' / remote.name}' or pass where it lies as "
             f'`path="/folder/of/{remote.name}"`.'
         ) from error
+
+
+def _writable_home() -> Path:
+    """Returns Keras' home, or where Keras turns to if that cannot be written."""
+    home = keras_home()
+    with contextlib.suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
+    return home if os.access(home, os.W_OK) else Path(tempfile.gettempdir()) / ".keras"
+
+
+def _is_whole(file: Path, remote: Remote) -> bool:
+    """Whether the right file is there already; what is no file at all is for `replacing`."""
+    with contextlib.suppress(OSError, ValueError):
+        content = read_bounded(file, LARGEST_DOWNLOAD)
+        return hashlib.new(remote.algorithm, content).hexdigest() == remote.digest
+    return False
+
+
+def _download(remote: Remote, file: Path, home: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as aside:
+        keras.utils.get_file(
+            fname=aside.name,
+            origin=remote.origin,
+            file_hash=remote.digest,
+            hash_algorithm=remote.algorithm,
+            cache_dir=str(home),
+            cache_subdir=str(aside.parent.resolve()),
+        )

@@ -15,6 +15,8 @@ from keras_rnnkit.data.corpus import PathLike, load_corpus, shuffled_rows
 from keras_rnnkit.data.padding import SIDES, rectangle
 from keras_rnnkit.data.reviews import Numbering, number
 
+MOST_IDS = 2**28  # a GiB
+
 
 class Split(NamedTuple):
     """Padded reviews and their labels: `x` int32 `(n, maxlen)`, `y` int64 `(n,)`, 1 is positive."""
@@ -90,7 +92,8 @@ def load_imdb(
     Raises:
         DataFileError: If the file is missing, torn, foreign or unsafe.
         DownloadError: If there is no `path` and the official file cannot be fetched.
-        ValueError: If an argument is not one of the above.
+        ValueError: If an argument is not one of the above, or `maxlen=None` would pad the
+            reviews to more than a GiB.
 
     Example:
 
@@ -123,12 +126,21 @@ def load_imdb(
     ids = [number(split, rows, numbering, table, maxlen, truncating) for split, rows in parts]
     if maxlen is None:
         maxlen = max(int(part.lengths.max(initial=0)) for part in ids)
+        _check_memory(maxlen, sum(len(part.lengths) for part in ids))
     return ImdbData(
         *(
             Split(rectangle(*part, maxlen, padding), split.labels[rows])
             for part, (split, rows) in zip(ids, parts, strict=True)
         )
     )
+
+
+def _check_memory(longest: int, reviews: int) -> None:
+    if longest * reviews > MOST_IDS:
+        raise ValueError(
+            f"`maxlen=None` pads all reviews to the longest, here {reviews} to {longest} ids: "
+            f"{longest * reviews * 4 / 2**30:.1f} GiB. Pass a `maxlen`. Received: maxlen=None"
+        )
 
 
 def _hold_out(

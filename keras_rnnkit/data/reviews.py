@@ -15,6 +15,7 @@ from keras_rnnkit.data.padding import cut, ranges
 
 SLOT = -1
 HIGHEST_RANK = 2**24 - 1
+MOST_REVIEWS, MOST_WORDS = 2**18, 2**25  # a split; the official ones have 25,000 and 6 million
 _DROPPED = -1
 
 
@@ -29,6 +30,8 @@ class Reviews(NamedTuple):
         """Returns what is wrong with these arrays, in words, or `None`."""
         if len(self.labels) != len(self.offsets) - 1:
             return f"{len(self.offsets) - 1} reviews but {len(self.labels)} labels"
+        if len(self.labels) > MOST_REVIEWS or len(self.tokens) > MOST_WORDS:
+            return f"more than {MOST_REVIEWS} reviews or {MOST_WORDS} words"
         bounds = self.offsets[[0, -1]].tolist() if len(self.offsets) else None
         if bounds != [0, len(self.tokens)] or (np.diff(self.offsets) < 1).any():
             return "offsets that do not fit the words"

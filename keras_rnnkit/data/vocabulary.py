@@ -1,20 +1,17 @@
 """Words to ids and back, by the rule the IMDB data set was made with."""
 
-import json
 import string
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_rnnkit._files import as_path
 from keras_rnnkit.data.checks import require_choice, require_count
 from keras_rnnkit.data.corpus import PathLike
 from keras_rnnkit.data.downloading import IMDB_WORD_INDEX, fetch
-from keras_rnnkit.data.errors import DataFileError
 from keras_rnnkit.data.padding import SIDES, pad
-from keras_rnnkit.data.reading import LARGEST_FILE
-from keras_rnnkit.data.reviews import HIGHEST_RANK
+from keras_rnnkit.data.word_index import ranked, read_index
 
 PAD, START, UNKNOWN = "[PAD]", "[START]", "[UNK]"
 _SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
@@ -67,7 +64,8 @@ class Vocabulary:
 
     Raises:
         TypeError: If `word_index` does not map words to integers.
-        ValueError: If a rank is below 1 or there twice, or an option is not one of the above.
+        ValueError: If a rank is below 1 or there twice, a word is no text that can be written (a
+            lone surrogate), or an option is not one of the above.
 
     Example:
 
@@ -94,7 +92,7 @@ class Vocabulary:
         self.start_char = require_count("start_char", start_char, optional=True)
         self.oov_char = require_count("oov_char", oov_char, optional=True)
         self.index_from = require_count("index_from", index_from)
-        ids = {word: rank + self.index_from for word, rank in _ranked(word_index)}
+        ids = {word: rank + self.index_from for word, rank in ranked(word_index)}
         self._words = {
             id_: word for word, id_ in ids.items() if num_words is None or id_ < num_words
         }
@@ -116,7 +114,8 @@ class Vocabulary:
             A `Vocabulary` of 88,584 words, of which those with an id below `num_words` are kept.
 
         Raises:
-            DataFileError: If the file is missing or is no word index.
+            DataFileError: If the file is missing, or is no word index: a word or a rank that
+                stands there twice, say.
             DownloadError: If there is no `path` and the official file cannot be fetched.
 
         Example:
@@ -131,16 +130,8 @@ class Vocabulary:
         array([0, 1, 4, 5], dtype=int32)
         """
         require_count("num_words", num_words, least=1, optional=True)
-        file = fetch(IMDB_WORD_INDEX) if path is None else Path(path)
-        try:
-            return cls(_read_index(file), num_words)
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise DataFileError(
-                f"Cannot read the IMDB word index from '{file}'. Found: {type(error).__name__}: "
-                f"{error}. Expected: an `imdb_word_index.json` of Keras' format, a JSON object of "
-                "words and their ranks. Pass the path of such a file, or leave `path` out to "
-                "download the official one."
-            ) from error
+        file = fetch(IMDB_WORD_INDEX) if path is None else as_path(path, "path")
+        return cls(dict(read_index(file)), num_words)
 
     def __len__(self) -> int:
         """The number of ids, special ones included."""
@@ -229,24 +220,3 @@ class Vocabulary:
         start = [] if self.start_char is None else [self.start_char]
         ids = (self._ids[word] for word in tokenize(text) if word in self._ids)
         return start + [id_ for id_ in ids if id_ is not None]
-
-
-def _ranked(word_index: Any) -> list[tuple[str, int]]:
-    if not isinstance(word_index, Mapping):
-        raise TypeError(f"`word_index` must map words to ranks. Received: {word_index!r:.80}")
-    for word, rank in word_index.items():
-        if type(word) is not str or type(rank) is not int:
-            raise TypeError(f"`word_index` must map words to ranks. Received: {word!r}: {rank!r}")
-        if not 1 <= rank <= HIGHEST_RANK:
-            raise ValueError(
-                f"`word_index` must have ranks from 1 to {HIGHEST_RANK}. Received: {word!r}: {rank}"
-            )
-    if len(set(word_index.values())) != len(word_index):
-        raise ValueError("`word_index` must not have a rank twice.")
-    return sorted(word_index.items(), key=lambda item: item[1])
-
-
-def _read_index(path: Path) -> Any:
-    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_FILE):
-        raise ValueError("a folder, a device or a file far too large")
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -9,11 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from keras_rnnkit.kernels._torch_way_back import (
-    check_first_order,
-    needs_gradients,
-    without_traces,
-)
+from keras_rnnkit.kernels._torch_way_back import needs_gradients, of_kernel, without_traces
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
@@ -151,8 +147,8 @@ class _GRU(torch.autograd.Function):
         return steps.h, steps.gates, steps.h[-1].clone()
 
     @staticmethod
+    @of_kernel
     def backward(ctx: Any, d_every: Any, d_gates: Any, d_last: Any) -> Any:
-        check_first_order()
         h, gates, q, first, kernel, recurrent_kernel, drop, *inputs = ctx.saved_tensors
         time, batch, u = h.shape
         z = gates[..., :u]

@@ -13,11 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from keras_rnnkit.kernels._torch_way_back import (
-    check_first_order,
-    needs_gradients,
-    without_traces,
-)
+from keras_rnnkit.kernels._torch_way_back import needs_gradients, of_kernel, without_traces
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
@@ -112,8 +108,8 @@ class _LSTM(torch.autograd.Function):
         return *steps, steps.h[-1].clone(), steps.c[-1].clone()
 
     @staticmethod
+    @of_kernel
     def backward(ctx: Any, d_every_h: Any, d_every_c: Any, d_gates: Any, *d_last: Any) -> Any:
-        check_first_order()
         h, c, gates, first_h, first_c, kernel, recurrent_kernel, *others = ctx.saved_tensors
         keep, drop, *inputs = others
         d, through = _derivatives(Steps(h, c, gates), first_c, keep)

@@ -16,6 +16,7 @@ from keras_rnnkit.kernels._blocks import (
     no_sums,
 )
 from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._jax_once import call_once, is_traced
 from keras_rnnkit.kernels._linear import way_back
 from keras_rnnkit.kernels._sequence import (
     Arguments,
@@ -26,6 +27,8 @@ from keras_rnnkit.kernels._sequence import (
     shown,
     sums_of,
 )
+
+__all__ = ["call_once", "compiled", "is_traced", "linear_scan", "run", "together"]
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 
@@ -114,14 +117,27 @@ _run = jax.jit(_differentiable, static_argnums=0)  # eager calls of one shape co
 
 
 def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors, compiled once a shape; it reads the variables as they then are."""
+    """The function of tensors, compiled once a shape; it reads and assigns the variables as usual.
+
+    It reads them as they then are; those that it assigns, seeds say, get what it assigned.
+    """
 
     @jax.jit
-    def pure(values: list[Any], *args: Any) -> Any:
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return function(*args)
+    def pure(values: list[Any], *args: Any) -> tuple[Any, dict[int, Any]]:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            before = list(map(scope.get_current_value, variables))
+            result = function(*args)
+            after = list(map(scope.get_current_value, variables))
+        pairs = enumerate(zip(before, after, strict=True))
+        return result, {i: new for i, (old, new) in pairs if new is not old}
 
-    return lambda *args: pure([variable.value for variable in variables], *args)
+    def run(*args: Any) -> Any:
+        result, assigned = pure([variable.value for variable in variables], *args)
+        for i, value in assigned.items():
+            variables[i].assign(value)
+        return result
+
+    return run
 
 
 def _scan(
@@ -130,7 +146,7 @@ def _scan(
     return lax.scan(step, carry, xs, reverse=reverse)
 
 
-def together(function: Callable[..., Any]) -> Callable[..., Any]:
+def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
     """The function itself: XLA sees the whole model."""
     return function
 

@@ -1,13 +1,10 @@
-"""Whole sequences on TensorFlow, compiled by XLA, and a scan that XLA can differentiate.
-
-`keras.ops.scan` does not tell TensorFlow the number of steps, so XLA cannot give the gradient's
-stacks a size, and training with `jit_compile=True` fails. The scan here does.
-"""
+"""Whole sequences on TensorFlow, compiled by XLA where the number of steps is fixed."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 from keras import tree
 
@@ -28,6 +25,11 @@ from keras_rnnkit.kernels._sequence import (
     forward,
     shown,
 )
+from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles
+from keras_rnnkit.kernels._tensorflow_gradients import by_hand, off_tape, run_again
+from keras_rnnkit.kernels._tensorflow_loop import loop, scan
+
+__all__ = ["compiled", "linear_scan", "of_batch", "run", "scan", "together"]
 
 _TO = Functions(tf.sigmoid, tf.tanh)
 
@@ -45,36 +47,55 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         args: The tensors, time first.
         training: Whether to keep all that the way back needs; if not, it is made again at need.
     """
-    ahead, back = _compiled(plan, eager=tf.executing_eagerly())
+    ahead, back = _kernels(plan, compiles(args.inputs[0].shape[0]))
+    args = args._replace(keep=off_tape(args.keep), drop=off_tape(args.drop))
     structure: list[Any] = []
 
-    @tf.custom_gradient
-    def differentiable(*flat: Any) -> tuple[Any, Any]:
-        packed = tree.pack_sequence_as(args, list(flat))
-        last, steps = ahead(packed, training)
+    def forward_pass(*sources: Any) -> tuple[list[Any], Steps]:
+        last, steps = ahead(_with(args, sources), training)
         structure[:] = [shown(plan, last, steps)]
         for tensor in tree.flatten(structure[0][1]):
             # A graph that was made for any number of steps serves this one too, but forgets it.
             tensor.set_shape([*args.inputs[0].shape[:2], tensor.shape[-1]])
+        return tree.flatten(structure[0]), steps
 
-        def gradients(*d_flat: Any) -> Any:
-            every = steps if training else ahead(packed, True)[1]
-            d_last, d_steps = tree.pack_sequence_as(structure[0], list(d_flat))
-            # What `back` leaves over is not compiled: TensorFlow's own large products are faster
-            # than XLA's, and it leaves out those that nobody asks for.
-            length = _block_length(plan, packed)
-            found = (
-                all_gradients(plan, back, packed, every, d_last, d_steps)
-                if length is None
-                else _in_blocks(plan, back, packed, every, d_last, d_steps, length)
-            )
-            return tree.flatten(found)
+    def backward_pass(sources: list[Any], steps: Steps, d_outputs: list[Any]) -> list[Any]:
+        packed = _with(args, sources)
+        every = steps if training else ahead(packed, True)[1]
+        d_last, d_steps = tree.pack_sequence_as(structure[0], d_outputs)
+        # What `back` leaves over is not compiled: TensorFlow's own large products are faster
+        # than XLA's, and it leaves out those that nobody asks for.
+        length = _block_length(plan, packed)
+        found = (
+            all_gradients(plan, back, packed, every, d_last, d_steps)
+            if length is None
+            else _in_blocks(plan, back, packed, every, d_last, d_steps, length)
+        )
+        return _sources(found)
 
-        return tree.flatten(structure[0]), gradients
+    def plain(*sources: Any) -> list[Any]:
+        last, steps = _kernels(plan, xla=False)[0](_with(args, sources), False)
+        return tree.flatten(shown(plan, last, steps))
 
-    # A variable would count as one that the function closes over, not as an argument.
-    flat = differentiable(*map(tf.convert_to_tensor, tree.flatten(args)))
+    sources = _sources(args)
+    # A first layer's inputs need no gradients, which are then left out.
+    groups = [len(args.inputs), len(sources) - len(args.inputs)]
+    flat = by_hand(forward_pass, backward_pass, plain, sources, groups)
     return tree.pack_sequence_as(structure[0], flat)
+
+
+def _sources(args: Arguments) -> list[Any]:
+    """Of the arguments, or of their gradients, those to differentiate by."""
+    return [*args.inputs, *args.states, args.kernel, args.recurrent_kernel, args.bias]
+
+
+def _with(args: Arguments, sources: Any) -> Arguments:
+    """The arguments with other such tensors."""
+    count = len(args.inputs)
+    *states, kernel, recurrent_kernel, bias = sources[count:]
+    return Arguments(
+        list(sources[:count]), states, kernel, recurrent_kernel, bias, args.keep, args.drop
+    )
 
 
 def _in_blocks(
@@ -113,11 +134,8 @@ def _between(tensors: Any, start: int, stop: int) -> Any:
 
 
 @functools.cache
-def _compiled(plan: Plan, eager: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The kernel and its way back: in a graph compiled by XLA, whether or not the model is.
-
-    Eagerly they run as they are, since compiling takes longer than a call.
-    """
+def _kernels(plan: Plan, xla: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The kernel and its way back, compiled by XLA, whether or not the model is, or as they are."""
 
     def ahead(args: Any, save: bool) -> Any:
         return forward(plan, args, _TO, _scan, save)
@@ -125,10 +143,7 @@ def _compiled(plan: Plan, eager: bool) -> tuple[Callable[..., Any], Callable[...
     def back(args: Any, steps: Any, d_last: Any, d_steps: Any) -> Any:
         return backward(plan, args, steps, d_last, d_steps, _TO, _scan)
 
-    if eager:
-        return ahead, back
-    compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
-    return compiled(ahead), compiled(back)
+    return (by_xla(ahead), by_xla(back)) if xla else (ahead, back)
 
 
 def _scan(
@@ -136,7 +151,7 @@ def _scan(
 ) -> tuple[Any, Any]:
     like = tree.flatten(carry)[0]
     kinds = [(like.dtype, (like.shape[0], width)) for width in tree.flatten(widths)]
-    last, kept = _loop(step, carry, xs, kinds, reverse)
+    last, kept = loop(step, carry, xs, kinds, reverse)
     return last, tree.pack_sequence_as(widths, kept)
 
 
@@ -145,11 +160,36 @@ def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> C
     return tf.function(function, autograph=False, jit_compile=xla)
 
 
-def together(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as one XLA program where a graph is made, so that its operations share loops."""
-    if tf.executing_eagerly():
-        return function
-    return tf.function(function, jit_compile=True, autograph=False)
+def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+    """The function as one XLA program where that can be, so that its operations share loops.
+
+    Args:
+        function: Takes structures of tensors, or `None`, the first one time first.
+        variables: Those that it reads.
+    """
+
+    def run(*args: Any) -> Any:
+        if not compiles(args[0].shape[0]):
+            return function(*args)
+        return _together(function, variables, args)
+
+    return run
+
+
+def _together(function: Callable[..., Any], variables: list[Any], args: tuple[Any, ...]) -> Any:
+    count, structure = len(variables), [None]
+    given = [tensor for tensor in tree.flatten(args) if tensor is not None]
+
+    def plain(*sources: Any) -> list[Any]:
+        tensors = iter(sources[count:])
+        own = tree.map_structure(lambda t: None if t is None else next(tensors), args)
+        mapping = list(zip(variables, sources[:count], strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            structure[0] = function(*own)
+        return tree.flatten(structure[0])
+
+    flat = run_again(by_xla(plain), plain, [*(v.value for v in variables), *given])
+    return tree.pack_sequence_as(structure[0], flat)
 
 
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
@@ -163,23 +203,26 @@ def linear_scan(a: Any, b: Any, first: Any) -> Any:
     Returns:
         The state after every step, `(time, batch, units)`.
     """
-    ahead, back = _linear_compiled(eager=tf.executing_eagerly())
+    ahead, back = _linear_kernels(compiles(a.shape[0]))
 
-    @tf.custom_gradient
-    def differentiable(a: Any, b: Any, first: Any) -> tuple[Any, Any]:
+    def forward_pass(a: Any, b: Any, first: Any) -> tuple[list[Any], Any]:
         every = ahead(a, b, first)
-        return every, lambda d_every: back(a, first, every, d_every)
+        return [every], every
 
-    return differentiable(a, b, first)
+    def backward_pass(sources: list[Any], every: Any, d_outputs: list[Any]) -> list[Any]:
+        a, _, first = sources
+        return list(back(a, first, every, *d_outputs))
+
+    def plain(a: Any, b: Any, first: Any) -> list[Any]:
+        return [_linear(a, b, first)]
+
+    return by_hand(forward_pass, backward_pass, plain, [a, b, first], [3])[0]
 
 
 @functools.cache
-def _linear_compiled(eager: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _linear_kernels(xla: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
     back = functools.partial(way_back, _linear)
-    if eager:
-        return _linear, back
-    compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
-    return compiled(_linear), compiled(back)
+    return (by_xla(_linear), by_xla(back)) if xla else (_linear, back)
 
 
 def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
@@ -188,7 +231,7 @@ def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
         h = a_t * h + b_t
         return h, h
 
-    return _loop(step, first, (a, b), [(b.dtype, b.shape[1:])], reverse)[1][0]
+    return loop(step, first, (a, b), [(b.dtype, b.shape[1:])], reverse)[1][0]
 
 
 def of_batch(tensor: Any, batch: int) -> Any:
@@ -199,57 +242,3 @@ def of_batch(tensor: Any, batch: int) -> Any:
         batch: What it must be.
     """
     return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])
-
-
-def scan(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
-    """Like `keras.ops.scan`, for a step whose output is its carry.
-
-    Args:
-        step: Takes the carry and a slice of `xs`, and returns the new carry twice.
-        init: The first carry, a structure of tensors.
-        xs: A structure of tensors `(time, ...)`.
-
-    Returns:
-        The last carry, and the carries of every step, each `(time, ...)`.
-    """
-    init = tree.map_structure(tf.convert_to_tensor, init)
-    kinds = [(value.dtype, value.shape) for value in tree.flatten(init)]
-    last, steps = _loop(step, init, xs, kinds)
-    return last, tree.pack_sequence_as(init, steps)
-
-
-def _loop(
-    step: Callable[..., Any], carry: Any, xs: Any, kinds: Any, reverse: bool = False
-) -> tuple[Any, list[Any]]:
-    """Run over time, collecting a list of tensors of the dtypes and shapes in `kinds`."""
-    flat = [tf.convert_to_tensor(x) for x in tree.flatten(xs)]
-    length = flat[0].shape[0] if flat[0].shape[0] is not None else tf.shape(flat[0])[0]
-    sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat]
-
-    def body(i: Any, states: Any, targets: Any) -> tuple[Any, Any, Any]:
-        t = length - 1 - i if reverse else i
-        current = tree.pack_sequence_as(xs, [source.read(t) for source in sources])
-        new, kept = step(tree.pack_sequence_as(carry, list(states)), current)
-        new = [_shaped(value, old) for value, old in zip(tree.flatten(new), states, strict=True)]
-        targets = [
-            target.write(t, value)
-            for target, value in zip(targets, tree.flatten(kept), strict=True)
-        ]
-        return i + 1, new, targets
-
-    _, last, targets = tf.while_loop(
-        lambda i, *_: i < length,
-        body,
-        (0, tree.flatten(carry), [_array(dtype, length, shape) for dtype, shape in kinds]),
-        maximum_iterations=length,
-    )
-    return tree.pack_sequence_as(carry, last), [target.stack() for target in targets]
-
-
-def _array(dtype: Any, length: Any, shape: Any) -> Any:
-    return tf.TensorArray(dtype, size=length, element_shape=shape)
-
-
-def _shaped(value: Any, old: Any) -> Any:
-    """The value with the static shape it had a step ago, which the loop insists on."""
-    return tf.ensure_shape(value, old.shape)

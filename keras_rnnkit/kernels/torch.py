@@ -4,7 +4,6 @@ Whichever it is, the backward pass is not recorded step by step: what a small la
 PyTorch is the number of operations, and what a large one costs is the traffic of the gradients.
 """
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -25,28 +24,45 @@ from keras_rnnkit.kernels._sequence import (
 )
 from keras_rnnkit.kernels._torch_gru import gru
 from keras_rnnkit.kernels._torch_lstm import lstm
+from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
+from keras_rnnkit.kernels._torch_native import native
 from keras_rnnkit.kernels._torch_way_back import (
-    check_first_order,
     needs_gradients,
+    of_kernel,
+    without_autocast,
     without_traces,
 )
+
+__all__ = [
+    "compiled",
+    "exporting",
+    "exporting_to_onnx",
+    "has_onednn",
+    "linear_scan",
+    "run",
+    "together",
+    "transforming",
+]
 
 _TO = Functions(torch.sigmoid, torch.tanh)
 
 
+# Beside a graph of `torch.compile`, not in it: the compiler has no LSTM of oneDNN's, and would
+# write the steps of a loop out.
+@torch.compiler.disable
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     """The last states, and of the steps what the plan asks for.
 
     Args:
-        plan: What is fixed; its method is "native" or "in place" (an LSTM, or a GRU that resets
-            after the product), or one of those that the backends share.
+        plan: What is fixed; its method is "native" (all but a GRU that resets before the product),
+            "in place" (an LSTM, or a GRU that resets after the product), or one of those that the
+            backends share.
         args: The tensors, time first.
         training: Not needed here: what the way back takes is kept where a gradient is asked for.
     """
-    if plan.method == "in place":
-        with _without_autocast(args.kernel.device):
-            return _in_place(plan, args)
-    return _native(plan, args) if plan.method == "native" else _shared(plan, args)
+    how = {"native": native, "in place": _in_place}.get(plan.method, _shared)
+    with without_autocast(args.kernel):
+        return how(plan, args)
 
 
 def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
@@ -54,80 +70,9 @@ def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> C
     return torch.no_grad()(function)
 
 
-def _without_autocast(device: Any) -> Any:
-    """Autocast would give some operations other dtypes, and not those that write in place.
-
-    It knows no meta device, which Keras asks for shapes: an error there would have Keras call the
-    layer for them, and draw random numbers for nothing.
-    """
-    if device.type == "meta":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, enabled=False)
-
-
 def has_onednn() -> bool:
     """Whether PyTorch has oneDNN, and may use it."""
     return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-
-
-def _native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
-    """PyTorch's LSTM (oneDNN's on a CPU, cuDNN's on a GPU) and GRU.
-
-    They know no masks, so kept steps move to the front, in their order; behind them an additional
-    input, one where there is nothing, holds the states where they are.
-    """
-    (x,), kernel = args.inputs, args.kernel
-    if args.keep:
-        order, real, index = _to_front(args.keep[0])
-        x = torch.cat([x.gather(0, order.expand(x.shape)), (~real).to(x.dtype)], dim=-1)
-        kernel = torch.cat([kernel, _hold(plan.cell, kernel)])
-    if plan.cell is LSTM:
-        packed = [kernel, args.recurrent_kernel, args.bias, torch.zeros_like(args.bias)]
-    else:
-        packed = [_reset_first(w) for w in (kernel, args.recurrent_kernel, *args.bias)]
-    weights = [packed[0].T.contiguous(), packed[1].T.contiguous(), *packed[2:]]
-    first = [state[None].contiguous() for state in args.states]
-    # has_biases, num_layers, dropout, train (without it cuDNN has no way back), bidirectional,
-    # batch_first
-    options = (True, 1, 0.0, torch.is_grad_enabled(), False, False)
-    if plan.cell is LSTM:
-        outputs, *last = torch.lstm(x, first, weights, *options)
-    else:
-        outputs, *last = torch.gru(x, first[0], weights, *options)
-    last = [state[0] for state in last]
-    if args.keep:
-        # In the order of the input again; before the first kept step, the initial state.
-        before = args.states[0][None]
-        wanted = index if plan.sequences else index[-1:]
-        outputs = outputs.gather(0, wanted.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
-        outputs = torch.where(wanted < 0, before, outputs)
-    return [outputs[-1].clone(), *last[1:]], Steps([outputs][: int(plan.sequences)])
-
-
-def _to_front(keep: Any) -> tuple[Any, Any, Any]:
-    """How to move kept steps to the front, what is real there, and where each step went."""
-    order = torch.argsort((~keep).to(torch.uint8), dim=0, stable=True)
-    return order, keep.gather(0, order), keep.to(torch.int64).cumsum(0) - 1
-
-
-def _hold(cell: Any, kernel: Any) -> Any:
-    """A row of the input kernel that shuts the states off from a step.
-
-    An LSTM's input gate closes and its forget gate opens; a GRU's update gate opens.
-    """
-    count = 4 if cell is LSTM else 3
-    signs = [-1.0, 1.0, 0.0, 0.0] if cell is LSTM else [1.0, 0.0, 0.0]
-    values = torch.tensor(signs, dtype=kernel.dtype, device=kernel.device) * _FAR
-    return values.repeat_interleave(kernel.shape[1] // count)[None]
-
-
-_FAR = 1e4  # sigmoid(1e4) is 1 and sigmoid(-1e4) is 0 in every dtype
-
-
-def _reset_first(weight: Any) -> Any:
-    """PyTorch packs a GRU as `r, z, n`, where Keras has `z, r, h`."""
-    update, reset, candidate = weight.chunk(3, dim=-1)
-    return torch.cat([reset, update, candidate], dim=-1)
 
 
 def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
@@ -168,8 +113,8 @@ class _Differentiable(torch.autograd.Function):
         return tuple(tree.flatten(result))
 
     @staticmethod
+    @of_kernel
     def backward(ctx: Any, *gradients: Any) -> Any:
-        check_first_order()
         like, steps, result = ctx.structure
         args, steps = tree.pack_sequence_as((like, steps), list(ctx.saved_tensors))
         d_last, d_steps = tree.pack_sequence_as(result, list(gradients))
@@ -201,11 +146,12 @@ def _scan(
     return carry, tree.pack_sequence_as(widths, stacked)
 
 
-def together(function: Callable[..., Any]) -> Callable[..., Any]:
+def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
     """The function itself: PyTorch runs operation by operation."""
     return function
 
 
+@torch.compiler.disable  # as `run`
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
     """H = a h + b, step by step.
 
@@ -217,7 +163,8 @@ def linear_scan(a: Any, b: Any, first: Any) -> Any:
     Returns:
         The state after every step, `(time, batch, units)`.
     """
-    return _Linear.apply(a, b, first)
+    # Under autocast the gates come in half precision, and the state does not.
+    return _Linear.apply(a.to(first.dtype), b.to(first.dtype), first)
 
 
 class _Linear(torch.autograd.Function):
@@ -230,8 +177,8 @@ class _Linear(torch.autograd.Function):
         return every
 
     @staticmethod
+    @of_kernel
     def backward(ctx: Any, d_every: Any) -> Any:
-        check_first_order()
         a, first, every = ctx.saved_tensors
         return way_back(_linear, a, first, every, d_every)
 

@@ -3,6 +3,7 @@
 from keras_rnnkit.layers._states import BidirectionalStates, merge_states
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
 from keras_rnnkit.layers.conversion import from_keras
+from keras_rnnkit.layers.embedding import Embedding
 from keras_rnnkit.layers.explanation import Explanation, explain
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.learned_state import LearnedInitialState
@@ -14,6 +15,7 @@ from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 from keras_rnnkit.layers.stacked import StackedRNN
 from keras_rnnkit.layers.streaming import Stream, stream
+from keras_rnnkit.layers.time_distributed import TimeDistributed
 
 __all__ = [
     "GRU",
@@ -22,6 +24,7 @@ __all__ = [
     "Bidirectional",
     "BidirectionalStates",
     "BidirectionalTrace",
+    "Embedding",
     "Explanation",
     "LearnedInitialState",
     "MinGRU",
@@ -29,6 +32,7 @@ __all__ = [
     "SimpleRNN",
     "StackedRNN",
     "Stream",
+    "TimeDistributed",
     "explain",
     "from_keras",
     "merge_states",

@@ -6,6 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
+from keras_rnnkit.layers._names import states_in_order
 from keras_rnnkit.layers._paths import PATHS
 
 
@@ -24,6 +25,17 @@ def check_options(layer: Any) -> None:
         )
 
 
+def without_time_major(layer: type, options: dict[str, Any]) -> dict[str, Any]:
+    """The options without one of Keras 2, which files of its time hold."""
+    if options.get("time_major"):
+        raise ValueError(
+            f"{layer.__name__}: `time_major` must be False: Keras 3 has sequences of shape (batch, "
+            "time, features) alone. Swap the first two axes with `keras.ops.swapaxes(x, 0, 1)` in "
+            f"front of the layer, and behind it. Received: time_major={options['time_major']!r}"
+        )
+    return {name: value for name, value in options.items() if name != "time_major"}
+
+
 def check_rank(layer: Any, shape: Any) -> None:
     """Refuse anything but `(batch, time, features)`, and say what is likely to be missing."""
     if len(shape) == 3:
@@ -35,7 +47,7 @@ def check_rank(layer: Any, shape: Any) -> None:
     if len(shape) > 3:
         remedy = (
             "`keras.layers.Reshape` makes one axis of several features; "
-            "`keras.layers.TimeDistributed` runs the layer over one axis more."
+            "`keras_rnnkit.TimeDistributed` runs the layer over one axis more."
         )
     raise ValueError(
         f"{_name(layer)}: expected sequences of shape (batch, time, features), but "
@@ -93,18 +105,18 @@ def check_batch(layer: Any, batch: Any) -> None:
     expected = tree.flatten(layer.states)[0].shape[0]
     if batch != expected:
         raise ValueError(
-            f"{_name(layer)}: a stateful layer keeps a state for each of {expected} rows, but a "
-            f"batch of {batch} came. Feed batches of {expected}."
+            f"{_name(layer)}: a stateful layer keeps its batch size, with a state for each of "
+            f"{expected} rows, but a batch of {batch} came. Feed batches of {expected}."
         )
 
 
 def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
     """States packed as the layer's `state_size`, once their number and shapes are right."""
     sizes = tree.flatten(layer.state_size)
-    flat = tree.flatten(states)
+    flat = states_in_order(_name(layer), layer, states, argument)
     shapes = [tuple(getattr(s, "shape", ())) for s in flat]
     right = [(batch, size) for size in sizes]
-    if len(flat) != len(sizes) or not all(map(_fits, shapes, right)):
+    if len(flat) != len(sizes) or not all(map(fits, shapes, right)):
         raise ValueError(
             f"{_name(layer)}: expected `{argument}` to hold {len(sizes)} tensor(s) of shape "
             f"{', '.join(map(str, right))}, but {len(flat)} of shape "
@@ -129,10 +141,8 @@ def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
         mask = mask[0]
     if mask is None:
         return None
-    mask = ops.cast(ops.convert_to_tensor(mask), "bool")
-    if len(mask.shape) == 3 and mask.shape[-1] == 1:
-        mask = ops.squeeze(mask, axis=-1)
-    if not _fits(tuple(mask.shape), tuple(shape[:2])):
+    mask = mask_of_steps(ops.cast(ops.convert_to_tensor(mask), "bool"))
+    if not fits(tuple(mask.shape), tuple(shape[:2])):
         raise ValueError(
             f"{_name(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}, but "
             f"{tuple(mask.shape)} came."
@@ -140,7 +150,18 @@ def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
     return mask
 
 
-def _fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+def mask_of_steps(mask: Any) -> Any:
+    """A mask `(batch, time)` of one `(batch, time, ...)`: a step is there where any part of it is.
+
+    So a sentence is there where any of its words is.
+    """
+    if len(getattr(mask, "shape", ())) < 3:
+        return mask
+    return ops.any(mask, axis=tuple(range(2, len(mask.shape))))
+
+
+def fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    """Whether a shape is the right one, as far as both are known."""
     pairs = zip(shape, right, strict=False)
     return len(shape) == len(right) and all(a == b or None in (a, b) for a, b in pairs)
 

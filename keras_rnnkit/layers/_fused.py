@@ -5,10 +5,11 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.cells import GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, SimpleRNNCell
+from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
 from keras_rnnkit.cells._weight_dropout import WeightDropout
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.layers._export import check_export
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
 from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
 from keras_rnnkit.layers._scan import halving_pays, linear_scan, run_scan
@@ -28,9 +29,13 @@ _NAMES = {
 }
 
 
-def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Request:
-    """What a layer asks of the rule."""
+def request_for(
+    layer: Any, *, masked: bool, record: bool, training: bool, sequences: Any = None
+) -> Request:
+    """What a layer asks of the rule, of itself and, with the sequences of a call, in that call."""
     cell, name = layer.cell, kernel_name(layer.cell)
+    called_on_torch = sequences is not None and keras.config.backend() == "torch"
+    may_be_fused = called_on_torch and name is not None and layer.asked_path != "portable"
     common = Request(
         path=layer.asked_path,
         backend=keras.config.backend(),
@@ -40,6 +45,8 @@ def request_for(layer: Any, *, masked: bool, record: bool, training: bool) -> Re
         masked=masked,
         record=record,
         training=training,
+        exported=called_on_torch and backend_kernels().exporting(),
+        transformed=may_be_fused and _transformed(cell, sequences),
     )
     if name is None:
         return common
@@ -70,40 +77,60 @@ def kernel_name(cell: Any) -> str | None:
     return _NAMES.get(type(cell))
 
 
-def choice_for(layer: Any, **asked: bool) -> Choice:
-    """The path of a layer, or an error that names it."""
+def choice_for(layer: Any, sequences: Any = None, **asked: bool) -> Choice:
+    """The path of a layer, or of one call of it, or an error that names it."""
+    request = request_for(layer, sequences=sequences, **asked)
     try:
-        return choose(request_for(layer, **asked))
+        choice = choose(request)
     except ValueError as error:
         raise ValueError(f"{type(layer).__name__} '{layer.name}': {error}") from None
+    if request.exported:
+        check_export(layer, sequences, choice, onnx=backend_kernels().exporting_to_onnx())
+    return choice
+
+
+def _transformed(cell: Any, sequences: Any) -> bool:
+    """Whether PyTorch transforms the call, or has tangents in its inputs or its weights."""
+    weights = (getattr(cell, name, None) for name in ("kernel", "recurrent_kernel", "bias"))
+    tensors = [getattr(weight, "value", weight) for weight in weights if weight is not None]
+    return backend_kernels().transforming(sequences, *tensors)
 
 
 def run_fused(
-    layer: Any, method: str, sequences: Any, states: Any, mask: Any, *, training: bool, record: bool
+    layer: Any,
+    method: str,
+    sequences: Any,
+    states: Any,
+    mask: Any,
+    *,
+    masks: Masks | None,
+    training: bool,
+    record: bool,
 ) -> tuple[Carry, Carry]:
     """The last carry, and the carry of every step, as the portable loop returns them.
 
     Args:
-        layer: The layer; its dropout masks are drawn.
+        layer: The layer.
         method: How the kernel is to go about it.
         sequences: `(batch, time, features)`.
         states: The first states.
         mask: `(batch, time)`, or `None`.
-        training: Whether dropout applies.
+        masks: Those of dropout, or `None`.
+        training: Whether a way back may follow.
         record: Whether gates and states are asked for.
     """
     cell = layer.cell
     kernel = _KERNELS[kernel_name(cell)]  # type: ignore[index]
     plan = Plan(kernel, method, layer.return_sequences or record, record)
-    kernel_weights, recurrent_weights, bias = _weights(cell, training)
+    kernel_weights, recurrent_weights, bias = _weights(cell, training, masks)
     args = Arguments(
-        inputs=_inputs(cell, sequences, training),
+        inputs=_inputs(cell, sequences, masks),
         states=list(states),
         kernel=kernel_weights,
         recurrent_kernel=recurrent_weights,
         bias=bias,
         keep=[] if mask is None else [ops.swapaxes(mask, 0, 1)[..., None]],
-        drop=_recurrent_masks(cell, states, training),
+        drop=_recurrent_masks(cell, masks),
     )
     last, steps = backend_kernels().run(plan, args, training)
     states = list(last)
@@ -126,12 +153,16 @@ def run_minimal(
     return run_scan(layer, scan, kernels.together, sequences, states, mask, **how)
 
 
-def run_keras(layer: Any, sequences: Any, states: Any, *, training: bool) -> tuple[Carry, Carry]:
+def run_keras(
+    layer: Any, sequences: Any, states: Any, *, masks: Masks | None
+) -> tuple[Carry, Carry]:
     """The same by Keras' own layer, which finds cuDNN."""
+    if masks is not None and masks.inputs is not None:
+        sequences = sequences * masks.inputs[:, None]
     own = keras.layers.LSTM if isinstance(layer, keras.layers.LSTM) else keras.layers.GRU
     backwards, layer.go_backwards = layer.go_backwards, False  # the sequences are turned already
     try:
-        output, outputs, last = own.inner_loop(layer, sequences, states, None, training)
+        output, outputs, last = own.inner_loop(layer, sequences, states, None, False)
     finally:
         layer.go_backwards = backwards
     last = tree.pack_sequence_as(states, tree.flatten(last))
@@ -166,28 +197,30 @@ def _on_gpu(layer: Any) -> bool:
     return any(name.startswith(("cuda", "gpu", "rocm")) for name in names)
 
 
-def _inputs(cell: Any, sequences: Any, training: bool) -> list[Any]:
+def _inputs(cell: Any, sequences: Any, masks: Masks | None) -> list[Any]:
     """The inputs, time first, after dropout: one tensor, or one for each gate."""
     x = ops.convert_to_tensor(sequences, dtype=cell.compute_dtype)
     x = ops.swapaxes(x, 0, 1)
-    if not (training and cell.dropout):
+    if masks is None or masks.inputs is None:
         return [x]
-    masks = cell.get_dropout_mask(sequences[:, 0])
-    return [x * mask for mask in (masks if isinstance(masks, list) else [masks])]
+    return [x * mask for mask in _listed(masks.inputs)]
 
 
-def _recurrent_masks(cell: Any, states: Any, training: bool) -> list[Any]:
-    if not (training and cell.recurrent_dropout):
+def _recurrent_masks(cell: Any, masks: Masks | None) -> list[Any]:
+    if masks is None or masks.recurrent is None:
         return []
-    masks = cell.get_recurrent_dropout_mask(tree.flatten(states)[0])
-    masks = masks if isinstance(masks, list) else [masks]
-    return masks * (len(cell.gates_type._fields) // len(masks))
+    of_gates = _listed(masks.recurrent)
+    return of_gates * (len(cell.gates_type._fields) // len(of_gates))
 
 
-def _weights(cell: Any, training: bool) -> list[Any]:
+def _listed(masks: Any) -> list[Any]:
+    return list(masks) if isinstance(masks, list | tuple) else [masks]
+
+
+def _weights(cell: Any, training: bool, masks: Masks | None) -> list[Any]:
     """The kernels and the bias in the compute dtype; zeros where there is no bias."""
     drops = isinstance(cell, WeightDropout)
-    recurrent = cell.recurrent_weights(training) if drops else cell.recurrent_kernel
+    recurrent = cell.recurrent_weights(training, masks) if drops else cell.recurrent_kernel
     weights = [cell.kernel, recurrent, *([cell.bias] if cell.use_bias else [])]
     tensors = [ops.convert_to_tensor(weight, dtype=cell.compute_dtype) for weight in weights]
     if not cell.use_bias:

@@ -1,6 +1,5 @@
 """One loop over time for every cell and backend: states, masks, and gates on request."""
 
-import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,7 +7,11 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
+from keras_rnnkit import cells
 from keras_rnnkit.cells import GatedCell, Zoneout
+from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
+from keras_rnnkit.cells._takes import masks_for_method
+from keras_rnnkit.layers._moving import carried_along, moving_variables
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
@@ -27,6 +30,7 @@ def run(
     states: Any,
     mask: Any = None,
     *,
+    masks: Any = None,
     training: bool = False,
     unroll: bool = False,
     record: bool = False,
@@ -39,6 +43,7 @@ def run(
         sequences: Tensor `(batch, time, ...)`.
         states: Structure of tensors `(batch, ...)`.
         mask: `None`, or a boolean tensor `(batch, time)`, false where a step is to be skipped.
+        masks: What `masks_for` gives.
         training: Whether dropout applies.
         unroll: Whether to write the steps out instead of looping.
         record: Whether to keep the gates of every step.
@@ -50,10 +55,8 @@ def run(
         output at a masked step is the one before it (zeros where there is none yet), the states
         are carried over, and the gates are zero.
     """
-    zoned = zoneouts(cell)
-    noise = [mask for part in zoned for mask in part.drawn()]
     keep = [] if mask is None else [_time_first(mask)]
-    xs = (_time_first(sequences), *keep, *noise)
+    xs = (_time_first(sequences), *keep, *masks_of_step(masks))
     advance = _stepper(cell, states, training, record)
     init = Carry(
         _zeros(cell, output_size(cell), states) if before is None else before.output,
@@ -64,13 +67,14 @@ def run(
     def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
         x, *others = current
         keep = None if mask is None else others.pop(0)
-        _hand_out(zoned, others)
-        new = advance(x, carry)
+        new = advance(x, carry, with_masks_of_step(masks, others))
         new = new if keep is None else _masked(new, carry, keep)
         return new, new
 
-    with _scope(cell):
-        last, steps = (_unrolled if unroll else _scan())(step, init, xs)
+    loop = _unrolled if unroll else _scan()
+    if loop is ops.scan:
+        loop = carried_along(loop, moving_variables(cell))
+    last, steps = loop(step, init, xs)
     return last, tree.map_structure(_time_first, steps)
 
 
@@ -83,19 +87,11 @@ def output_size(cell: Any) -> Any:
     return state_size[0] if isinstance(state_size, list | tuple) else state_size
 
 
-def zoneouts(cell: Any) -> list[Zoneout]:
-    """The cells, of one cell or of a stack, whose masks are drawn anew at every step."""
-    if isinstance(cell, StackedRNNCells):
-        return [zoned for part in cell.cells for zoned in zoneouts(part)]
-    return [*zoneouts(cell.cell), cell] if isinstance(cell, Zoneout) else []
-
-
-def _hand_out(zoned: list[Zoneout], masks: Any) -> None:
-    """Give each of these cells its masks of one step, if there are any."""
-    rest = iter(masks)
-    for part in zoned:
-        if part.drawn():
-            part.take([next(rest) for _ in part.drawn()])
+def dtype_of(cell: Any, otherwise: Any) -> Any:
+    """The compute dtype of a cell; a stack that is not told one has that of its first cell."""
+    if isinstance(cell, StackedRNNCells) and cell.cells:
+        return dtype_of(cell.cells[0], otherwise)
+    return getattr(cell, "compute_dtype", otherwise)
 
 
 def shows_gates(cell: Any) -> bool:
@@ -105,38 +101,55 @@ def shows_gates(cell: Any) -> bool:
     return isinstance(cell, GatedCell) and type(cell).call is GatedCell.call
 
 
+def is_of_the_kit(cell: Any) -> bool:
+    """Whether a cell is one of the kit's own, so that all that a step does is known."""
+    if isinstance(cell, StackedRNNCells):
+        return all(map(is_of_the_kit, cell.cells))
+    if isinstance(cell, Zoneout):
+        return type(cell) is Zoneout and is_of_the_kit(cell.cell)
+    return type(cell) in _OF_THE_KIT
+
+
+_OF_THE_KIT = {getattr(cells, name) for name in cells.__all__ if name.endswith("Cell")}
+
+
 def _stepper(cell: Any, states: Any, training: bool, record: bool) -> Callable[..., Carry]:
     """One step as carry to carry, in the structure and dtypes that a scan insists on."""
 
-    def advance(x: Any, carry: Carry) -> Carry:
-        output, new_states, gates = _advance(cell, x, carry.states, training)
+    def advance(x: Any, carry: Carry, masks: Any) -> Carry:
+        output, new_states, gates = _advance(cell, x, carry.states, training, masks)
         new_states = tree.pack_sequence_as(states, tree.flatten(new_states))
         new = Carry(output, new_states, gates if record else ())
         return tree.map_structure(_as_before, new, carry)
 
-    def advance_own(x: Any, carry: Carry) -> Carry:
-        gates = cell.gates(x, carry.states, training=training)
-        output, new_states = cell.step(gates, carry.states)
+    def advance_own(x: Any, carry: Carry, masks: Any) -> Carry:
+        gates = cell.gates(x, carry.states, training=training, masks=masks)
+        output, new_states = cell.step(gates, carry.states, masks=masks)
         return Carry(output, new_states, gates if record else ())
 
-    return advance_own if shows_gates(cell) else advance
+    return advance_own if shows_gates(cell) and is_of_the_kit(cell) else advance
 
 
-def _advance(cell: Any, x: Any, states: Any, training: bool) -> tuple[Any, Any, Any]:
+def _advance(cell: Any, x: Any, states: Any, training: bool, masks: Any) -> tuple[Any, Any, Any]:
     """One step of a cell, or of a stack of cells: the output, the new states, the gates."""
     if isinstance(cell, StackedRNNCells):
         new_states, gates = [], []
-        for part, part_states in zip(cell.cells, states, strict=True):
-            x, new, part_gates = _advance(part, x, part_states, training)
+        masks = [None] * len(cell.cells) if masks is None else masks
+        for part, part_states, part_masks in zip(cell.cells, states, masks, strict=True):
+            x, new, part_gates = _advance(part, x, part_states, training, part_masks)
             new_states.append(new)
             gates.append(part_gates)
         return x, new_states, tuple(gates)
+    if isinstance(cell, Zoneout):
+        of_cell = None if masks is None else masks.cell
+        output, new, of_step = _advance(cell.cell, x, states, training, of_cell)
+        return *cell.zoned(output, new, states, masks), of_step
+    states = list(states) if isinstance(states, list | tuple) else [states]
     if shows_gates(cell):
-        recorded = cell.gates(x, states, training=training)
-        return *cell.step(recorded, states), recorded
-    states = states if isinstance(states, list | tuple) else [states]
+        of_step = cell.gates(x, states, training=training, **masks_for_method(cell, "gates", masks))
+        return *cell.step(of_step, states, **masks_for_method(cell, "step", masks)), of_step
     call = cell if callable(cell) else cell.call
-    return *call(x, list(states), **_training(cell, training)), ()
+    return *call(x, states, **_training(cell, training)), ()
 
 
 def _training(cell: Any, training: bool) -> dict[str, bool]:
@@ -158,7 +171,7 @@ def _zeros(cell: Any, size: Any, states: Any) -> Any:
     """Zeros `(batch, *size)` beside the states, in the cell's compute dtype."""
     first = tree.flatten(states)[0]
     size = tuple(size) if isinstance(size, list | tuple) else (size,)
-    dtype = getattr(cell, "compute_dtype", first.dtype)
+    dtype = dtype_of(cell, first.dtype)
     return ops.zeros((ops.shape(first)[0], *size), dtype=dtype)
 
 
@@ -212,10 +225,3 @@ def _as_before(value: Any, old: Any) -> Any:
 def _time_first(tensor: Any) -> Any:
     """Swap batch and time; the same call swaps them back."""
     return ops.swapaxes(tensor, 0, 1)
-
-
-def _scope(cell: Any) -> Any:
-    """JAX traces the loop's body, so whatever a foreign cell assigns there must not leak out."""
-    if keras.config.backend() != "jax" or shows_gates(cell) or not hasattr(cell, "variables"):
-        return contextlib.nullcontext()
-    return keras.StatelessScope(state_mapping=[(v, v.value) for v in cell.variables])

@@ -50,6 +50,8 @@ class Request(NamedTuple):
     dropout_per_gate: bool = False  # a mask for each gate
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
+    exported: bool = False  # PyTorch records the call for a file
+    transformed: bool = False  # by `torch.func`, or in forward mode
 
 
 class Choice(NamedTuple):
@@ -67,9 +69,10 @@ def choose(request: Request) -> Choice:
     Raises:
         ValueError: If the fused path was asked for and cannot serve.
     """
-    if request.path == "portable":
-        return Choice("portable", reason='path="portable"', faster='path="auto"')
     obstacle = _obstacle(request)
+    if request.path == "portable":
+        advice = ['path="auto"', *([] if obstacle is None else [obstacle.faster])]
+        return Choice("portable", reason='path="portable"', faster=" and ".join(advice))
     if obstacle is not None:
         if request.path == "fused":
             raise ValueError(
@@ -77,6 +80,8 @@ def choose(request: Request) -> Choice:
                 f'To mend it, {obstacle.faster}; else use `path="auto"`.'
             )
         return obstacle
+    if request.exported:
+        return Choice("fused", "native", f"PyTorch's {request.cell}, one node of the export")
     if request.cell in SCANNED:
         return _scan(request)
     found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
@@ -94,35 +99,56 @@ def _scan(request: Request) -> Choice:
     """All gates in one product; a CPU then has no use for fewer, but larger sums."""
     if request.gpu:
         return Choice("parallel scan", "halving", "all steps at once, as no gate sees the state")
-    return Choice("parallel scan", "in order", "all gates at once, then the states one by one")
+    in_order = "all gates at once, then the states one by one"
+    return Choice("parallel scan", "in order", in_order + _compiled(request))
 
 
 def _obstacle(request: Request) -> Choice | None:
     """The portable path, where no kernel can serve."""
     obstacles = {
         ("a stack of cells has no kernel", "stack layers, not cells"): request.stack,
-        ("the cell has no kernel", f"use one that has: {_WITH_KERNEL}"): request.cell is None,
+        (
+            "the cell has no kernel",
+            f"use one that has: {_WITH_KERNEL}",
+        ): request.cell is None and not request.stack,
         (
             f"there are no kernels for {request.backend}",
-            "use TensorFlow, JAX or PyTorch",
+            "set KERAS_BACKEND to jax, tensorflow or torch",
         ): request.backend not in ("jax", "tensorflow", "torch"),
         (
             "the kernels know tanh and sigmoid alone",
             "use the default activations",
         ): not request.default_activations,
         ("unroll=True writes the steps out", "use unroll=False"): request.unroll,
+        (
+            "a transform of torch.func, or forward mode, needs plain operations",
+            'use `path="portable"`',
+        ): request.transformed,
+        ("an export has no node for it", 'use `path="portable"`'): request.exported
+        and not _has_node(request),
     }
-    for (reason, faster), holds in obstacles.items():
-        if holds:
-            return Choice("portable", reason=reason, faster=faster)
-    return None
+    found = [words for words, holds in obstacles.items() if holds]
+    if not found:
+        return None
+    reason, faster = (" and ".join(words) for words in zip(*found, strict=True))
+    return Choice("portable", reason=reason, faster=faster)
+
+
+def _has_node(request: Request) -> bool:
+    """Whether an export holds the whole sequence in one node."""
+    cell = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
+    return cell and not _costs(request._replace(masked=False, weight_dropout=False))
 
 
 def _keras_has_cudnn(request: Request) -> bool:
-    """Whether Keras' own layer can run on cuDNN. On torch the kit's kernel does that by itself."""
-    served = {"jax": ("LSTM",), "tensorflow": ("LSTM", "GRU")}.get(request.backend, ())
+    """Whether Keras' own layer can run on cuDNN, and is right there: on TensorFlow alone.
+
+    On PyTorch the kit's kernel calls cuDNN by itself. On JAX Keras' call of cuDNN reads a
+    transposed operand as if it were not transposed (https://github.com/jax-ml/jax/issues/19177):
+    under jit an LSTM behind a GRU gives wrong numbers, so no rule of JAX reaches it.
+    """
     allowed = request.gpu and request.keras_layer and request.use_cudnn and request.use_bias
-    return allowed and request.cell in served
+    return request.backend == "tensorflow" and request.cell in ("LSTM", "GRU") and allowed
 
 
 def _costs(request: Request) -> str:
@@ -160,8 +186,12 @@ _LOOP = "a loop with its own backward pass"
 
 def _fused_by_xla(request: Request) -> Choice:
     method = _method_by_xla(request)
-    compiled = ", compiled once a shape" if request.backend == "tensorflow" else ""
-    return Choice("fused", method, _BY_XLA[method] + compiled)
+    return Choice("fused", method, _BY_XLA[method] + _compiled(request))
+
+
+def _compiled(request: Request) -> str:
+    """What TensorFlow's kernels do about lengths; on JAX the whole model is compiled."""
+    return ", compiled where the length is fixed" if request.backend == "tensorflow" else ""
 
 
 _BY_XLA = {

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
     check_batch,
     check_data,
@@ -14,16 +15,25 @@ from keras_rnnkit.layers._checks import (
     check_sequences,
     checked_mask,
     checked_states,
+    mask_of_steps,
     packed,
+    without_time_major,
 )
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
-from keras_rnnkit.layers._loop import Carry, output_size, run, zeros_where_masked
+from keras_rnnkit.layers._loop import Carry, dtype_of, output_size, zeros_where_masked
+from keras_rnnkit.layers._portable import run_portable
 from keras_rnnkit.layers._trace import make_trace, trace_spec
+from keras_rnnkit.layers._traced import (
+    ShowsGates,
+    check_variables_are_here,
+    mask_for_trace,
+    note_mask,
+)
 from keras_rnnkit.layers._watch import current_watch
 
 
-class Recurrent:
+class Recurrent(ShowsGates):
     """A mixin, to be put before a Keras recurrent layer, that runs it on the kit's own loop.
 
     The states of a stateful layer are tracked variables, so that they carry on every backend and
@@ -50,7 +60,8 @@ class Recurrent:
         self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
     ) -> None:
         # Not `super()`: the __init__ of `keras.layers.LSTM` would build a cell of its own.
-        keras.layers.RNN.__init__(self, cell, **kwargs)
+        keras.layers.RNN.__init__(self, cell, **without_time_major(type(self), kwargs))
+        self.supports_masking = True  # not every Keras says so of its own layers
         self.return_gates = return_gates
         self.asked_path = path  # `layer.path` is Keras' own: where the layer stands in a model
         check_options(self)
@@ -58,8 +69,7 @@ class Recurrent:
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         check_sequences(self, sequences_shape)
-        if isinstance(self.cell, keras.layers.Layer) and not self.cell.built:
-            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+        build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful and self.states is None:
             check_batch(self, sequences_shape[0])
             self._make_states(sequences_shape[0])
@@ -100,18 +110,23 @@ class Recurrent:
         Args:
             sequences: Tensor `(batch, time, features)`.
             mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
-                `None`, the mask that Keras attached to `sequences`, if any.
+                `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
+                `predict` returns, carry none.
             initial_state: As in a call.
 
         Returns:
             The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
             `mask`, `(batch, time)`, in the order in which the layer goes through time.
+
+        Raises:
+            ValueError: If no mask is given, though the layer's input has one in its model.
         """
         check_data(self, sequences)
-        mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
+        mask = mask_for_trace(self, sequences, mask)
         sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
         if not self.built:
             self.build(sequences.shape)
+        check_variables_are_here(self)
         _, steps, mask = self._run(sequences, initial_state, mask, training=False, record=True)
         return self._as_trace(steps, mask, sequences)
 
@@ -127,15 +142,25 @@ class Recurrent:
         """Put a stateful layer back to its initial states, or to the states given.
 
         Args:
-            states: Arrays in the structure of the layer's states, each `(batch, units)`.
+            states: Arrays in the structure of the layer's states, each `(batch, units)`, or a dict
+                of them by name.
         """
         if self.states is None:
             return
+        check_variables_are_here(self)
         batch = tree.flatten(self.states)[0].shape[0]
         values = self.get_initial_state(batch) if states is None else states
         self._assign(checked_states(self, values, batch, "states"))
 
-    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+    def compute_output_spec(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+        sequences_mask: Any = None,
+    ) -> Any:
+        note_mask(self, mask, sequences_mask)
         check_sequences(self, sequences.shape)
         if initial_state is not None:
             checked_states(self, initial_state, sequences.shape[0], "initial_state")
@@ -145,7 +170,7 @@ class Recurrent:
         return self._outputs(sequences_shape, lambda shape, dtype: shape)
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         others = len(self.state_size) * self.return_state + self.return_gates
         return [mask] + [None] * others if others else mask
 
@@ -188,6 +213,9 @@ class Recurrent:
                 f"{type(self).__name__} '{self.name}' is given an `initial_state` in the model, "
                 "so that its states cannot be carried from chunk to chunk of a stream."
             )
+        training = bool(training)
+        how: dict[str, Any] = {"training": training, "record": record}
+        choice = choice_for(self, sequences, masked=mask is not None, **how)
         states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
             # Nothing that stands there counts, not even a NaN.
@@ -195,19 +223,17 @@ class Recurrent:
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
-        training = bool(training)
-        choice = choice_for(self, masked=mask is not None, record=record, training=training)
-        how = {"training": training, "record": record}
-        with masks_for(self.cell, sequences, states, training):
+        with masks_for(self.cell, sequences, states, training) as masks:
+            how["masks"] = masks
             if choice.path == "fused":
                 last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "parallel scan":
                 last, steps = run_minimal(self, choice.method, sequences, states, mask, **how)
             elif choice.path == "keras":
-                last, steps = run_keras(self, sequences, states, training=training)
+                last, steps = run_keras(self, sequences, states, masks=masks)
             else:
                 how |= {"unroll": self.unroll, "before": before}
-                last, steps = run(self.cell, sequences, states, mask, **how)
+                last, steps = run_portable(self.cell, sequences, states, mask, **how)
         ahead = choice.path in ("fused", "parallel scan")
         elsewhere = before is not None or self._may_start_elsewhere(initial_state)
         if ahead and mask is not None and elsewhere:
@@ -247,15 +273,20 @@ class Recurrent:
 
     @property
     def _cell_dtype(self) -> str:
-        return getattr(self.cell, "compute_dtype", self.compute_dtype)
+        return dtype_of(self.cell, self.compute_dtype)
 
     def _make_states(self, batch: int) -> None:
         def variable(i: int) -> Any:
             def initial(shape: Any, dtype: Any = None) -> Any:
                 return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
 
+            # Not under autocast: on PyTorch an assignment would land in the copy it makes.
             return self.add_weight(
-                shape=(batch, sizes[i]), initializer=initial, trainable=False, name=f"state_{i}"
+                shape=(batch, sizes[i]),
+                initializer=initial,
+                trainable=False,
+                autocast=False,
+                name=f"state_{i}",
             )
 
         sizes = tree.flatten(self.state_size)
@@ -296,7 +327,8 @@ class Recurrent:
         width = output_size(self.cell)
         returned = [steps(width) if self.return_sequences else last(width)]
         if self.return_state:
-            returned += tree.map_structure(last, self.state_size)
+            # In plain lists: JAX does not know those by which Keras tracks the sizes of a stack.
+            returned += packed(self, [last(size) for size in tree.flatten(self.state_size)])
         if self.return_gates:
             mask = make((batch, time), dtype="bool")
             returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))

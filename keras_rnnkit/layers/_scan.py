@@ -34,18 +34,20 @@ def run_scan(
     states: Any,
     mask: Any,
     *,
+    masks: Any,
     training: bool,
     record: bool,
 ) -> tuple[Carry, Carry]:
     """The last carry, and the carry of every step, as the portable loop returns them.
 
     Args:
-        layer: The layer; the dropout mask of its minimal cell is drawn.
+        layer: The layer, around a minimal cell.
         scan: `linear_scan`, or a kernel that computes the same.
         together: What makes one program of a function, where the backend needs to be told.
         sequences: `(batch, time, features)`.
         states: The first states.
         mask: `(batch, time)`, or `None`.
+        masks: Those of dropout, or `None`.
         training: Whether dropout applies.
         record: Whether gates and states are asked for.
     """
@@ -54,9 +56,11 @@ def run_scan(
     keep = None if mask is None else ops.swapaxes(mask, 0, 1)
     if keras.config.backend() == "torch" and scan is not linear_scan and not (training or record):
         return _piece_by_piece(cell, scan, xs, states, keep, layer.return_sequences)
-    steps = functools.partial(_all_at_once, cell, scan, training=training)
-    if scan is not linear_scan:  # XLA would have to know the number of steps for that one
-        steps = together(steps)
+    steps = functools.partial(_all_at_once, cell, scan, training=training, masks=masks)
+    # XLA would have to know the number of steps for a scan by halves, and in training it would
+    # have to hand over all that the backward pass needs.
+    if scan is not linear_scan and not training:
+        steps = together(steps, cell.weights)
     gates, every = steps(xs, states, keep)
     last = every[-1]
     every = ops.swapaxes(every, 0, 1)
@@ -65,10 +69,17 @@ def run_scan(
 
 
 def _all_at_once(
-    cell: Any, scan: Any, xs: Any, states: Any, keep: Any, *, training: bool
+    cell: Any,
+    scan: Any,
+    xs: Any,
+    states: Any,
+    keep: Any,
+    *,
+    training: bool = False,
+    masks: Any = None,
 ) -> tuple[Any, Any]:
     """The gates and the state of every step, time first."""
-    gates = cell.gates(xs, states, training=training)
+    gates = cell.gates(xs, states, training=training, masks=masks)
     a, b = cell.recurrence(gates)
     if keep is not None:
         # A masked step is the identity: h = 1 * h + 0.
@@ -86,7 +97,7 @@ def _piece_by_piece(
     for start in range(0, xs.shape[0], PIECE):
         part = slice(start, start + PIECE)
         kept = None if keep is None else keep[part]
-        _, every = _all_at_once(cell, scan, xs[part], states, kept, training=False)
+        _, every = _all_at_once(cell, scan, xs[part], states, kept)
         states = [every[-1]]
         if sequences:
             pieces.append(every)
@@ -136,11 +147,12 @@ def _one_by_one(a: Any, b: Any) -> Any:
     """The same by a loop, for the few steps that are left."""
     if b.shape[0] == 1:
         return b
-
-    def step(h: Any, current: Any) -> tuple[Any, Any]:
-        a_t, b_t = current
-        h = a_t * h + b_t
-        return h, h
-
-    _, rest = _scan()(step, b[0], (a[1:], b[1:]))
+    _, rest = _scan()(_linear_step, b[0], (a[1:], b[1:]))
     return ops.concatenate([b[:1], rest])
+
+
+def _linear_step(h: Any, current: Any) -> tuple[Any, Any]:
+    """Not a closure: JAX compiles it once a shape, also where it is called eagerly."""
+    a_t, b_t = current
+    h = a_t * h + b_t
+    return h, h

@@ -7,6 +7,14 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._names import (
+    by_name,
+    flat_states,
+    is_named,
+    is_nested,
+    state_names,
+    states_in_order,
+)
 from keras_rnnkit.layers._recurrent import Recurrent
 
 
@@ -39,32 +47,29 @@ def named_states(layer: Any, flat: list[Any]) -> Any:
     named = []
     for part in directions(layer):
         count = state_count(part)
-        names = getattr(part.cell, "state_names", ())
-        if len(names) != count:
-            names = tuple(f"state_{i}" for i in range(count))
-        named.append(_states_type(names)(*flat[:count]))
+        named.append(_states_type(state_names(part.cell))(*flat[:count]))
         flat = flat[count:]
     return BidirectionalStates(*named) if len(named) == 2 else named[0]
 
 
-def split_states(owner: str, states: Any, counts: dict[str, int]) -> list[Any]:
+def split_states(owner: str, states: Any, layers: list[Any]) -> list[Any]:
     """The state tensors of each layer of a stack, from how a user may give them.
 
     Args:
         owner: The stack, as an error calls it.
-        states: A dict by layer, a list of one structure for each layer, or a flat list of tensors.
-        counts: The number of state tensors of each layer, by name.
+        states: By layer, in a dict or NamedTuple, a list of one structure for each layer, or a
+            flat list of tensors. The structure of a layer is in its order, or by name.
+        layers: The recurrent layers of the stack.
     """
-    if isinstance(states, dict):
-        if set(states) != set(counts):
-            raise ValueError(
-                f"{owner}: expected `initial_state` for the layers {list(counts)}, but a dict with "
-                f"{list(states)} came."
-            )
-        parts = [tree.flatten(states[name]) for name in counts]
-    else:
-        nested = _is_nested(states, counts)
-        parts = list(map(tree.flatten, states)) if nested else _cut(tree.flatten(states), counts)
+    counts = {layer.name: state_count(layer) for layer in layers}
+    if is_named(states):
+        states = by_name(owner, states, tuple(counts), "initial_state")
+    elif not is_nested(states, len(layers)):
+        states = _cut(flat_states(owner, states, "initial_state"), counts)
+    parts = [
+        states_in_order(owner, layer, given, f"initial_state[{layer.name!r}]")
+        for layer, given in zip(layers, states, strict=True)
+    ]
     for (name, count), part in zip(counts.items(), parts, strict=True):
         if len(part) != count:
             raise ValueError(
@@ -73,12 +78,6 @@ def split_states(owner: str, states: Any, counts: dict[str, int]) -> list[Any]:
                 "structure; states of a bidirectional stack go through `merge_states` first."
             )
     return parts
-
-
-def _is_nested(states: Any, counts: dict[str, int]) -> bool:
-    """Whether there is one structure for each layer."""
-    right = isinstance(states, list | tuple) and len(states) == len(counts)
-    return right and any(isinstance(part, list | tuple) for part in states)
 
 
 def _cut(flat: list[Any], counts: dict[str, int]) -> list[list[Any]]:
@@ -106,19 +105,22 @@ def _states_type(names: tuple[str, ...]) -> Any:
 
 
 def merge_states(states: Any, mode: str = "concat") -> Any:
-    """The states of a bidirectional stack as those of a one-directional one, to start a decoder.
+    """The states of both directions as those of a one-directional layer, to start a decoder.
 
     Args:
         states: What a `StackedRNN(..., bidirectional=True, return_state=True)` returned: a
-            `BidirectionalStates` for each layer.
+            dict with a `BidirectionalStates` for each layer. Or the list of states that a
+            `Bidirectional(..., return_state=True)` returned behind its output: those of the
+            forward layer, then those of the backward one, each `(batch, units)`.
         mode: `"concat"` puts the two directions side by side, so that a decoder needs twice the
             units; `"sum"`, `"mul"` and `"ave"` keep the width.
 
     Returns:
-        A dict of `States` with the same names, ready to be the `initial_state` of a `StackedRNN`.
+        For a stack a dict of `States` with the same names, ready to be the `initial_state` of a
+        `StackedRNN`; for a list a list half as long, ready to be that of a recurrent layer.
 
     Raises:
-        ValueError: For an unknown mode.
+        ValueError: For an unknown mode, or states of two directions that differ in number or width.
         TypeError: For states that are not those of two directions.
 
     Example:
@@ -131,16 +133,24 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
     >>> decoder = kit.StackedRNN([8, 6], return_sequences=True)
     >>> tuple(decoder(x, initial_state=kit.merge_states(states)).shape)
     (2, 5, 6)
+    >>> _, *states = kit.Bidirectional(kit.LSTM(4, return_state=True))(x)
+    >>> tuple(kit.LSTM(8)(x, initial_state=kit.merge_states(states)).shape)
+    (2, 8)
     """
     if mode not in _MERGES:
         modes = ", ".join(map(repr, _MERGES))
         raise ValueError(f"`mode` of merge_states must be one of {modes}, but {mode!r} came.")
+    if isinstance(states, BidirectionalStates):
+        return _merged("", states, mode)
+    if isinstance(states, list | tuple) and not is_named(states):
+        return _merged_list(list(states), mode)
     if not isinstance(states, dict):
         raise TypeError(
-            "`states` of merge_states must be the dict that a bidirectional StackedRNN returns "
-            f"with `return_state=True`, but {type(states).__name__} came."
+            "`states` of merge_states must be the dict of states that a bidirectional StackedRNN "
+            "returns with `return_state=True`, or the list of those that a Bidirectional returns "
+            f"behind its output. Received: {type(states).__name__}"
         )
-    return {name: _merged(name, both, _MERGES[mode]) for name, both in states.items()}
+    return {name: _merged(name, both, mode) for name, both in states.items()}
 
 
 _MERGES = {
@@ -151,11 +161,34 @@ _MERGES = {
 }
 
 
-def _merged(name: str, both: Any, merge: Any) -> Any:
+def _merged_list(states: list[Any], mode: str) -> list[Any]:
+    """The states of a `Bidirectional`, which come flat."""
+    half, odd = divmod(len(states), 2)
+    if odd or not half or not all(hasattr(state, "shape") for state in states):
+        raise TypeError(
+            "a list as `states` of merge_states must hold the tensors of the forward layer, then "
+            "as many of the backward one, without the output in front. "
+            f"Received: {len(states)} of type {', '.join(type(s).__name__ for s in states)}"
+        )
+    return [_merged_pair(*pair, mode) for pair in zip(states[:half], states[half:], strict=True)]
+
+
+def _merged_pair(forward: Any, backward: Any, mode: str) -> Any:
+    if mode != "concat" and tuple(forward.shape) != tuple(backward.shape):
+        raise ValueError(
+            f"`states` of merge_states must have the same shape in both directions for "
+            f'mode={mode!r}; "concat" takes any width. '
+            f"Received: {tuple(forward.shape)} and {tuple(backward.shape)}"
+        )
+    return _MERGES[mode](forward, backward)
+
+
+def _merged(name: str, both: Any, mode: str) -> Any:
     if not isinstance(both, list | tuple) or len(both) != 2 or not isinstance(both[0], tuple):
         raise TypeError(
             f"`states[{name!r}]` must hold the states of two directions, `(forward, backward)`, "
             f"but {type(both).__name__} came. Only bidirectional stacks need merging."
         )
     forward, backward = both
-    return type(forward)(*(merge(a, b) for a, b in zip(forward, backward, strict=True)))
+    pairs = zip(forward, backward, strict=True)
+    return type(forward)(*(_merged_pair(a, b, mode) for a, b in pairs))

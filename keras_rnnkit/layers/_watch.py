@@ -19,7 +19,9 @@ class Watch(NamedTuple):
     traces: dict[int, Any]
 
     def tell(self, layer: Any, last: Any, trace: Any) -> None:
-        """What a layer tells at the end of its call."""
+        """What a layer tells at the end of its call; where some are given states, only they do."""
+        if self.first and id(layer) not in self.first:
+            return
         if id(layer) in self.last:
             raise ValueError(
                 f"{type(layer).__name__} '{layer.name}' is called more than once in the model, so "
@@ -50,5 +52,15 @@ def watching(*, record: bool = False, first: dict[int, Any] | None = None) -> It
     token = _current.set(watch)
     try:
         yield watch
+    finally:
+        _current.reset(token)
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Let nobody watch in this block: the sequences there are not those of the model."""
+    token = _current.set(None)
+    try:
+        yield
     finally:
         _current.reset(token)

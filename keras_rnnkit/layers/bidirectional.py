@@ -6,8 +6,10 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells._trace_repr import trace_repr
-from keras_rnnkit.layers._checks import check_options
+from keras_rnnkit.layers._checks import check_options, mask_of_steps
+from keras_rnnkit.layers._names import states_in_order
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
 
 
 class BidirectionalTrace(NamedTuple):
@@ -21,7 +23,7 @@ class BidirectionalTrace(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
-class Bidirectional(keras.layers.Bidirectional):
+class Bidirectional(ShowsGates, keras.layers.Bidirectional):
     """Runs a recurrent layer and its mirror image over time (Schuster and Paliwal, 1997).
 
     Stands wherever `keras.layers.Bidirectional` stands. It shows the gates of both directions,
@@ -38,7 +40,9 @@ class Bidirectional(keras.layers.Bidirectional):
 
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
-        initial_state: The forward layer's states, then the backward layer's.
+        initial_state: The forward layer's states, then the backward layer's, in one list or as
+            two structures in a list; or a dict by `forward` and `backward`. The states of a
+            direction may be a dict by name.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped.
         training: Whether dropout applies.
 
@@ -71,13 +75,13 @@ class Bidirectional(keras.layers.Bidirectional):
         **kwargs: Any,
     ) -> None:
         super().__init__(layer, merge_mode=merge_mode, backward_layer=backward_layer, **kwargs)
+        self.supports_masking = True  # not every Keras says so of its own layers
         self._first_weights = weights
         if return_gates is None:
             return_gates = getattr(layer, "return_gates", False)
         self.return_gates = return_gates
         for direction in (self.forward_layer, self.backward_layer):
             if isinstance(direction, Recurrent):
-                direction.return_gates = return_gates
                 check_options(direction)
             elif return_gates:
                 raise ValueError(
@@ -101,7 +105,11 @@ class Bidirectional(keras.layers.Bidirectional):
 
         Returns:
             `BidirectionalTrace(forward, backward)`, both in the order of the input's time.
+
+        Raises:
+            ValueError: If no mask is given, though the layer's input has one in its model.
         """
+        mask = mask_for_trace(self, sequences, mask)
         if not self.built:
             self.build(sequences.shape)
         first, second = self._halves(initial_state)
@@ -118,7 +126,7 @@ class Bidirectional(keras.layers.Bidirectional):
         sequences_mask: Any = None,
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
-        mask = sequences_mask if mask is None else mask
+        mask = mask_of_steps(sequences_mask if mask is None else mask)
         first, second = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=first, mask=mask, training=training)
         backward = self.backward_layer(
@@ -126,7 +134,15 @@ class Bidirectional(keras.layers.Bidirectional):
         )
         return self._join(forward, backward, self._merge, _flipped)
 
-    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+    def compute_output_spec(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: Any = None,
+        sequences_mask: Any = None,
+    ) -> Any:
+        note_mask(self, mask, sequences_mask)
         first, second = self._halves(initial_state)
         forward = self.forward_layer.compute_output_spec(sequences, initial_state=first)
         backward = self.backward_layer.compute_output_spec(sequences, initial_state=second)
@@ -137,15 +153,18 @@ class Bidirectional(keras.layers.Bidirectional):
         return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         outputs = 1 if self.merge_mode else 2
-        others = self.return_gates
+        others = int(self.return_gates)
         if self.return_state:
             others += len(self.forward_layer.state_size) + len(self.backward_layer.state_size)
         return [mask] * outputs + [None] * others if outputs + others > 1 else mask
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "return_gates": self.return_gates}
+
+    def _parts_that_show_gates(self) -> list[Any]:
+        return [d for d in (self.forward_layer, self.backward_layer) if isinstance(d, Recurrent)]
 
     def _join(self, forward: Any, backward: Any, merge: Any, flip: Any) -> Any:
         """What the two directions returned, as what the wrapper returns."""
@@ -187,14 +206,15 @@ class Bidirectional(keras.layers.Bidirectional):
         """The forward layer's initial states and the backward layer's."""
         if initial_state is None:
             return None, None
-        states = tree.flatten(initial_state)
+        owner = f"Bidirectional '{self.name}'"
+        states = states_in_order(owner, self, initial_state, "initial_state")
         first, second = (
             len(tree.flatten(layer.state_size))
             for layer in (self.forward_layer, self.backward_layer)
         )
         if len(states) != first + second:
             raise ValueError(
-                f"Bidirectional '{self.name}': expected `initial_state` to hold {first} tensor(s) "
+                f"{owner}: expected `initial_state` to hold {first} tensor(s) "
                 f"for the forward layer, then {second} for the backward one, but {len(states)} "
                 "came."
             )

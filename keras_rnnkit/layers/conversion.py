@@ -1,5 +1,6 @@
 """A model of plain Keras with the kit's layers in the place of Keras' recurrent ones."""
 
+import tempfile
 from typing import Any
 
 import keras
@@ -7,14 +8,18 @@ from keras import tree
 
 from keras_rnnkit.layers.reset import layers_in, stateful_layers
 
-NAMES = ("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell")
+NAMES = (
+    *("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell"),
+    *("Embedding", "TimeDistributed"),
+)
 
 
 def from_keras(model: Any) -> Any:
     """A copy of a model in which the kit's layers stand where `keras.layers`' recurrent ones did.
 
-    The copy has the model's weights, its states where it is stateful, and its compilation, with a
-    fresh optimizer. The model stays as it is. A model in a file comes through
+    The copy has the model's weights, what its `TextVectorization`, `Normalization` and their kin
+    have learned of the data, its states where it is stateful, and its compilation, with a fresh
+    optimizer. The model stays as it is. A model in a file comes through
     `kit.from_keras(keras.models.load_model(path))`.
 
     Args:
@@ -49,9 +54,30 @@ def from_keras(model: Any) -> Any:
     copy = keras.saving.deserialize_keras_object(_renamed(config))
     _check_converted(copy)
     copy.set_weights(model.get_weights())
+    for mine, theirs in zip(_adapted(copy), _adapted(model), strict=True):
+        _adapt(mine, theirs)
     for mine, theirs in zip(stateful_layers(copy), stateful_layers(model), strict=True):
         mine.reset_state([state.value for state in tree.flatten(theirs.states)])
     return copy
+
+
+def _adapted(model: Any) -> list[Any]:
+    """The layers that learn of data in `adapt`, or keep what is no weight in files of their own."""
+    hooks = ("adapt", "save_assets")
+    return [layer for layer in layers_in(model) if any(hasattr(layer, hook) for hook in hooks)]
+
+
+def _adapt(mine: Any, theirs: Any) -> None:
+    """Give a layer what another has learned of data, by the way that it takes through a file."""
+    store: dict[str, Any] = {}
+    theirs.save_own_variables(store)
+    mine.load_own_variables(store)
+    words = [layer.get_vocabulary() for layer in (mine, theirs) if hasattr(layer, "get_vocabulary")]
+    if not hasattr(theirs, "save_assets") or (words and words[0] == words[1]):
+        return  # Keras cannot load a vocabulary of nothing
+    with tempfile.TemporaryDirectory() as folder:
+        theirs.save_assets(folder)
+        mine.load_assets(folder)
 
 
 def _renamed(config: Any) -> Any:

@@ -1,5 +1,7 @@
 """Which path each recurrent layer of a model runs on, and why."""
 
+import textwrap
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import keras
@@ -24,16 +26,43 @@ class PathOfLayer(NamedTuple):
 
 
 class Explanation(tuple[PathOfLayer, ...]):
-    """The rows, one for each recurrent layer; printed, it is a table."""
+    """The rows, one for each recurrent layer; printed, it is a table of 96 columns at most."""
 
     def __repr__(self) -> str:
         if not self:
             return "no recurrent layers"
         rows: list[tuple[str, ...]] = [PathOfLayer._fields, *map(_shown, self)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        widths = _widths(rows)
         rows.insert(1, tuple("-" * width for width in widths))
-        lines = (" | ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return "\n".join(line for row in rows for line in _lines(row, widths))
+
+
+_WIDEST = 96
+_BETWEEN = " | "
+
+
+def _widths(rows: list[tuple[str, ...]]) -> list[int]:
+    """The width of each column: the widest are narrowed, down to their longest word, until all fit.
+
+    The first row has the headings.
+    """
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    words = [max(map(len, " ".join(column).split())) for column in columns]
+    while sum(widths) + len(_BETWEEN) * (len(widths) - 1) > _WIDEST and widths != words:
+        narrow = [width if width > word else 0 for width, word in zip(widths, words, strict=True)]
+        widths[narrow.index(max(narrow))] -= 1
+    return widths
+
+
+def _lines(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """A row of the table, in as many lines as its longest text takes."""
+    parts = [
+        textwrap.wrap(text, width, break_on_hyphens=False)
+        for text, width in zip(row, widths, strict=True)
+    ]
+    lines = zip_longest(*parts, fillvalue="")
+    return [_BETWEEN.join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def _shown(row: PathOfLayer) -> PathOfLayer:
@@ -49,12 +78,16 @@ def explain(model: Any) -> Explanation:
     own layer, where that finds cuDNN; `portable`, the loop over the cell. Layers of `keras.layers`
     are listed too.
 
+    The rows tell of calls as they are. On PyTorch, an export and the transforms of `torch.func` go
+    other ways, see *Choose a backend*.
+
     Args:
         model: A model or a layer.
 
     Returns:
         A tuple of rows `(layer, type, training, prediction, faster)`, all strings, in the order of
-        the model; printed, it is a table.
+        the model; printed, it is a table. What `faster` says can be done, and `""` says that
+        nothing would help.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
@@ -65,8 +98,10 @@ def explain(model: Any) -> Explanation:
     >>> import keras_rnnkit as kit
     >>> model = keras.Sequential([keras.Input((5, 3)), kit.LSTM(4, activation="relu", name="a")])
     >>> print(kit.explain(model))
-    layer | type | training ...
-    a     | LSTM | portable: the kernels know tanh and sigmoid alone | the same ...
+    layer | type | training                               | prediction | faster
+    ----- | ---- | -------------------------------------- | ---------- | ---------------------------
+    a     | LSTM | portable: the kernels know tanh and    | the same   | use the default activations
+          |      | sigmoid alone                          |            |
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
@@ -76,17 +111,18 @@ def explain(model: Any) -> Explanation:
     stacks = [layer for layer in layers if isinstance(layer, StackedRNN)]
     outer |= {id(p): s for s in stacks for layer in s.recurrent_layers for p in directions(layer)}
     found = (layer for layer in layers if isinstance(layer, keras.layers.RNN))
-    return Explanation(_row(layer, outer.get(id(layer), layer)) for layer in found)
+    converts = _converts(model, layers)
+    return Explanation(_row(layer, outer.get(id(layer), layer), converts) for layer in found)
 
 
-def _row(layer: Any, called: Any) -> PathOfLayer:
+def _row(layer: Any, called: Any, converts: bool) -> PathOfLayer:
     """The row of a layer that is called by way of another, or by itself."""
     name, kind = layer.name, type(layer).__name__
+    if type(layer) in _OF_KERAS:
+        advice = f"keras_rnnkit.{'from_keras(model)' if converts else f'{kind} in its place'}"
+        return PathOfLayer(name, f"keras.layers.{kind}", "keras.layers", "keras.layers", advice)
     if not isinstance(layer, Recurrent):
-        ours = type(layer) in _OF_KERAS
-        path = "keras.layers" if ours else "its own"
-        advice = "keras_rnnkit.from_keras(model)" if ours else ""
-        return PathOfLayer(name, f"keras.layers.{kind}" if ours else kind, path, path, advice)
+        return PathOfLayer(name, kind, "its own", "its own", "")
     asked = {"masked": _gets_a_mask(called), "record": layer.return_gates}
     try:
         training = choice_for(layer, training=True, **asked)
@@ -98,6 +134,16 @@ def _row(layer: Any, called: Any) -> PathOfLayer:
 
 
 _OF_KERAS = (keras.layers.GRU, keras.layers.LSTM, keras.layers.RNN, keras.layers.SimpleRNN)
+
+
+def _converts(model: Any, layers: list[Any]) -> bool:
+    """Whether `from_keras` takes the model: it is built, and its config names every layer."""
+    own = any(type(layer).__module__.partition(".")[0] not in _PACKAGES for layer in layers)
+    code = any(isinstance(layer, keras.layers.Lambda) for layer in layers)
+    return model.built and not (own or code)
+
+
+_PACKAGES = ("keras", "keras_rnnkit")
 
 
 def _words(choice: Choice) -> str:

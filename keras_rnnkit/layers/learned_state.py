@@ -7,6 +7,7 @@ from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
+from keras_rnnkit.layers._traced import mask_for_trace, note_mask
 from keras_rnnkit.layers._watch import current_watch
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
@@ -108,6 +109,7 @@ class LearnedInitialState(keras.layers.Wrapper):
         Returns:
             The layer's trace.
         """
+        mask = mask_for_trace(self, sequences, mask)
         if not self.built:
             self.build(sequences.shape)
         states = initial_state
@@ -120,7 +122,15 @@ class LearnedInitialState(keras.layers.Wrapper):
         states = [ops.convert_to_tensor(s, dtype=self.compute_dtype) for s in self.learned_states]
         return [ops.broadcast_to(s[None], (batch_size, s.shape[0])) for s in states]
 
-    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+    def compute_output_spec(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: Any = None,
+        sequences_mask: Any = None,
+    ) -> Any:
+        note_mask(self, mask, sequences_mask)
         return self.layer.compute_output_spec(sequences, initial_state=initial_state)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:

@@ -12,7 +12,8 @@ from keras_rnnkit.layers._recurrent import Recurrent
 def reset_states(model: Any) -> int:
     """Put every stateful recurrent layer back to its initial states, however nested.
 
-    Reaches the layers of `keras.layers` too, and layers inside models, wrappers and attributes.
+    Reaches the layers of `keras.layers` too, and layers inside models, wrappers and attributes. In
+    a callback at the begin or the end of a batch, give it the model that is being trained.
 
     Args:
         model: A model or a layer.
@@ -22,6 +23,7 @@ def reset_states(model: Any) -> int:
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
+        RuntimeError: On JAX, between two batches of `fit`, for a part of the model that is trained.
 
     Example:
 
@@ -34,6 +36,9 @@ def reset_states(model: Any) -> int:
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
+    if hasattr(model, "jax_state_sync"):
+        # Between two batches the trainer of JAX holds the states, and would put its own back.
+        model.jax_state_sync()
     found = stateful_layers(model)
     for layer in found:
         _reset(layer)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._checks import check_data, check_rank, checked_mask
+from keras_rnnkit.layers._checks import check_data, check_rank, checked_mask, mask_of_steps
 from keras_rnnkit.layers._stack_parts import (
     cell_config,
     cell_layer,
@@ -26,8 +26,8 @@ from keras_rnnkit.layers._states import (
     last_kept,
     named_states,
     split_states,
-    state_count,
 )
+from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
 from keras_rnnkit.layers._watch import watching
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
 
@@ -43,7 +43,7 @@ class _Told(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
-class StackedRNN(keras.layers.Layer):
+class StackedRNN(ShowsGates, keras.layers.Layer):
     """Recurrent layers on top of each other, as one layer.
 
     It gives every inner layer the `return_sequences` it needs. The inner layers are those of the
@@ -202,6 +202,7 @@ class StackedRNN(keras.layers.Layer):
             A dict of traces by layer, `traces["rnn_0"]`.
         """
         check_data(self, sequences)
+        mask = mask_for_trace(self, sequences, mask)
         given = {} if initial_state is None else {"initial_state": initial_state}
         with watching(record=True) as watch:
             self(sequences, mask=mask, training=False, **given)
@@ -223,7 +224,15 @@ class StackedRNN(keras.layers.Layer):
 
     reset_states = reset_state
 
-    def compute_output_spec(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+    def compute_output_spec(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+        sequences_mask: Any = None,
+    ) -> Any:
+        note_mask(self, mask, sequences_mask)
         check_rank(self, sequences.shape)
         first = self._first_states(initial_state)
         shape, told = tuple(sequences.shape), _Told({}, {})
@@ -239,7 +248,7 @@ class StackedRNN(keras.layers.Layer):
         return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        mask = tree.flatten(mask)[0] if self.return_sequences else None
+        mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         if not (self.return_state or self.return_gates):
             return mask
         inputs = keras.KerasTensor(sequences.shape, dtype=self.compute_dtype)
@@ -272,6 +281,9 @@ class StackedRNN(keras.layers.Layer):
         options = keras.saving.deserialize_keras_object(config["cell_options"])
         cells = cells_from_config(config["cell"])
         return cls(**{**config, "cell": cells, "cell_options": options})
+
+    def _parts_that_show_gates(self) -> list[Any]:
+        return getattr(self, "recurrent_layers", [])
 
     def _make(self, owner: str, i: int, cell: Any, seed: int | None) -> Any:
         """The recurrent layer at a place of the stack."""
@@ -345,8 +357,7 @@ class StackedRNN(keras.layers.Layer):
         """The first states of each layer, flat, or `None` for its own."""
         if initial_state is None:
             return [None] * len(self.units)
-        counts = {layer.name: state_count(layer) for layer in self.recurrent_layers}
-        return split_states(f"StackedRNN '{self.name}'", initial_state, counts)
+        return split_states(f"StackedRNN '{self.name}'", initial_state, self.recurrent_layers)
 
     def _trace_of(self, layer: Any, traces: dict[int, Any]) -> Any:
         found = [traces[id(part)] for part in directions(layer)]

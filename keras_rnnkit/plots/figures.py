@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_rnnkit._files import replacing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -54,5 +56,5 @@ def soften(axes: Axes) -> None:
 
 def save_figure(figure: Figure, target: Path) -> None:
     """Write the figure as PNG, making the folder when it is not there yet."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, format="png", dpi=DOTS_PER_INCH)
+    with replacing(target) as aside:
+        figure.savefig(aside, format="png", dpi=DOTS_PER_INCH)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PathLike = str | os.PathLike[str]
+from keras_rnnkit._files import PathLike as PathLike
+from keras_rnnkit._files import as_path
 
 
 def check_file(path: PathLike, argument: str, suffix: str, overwrite: bool) -> Path:
     """Return `path` as a `Path` that a file can be written to, or say why it cannot."""
-    target = _as_path(path, argument)
+    target = as_path(path, argument)
     if target.suffix != suffix:
         raise ValueError(
             f"`{argument}` must end in {suffix!r}, for example 'name{suffix}'. "
@@ -24,6 +25,11 @@ def check_file(path: PathLike, argument: str, suffix: str, overwrite: bool) -> P
             f"`{argument}` must name a file, but a folder of that name exists. "
             f"Received: {argument}={str(path)!r}"
         )
+    if target.exists() and not target.is_file():
+        raise ValueError(
+            f"`{argument}` must name a file, but there is a device or a pipe. "
+            f"Received: {argument}={str(path)!r}"
+        )
     _check_writable(target.parent, argument)
     refuse_existing([target], argument, overwrite)
     return target
@@ -31,7 +37,7 @@ def check_file(path: PathLike, argument: str, suffix: str, overwrite: bool) -> P
 
 def check_folder(path: PathLike, argument: str) -> Path:
     """Return `path` as a `Path` of a folder that exists or can be made, or say why not."""
-    folder = _as_path(path, argument)
+    folder = as_path(path, argument)
     _check_writable(folder, argument)
     return folder
 
@@ -44,12 +50,6 @@ def refuse_existing(targets: list[Path], argument: str, overwrite: bool) -> None
             f"Nothing is overwritten unasked, and there is already: {', '.join(existing)}. "
             f"Pass another `{argument}`, or `overwrite=True` to replace it."
         )
-
-
-def _as_path(path: PathLike, argument: str) -> Path:
-    if not isinstance(path, str | os.PathLike) or not str(path):
-        raise TypeError(f"`{argument}` must be a path. Received: {argument}={path!r}")
-    return Path(path).expanduser()
 
 
 def _check_writable(folder: Path, argument: str) -> None:

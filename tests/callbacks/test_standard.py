@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 
 from keras_rnnkit import callbacks
-from tests.callbacks.support import ROWS, Scripted, fit, make_model, read_rows, same_weights
+from tests.callbacks.support import (
+    ROWS,
+    Scripted,
+    Witness,
+    fit,
+    make_model,
+    read_rows,
+    same_weights,
+)
 
 FILES = ["best.keras", "curves.png", "last.keras", "log.csv"]
+MODELS_AND_LOG = ["best.keras", "last.keras", "log.csv"]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -84,19 +93,35 @@ def test_without_curves_no_picture_is_drawn(tmp_path):
     assert listed(tmp_path) == ["best.keras", "last.keras", "log.csv"]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_nothing_that_exists_is_overwritten(tmp_path, name):
+@pytest.mark.parametrize("name", MODELS_AND_LOG)
+def test_no_model_and_no_log_is_overwritten(tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(FileExistsError, match=rf"{name}.*`folder`.*overwrite=True"):
         callbacks.standard(tmp_path)
     assert (tmp_path / name).read_text() == "precious"
 
 
+def test_a_picture_is_drawn_over_another(tmp_path):
+    (tmp_path / "curves.png").write_text("of the run before")
+    fit(make_model(), callbacks.standard(tmp_path), epochs=1)
+    assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    preset = callbacks.standard("~/run {epoch}")
+    fit(make_model(), [*preset, *callbacks.chapter("~/chapter/best.keras")], epochs=1)
+    assert listed(tmp_path / "run {epoch}") == FILES
+    assert listed(tmp_path / "chapter") == ["best.keras"]
+
+
 def test_files_that_came_since_are_not_overwritten_either(tmp_path):
     early, late = callbacks.standard(tmp_path), callbacks.standard(tmp_path)
     fit(make_model(), early, epochs=2)
+    witness = Witness()
     with pytest.raises(FileExistsError):
-        fit(make_model(), late, epochs=1)
+        fit(make_model(), [*late, witness], epochs=1)
+    assert witness.batches == 0  # before the training, not after it
     assert len(read_rows(tmp_path / "log.csv")) == 2
 
 

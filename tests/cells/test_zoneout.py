@@ -41,8 +41,7 @@ def zoneout(name, seed=7, **kwargs):
 def expected(cell, training, x, mask=None, seed=7):
     """Outputs and last states, step by step in NumPy around the wrapped cell."""
     twin = kit.Zoneout(cell.cell, rate=cell.rate, seed=seed)
-    twin.draw(x.shape[1], x.shape[0])
-    drawn = iter([to_numpy(mask) for mask in twin.drawn()])
+    drawn = iter([to_numpy(mask) for mask in twin.draw_states(x.shape[1], x.shape[0])])
     masks = [next(drawn) if rate else None for rate in cell.rates]
     sizes = keras.tree.flatten(cell.state_size)
     states = [np.zeros((x.shape[0], size), "float32") for size in sizes]
@@ -127,8 +126,7 @@ def test_gradients_pass_by_the_states_that_stay():
     cell = kit.Zoneout(kit.GRUCell(3), rate=0.4, seed=2)
     layer = kit.RNN(cell)
     layer.build(X.shape)
-    cell.draw(5, 3)
-    (masks,) = (to_numpy(mask) for mask in cell.drawn())
+    (masks,) = (to_numpy(mask) for mask in cell.draw_states(5, 3))
     cell = kit.Zoneout(cell.cell, rate=0.4, seed=2)
     by_inputs = gradients(loss, kit.RNN(cell), X)[0]
     stayed = masks[-1].all(axis=-1)  # rows whose last step changed nothing
@@ -178,7 +176,6 @@ def test_a_cell_by_itself(name):
     _, (h, _) = cell(X[:, 0], states, training=True)
     stayed = to_numpy(h) == 9
     assert stayed.any() and not stayed.all()
-    assert cell.drawn() == ()
     output, (h, _) = cell(X[:, 0], states)
     inner = to_numpy(cell.cell(X[:, 0], states)[0])
     assert_close(h, 4.5 + inner / 2)

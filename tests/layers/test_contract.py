@@ -322,5 +322,5 @@ def test_the_masks_of_a_cell_of_ones_own_are_drawn_and_forgotten_in_every_call()
     layer = kit.RNN(cell)
     for _ in range(2):
         cell.said = []
-        layer(X)
+        layer(X, training=True)
         assert [cell.said[0], cell.said[1], cell.said[-1]] == ["forgotten", "drawn", "forgotten"]

@@ -36,7 +36,7 @@ class TestExplain:
     def test_prints_a_table(self):
         lines = str(kit.explain(self.model())).splitlines()
         assert lines[0].split(" | ")[0].strip() == "layer"
-        assert len(lines) == 7
+        assert len([line for line in lines if line.split(" | ")[0].strip()]) == 7
         assert len({line.index("|") for line in (lines[0], *lines[2:])}) == 1
 
     def test_of_a_model_without_recurrent_layers(self):
@@ -47,7 +47,7 @@ class TestExplain:
         with pytest.raises(TypeError, match="`model` must be a Keras model or layer"):
             kit.explain("model")
 
-    @pytest.mark.skipif(BACKEND == "torch", reason="the kit's own kernel takes masks to cuDNN")
+    @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone hands over to cuDNN")
     def test_sees_the_mask_that_comes_through_a_wrapper(self, monkeypatch):
         monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
         inputs = keras.Input((7,), dtype="int32")

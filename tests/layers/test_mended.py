@@ -70,6 +70,23 @@ class TestStatefulCarries:
         for got, want in zip(states_of(layer), carried(layer, BATCHES), strict=True):
             assert_close(got, want, atol=1e-5 * case.amplifies)
 
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+    @pytest.mark.parametrize("case", CASES[:4], ids=by_name)
+    def test_in_mixed_precision(self, case, policy):
+        layer = case.layer(3, stateful=True, dtype=policy, **case.options)
+        model = stateful_model(layer)
+        for batch in BATCHES:
+            model(batch)
+        want = carried(layer, BATCHES)
+        assert all(np.abs(state).max() > 0.01 for state in want)
+        for got, state in zip(states_of(layer), want, strict=True):
+            assert_close(got, state, atol=0.02)
+        layer.reset_state()
+        model.predict(X, batch_size=2, verbose=0)
+        for got, state in zip(states_of(layer), want, strict=True):
+            assert_close(got, state, atol=0.02)
+        assert all(state.dtype == "float32" for state in layer.states)
+
     def test_and_a_partial_batch_is_refused_not_broadcast(self):
         model = stateful_model(kit.LSTM(3, stateful=True))
         assert model.predict(X[:4], batch_size=2, verbose=0).shape == (4, 1)
@@ -147,6 +164,46 @@ class TestResetting:
         assert all(state.any() for layer in layers for state in states_of(layer))
         assert kit.reset_states(model) == 4
         assert not any(state.any() for layer in layers for state in states_of(layer))
+
+    @pytest.mark.parametrize("when", ["begin", "end"])
+    @pytest.mark.parametrize("run", ["fit", "evaluate", "predict"])
+    def test_from_a_callback_at_a_batch(self, run, when):
+        results = []
+        for makes_state in (False, True):
+            keras.utils.set_random_seed(0)
+            model = stateful_model(kit.GRU(3, stateful=makes_state))
+            model.compile(keras.optimizers.SGD(0.0), "mse")
+            count = []
+
+            def reset(*_, model=model, count=count, **__):
+                count.append(kit.reset_states(model))
+
+            kind = {"fit": "train", "evaluate": "test", "predict": "predict"}[run]
+            callback = keras.callbacks.Callback()
+            setattr(callback, f"on_{kind}_batch_{when}", reset)
+            call = {"batch_size": 2, "verbose": 0, "callbacks": [callback]}
+            if run == "fit":
+                model.fit(X, X[:, 0, :1], shuffle=False, **call)
+                results.append(model.history.history["loss"][0])
+            elif run == "evaluate":
+                results.append(model.evaluate(X, X[:, 0, :1], **call))
+            else:
+                results.append(model.predict(X, **call))
+            assert count == [int(makes_state)] * 3
+        np.testing.assert_allclose(results[1], results[0], atol=1e-6)
+
+    @pytest.mark.skipif(keras.config.backend() != "jax", reason="JAX's trainer takes variables")
+    def test_of_a_part_between_two_batches_is_refused_on_jax(self):
+        layer = kit.GRU(3, stateful=True)
+        model = stateful_model(layer)
+        model.compile("sgd", "mse")
+
+        class Reset(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                layer.reset_state()
+
+        with pytest.raises(RuntimeError, match="with the model that is being trained"):
+            model.fit(X, X[:, 0, :1], batch_size=2, verbose=0, callbacks=[Reset()])
 
     def test_says_when_nothing_is_stateful(self):
         assert kit.reset_states(kit.LSTM(3)) == 0

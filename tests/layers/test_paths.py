@@ -1,5 +1,7 @@
 """Which path a layer takes, and that every path gives the same numbers."""
 
+from itertools import product
+
 import keras
 import numpy as np
 import pytest
@@ -147,9 +149,10 @@ def assert_same_gradients(case, units, mask, options):
 @pytest.mark.parametrize("variant", ["plain", "sequences", "dropout", "backwards"])
 def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch):
     monkeypatch.setattr(_paths, "MASKED_IN_PLACE", range(1, 512))
-    layer, _ = pair(NAMESAKES[0], 3)
+    options = {**VARIANTS[variant], "use_cudnn": False}  # which serves on a GPU
+    layer, _ = pair(NAMESAKES[0], 3, **options)
     assert _fused.choice_for(layer, masked=True, record=False, training=True).method == "in place"
-    assert_same_gradients(NAMESAKES[0], 3, HOLES, VARIANTS[variant])
+    assert_same_gradients(NAMESAKES[0], 3, HOLES, options)
 
 
 @pytest.mark.parametrize("case", NAMESAKES[:2], ids=by_name)
@@ -422,7 +425,10 @@ RULE = [
     ({"backend": "numpy"}, "portable", ""),
     ({"backend": "torch", "cell": "GRU"}, "fused", "in place"),
     ({"backend": "torch", "cell": "GRU", "gpu": True}, "fused", "native"),
-    ({"backend": "jax", "gpu": True}, "keras", ""),
+    ({"backend": "jax", "gpu": True}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "gpu": True}, "keras", ""),
+    ({"backend": "tensorflow", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "gpu": True, "keras_layer": False}, "fused", "hoisted"),
     ({"backend": "jax", "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
     ({"backend": "jax", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
     ({"backend": "jax", "gpu": True, "keras_layer": False}, "fused", "hoisted"),
@@ -432,6 +438,15 @@ RULE = [
     ({"backend": "jax", "gpu": True, "weight_dropout": True}, "fused", "hoisted"),
     ({"backend": "torch", "weight_dropout": True, "training": True}, "fused", "native"),
     ({"path": "portable", "gpu": True}, "portable", ""),
+    ({"backend": "torch", "exported": True, "masked": True, "units": 128}, "fused", "native"),
+    ({"backend": "torch", "exported": True, "cell": "GRU"}, "fused", "native"),
+    ({"backend": "torch", "exported": True, "cell": "SimpleRNN"}, "fused", "native"),
+    ({"backend": "torch", "exported": True, "cell": "GRU, reset before"}, "portable", ""),
+    ({"backend": "torch", "exported": True, "cell": "MinGRU"}, "portable", ""),
+    ({"backend": "torch", "exported": True, "record": True}, "portable", ""),
+    ({"backend": "torch", "exported": True, "dtype": "float16"}, "portable", ""),
+    ({"backend": "torch", "transformed": True}, "portable", ""),
+    ({"backend": "torch", "transformed": True, "cell": "MinLSTM"}, "portable", ""),
 ]
 
 
@@ -444,14 +459,50 @@ def test_the_rule(changes, path, method):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_what_keeps_a_layer_off_cudnn_is_named(training):
-    plain = PLAIN._replace(backend="jax", gpu=True, training=training)
+    plain = PLAIN._replace(backend="tensorflow", gpu=True, training=training)
     names = {"recurrent_dropout": "recurrent_dropout", "weight_dropout": "recurrent_weight_dropout"}
     names |= {"masked": "the mask", "record": "the gates"}
     for option, name in names.items():
         assert choose(plain._replace(**{option: True})).faster == f"on cuDNN, but for {name}"
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="the kit's own torch kernel reaches cuDNN")
+def test_no_rule_of_jax_reaches_cudnn():
+    """There Keras' call of cuDNN gives wrong numbers under jit, behind a transposed tensor."""
+    flags = ("masked", "record", "training", "recurrent_dropout", "weight_dropout", "use_cudnn")
+    for cell, units, path, gpu in product(
+        ("LSTM", "GRU", "GRU, reset before", "SimpleRNN", "MinLSTM", None),
+        (8, 64, 128, 512),
+        _paths.PATHS,
+        (False, True),
+    ):
+        if path == "fused" and cell is None:
+            continue  # refused
+        for values in product((False, True), repeat=len(flags)):
+            how = dict(zip(flags, values, strict=True))
+            request = PLAIN._replace(
+                backend="jax", gpu=gpu, cell=cell, units=units, path=path, **how
+            )
+            choice = choose(request)
+            assert choice.path != "keras"
+            assert "cuDNN" not in choice.reason + choice.faster
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="the fault of Keras on JAX")
+@pytest.mark.parametrize("front", [kit.GRU, kit.SimpleRNN, kit.LSTM])
+def test_on_a_gpu_no_layer_calls_keras_own_on_jax(monkeypatch, front):
+    def inner_loop(*_, **__):
+        raise AssertionError("Keras' own layer was called")
+
+    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
+    inputs = keras.Input((TIME, FEATURES))
+    outputs = kit.LSTM(4)(front(4, return_sequences=True)(inputs))
+    plain = keras.Model(inputs, outputs)
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    close(plain.predict(x, verbose=0), plain(x))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone hands over to Keras' layer")
 @pytest.mark.parametrize("backwards", [False, True])
 def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
     x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")

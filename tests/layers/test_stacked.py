@@ -149,7 +149,27 @@ def test_merging_what_cannot_be_merged():
     with pytest.raises(TypeError, match="two directions"):
         kit.merge_states(states)
     with pytest.raises(TypeError, match="dict"):
+        kit.merge_states("states")
+    with pytest.raises(TypeError, match=r"as many of the backward one.*Received: 1 of type"):
         kit.merge_states([X])
+    with pytest.raises(ValueError, match=r"same shape.*\(3, 4\) and \(3, 3\)"):
+        kit.merge_states([X[:, 0], X[:, 0, :3]], "sum")
+
+
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave"])
+def test_merged_states_of_a_bidirectional(mode):
+    _, *states = kit.Bidirectional(kit.LSTM(3, return_state=True))(X)
+    merged = kit.merge_states(states, mode)
+    h, c, back_h, back_c = map(to_numpy, states)
+    want = {
+        "concat": [np.concatenate(pair, -1) for pair in ((h, back_h), (c, back_c))],
+        "sum": [h + back_h, c + back_c],
+        "mul": [h * back_h, c * back_c],
+        "ave": [(h + back_h) / 2, (c + back_c) / 2],
+    }
+    assert_close(merged, want[mode])
+    decoder = kit.LSTM(merged[0].shape[-1])
+    assert tuple(decoder(X, initial_state=merged).shape) == tuple(merged[0].shape)
     with pytest.raises(ValueError, match=r"`mode`.*'max'"):
         kit.merge_states(states, "max")
 
@@ -326,7 +346,7 @@ def test_wrong_data_says_what_to_do():
     stack = kit.StackedRNN([3, 2])
     with pytest.raises(ValueError, match=r"\(batch, time, features\).*\(3, 4\)"):
         stack(X[:, 0])
-    with pytest.raises(ValueError, match=r"\['rnn_0', 'rnn_1'\].*\['rnn_0'\]"):
+    with pytest.raises(ValueError, match=r"names 'rnn_0', 'rnn_1'; missing: 'rnn_1'"):
         stack(X, initial_state={"rnn_0": [X[:, 0, :3]] * 2})
     with pytest.raises(ValueError, match=r"2 tensor\(s\) for layer 'rnn_1', but 1"):
         stack(X, initial_state=[[X[:, 0, :3]] * 2, [X[:, 0, :2]]])

@@ -26,8 +26,8 @@ def mask_of(case, units):
     """The mask that the next sequence will see."""
     cell = case.cell(units, recurrent_weight_dropout=RATE, seed=3, **case.options)
     cell.build((None, 4))
-    cell.get_recurrent_dropout_mask(np.zeros((3, units), "float32"))
-    return to_numpy(cell._weight_mask)
+    masks = cell.draw_masks(np.zeros((3, 4), "float32"), np.zeros((3, units), "float32"))
+    return to_numpy(masks.weights)
 
 
 @pytest.mark.parametrize("units", [3, 40])

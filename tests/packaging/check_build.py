@@ -4,7 +4,9 @@ Run by `tox -e build`. Needs `build` and `twine`, and nothing of the package.
 """
 
 import argparse
+import email
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -33,6 +35,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         wheel, sdist = build(Path(folder, "dist"))
         check_contents(wheel, sdist)
+        check_description(wheel)
         environment = Environment(Path(folder, "venv"), constraints)
         environment.install(str(wheel))
         check_import_without_backend(environment)
@@ -70,8 +73,29 @@ def check_contents(wheel, sdist):
     folders = ("keras_rnnkit", "tests", "examples", "benchmarks", "docs")
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     needed = {file.relative_to(ROOT).as_posix() for file in files}
-    needed |= {"pyproject.toml", "constraints.txt", "mkdocs.yml", "README.md", "LICENSE"}
+    needed |= {"pyproject.toml", "hatch_build.py", "constraints.txt", "mkdocs.yml"}
+    needed |= {"README.md", "LICENSE"}
     assert needed <= held, f"the sdist lacks {needed - held}"
+
+
+def check_description(wheel):
+    """The long description, which PyPI shows without the files around it, leads to none of them."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    description = metadata.get_payload(decode=True).decode("utf-8")
+    targets = re.findall(r"\]\(([^)\s]+)|(?:src|href)=[\"']([^\"']+)", description)
+    targets = ["".join(target) for target in targets]
+    relative = [target for target in targets if not target.startswith("https://")]
+    assert targets, "the long description has no links"
+    assert not relative, f"the long description leads to {relative}, which PyPI has not"
+    urls = dict(url.split(", ", 1) for url in metadata.get_all("Project-URL"))
+    assert {"Documentation", "Repository", "Changelog", "Issues"} <= set(urls), urls
+    for target in targets:
+        file = re.sub(rf"^{re.escape(urls['Repository'])}/(?:raw|blob)/HEAD/", "", target)
+        assert file.startswith("https://") or (ROOT / file).exists(), f"there is no {file}"
+    others = (urls["Changelog"], urls["Issues"])
+    assert all(url.startswith(f"{urls['Repository']}/") for url in others), urls
 
 
 def check_import_without_backend(environment):

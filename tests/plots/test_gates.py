@@ -218,6 +218,14 @@ def test_token_labels_do_not_overlap(time, units):
     assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
 
 
+@pytest.mark.parametrize("token", ["film\ud800", "\udfff", "\ud800\udc00"])
+def test_half_a_character_is_drawn_as_a_sign(tmp_path, token):
+    figure = plots.gates(lstm(), [token, *["film"] * (TIME - 1)], path=tmp_path / "gates.png")
+    assert matplotlib.image.imread(tmp_path / "gates.png").std() > 0.01
+    labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert not any("\ud800" <= letter <= "\udfff" for label in labels for letter in label)
+
+
 def test_saves_a_picture_over_another_unless_told_not_to(tmp_path):
     path = tmp_path / "new" / "gates.png"
     plots.gates(lstm(), WORDS, title="$one_{$", path=path)

@@ -19,6 +19,7 @@ def test_a_relative_path_and_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert check_file("a.png", "path", ".png", False) == Path("a.png")
     assert check_file("~/a.png", "path", ".png", False) == tmp_path / "a.png"
+    assert check_folder("~/run", "folder") == tmp_path / "run"
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"a.png", ""], ids=repr)
@@ -35,6 +36,12 @@ def test_wrong_suffix(tmp_path):
 def test_a_folder_where_a_file_should_be(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(IsADirectoryError, match="`path`"):
+        check_file(tmp_path / "a.png", "path", ".png", True)
+
+
+def test_a_pipe_where_a_file_should_be(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"`path`.*a device or a pipe.*a\.png"):
         check_file(tmp_path / "a.png", "path", ".png", True)
 
 

@@ -54,9 +54,10 @@ def _tensorflow(loss, layer, inputs):
 def _torch(loss, layer, inputs):
     import torch
 
-    inputs = torch.tensor(inputs, requires_grad=True)
+    device = keras.ops.convert_to_tensor(0.0).device  # Keras' own: a GPU, where there is one
+    inputs = torch.tensor(inputs, requires_grad=True, device=device)
     for variable in layer.trainable_variables:
         variable.value.grad = None
     loss(layer, inputs).backward()
     tensors = [inputs, *(variable.value for variable in layer.trainable_variables)]
-    return [tensor.grad.detach().numpy() for tensor in tensors]
+    return [keras.ops.convert_to_numpy(tensor.grad) for tensor in tensors]

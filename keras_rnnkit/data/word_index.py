@@ -1,0 +1,75 @@
+"""The index of a vocabulary: words and their ranks, checked, from memory or from a file."""
+
+import json
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_rnnkit._files import read_bounded
+from keras_rnnkit.data.errors import DataFileError
+from keras_rnnkit.data.reviews import HIGHEST_RANK
+
+LARGEST_INDEX = 2**23  # bytes; the official one has 1.6 million
+
+
+def ranked(word_index: Any) -> list[tuple[str, int]]:
+    """Returns words and ranks, the most frequent first, or says what is wrong with them."""
+    if not isinstance(word_index, Mapping):
+        raise TypeError(
+            f"`word_index` must map words to ranks. Received: {reprlib.repr(word_index)}"
+        )
+    words: dict[int, str] = {}
+    for word, rank in word_index.items():
+        _check(word, rank)
+        if rank in words:
+            raise ValueError(
+                f"`word_index` must not have a rank twice. Received: {words[rank]!r}: {rank} and "
+                f"{word!r}: {rank}"
+            )
+        words[rank] = word
+    return [(words[rank], rank) for rank in sorted(words)]
+
+
+def read_index(path: Path) -> list[tuple[str, int]]:
+    """Returns the words and ranks in the file at `path`.
+
+    Raises:
+        DataFileError: It is no word index.
+    """
+    try:
+        content = read_bounded(path, LARGEST_INDEX).decode("utf-8")
+        return ranked(json.loads(content, object_pairs_hook=_without_repeats))
+    except (OSError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise DataFileError(
+            f"Cannot read the IMDB word index from '{path}'. Found: {type(error).__name__}: "
+            f"{error}. Expected: an `imdb_word_index.json` of Keras' format, a JSON object of "
+            "words and their ranks. Pass the path of such a file, or leave `path` out to "
+            "download the official one."
+        ) from error
+
+
+def _check(word: Any, rank: Any) -> None:
+    received = f"Received: {reprlib.repr(word)}: {reprlib.repr(rank)}"
+    if type(word) is not str or type(rank) is not int:
+        raise TypeError(f"`word_index` must map words to ranks. {received}")
+    if not 1 <= rank <= HIGHEST_RANK:
+        raise ValueError(f"`word_index` must have ranks from 1 to {HIGHEST_RANK}. {received}")
+    if not _is_text(word):
+        raise ValueError(
+            f"`word_index` must have words of whole characters, not half of a pair. {received}"
+        )
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word can be written; a lone surrogate cannot."""
+    return word.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    index: dict[str, Any] = {}
+    for word, rank in pairs:
+        if word in index:
+            raise ValueError(f"the word {reprlib.repr(word)} twice")
+        index[word] = rank
+    return index

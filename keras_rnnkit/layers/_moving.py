@@ -1,0 +1,51 @@
+"""Variables that a cell of somebody's own changes in a step: seeds, running means, counters.
+
+A scan on JAX traces its step once. What is assigned there must travel with the carry, or each step
+and each call would begin from the same values, and a tracer would be left in the variable.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def moving_variables(cell: Any) -> list[Any]:
+    """The variables that a step may assign: all that are not trained, seeds among them."""
+    return list(getattr(cell, "non_trainable_variables", ()))
+
+
+def carried_along(scan: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+    """The scan, with these variables in its carry, and assigned at its end."""
+    if not variables:
+        return scan
+
+    def run(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
+        changed: set[int] = set()
+
+        def inner(carry: Any, current: Any) -> tuple[Any, Any]:
+            first, values = carry
+            with _Scope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+                new, out = step(first, current)
+            after = [scope.get_current_value(variable) for variable in variables]
+            changed.update(i for i, value in enumerate(after) if value is not values[i])
+            return (new, after), out
+
+        values = [ops.cast(ops.convert_to_tensor(v), v.dtype) for v in variables]
+        (last, values), steps = scan(inner, (init, values), xs)
+        for i in sorted(changed):
+            variables[i].assign(values[i])
+        return last, steps
+
+    return run
+
+
+class _Scope(keras.StatelessScope):
+    """A scope in which all other variables are what they are around it."""
+
+    def get_current_value(self, variable: Any) -> Any:
+        value = super().get_current_value(variable)
+        if value is None and self.original_scope is not None:
+            return self.original_scope.get_current_value(variable)
+        return value

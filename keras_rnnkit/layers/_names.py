@@ -1,0 +1,101 @@
+"""States by name: which tensor is which, however they are given."""
+
+from typing import Any
+
+import keras
+from keras import tree
+
+from keras_rnnkit.cells import Zoneout
+
+DIRECTIONS = ("forward", "backward")
+
+
+def state_names(cell: Any) -> tuple[str, ...]:
+    """The names of a cell's states in their order; `state_0`, `state_1`, ... where it has none."""
+    if isinstance(cell, Zoneout):
+        return state_names(cell.cell)
+    count = len(tree.flatten(cell.state_size))
+    names = tuple(getattr(cell, "state_names", ()))
+    return names if len(names) == count else tuple(f"state_{i}" for i in range(count))
+
+
+def states_in_order(owner: str, layer: Any, states: Any, argument: str) -> list[Any]:
+    """The state tensors of a recurrent layer, flat and in its order.
+
+    Args:
+        owner: The layer, as an error calls it.
+        layer: A recurrent layer, or a `Bidirectional` around one.
+        states: A tensor, a list in the layer's order, or a dict or NamedTuple by the names of the
+            states; for both directions a list of the two, or by `forward` and `backward`.
+        argument: How the caller's argument is called.
+
+    Raises:
+        ValueError: For a name that is unknown or missing.
+    """
+    if not isinstance(layer, keras.layers.Bidirectional):
+        return _of_cell(owner, layer.cell, states, argument)
+    parts = (layer.forward_layer, layer.backward_layer)
+    if is_named(states):
+        states = by_name(owner, states, DIRECTIONS, argument)
+    elif not is_nested(states, len(parts)):
+        return flat_states(owner, states, argument)
+    return [
+        tensor
+        for part, given in zip(parts, states, strict=True)
+        for tensor in states_in_order(owner, part, given, argument)
+    ]
+
+
+def is_named(states: Any) -> bool:
+    """Whether states are given by name."""
+    return isinstance(states, dict) or hasattr(states, "_fields")
+
+
+def is_nested(states: Any, count: int) -> bool:
+    """Whether states are a list of so many structures, one for each part of a layer."""
+    right = isinstance(states, list | tuple) and len(states) == count
+    return right and any(isinstance(part, list | tuple | dict) for part in states)
+
+
+def by_name(owner: str, states: Any, names: tuple[str, ...], argument: str) -> list[Any]:
+    """The values of a dict or NamedTuple in the order of these names, which must be its own.
+
+    A NamedTuple must have that order too: Keras saves it as a plain list.
+    """
+    found = tuple(states) if isinstance(states, dict) else tuple(states._fields)
+    right = set(found) == set(names) if isinstance(states, dict) else found == names
+    if not right:
+        unknown = sorted(set(map(str, found)) - set(names))
+        missing = [name for name in names if name not in found]
+        raise ValueError(
+            f"{owner}: `{argument}` must have the names {', '.join(map(repr, names))}"
+            + ("" if isinstance(states, dict) else ", in this order")
+            + (f"; unknown: {', '.join(map(repr, unknown))}" if unknown else "")
+            + (f"; missing: {', '.join(map(repr, missing))}" if missing else "")
+            + f". Received: {', '.join(map(repr, found))}"
+        )
+    return [states[name] for name in names] if isinstance(states, dict) else list(states)
+
+
+def _of_cell(owner: str, cell: Any, states: Any, argument: str) -> list[Any]:
+    stack = isinstance(cell, keras.layers.StackedRNNCells)
+    if stack and not is_named(states) and is_nested(states, len(cell.cells)):
+        parts = zip(cell.cells, states, strict=True)
+        return [t for part, given in parts for t in _of_cell(owner, part, given, argument)]
+    if is_named(states) and not stack:
+        return flat_states(owner, by_name(owner, states, state_names(cell), argument), argument)
+    if not stack and is_nested(states, 1):  # a structure in a list of its own
+        return _of_cell(owner, cell, states[0], argument)
+    return flat_states(owner, states, argument)
+
+
+def flat_states(owner: str, states: Any, argument: str) -> list[Any]:
+    """The tensors of nested lists; names would mean nothing here."""
+    if is_named(states):
+        raise ValueError(
+            f"{owner}: `{argument}` has names where a list belongs, with an entry for each part of "
+            f"the layer. Received: {type(states).__name__} in that place"
+        )
+    if isinstance(states, list | tuple):
+        return [tensor for part in states for tensor in flat_states(owner, part, argument)]
+    return [states]

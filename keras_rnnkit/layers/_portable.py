@@ -1,0 +1,87 @@
+"""The portable path: the loop over the cell, and on JAX how it goes where nothing compiles it.
+
+JAX compiles a loop anew whenever its body is a new function, and keeps what it compiled. So an
+eager call of one of the kit's cells is compiled once a shape; a cell of somebody's own, of which
+nobody knows what else it looks at, goes step by step.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+import keras
+from keras import tree
+
+from keras_rnnkit.cells import Zoneout
+from keras_rnnkit.cells._min import positive
+from keras_rnnkit.layers._fused import backend_kernels
+from keras_rnnkit.layers._loop import Carry, is_of_the_kit, run
+
+
+def run_portable(
+    cell: Any,
+    sequences: Any,
+    states: Any,
+    mask: Any,
+    *,
+    masks: Any,
+    before: Carry | None,
+    unroll: bool,
+    **how: bool,
+) -> tuple[Carry, Carry]:
+    """The last carry, and the carry of every step; arguments and results are those of `run`."""
+    tensors = (sequences, states, mask, masks, before)
+    if not unroll and keras.config.backend() == "jax" and not _is_traced(cell, tensors):
+        if _is_known(cell):
+            call_once = backend_kernels().call_once
+            return call_once(cell, _run, _fixed(cell), *tensors, **how)
+        unroll = True
+    return run(cell, sequences, states, mask, masks=masks, before=before, unroll=unroll, **how)
+
+
+def _run(
+    cell: Any, sequences: Any, states: Any, mask: Any, masks: Any, before: Any, **how: bool
+) -> tuple[Carry, Carry]:
+    return run(cell, sequences, states, mask, masks=masks, before=before, **how)
+
+
+def _is_traced(cell: Any, tensors: Any) -> bool:
+    values = [variable.value for variable in getattr(cell, "variables", ())]
+    return backend_kernels().is_traced(tensors, values)
+
+
+def _is_known(cell: Any) -> bool:
+    """Whether all that a step of the cell depends on is known."""
+    return is_of_the_kit(cell) and all(map(_is_known_activation, _activations(cell)))
+
+
+def _is_known_activation(activation: Any) -> bool:
+    name = getattr(activation, "__name__", "")
+    return activation is positive or getattr(keras.activations, name, None) is activation
+
+
+def _activations(cell: Any) -> list[Any]:
+    return [
+        getattr(part, name)
+        for part in _parts(cell)
+        for name in ("activation", "recurrent_activation")
+        if hasattr(part, name)
+    ]
+
+
+def _parts(cell: Any) -> list[Any]:
+    """The cell, and the cells in it."""
+    inner = [cell.cell] if isinstance(cell, Zoneout) else getattr(cell, "cells", [])
+    return [cell, *(part for one in inner for part in _parts(one))]
+
+
+def _fixed(cell: Any) -> Hashable:
+    """What a step of the cell depends on beside its variables; all of it can be set anew."""
+    plain = (bool, int, float, str)
+    settings = tuple(
+        (name, value)
+        for part in _parts(cell)
+        for name, value in vars(part).items()
+        if isinstance(value, plain)
+    )
+    rates = [rate for part in _parts(cell) for rate in tree.flatten(getattr(part, "rates", ()))]
+    return settings, tuple(rates), tuple(_activations(cell)), cell.compute_dtype

@@ -1,0 +1,309 @@
+"""What a stream asks of a model, looked at before the first step: its layers one by one.
+
+The model is gone through from its inputs to its outputs with two numbers of steps; what comes out
+of a layer has an axis of time where its shape changes with them. Until a recurrent layer gives its
+last output, every layer must treat each step by itself; what comes after may be anything.
+"""
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import keras
+from keras import tree
+
+from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._states import state_count
+from keras_rnnkit.layers._stream_rules import (
+    call_arguments,
+    output_spec,
+    own_code_is_known,
+    why_not_stepwise,
+)
+from keras_rnnkit.layers.learned_state import LearnedInitialState
+from keras_rnnkit.layers.reset import layers_in
+from keras_rnnkit.layers.stacked import StackedRNN
+
+
+class Checked(NamedTuple):
+    """What is known of a model that can be fed step by step."""
+
+    recurrent: list[Recurrent]
+    beginnings: list[Callable[[int], Any]]  # what gives the first states of each
+    with_time: list[bool] | None  # which outputs have an axis of time, as far as that is known
+
+
+class _Sized:
+    """A tensor's specs for two numbers of steps."""
+
+    def __init__(self, few: Any, more: Any) -> None:
+        self.few, self.more = few, more
+
+    @property
+    def with_time(self) -> bool:
+        return self.few.shape != self.more.shape
+
+
+def checked(model: Any, stepwise: tuple[type, ...]) -> Checked:
+    """The recurrent layers of a model, and what else a stream has to know.
+
+    Args:
+        model: A built layer or model.
+        stepwise: Classes that the user vouches for.
+
+    Raises:
+        ValueError: Where a layer cannot go step by step, naming it.
+    """
+    walk = _Walk(stepwise)
+    outputs = None
+    if is_graph(model):
+        outputs = [output.with_time for output in walk.through(model, _inputs(model))]
+        _check_lengths(model)
+    else:
+        walk.alone(model)
+    layers = [layer for layer, _ in walk.found]
+    for layer in layers:
+        if sum(layer is other for other in (*layers, *walk.later)) > 1:
+            raise ValueError(
+                f"{name_of(layer)} is called more than once in the model, so that its states "
+                "cannot be told apart. Use a layer of its own for each call."
+            )
+    return Checked(layers, [beginning for _, beginning in walk.found], outputs)
+
+
+class _Walk:
+    """Goes through a model, and collects its recurrent layers with what gives their states."""
+
+    def __init__(self, stepwise: tuple[type, ...]) -> None:
+        self.stepwise = stepwise
+        self.found: list[tuple[Recurrent, Callable[[int], Any]]] = []
+        self.later: list[Any] = []  # those that only see what others give at the end
+
+    def through(self, model: Any, tensors: list[_Sized]) -> list[_Sized]:
+        """What comes out of a model whose inputs are these."""
+        if isinstance(model, keras.Sequential):
+            for layer in model.layers:
+                tensors = self.one(layer, (tensors[0],), {})
+            return tensors
+        known = dict(zip(map(id, model.inputs), tensors, strict=True))
+
+        def value(x: Any) -> Any:
+            return known[id(x)] if isinstance(x, keras.KerasTensor) else x
+
+        for node in _nodes(model):
+            given = (node.arguments.args, node.arguments.kwargs)
+            args, kwargs = tree.map_structure(value, given)
+            outputs = self.one(node.operation, args, kwargs)
+            known.update(zip(map(id, node.outputs), outputs, strict=True))
+        return [known[id(x)] for x in model.outputs]
+
+    def one(self, operation: Any, args: Any, kwargs: Any) -> list[_Sized]:
+        """What comes out of one call in a model, once the call is known to go step by step."""
+        tensors = [x for x in tree.flatten((args, kwargs)) if isinstance(x, _Sized)]
+        with_time = any(tensor.with_time for tensor in tensors)
+        if with_time and kwargs.get("training"):
+            raise ValueError(_whole(operation, "it is called with `training=True`"))
+        if is_graph(operation):
+            inputs = [x for x in tree.flatten(args) if isinstance(x, _Sized)]
+            return self.through(operation, inputs)
+        if with_time:
+            self._check_call(operation, args, kwargs)
+        else:
+            self._check_later(operation)
+        return _outputs(operation, args, kwargs)
+
+    def alone(self, layer: Any) -> None:
+        """Check a layer of which nobody knows with what it is called."""
+        if is_graph(layer):
+            self.through(layer, _inputs(layer))
+        elif not self._take(layer):
+            self._check_stepwise(layer, [(None, None, None)], [])
+
+    def _check_call(self, operation: Any, args: Any, kwargs: Any) -> None:
+        given = call_arguments(operation, args, kwargs)
+        if isinstance(operation, keras.layers.Layer):
+            given.pop("training", None)
+            masks = [given.pop(name) for name in list(given) if name.endswith("mask")]
+            self._check_masks(operation, masks)
+        if self._take(operation):
+            if given.get("initial_state") is not None:
+                raise ValueError(_whole(operation, "it is given an `initial_state` in the model"))
+            return
+        tensors = [x for x in tree.flatten(given) if isinstance(x, _Sized)]
+        if not all(tensor.with_time for tensor in tensors):
+            why = "it joins steps with what has no axis of time, or is known at the end alone"
+            raise ValueError(_whole(operation, why))
+        constants = [x for x in given.values() if not _holds_tensors(x)]
+        self._check_stepwise(operation, [x.few.shape for x in tensors], constants)
+
+    def _check_later(self, operation: Any) -> None:
+        """Check what sees no steps: it may do anything but keep something from call to call."""
+        if not (own_code_is_known(operation) or isinstance(operation, self.stepwise)):
+            raise ValueError(_whole(operation, _own_code(operation)))
+        inside = [part for part in layers_in(operation) if isinstance(part, keras.layers.RNN)]
+        if any(part.stateful for part in inside):
+            raise ValueError(_whole(operation, "it is stateful, and sees no steps that come in"))
+        self.later += inside
+
+    def _check_masks(self, operation: Any, masks: list[Any]) -> None:
+        for mask in tree.flatten(masks):
+            if mask is not None and not (isinstance(mask, _Sized) and mask.with_time):
+                raise ValueError(_whole(operation, "its `mask` has no steps that come in"))
+
+    def _check_stepwise(self, operation: Any, shapes: list[Any], constants: list[Any]) -> None:
+        if isinstance(operation, self.stepwise):
+            self._look_into(operation)
+            return
+        why = why_not_stepwise(operation, shapes, constants)
+        if why is not None:
+            raise ValueError(_whole(operation, why))
+
+    def _look_into(self, layer: Any) -> None:
+        """Check what is in a layer or model that the user vouches for."""
+        if isinstance(layer, keras.Model):
+            for part in layer.layers:
+                self.alone(part)
+            return
+        inside = [part for part in layers_in(layer) if isinstance(part, keras.layers.RNN)]
+        if inside:
+            raise ValueError(
+                f"{name_of(layer)} holds {name_of(inside[0])}, and a layer in `stepwise` treats "
+                "every step by itself. Make it a `keras.Model`, whose recurrent layers a stream "
+                "carries."
+            )
+
+    def _take(self, layer: Any) -> bool:
+        """Whether it is a layer whose states a stream carries; if so, they are taken."""
+        found = recurrent_in(layer)
+        if found:
+            self._refuse_own_code(layer)
+        self.found += found
+        return bool(found)
+
+    def _refuse_own_code(self, layer: Any) -> None:
+        if not (own_code_is_known(layer) or isinstance(layer, self.stepwise)):
+            raise ValueError(_whole(layer, _own_code(layer)))
+
+
+def recurrent_in(layer: Any) -> list[tuple[Recurrent, Callable[[int], Any]]]:
+    """The one-directional layers of a recurrent layer, each with what gives its first states.
+
+    Raises:
+        ValueError: For one that cannot go step by step.
+    """
+    if isinstance(layer, LearnedInitialState):
+        found = [part for part, _ in recurrent_in(layer.layer)]
+        ends = list(itertools.accumulate(map(state_count, found), initial=0))
+        return [
+            (part, partial(_part, layer, slice(*ends[i : i + 2]))) for i, part in enumerate(found)
+        ]
+    if isinstance(layer, StackedRNN):
+        return [found for part in layer.recurrent_layers for found in recurrent_in(part)]
+    if isinstance(layer, keras.layers.Bidirectional):
+        raise ValueError(_whole(layer, "one direction begins at the end"))
+    if not isinstance(layer, keras.layers.RNN):
+        return []
+    if not isinstance(layer, Recurrent):
+        raise ValueError(
+            f"{name_of(layer)} is not a layer of keras_rnnkit, whose states alone can be carried "
+            "outside. Put the kit's layer of that name in its place; `kit.from_keras(model)` does "
+            "so in a model that Keras can serialize."
+        )
+    if layer.go_backwards:
+        raise ValueError(_whole(layer, "it goes backwards through time"))
+    return [(layer, layer.get_initial_state)]
+
+
+def name_of(layer: Any) -> str:
+    """A layer as an error calls it."""
+    return f"{type(layer).__name__} '{layer.name}'"
+
+
+def is_graph(model: Any) -> bool:
+    """Whether Keras knows how a model's layers are connected."""
+    connected = isinstance(model, keras.Sequential) or hasattr(model, "operations")
+    return connected and own_code_is_known(model)
+
+
+def _own_code(layer: Any) -> str:
+    return f"its class {type(layer).__name__} has a `call` of its own"
+
+
+def _inputs(model: Any) -> list[_Sized]:
+    """The inputs of a model for two numbers of steps, once each has an axis of time."""
+    for x in model.inputs:
+        if len(x.shape) < 2:
+            raise ValueError(
+                f"`model` '{model.name}' cannot be fed step by step: every input needs an axis of "
+                "time, (batch, time, features), or (batch, time) for word numbers. "
+                f"Received: an input '{x.name}' of shape {tuple(x.shape)}"
+            )
+    return [_sized(x) for x in model.inputs]
+
+
+def _check_lengths(model: Any) -> None:
+    """Refuse inputs of which one has another number of steps, or none, so that it is no step."""
+    known = sorted({x.shape[1] for x in model.inputs} - {None})
+    if len(known) > 1:
+        raise ValueError(
+            f"`model` '{model.name}' cannot be fed step by step: its inputs must have as many "
+            f"steps as each other. Received: inputs of {' and '.join(map(str, known))} steps"
+        )
+
+
+def _sized(x: Any) -> _Sized:
+    few, more = (
+        keras.KerasTensor((x.shape[0], time, *x.shape[2:]), dtype=x.dtype) for time in _TIMES
+    )
+    return _Sized(few, more)
+
+
+_TIMES = (2, 3)
+
+
+def _nodes(model: Any) -> list[Any]:
+    """The calls that a functional model consists of, each behind those whose outputs it takes."""
+    nodes = [node for operation in model.operations for node in operation._inbound_nodes]
+    made = {id(x): node for node in nodes for x in node.outputs}
+    inputs = {id(x) for x in model.inputs}
+    done: dict[Any, None] = {}
+    stack = [made[id(x)] for x in model.outputs if id(x) not in inputs]
+    while stack:
+        node = stack[-1]
+        before = [made[id(x)] for x in node.input_tensors if id(x) not in inputs]
+        waiting = [other for other in before if other not in done]
+        if waiting:
+            stack += waiting
+        else:
+            done[stack.pop()] = None
+    return list(done)
+
+
+def _outputs(operation: Any, args: Any, kwargs: Any) -> list[_Sized]:
+    """What comes out of a call, for both numbers of steps."""
+
+    def specs(which: str) -> list[Any]:
+        given = tree.map_structure(
+            lambda x: getattr(x, which) if isinstance(x, _Sized) else x, (args, kwargs)
+        )
+        return tree.flatten(output_spec(operation, *given))
+
+    return [_Sized(*both) for both in zip(specs("few"), specs("more"), strict=True)]
+
+
+def _holds_tensors(value: Any) -> bool:
+    return any(isinstance(x, _Sized) for x in tree.flatten(value))
+
+
+def _part(wrapper: LearnedInitialState, which: slice, batch: int) -> list[Any]:
+    """Some of the first states that a wrapper has learned."""
+    return wrapper.get_initial_state(batch)[which]
+
+
+def _whole(layer: Any, why: str) -> str:
+    return (
+        f"{name_of(layer)} cannot be fed step by step: {why}. A stream takes one-directional "
+        "recurrent layers and layers that treat every step by itself; classes of your own that do "
+        "go into `stepwise=(MyLayer,)`."
+    )

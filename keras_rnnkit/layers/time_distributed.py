@@ -1,0 +1,153 @@
+"""A layer applied to every step, whether or not the number of steps is known."""
+
+import inspect
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.layers._checks import fits, mask_of_steps
+from keras_rnnkit.layers._watch import unwatched
+from keras_rnnkit.layers.learned_state import LearnedInitialState
+from keras_rnnkit.layers.stacked import StackedRNN
+
+# Layers that read the sequence in a step: a mask of steps says the same of all of it.
+_OF_SEQUENCES = (
+    keras.layers.Bidirectional,
+    keras.layers.RNN,
+    LearnedInitialState,
+    StackedRNN,
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class TimeDistributed(keras.layers.TimeDistributed):
+    """Applies a layer to every step of a sequence, with the same weights.
+
+    Stands wherever `keras.layers.TimeDistributed` stands. On TensorFlow that gives wrong shapes and
+    numbers where the number of steps is not known; here the steps become rows of the batch then. A
+    known number of steps goes step by step, as in Keras. A layer whose rows depend on each other
+    sees the difference in training: `BatchNormalization` has the statistics of all steps at once,
+    or those of one step after the other.
+
+    `Dense`, `EinsumDense`, the normalizations and the dropouts treat every step by itself anyway,
+    and need no wrapper.
+
+    Args:
+        layer: The layer to apply.
+        **kwargs: `name`, `dtype` and what else a Keras layer takes.
+
+    Call arguments:
+        inputs: Tensor `(batch, time, ...)`.
+        training: Whether the layer behaves as in training.
+        mask: Boolean tensor `(batch, time)`, false where a step is skipped, or
+            `(batch, time, inner)`, whose part for a step is the mask of the layer there. A layer
+            that takes no mask gets none.
+
+    Returns:
+        What the layer returns, with an axis of time behind that of the batch.
+
+    Raises:
+        ValueError: If `layer` is not a Keras layer, for inputs without an axis of time, and for a
+            mask that does not fit them.
+
+    Masking:
+        Where the layer returns a sequence, its mask goes on; else a step is there where any of what
+        stands in it is: a sentence with a word.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> sentences = kit.TimeDistributed(kit.GRU(4))  # each of 3 sentences, of 5 words, as a vector
+    >>> tuple(sentences(np.ones((2, 3, 5, 8), "float32")).shape)
+    (2, 3, 4)
+    """
+
+    def __init__(self, layer: Any, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        mask = self._checked(mask, inputs)
+        takes = inspect.signature(self.layer.call).parameters
+        given = {"training": training} if "training" in takes else {}
+        if "mask" not in takes:
+            mask = None
+        with unwatched():
+            if inputs.shape[1] is None:
+                return self._all_at_once(inputs, mask, given)
+            steps = [
+                self._apply(inputs[:, t], None if mask is None else mask[:, t], given)
+                for t in range(inputs.shape[1])
+            ]
+        return tree.map_structure(lambda *outputs: ops.stack(outputs, axis=1), *steps)
+
+    def compute_output_spec(
+        self, inputs: Any, training: Any = None, mask: Any = None, **_: Any
+    ) -> Any:
+        self._get_child_input_shape(tuple(inputs.shape))  # refuses what has no axis of time
+        takes = mask is not None and "mask" in inspect.signature(self.layer.call).parameters
+        given = {"mask": _of_a_step(mask)} if takes else {}
+        step = self.layer.compute_output_spec(_of_a_step(inputs), **given)
+        return tree.map_structure(lambda spec: _over(spec, inputs.shape[:2]), step)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        inputs = keras.KerasTensor(input_shape, dtype=self.compute_dtype)
+        return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        of_rows = None
+        if self.layer.supports_masking and (mask is None or len(mask.shape) > 2):
+            rows = None if mask is None else _as_rows(mask)
+            of_rows = tree.flatten(self.layer.compute_mask(_as_rows(inputs), rows))[0]
+        return mask_of_steps(mask) if of_rows is None else _over(of_rows, ops.shape(inputs)[:2])
+
+    def _checked(self, mask: Any, inputs: Any) -> Any:
+        """The mask, if it has an entry for each step."""
+        if mask is None:
+            return None
+        mask = ops.cast(ops.convert_to_tensor(mask), "bool")
+        right = tuple(inputs.shape[:2])
+        if len(mask.shape) < 2 or not fits(tuple(mask.shape[:2]), right):
+            raise ValueError(
+                "The `mask` passed to the `TimeDistributed` layer has a shape that does not begin "
+                f"with that of the inputs, (batch, time) = {right}. "
+                f"Received: mask.shape={tuple(mask.shape)} (layer '{self.name}')"
+            )
+        return mask
+
+    def _all_at_once(self, inputs: Any, mask: Any, given: dict[str, Any]) -> Any:
+        """The layer on all steps of all rows, as so many rows."""
+        rows = None if mask is None else _as_rows(mask)
+        outputs = self._apply(_as_rows(inputs), rows, given)
+        return tree.map_structure(lambda output: _over(output, ops.shape(inputs)[:2]), outputs)
+
+    def _apply(self, x: Any, mask: Any, given: dict[str, Any]) -> Any:
+        """The layer on one step, or on rows of steps."""
+        if mask is None:
+            return self.layer(x, **given)
+        if len(mask.shape) == 1 and isinstance(self.layer, _OF_SEQUENCES):
+            mask = ops.broadcast_to(mask[:, None], ops.shape(x)[:2])
+        # Keras would warn of a layer that hands on no mask, but `compute_mask` does so here.
+        apply = self.layer if self.layer.supports_masking else self.layer.call
+        return apply(x, mask=mask, **given)
+
+
+def _of_a_step(tensor: Any) -> Any:
+    """What a symbolic tensor is at one step."""
+    return keras.KerasTensor((tensor.shape[0], *tensor.shape[2:]), dtype=tensor.dtype)
+
+
+def _as_rows(tensor: Any) -> Any:
+    """The steps of all rows, as so many rows."""
+    if isinstance(tensor, keras.KerasTensor):
+        return keras.KerasTensor((None, *tensor.shape[2:]), dtype=tensor.dtype)
+    return ops.reshape(tensor, (-1, *ops.shape(tensor)[2:]))
+
+
+def _over(tensor: Any, batch_and_time: Any) -> Any:
+    """What came of a step, or of the steps of all rows, with the axes of batch and time."""
+    if isinstance(tensor, keras.KerasTensor):
+        return keras.KerasTensor((*batch_and_time, *tensor.shape[1:]), dtype=tensor.dtype)
+    return ops.reshape(tensor, (*batch_and_time, *ops.shape(tensor)[1:]))

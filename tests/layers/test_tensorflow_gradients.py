@@ -1,0 +1,184 @@
+"""Tapes on TensorFlow: two of them, a persistent one, nested ones; on every kernel."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+from tests.support.cases import MIN_CASES, NAMESAKES, assert_close, by_name
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("TensorFlow's tapes", allow_module_level=True)
+
+import tensorflow as tf
+
+CASES = [*NAMESAKES, *(case for case in MIN_CASES if not case.options)]
+FEATURES, UNITS = 3, 4
+X = np.random.default_rng(5).normal(size=(2, 6, FEATURES)).astype("float32")
+MASK = np.array([[1, 1, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1]], bool)
+
+
+def layers(case, **options):
+    """The same layer on the path that is chosen, and on the portable one."""
+    for path in ("auto", "portable"):
+        layer = case.layer(UNITS, path=path, return_sequences=True, **case.options, **options)
+        layer.build(X.shape)
+        layer.set_weights([w / 2 for w in case.weights(np.random.default_rng(1), FEATURES, UNITS)])
+        yield layer
+
+
+def called(layer, x, training=True):
+    return layer(x, mask=tf.constant(MASK), training=training)
+
+
+def losses(outputs):
+    return tf.reduce_sum(outputs[:, -1] ** 2), tf.reduce_sum(tf.sin(outputs))
+
+
+def sources(layer, x):
+    return [x, *(weight.value for weight in layer.trainable_weights)]
+
+
+def two_tapes(layer, x, training):
+    with tf.GradientTape() as first, tf.GradientTape() as second:
+        first.watch(x)
+        second.watch(x)
+        one, two = losses(called(layer, x, training))
+    return [first.gradient(one, sources(layer, x)), second.gradient(two, sources(layer, x))]
+
+
+def persistent_tape(layer, x, training):
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        both = losses(called(layer, x, training))
+    return [tape.gradient(loss, sources(layer, x)) for loss in both]
+
+
+def inside_a_persistent_tape(layer, x, training):
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        one, two = losses(called(layer, x, training))
+        return [tape.gradient(loss, sources(layer, x)) for loss in (one, two)]
+
+
+def gradient_penalty(layer, x, training):
+    """As a critic is trained: the gradient of a function of the gradient by the inputs."""
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            loss, _ = losses(called(layer, x, training))
+        penalty = tf.reduce_sum(inner.gradient(loss, x) ** 2)
+    return outer.gradient(penalty, sources(layer, x), unconnected_gradients="zero")
+
+
+def by_the_weights_twice(layer, x, training):
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            _, loss = losses(called(layer, x, training))
+        found = inner.gradient(loss, sources(layer, x)[1:])
+        squares = tf.add_n([tf.reduce_sum(gradient**2) for gradient in found])
+    return outer.gradient(squares, sources(layer, x)[1:])
+
+
+ONCE = [two_tapes, persistent_tape, inside_a_persistent_tape]
+TWICE = [gradient_penalty, by_the_weights_twice]
+
+
+def assert_portable_gradients(case, take, run, training):
+    x = tf.constant(X)
+    got, want = (run(take)(layer, x, training) for layer in layers(case))
+    assert_close(got, want, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("take", ONCE, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_several_gradients_of_one_pass(case, take):
+    assert_portable_gradients(case, take, tf.function, training=take is not persistent_tape)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_a_gradient_penalty(case):
+    assert_portable_gradients(case, gradient_penalty, tf.function, training=True)
+
+
+@pytest.mark.parametrize("case", [NAMESAKES[-1], CASES[-1]], ids=by_name)
+def test_second_derivatives_by_the_weights(case):
+    assert_portable_gradients(case, by_the_weights_twice, tf.function, training=False)
+
+
+@pytest.mark.parametrize("take", ONCE + TWICE, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("case", [NAMESAKES[-1], CASES[-1]], ids=by_name)
+def test_eager_tapes(case, take):
+    assert_portable_gradients(case, take, lambda take: take, training=True)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "prediction"])
+@pytest.mark.parametrize("case", [NAMESAKES[0], CASES[-1]], ids=by_name)
+def test_a_tape_around_a_graph(case, training):
+    x, found = tf.constant(X), []
+    for layer in layers(case):
+        graph = tf.function(lambda x, layer=layer: called(layer, x, training))
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            both = losses(graph(x))
+        found.append([tape.gradient(loss, sources(layer, x)) for loss in both])
+    assert_close(*found, rtol=2e-4, atol=2e-5)
+
+
+def test_second_derivatives_of_a_compiled_graph():
+    def compiled(take):
+        return tf.function(take, jit_compile=True)
+
+    assert_portable_gradients(CASES[3], gradient_penalty, compiled, training=True)
+
+
+def test_forward_mode_names_the_path_that_has_it():
+    layer, x = next(layers(NAMESAKES[0])), tf.constant(X)
+    with (
+        pytest.raises(NotImplementedError, match='path="portable"'),
+        tf.autodiff.ForwardAccumulator(x, tf.ones_like(x)),
+    ):
+        called(layer, x)
+
+
+def test_a_first_layer_has_no_product_for_its_inputs():
+    """Nobody asks for that gradient, so it is not computed."""
+
+    def step(layer, x, watched):
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            loss, _ = losses(called(layer, x))
+        return tape.gradient(loss, sources(layer, x)[1:] + watched)
+
+    layer = next(layers(NAMESAKES[0]))
+    x = tf.constant(X)
+    counts = []
+    for watched in ([], [x]):
+        graph = tf.function(lambda x, w=watched: step(layer, x, [x] * len(w)))
+        kept = tf.compat.v1.graph_util.extract_sub_graph(
+            (concrete := graph.get_concrete_function(x)).graph.as_graph_def(),
+            [tensor.op.name for tensor in concrete.outputs],
+        )
+        counts.append(sum(node.op in ("MatMul", "BatchMatMulV2") for node in kept.node))
+    assert counts[0] < counts[1]
+
+
+def test_a_gan_step():
+    """Generator and critic, each with its own tape around one pass of both."""
+    maker = keras.Sequential([keras.Input((6, 2)), kit.GRU(3, return_sequences=True)])
+    critic = keras.Sequential([keras.Input((6, 3)), kit.LSTM(4), keras.layers.Dense(1)])
+
+    @tf.function
+    def step(noise, real):
+        with tf.GradientTape() as of_maker, tf.GradientTape() as of_critic:
+            false, true = critic(maker(noise, training=True)), critic(real)
+            maker_loss = -tf.reduce_mean(false)
+            critic_loss = tf.reduce_mean(false) - tf.reduce_mean(true)
+        return (
+            of_maker.gradient(maker_loss, [v.value for v in maker.trainable_variables]),
+            of_critic.gradient(critic_loss, [v.value for v in critic.trainable_variables]),
+        )
+
+    found = step(tf.constant(X[..., :2]), tf.constant(X))
+    assert all(float(tf.reduce_max(tf.abs(g))) > 0 for g in keras.tree.flatten(found)[:-1])
