@@ -21,13 +21,8 @@ def require_backend() -> None:
     """
     if "keras" not in sys.modules:
         _check(_wanted())
-    try:
-        import keras
-    except ImportError as error:
-        name = (error.name or "").partition(".")[0]
-        if name not in BACKENDS:
-            raise
-        raise ImportError(missing(name)) from None
+    import keras
+
     _check_known(keras.config.backend())
 
 

@@ -28,7 +28,7 @@ _FONTS = (
     "Noto Sans Devanagari",
     "Noto Sans Thai",
 )
-_MISSING = "□"
+_MISSING = "\N{REPLACEMENT CHARACTER}"
 
 
 def number_steps(axes: Axes, labels: list[str]) -> None:
@@ -81,7 +81,7 @@ def shorten(token: str) -> str:
 
 
 def drawable(text: str) -> str:
-    """The text with a box for each character that no font has; marks without a font are left out.
+    """The text with a sign for each character that no font has; marks without a font are left out.
 
     matplotlib warns of such characters, and fails on half of a surrogate pair.
     """
