@@ -9,6 +9,7 @@ from keras import ops, tree
 
 from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
+from keras_rnnkit.cells._takes import keeps_as_keras_does, methods_with_masks
 
 
 class GatedCell:
@@ -102,6 +103,15 @@ class GatedCell:
     state_names: ClassVar[tuple[str, ...]] = ()
     gates_type: ClassVar[Any] = None
     trace_type: ClassVar[Any] = None
+
+    masked_methods: ClassVar[tuple[str, ...]] = ()  # which of `gates` and `step` take masks
+    handed_masks: ClassVar[bool] = False  # whether layers draw the masks and hand them over
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.masked_methods = methods_with_masks(cls)
+        plain = cls.call is GatedCell.call and keeps_as_keras_does(cls)
+        cls.handed_masks = plain and "gates" in cls.masked_methods
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
         units = checked_units(type(self).__name__, units)

@@ -1,11 +1,12 @@
-"""Which cells are handed their masks, and which keep them on themselves, as those of Keras do."""
+"""Which cells are handed their masks, and which keep them on themselves, as those of Keras do.
 
-import functools
+What a class takes is found out once, when the class is made: a cell asks at every step, and under
+`torch.compile` neither `inspect` nor a cache of functions is welcome.
+"""
+
 import inspect
 from collections.abc import Callable
 from typing import Any
-
-from keras_rnnkit.cells._gated import GatedCell
 
 # What a cell of Keras' kind keeps its masks with.
 _KEEPING = (
@@ -18,26 +19,25 @@ _KEEPING = (
 
 def takes_masks(cell: Any) -> bool:
     """Whether a cell is handed its masks."""
-    kind: Any = type(cell)
-    return issubclass(kind, GatedCell) and _takes_masks(kind)
+    return getattr(type(cell), "handed_masks", False)
 
 
 def masks_for_method(cell: Any, method: str, masks: Any) -> dict[str, Any]:
     """The masks as an argument of one of the cell's methods, if it has that argument."""
-    if masks is None or not accepts(getattr(type(cell), method), "masks"):
-        return {}
-    return {"masks": masks}
+    return {} if masks is None or method not in cell.masked_methods else {"masks": masks}
 
 
-@functools.lru_cache(maxsize=256)
 def accepts(function: Callable[..., Any], argument: str) -> bool:
     """Whether a function has an argument of this name."""
     return argument in inspect.signature(function).parameters
 
 
-@functools.lru_cache(maxsize=256)
-def _takes_masks(kind: Any) -> bool:
-    """Not where `call` is the cell's own, nor where it finds its masks in a way of its own."""
-    known = (getattr(kind, name, GatedCell.call).__module__.split(".")[0] for name in _KEEPING)
-    of_us = all(package in ("keras", "keras_rnnkit") for package in known)
-    return of_us and kind.call is GatedCell.call and accepts(kind.gates, "masks")
+def methods_with_masks(kind: Any) -> tuple[str, ...]:
+    """Which of the methods of a class of cells take masks."""
+    return tuple(name for name in ("gates", "step") if accepts(getattr(kind, name), "masks"))
+
+
+def keeps_as_keras_does(kind: Any) -> bool:
+    """Whether a class has no way of its own to keep masks."""
+    known = (getattr(kind, name, accepts).__module__.split(".")[0] for name in _KEEPING)
+    return all(package in ("keras", "keras_rnnkit") for package in known)

@@ -70,6 +70,8 @@ class Zoneout(keras.layers.Layer):
     (2, 5, 4)
     """
 
+    masked_methods = ("gates", "step")
+
     def __init__(self, cell: Any, rate: Any = 0.1, seed: int | None = None, **kwargs: Any) -> None:
         _check_cell(cell)
         kwargs.setdefault("dtype", cell.dtype_policy)

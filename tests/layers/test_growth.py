@@ -143,11 +143,12 @@ def test_five_thousand_calls_keep_nothing(name):
         lambda: layer.trace(X, mask=HOLES),
         lambda: model.predict_on_batch(X),
     ]
-    for i in range(400):
-        run[i % 4]()
-    gc.collect()
-    before = resident()
-    for i in range(5000):
-        run[i % 4]()
-    gc.collect()
-    assert resident() - before < 10
+    grown = []
+    for _ in range(6):
+        before = resident()
+        for i in range(1000):
+            run[i % 4]()
+        gc.collect()
+        grown.append(resident() - before)
+    # What each call kept would be kept by every thousand of them; the allocator's moods are not.
+    assert min(grown[1:]) < 1
