@@ -46,9 +46,18 @@ def pages_below(target):
 def table(pages):
     """A row for each name on the pages: the name, and the first line of its docstring."""
     package = griffe.load("keras_rnnkit", search_paths=[DOCS.parent], resolve_aliases=True)
-    names = [name for page in pages for name in ENTRY.findall(page.read_text("utf-8"))]
-    rows = [f"| [`{name}`][keras_rnnkit.{name}] | {summary(package[name])} |" for name in names]
+    # Plain links: a reference by name would not know whether the English or the other page is meant.
+    rows = [
+        f"| [`{name}`]({link(page, name)}) | {summary(package[name])} |"
+        for page in pages
+        for name in ENTRY.findall(page.read_text("utf-8"))
+    ]
     return "\n".join(["| name | what it is |", "| --- | --- |", *rows])
+
+
+def link(page, name):
+    """From the section's first page to a name on one of the others."""
+    return f"{page.parent.name}/{page.name}#keras_rnnkit.{name}"
 
 
 def summary(item):
