@@ -46,7 +46,7 @@ def pages_below(target):
 def table(pages):
     """A row for each name on the pages: the name, and the first line of its docstring."""
     package = griffe.load("keras_rnnkit", search_paths=[DOCS.parent], resolve_aliases=True)
-    # Plain links: a reference by name would not know whether the English or the other page is meant.
+    # Plain links: a reference by name would not know in which language the page is meant.
     rows = [
         f"| [`{name}`]({link(page, name)}) | {summary(package[name])} |"
         for page in pages
