@@ -1,14 +1,19 @@
 """A layer applied to every step, whether or not the number of steps is known."""
 
 import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._checks import fits, mask_of_steps
+from keras_rnnkit.layers._masks_on import mask_on, put_mask
+from keras_rnnkit.layers._penalties import of_steps
 from keras_rnnkit.layers._watch import unwatched
 from keras_rnnkit.layers.learned_state import LearnedInitialState
+from keras_rnnkit.layers.reset import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
 
 # Layers that read the sequence in a step: a mask of steps says the same of all of it.
@@ -18,6 +23,9 @@ _OF_SEQUENCES = (
     LearnedInitialState,
     StackedRNN,
 )
+
+# What came of calls of the layer, and how to make one tensor of their parts.
+_Parts = tuple[list[Any], Callable[[Any], Any]]
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
@@ -52,8 +60,13 @@ class TimeDistributed(keras.layers.TimeDistributed):
             mask that does not fit them.
 
     Masking:
-        Where the layer returns a sequence, its mask goes on; else a step is there where any of what
-        stands in it is: a sentence with a word.
+        Where the layer returns a sequence, its mask goes on, also one that it makes itself, as an
+        `Embedding`, a `Masking` or a model with one in it does; else a step is there where any of
+        what stands in it is: a sentence with a word.
+
+    Regularization:
+        The layer's `activity_regularizer` counts, where Keras' wrapper drops it: the penalties of
+        the steps are added up and divided by the batch size once.
 
     Example:
 
@@ -72,16 +85,10 @@ class TimeDistributed(keras.layers.TimeDistributed):
         mask = self._checked(mask, inputs)
         takes = inspect.signature(self.layer.call).parameters
         given = {"training": training} if "training" in takes else {}
-        if "mask" not in takes:
-            mask = None
+        run = self._all_at_once if inputs.shape[1] is None else self._step_by_step
         with unwatched():
-            if inputs.shape[1] is None:
-                return self._all_at_once(inputs, mask, given)
-            steps = [
-                self._apply(inputs[:, t], None if mask is None else mask[:, t], given)
-                for t in range(inputs.shape[1])
-            ]
-        return tree.map_structure(lambda *outputs: ops.stack(outputs, axis=1), *steps)
+            parts, over = run(inputs, mask if "mask" in takes else None, given)
+        return tree.map_structure(lambda *outputs: _joined(outputs, over, mask), *parts)
 
     def compute_output_spec(
         self, inputs: Any, training: Any = None, mask: Any = None, **_: Any
@@ -97,11 +104,29 @@ class TimeDistributed(keras.layers.TimeDistributed):
         return tree.map_structure(lambda spec: spec.shape, self.compute_output_spec(inputs))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if isinstance(inputs, keras.KerasTensor):
+            return self._mask_in_a_graph(inputs, mask)
         of_rows = None
         if self.layer.supports_masking and (mask is None or len(mask.shape) > 2):
             rows = None if mask is None else _as_rows(mask)
             of_rows = tree.flatten(self.layer.compute_mask(_as_rows(inputs), rows))[0]
         return mask_of_steps(mask) if of_rows is None else _over(of_rows, ops.shape(inputs)[:2])
+
+    def _mask_in_a_graph(self, inputs: Any, mask: Any) -> Any:
+        """The mask as a part of the model's graph: the one that came, or made of it.
+
+        `None` for one that the layer may make itself. The graph does not hold it, but it stands on
+        the outputs whenever the model runs, and whatever is behind takes it from there.
+        """
+        if len(layers_in(self.layer)) > 1 and not isinstance(self.layer, _OF_SEQUENCES):
+            return None
+        of_step = None if mask is None else _of_a_step(mask)
+        made = None
+        if self.layer.supports_masking:
+            made = tree.flatten(self.layer.compute_mask(_of_a_step(inputs), of_step))[0]
+        if made is None:
+            return mask_of_steps(mask)
+        return mask if made is of_step else None
 
     def _checked(self, mask: Any, inputs: Any) -> Any:
         """The mask, if it has an entry for each step."""
@@ -117,21 +142,36 @@ class TimeDistributed(keras.layers.TimeDistributed):
             )
         return mask
 
-    def _all_at_once(self, inputs: Any, mask: Any, given: dict[str, Any]) -> Any:
+    def _step_by_step(self, inputs: Any, mask: Any, given: dict[str, Any]) -> _Parts:
+        """The layer on one step after the other."""
+        steps = [
+            self._apply(inputs[:, t], None if mask is None else mask[:, t], given)
+            for t in range(inputs.shape[1])
+        ]
+        return steps, partial(ops.stack, axis=1)
+
+    def _all_at_once(self, inputs: Any, mask: Any, given: dict[str, Any]) -> _Parts:
         """The layer on all steps of all rows, as so many rows."""
+        batch_and_time = ops.shape(inputs)[:2]
         rows = None if mask is None else _as_rows(mask)
-        outputs = self._apply(_as_rows(inputs), rows, given)
-        return tree.map_structure(lambda output: _over(output, ops.shape(inputs)[:2]), outputs)
+        with of_steps(self.layer, batch_and_time[1]):
+            outputs = self._apply(_as_rows(inputs), rows, given)
+        return [outputs], lambda parts: _over(parts[0], batch_and_time)
 
     def _apply(self, x: Any, mask: Any, given: dict[str, Any]) -> Any:
         """The layer on one step, or on rows of steps."""
         if mask is None:
             return self.layer(x, **given)
-        if len(mask.shape) == 1 and isinstance(self.layer, _OF_SEQUENCES):
+        if len(mask.shape) == 1 and self._reads_a_sequence(x):
             mask = ops.broadcast_to(mask[:, None], ops.shape(x)[:2])
         # Keras would warn of a layer that hands on no mask, but `compute_mask` does so here.
         apply = self.layer if self.layer.supports_masking else self.layer.call
         return apply(x, mask=mask, **given)
+
+    def _reads_a_sequence(self, x: Any) -> bool:
+        """Whether there is a sequence in a step, whose mask has an entry for each part of it."""
+        of_model = isinstance(self.layer, keras.Model) and len(x.shape) > 2
+        return of_model or isinstance(self.layer, _OF_SEQUENCES)
 
 
 def _of_a_step(tensor: Any) -> Any:
@@ -141,8 +181,6 @@ def _of_a_step(tensor: Any) -> Any:
 
 def _as_rows(tensor: Any) -> Any:
     """The steps of all rows, as so many rows."""
-    if isinstance(tensor, keras.KerasTensor):
-        return keras.KerasTensor((None, *tensor.shape[2:]), dtype=tensor.dtype)
     return ops.reshape(tensor, (-1, *ops.shape(tensor)[2:]))
 
 
@@ -151,3 +189,18 @@ def _over(tensor: Any, batch_and_time: Any) -> Any:
     if isinstance(tensor, keras.KerasTensor):
         return keras.KerasTensor((*batch_and_time, *tensor.shape[1:]), dtype=tensor.dtype)
     return ops.reshape(tensor, (*batch_and_time, *ops.shape(tensor)[1:]))
+
+
+def _joined(parts: tuple[Any, ...], join: Callable[[Any], Any], steps: Any) -> Any:
+    """What came of the steps as one, with the masks that the layer left on it.
+
+    They say nothing of what a mask of steps leaves out.
+    """
+    output, masks = join(parts), [mask_on(part) for part in parts]
+    if any(mask is None for mask in masks):
+        return output
+    mask = join(masks)
+    if steps is not None and len(steps.shape) == 2:
+        steps = ops.expand_dims(steps, tuple(range(2, len(mask.shape))))
+        mask = ops.logical_and(mask, steps)
+    return put_mask(output, mask)

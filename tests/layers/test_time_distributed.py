@@ -186,3 +186,20 @@ def test_a_stream_takes_it_and_what_is_in_it():
     live.chunk(DOCUMENTS[:, :2])
     assert_close(live.step(DOCUMENTS[:, 2]), want)
     assert [row.type for row in kit.explain(model)] == ["GRU", "LSTM"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize("in_a_model", [True, False])
+def test_what_a_layer_adds_to_the_loss_counts_once(in_a_model, wrapped, known):
+    """The penalty of a sequence is the sum over its steps, as it is without the wrapper."""
+    dense = shaken(keras.layers.Dense(2, activity_regularizer=keras.regularizers.L2(0.1)), None, 5)
+    inner = model_of((5,), dense) if in_a_model and wrapped else dense
+    model = model_of((6 if known else None, 5), kit.TimeDistributed(inner) if wrapped else dense)
+    model.compile("sgd", "mse")
+    for length in [6] if known else [6, 3, 9]:
+        x = RNG.normal(size=(2, length, 5)).astype("float32")
+        y = x.astype("float64") @ dense.get_weights()[0] + dense.get_weights()[1]
+        want = (y**2).mean() + 0.1 * (y**2).sum() / 2
+        found = model.evaluate(x, np.zeros_like(y), verbose=0)
+        assert_close(found, want, rtol=1e-4)

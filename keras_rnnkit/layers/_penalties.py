@@ -1,0 +1,42 @@
+"""What layers add to the loss for their outputs, where steps are rows of the batch."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from keras import ops
+
+from keras_rnnkit.layers.reset import layers_in
+
+
+@contextlib.contextmanager
+def of_steps(layer: Any, steps: Any) -> Iterator[None]:
+    """Let the penalties of a layer be sums over the steps in this block, not means.
+
+    Keras divides the penalty of an `activity_regularizer` by the number of rows, which is the batch
+    size times the number of steps here.
+
+    Args:
+        layer: The layer that is called, in which others may be.
+        steps: How many rows of its input belong to one row of the batch.
+    """
+    parts = [part for part in layers_in(layer) if part.activity_regularizer is not None]
+    regularizers = [part.activity_regularizer for part in parts]
+    try:
+        for part, regularizer in zip(parts, regularizers, strict=True):
+            part.activity_regularizer = _Times(regularizer, steps)
+        yield
+    finally:
+        for part, regularizer in zip(parts, regularizers, strict=True):
+            part.activity_regularizer = regularizer
+
+
+class _Times:
+    """A regularizer that counts so many times."""
+
+    def __init__(self, regularizer: Any, times: Any) -> None:
+        self.regularizer, self.times = regularizer, times
+
+    def __call__(self, x: Any) -> Any:
+        penalty = self.regularizer(x)
+        return penalty * ops.cast(self.times, penalty.dtype)
