@@ -84,6 +84,7 @@ class Recurrent(ShowsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
+        note_mask(self, getattr(sequences, "_keras_mask", None))
         watch = current_watch()
         record = self.return_gates or (watch is not None and watch.record)
         last, steps, mask = self._run(
@@ -297,7 +298,8 @@ class Recurrent(ShowsGates):
         if self.states is None:
             return
         for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
-            variable.assign(value)
+            # A copy: on JAX an assignment shares the array, which its trainer then takes away.
+            variable.assign(ops.copy(ops.convert_to_tensor(value)))
 
     def _hide(self, outputs: Any, mask: Any) -> Any:
         """Zeros at masked steps, where `zero_output_for_mask` asks for them."""

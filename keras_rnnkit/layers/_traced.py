@@ -36,9 +36,19 @@ class ShowsGates:
 
 
 def note_mask(layer: Any, *masks: Any) -> None:
-    """Remember, in a symbolic call, that a model hands the layer a mask."""
-    if any(mask is not None for mask in keras.tree.flatten(list(masks))):
-        layer._masked_in_a_model = True
+    """Remember that a model hands the layer, and the layers inside it, a mask.
+
+    Args:
+        layer: The layer that is called.
+        *masks: What came with a symbolic call, or was attached to the sequences by Keras; not a
+            mask that the user gives to one call.
+    """
+    if all(mask is None for mask in keras.tree.flatten(list(masks))):
+        return
+    layer._masked_in_a_model = True
+    for name in ("layer", "forward_layer", "backward_layer", "recurrent_layers"):
+        for part in keras.tree.flatten(getattr(layer, name, [])):
+            note_mask(part, *masks)
 
 
 def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:

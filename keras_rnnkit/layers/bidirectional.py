@@ -127,6 +127,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = mask_of_steps(sequences_mask if mask is None else mask)
+        note_mask(self, getattr(sequences, "_keras_mask", None))
         first, second = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=first, mask=mask, training=training)
         backward = self.backward_layer(

@@ -91,6 +91,7 @@ class LearnedInitialState(keras.layers.Wrapper):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
+        note_mask(self, getattr(sequences, "_keras_mask", None))
         watch = current_watch()
         watched = watch is not None and id(parts_of(self.layer)[0]) in watch.first
         if initial_state is None and not watched:
