@@ -1,4 +1,4 @@
-"""Which cells are handed their masks, and which keep them on themselves, as those of Keras do."""
+"""What a cell is handed: masks, or not where it keeps them on itself, as those of Keras do."""
 
 import functools
 import inspect
@@ -27,6 +27,11 @@ def masks_for_method(cell: Any, method: str, masks: Any) -> dict[str, Any]:
     if masks is None or not accepts(getattr(type(cell), method), "masks"):
         return {}
     return {"masks": masks}
+
+
+def takes_training(cell: Any) -> bool:
+    """Whether the `call` of a cell or layer, which may be of any class, is told if it trains."""
+    return accepts(getattr(type(cell), "call", cell.call), "training")
 
 
 @functools.lru_cache(maxsize=256)
