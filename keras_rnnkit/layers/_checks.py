@@ -14,8 +14,8 @@ def check_options(layer: Any) -> None:
     """Refuse options that cannot work, or not together, at construction."""
     if layer.asked_path not in PATHS:
         raise ValueError(
-            f"{name_of(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}, but "
-            f"{layer.asked_path!r} came."
+            f"{name_of(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}. "
+            f"Received: path={layer.asked_path!r}"
         )
     if layer.return_gates and layer.activity_regularizer is not None:
         raise ValueError(
@@ -170,5 +170,6 @@ def check_cudnn(owner: str, use_cudnn: Any) -> None:
     """Refuse a `use_cudnn` that Keras does not know."""
     if use_cudnn not in ("auto", True, False):
         raise ValueError(
-            f'`use_cudnn` of {owner} must be "auto", True or False, but {use_cudnn!r} came.'
+            f'`use_cudnn` of {owner} must be "auto", True or False. '
+            f"Received: use_cudnn={use_cudnn!r}"
         )
