@@ -22,6 +22,7 @@ from keras_rnnkit.layers._checks import (
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
 from keras_rnnkit.layers._loop import Carry, dtype_of, output_size, zeros_where_masked
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._portable import run_portable
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 from keras_rnnkit.layers._traced import (
@@ -211,7 +212,7 @@ class Recurrent(ShowsGates):
         before = self._carried()
         if before is not None and initial_state is not None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}' is given an `initial_state` in the model, "
+                f"{name_of(self)} is given an `initial_state` in the model, "
                 "so that its states cannot be carried from chunk to chunk of a stream."
             )
         training = bool(training)

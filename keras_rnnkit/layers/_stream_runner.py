@@ -10,8 +10,9 @@ from keras import ops, tree
 from keras_rnnkit.layers._checks import packed
 from keras_rnnkit.layers._fused import backend_kernels
 from keras_rnnkit.layers._loop import Carry, output_size
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._stream_check import checked
-from keras_rnnkit.layers._stream_graph import is_graph, name_of
+from keras_rnnkit.layers._stream_graph import is_graph
 from keras_rnnkit.layers._watch import watching
 from keras_rnnkit.layers.reset import layers_in
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._traced import mask_for_trace, note_mask
@@ -155,7 +156,6 @@ def parts_of(layer: Any) -> list[Recurrent]:
 
 
 def _check(layer: Any) -> None:
-    owner = f"{type(layer).__name__} '{getattr(layer, 'name', '')}'"
     if not isinstance(layer, Recurrent | Bidirectional | StackedRNN):
         raise TypeError(
             "`layer` of LearnedInitialState must be a recurrent layer of keras_rnnkit, but "
@@ -163,6 +163,6 @@ def _check(layer: Any) -> None:
         )
     if layer.stateful:
         raise ValueError(
-            f"`layer` of LearnedInitialState must not be stateful, but {owner} is: "
+            f"`layer` of LearnedInitialState must not be stateful, but {name_of(layer)} is: "
             "it would start from its own states. Make it with `stateful=False`."
         )

@@ -1,11 +1,11 @@
 """A layer applied to every step, whether or not the number of steps is known."""
 
-import inspect
 from typing import Any
 
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._takes import accepts, takes_training
 from keras_rnnkit.layers._checks import fits, mask_of_steps
 from keras_rnnkit.layers._watch import unwatched
 from keras_rnnkit.layers.learned_state import LearnedInitialState
@@ -70,9 +70,8 @@ class TimeDistributed(keras.layers.TimeDistributed):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         mask = self._checked(mask, inputs)
-        takes = inspect.signature(self.layer.call).parameters
-        given = {"training": training} if "training" in takes else {}
-        if "mask" not in takes:
+        given = {"training": training} if takes_training(self.layer) else {}
+        if not _takes_mask(self.layer):
             mask = None
         with unwatched():
             if inputs.shape[1] is None:
@@ -87,8 +86,9 @@ class TimeDistributed(keras.layers.TimeDistributed):
         self, inputs: Any, training: Any = None, mask: Any = None, **_: Any
     ) -> Any:
         self._get_child_input_shape(tuple(inputs.shape))  # refuses what has no axis of time
-        takes = mask is not None and "mask" in inspect.signature(self.layer.call).parameters
-        given = {"mask": _of_a_step(mask)} if takes else {}
+        given = {}
+        if mask is not None and _takes_mask(self.layer):
+            given["mask"] = _of_a_step(mask)
         step = self.layer.compute_output_spec(_of_a_step(inputs), **given)
         return tree.map_structure(lambda spec: _over(spec, inputs.shape[:2]), step)
 
@@ -132,6 +132,10 @@ class TimeDistributed(keras.layers.TimeDistributed):
         # Keras would warn of a layer that hands on no mask, but `compute_mask` does so here.
         apply = self.layer if self.layer.supports_masking else self.layer.call
         return apply(x, mask=mask, **given)
+
+
+def _takes_mask(layer: Any) -> bool:
+    return accepts(type(layer).call, "mask")
 
 
 def _of_a_step(tensor: Any) -> Any:
