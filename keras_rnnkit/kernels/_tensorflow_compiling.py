@@ -31,7 +31,18 @@ def compiles(steps: int | None) -> bool:
 
 def by_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as an XLA program, once a shape."""
-    return tf.function(function, jit_compile=True, autograph=False)
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+
+    def call(*args: Any) -> Any:
+        # As tensors of this graph: the gradient of a `tf.cond` cannot hand those of its branch to
+        # a compiled function.
+        return compiled(*tf.nest.map_structure(_local, args))
+
+    return call
+
+
+def _local(value: Any) -> Any:
+    return tf.identity(value) if tf.is_tensor(value) else value
 
 
 def for_steps(tensor: Any, compiled: Any, plain: Any) -> tuple[Callable[..., Any], ...]:

@@ -83,6 +83,30 @@ def by_the_weights_twice(layer, x, training):
     return outer.gradient(squares, sources(layer, x)[1:])
 
 
+def in_a_branch(layer, x, training):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        positive = tf.reduce_sum(x) > -1e9
+        outputs = tf.cond(
+            positive, lambda: called(layer, x, training), lambda: 2 * called(layer, -x, training)
+        )
+        _, loss = losses(outputs)
+    return tape.gradient(loss, sources(layer, x))
+
+
+def in_a_loop(layer, x, training):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+
+        def body(i, outputs):
+            return i + 1, outputs + called(layer, x * tf.cast(i + 1, x.dtype), training)
+
+        zeros = tf.zeros([*x.shape[:2], UNITS])
+        _, outputs = tf.while_loop(lambda i, _: i < 2, body, [0, zeros])
+        _, loss = losses(outputs)
+    return tape.gradient(loss, sources(layer, x))
+
+
 ONCE = [two_tapes, persistent_tape, inside_a_persistent_tape]
 TWICE = [gradient_penalty, by_the_weights_twice]
 
@@ -97,6 +121,12 @@ def assert_portable_gradients(case, take, run, training):
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 def test_several_gradients_of_one_pass(case, take):
     assert_portable_gradients(case, take, tf.function, training=take is not persistent_tape)
+
+
+@pytest.mark.parametrize("take", [in_a_branch, in_a_loop], ids=["branch", "loop"])
+@pytest.mark.parametrize("case", [NAMESAKES[0], CASES[-1]], ids=by_name)
+def test_gradients_through_control_flow(case, take):
+    assert_portable_gradients(case, take, tf.function, training=True)
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
