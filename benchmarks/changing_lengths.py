@@ -5,6 +5,10 @@
 Each length comes once an epoch. A figure is the CPU seconds of two epochs of `fit`, or of two
 calls of `predict`, of a fresh model, all tracing and compiling included; a ratio is that of one
 round, the kit's by Keras'. The file of results has a table for each processor.
+
+Of lengths that recur there is a row, too: CPU milliseconds a batch, once all is traced, of Keras
+and of the kit, uncompiled and compiled; the CPU seconds to compile a length; and after how many
+batches of a length that is made up for.
 """
 
 import argparse
@@ -19,6 +23,7 @@ from _results import RESULTS, machine, today
 
 FEATURES, BATCH, SHORTEST = 16, 32, 20
 MODES = ("train", "predict")
+RECURRING, TIMES = 4, 15  # so many lengths, so often in an epoch
 
 
 def parse() -> argparse.Namespace:
@@ -28,35 +33,53 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lengths", nargs="+", type=int, default=[25, 200])
     parser.add_argument("--units", nargs="+", type=int, default=[32, 128])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only-recurring", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS / "changing_lengths.json")
     return parser.parse_args()
 
 
-def cpu_seconds(layer: Any, units: int, count: int) -> dict[str, float]:
-    """Of two epochs and of two predictions, of a fresh model."""
+def batches(lengths: list[int]) -> Any:
+    """A data set of a batch of each of these lengths."""
     import keras
     import numpy as np
 
     class Batches(keras.utils.PyDataset):
         def __len__(self) -> int:
-            return count
+            return len(lengths)
 
         def __getitem__(self, i: int) -> Any:
             rng = np.random.default_rng(i)
-            shape = (BATCH, SHORTEST + i * max(1, 100 // count), FEATURES)
-            x = rng.standard_normal(shape, dtype="float32")
+            x = rng.standard_normal((BATCH, lengths[i], FEATURES), dtype="float32")
             return x, x[:, 0, :1]
+
+    return Batches()
+
+
+def fresh(layer: Any, units: int) -> Any:
+    """A model with such a layer."""
+    import keras
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((None, FEATURES)), layer(units), keras.layers.Dense(1)])
     model.compile("adam", "mse")
+    return model
+
+
+def runs(model: Any, data: Any, epochs: int) -> dict[str, float]:
+    """The CPU seconds of so many epochs, and of so many predictions."""
     start = time.process_time()
-    model.fit(Batches(), epochs=2, shuffle=False, verbose=0)
+    model.fit(data, epochs=epochs, shuffle=False, verbose=0)
     trained = time.process_time()
-    for _ in range(2):
-        model.predict(Batches(), verbose=0)
+    for _ in range(epochs):
+        model.predict(data, verbose=0)
     return {"train": trained - start, "predict": time.process_time() - trained}
+
+
+def cpu_seconds(layer: Any, units: int, count: int) -> dict[str, float]:
+    """Of two epochs and of two predictions, of a fresh model."""
+    lengths = [SHORTEST + i * max(1, 100 // count) for i in range(count)]
+    return runs(fresh(layer, units), batches(lengths), epochs=2)
 
 
 def measure(kind: str, units: int, count: int, rounds: int) -> dict[str, Any]:
@@ -85,15 +108,51 @@ def measure(kind: str, units: int, count: int, rounds: int) -> dict[str, Any]:
     return row
 
 
+def recurring(kind: str, units: int) -> dict[str, Any]:
+    """One row of lengths that come again and again."""
+    import keras
+
+    import keras_rnnkit as kit
+    from keras_rnnkit.kernels import _tensorflow_compiling as compiling
+
+    each = [SHORTEST + 20 * (i + 1) for i in range(RECURRING)]
+    data, one = batches(each * TIMES), batches(each)
+    peers = {"keras": keras.layers, "uncompiled": kit, "compiled": kit}
+    often, cold, warm = compiling.OFTEN, {}, {}
+    for peer, module in peers.items():
+        compiling.OFTEN = 1 if peer == "compiled" else 10**9
+        model = fresh(getattr(module, kind), units)
+        cold[peer] = runs(model, one, epochs=1)
+        warm[peer] = runs(model, data, epochs=1)
+    compiling.OFTEN = often
+    row: dict[str, Any] = {"date": today()}
+    for mode in MODES:
+        a_batch = {peer: warm[peer][mode] / len(data) for peer in peers}
+        compile_s = (cold["compiled"][mode] - cold["uncompiled"][mode]) / len(each)
+        saved = a_batch["uncompiled"] - a_batch["compiled"]
+        row[mode] = {
+            "cpu_milliseconds_a_batch": {p: round(1000 * s, 2) for p, s in a_batch.items()},
+            "cpu_seconds_to_compile_a_length": round(compile_s, 3),
+            "made_up_for_after_batches": round(compile_s / saved) if saved > 0 else None,
+        }
+    return row
+
+
 def main() -> None:
     arguments = parse()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     here = machine()
     rows = results.setdefault(f"{here['cpu']}, {here['cores']} cores", {})
-    for kind, count, units in product(arguments.layers, arguments.lengths, arguments.units):
+    counts = [] if arguments.only_recurring else arguments.lengths
+    for kind, units, count in product(arguments.layers, arguments.units, counts):
         name = f"{kind}, {units} units, {count} lengths"
         rows[name] = measure(kind, units, count, arguments.rounds)
+        print(name, rows[name])
+        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+    for kind, units in product(arguments.layers, arguments.units):
+        name = f"{kind}, {units} units, {RECURRING} recurring lengths"
+        rows[name] = recurring(kind, units)
         print(name, rows[name])
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -32,8 +32,8 @@ class Normalized:
         take_part(self, "gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
         if isinstance(epsilon, bool) or not isinstance(epsilon, Real) or float(epsilon) <= 0:
             raise ValueError(
-                f"`epsilon` of {type(self).__name__} must be a positive number, but "
-                f"{epsilon!r} came."
+                f"`epsilon` of {type(self).__name__} must be a positive number. "
+                f"Received: epsilon={epsilon!r}"
             )
         self.epsilon = float(epsilon)
 

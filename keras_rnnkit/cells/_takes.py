@@ -1,4 +1,4 @@
-"""Which cells are handed their masks, and which keep them on themselves, as those of Keras do.
+"""What a cell is handed: masks, or not where it keeps them on itself, as those of Keras do.
 
 What a class takes is found out once, when the class is made: a cell asks at every step, and under
 `torch.compile` neither `inspect` nor a cache of functions is welcome.
@@ -25,6 +25,11 @@ def takes_masks(cell: Any) -> bool:
 def masks_for_method(cell: Any, method: str, masks: Any) -> dict[str, Any]:
     """The masks as an argument of one of the cell's methods, if it has that argument."""
     return {} if masks is None or method not in cell.masked_methods else {"masks": masks}
+
+
+def takes_training(cell: Any) -> bool:
+    """Whether the `call` of a cell or layer, which may be of any class, is told if it trains."""
+    return accepts(getattr(type(cell), "call", cell.call), "training")
 
 
 def accepts(function: Callable[..., Any], argument: str) -> bool:

@@ -109,8 +109,8 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         for name, value in kwargs.items():
             if name.endswith(("_regularizer", "_constraint")) and value is not None:
                 raise ValueError(
-                    f"`{name}` of {type(self).__name__} must be None, but {value!r} came: the "
-                    "reservoir is not trained."
+                    f"`{name}` of {type(self).__name__} must be None, as the reservoir is "
+                    f"not trained. Received: {name}={value!r}"
                 )
 
     def build(self, input_shape: Any) -> None:
@@ -192,6 +192,6 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) <= most:
             wanted = "a positive number" if most == np.inf else "a number in (0, 1]"
             raise ValueError(
-                f"`{name}` of {type(self).__name__} must be {wanted}, but {value!r} came."
+                f"`{name}` of {type(self).__name__} must be {wanted}. Received: {name}={value!r}"
             )
         return float(value)

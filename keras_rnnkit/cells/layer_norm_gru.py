@@ -108,8 +108,8 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         super().__init__(units, *args, **kwargs)
         if not self.reset_after:
             raise ValueError(
-                f"`reset_after` of {type(self).__name__} must be True, but {self.reset_after!r} "
-                "came: the reset gate acts on the normalised product."
+                f"`reset_after` of {type(self).__name__} must be True, as the reset gate acts "
+                f"on the normalised product. Received: reset_after={self.reset_after!r}"
             )
 
     def build(self, input_shape: Any) -> None:

@@ -1,6 +1,5 @@
 """Zoneout, a wrapper around any cell."""
 
-import inspect
 from typing import Any
 
 import keras
@@ -8,7 +7,7 @@ from keras import ops, tree
 
 from keras_rnnkit.cells._gated import check_rate
 from keras_rnnkit.cells._masks import Masks
-from keras_rnnkit.cells._takes import masks_for_method, takes_masks
+from keras_rnnkit.cells._takes import masks_for_method, takes_masks, takes_training
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
@@ -147,8 +146,7 @@ class Zoneout(keras.layers.Layer):
         if training:
             drawn = self.draw_states(1, ops.shape(inputs)[0])
             masks = Masks(states=tuple(mask[0] for mask in drawn))
-        takes = "training" in inspect.signature(self.cell.call).parameters
-        how = {"training": training} if takes else {}
+        how = {"training": training} if takes_training(self.cell) else {}
         output, new_states = self.cell(inputs, states, **how)
         return self.zoned(output, new_states, states, masks)
 

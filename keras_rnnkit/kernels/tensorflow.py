@@ -1,4 +1,4 @@
-"""Whole sequences on TensorFlow, compiled by XLA where the number of steps is fixed."""
+"""Whole sequences on TensorFlow, compiled by XLA where the number of steps is fixed or recurs."""
 
 import functools
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from keras_rnnkit.kernels._sequence import (
     forward,
     shown,
 )
-from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles
+from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles, for_steps
 from keras_rnnkit.kernels._tensorflow_gradients import by_hand, off_tape, run_again
 from keras_rnnkit.kernels._tensorflow_loop import loop, scan
 
@@ -47,7 +47,7 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         args: The tensors, time first.
         training: Whether to keep all that the way back needs; if not, it is made again at need.
     """
-    ahead, back = _kernels(plan, compiles(args.inputs[0].shape[0]))
+    ahead, back = for_steps(args.inputs[0], *(_kernels(plan, xla) for xla in (True, False)))
     args = args._replace(keep=off_tape(args.keep), drop=off_tape(args.drop))
     structure: list[Any] = []
 

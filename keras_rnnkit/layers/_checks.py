@@ -6,7 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
-from keras_rnnkit.layers._names import states_in_order
+from keras_rnnkit.layers._names import name_of, states_in_order
 from keras_rnnkit.layers._paths import PATHS
 
 
@@ -14,12 +14,12 @@ def check_options(layer: Any) -> None:
     """Refuse options that cannot work, or not together, at construction."""
     if layer.asked_path not in PATHS:
         raise ValueError(
-            f"{_name(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}, but "
-            f"{layer.asked_path!r} came."
+            f"{name_of(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}. "
+            f"Received: path={layer.asked_path!r}"
         )
     if layer.return_gates and layer.activity_regularizer is not None:
         raise ValueError(
-            f"{_name(layer)}: `activity_regularizer` would be applied to the trace too, so it "
+            f"{name_of(layer)}: `activity_regularizer` would be applied to the trace too, so it "
             "cannot be combined with `return_gates=True`. Put a "
             "`keras.layers.ActivityRegularization` behind the layer's output instead."
         )
@@ -50,7 +50,7 @@ def check_rank(layer: Any, shape: Any) -> None:
             "`keras_rnnkit.TimeDistributed` runs the layer over one axis more."
         )
     raise ValueError(
-        f"{_name(layer)}: expected sequences of shape (batch, time, features), but "
+        f"{name_of(layer)}: expected sequences of shape (batch, time, features), but "
         f"{tuple(shape)} came. {remedy}"
     )
 
@@ -61,12 +61,12 @@ def check_sequences(layer: Any, shape: Any) -> None:
         check_rank(layer, shape)
     if shape[1] == 0:
         raise ValueError(
-            f"{_name(layer)}: sequences need at least one time step, but the shape is "
+            f"{name_of(layer)}: sequences need at least one time step, but the shape is "
             f"{tuple(shape)}."
         )
     if layer.unroll and shape[1] is None:
         raise ValueError(
-            f"{_name(layer)}: `unroll=True` needs a known number of time steps, but the shape is "
+            f"{name_of(layer)}: `unroll=True` needs a known number of time steps, but the shape is "
             f"{tuple(shape)}. Give the input a length, or set `unroll=False`."
         )
 
@@ -75,8 +75,8 @@ def check_data(layer: Any, sequences: Any) -> None:
     """Refuse a symbolic tensor where numbers are needed."""
     if isinstance(sequences, keras.KerasTensor):
         raise ValueError(
-            f"{_name(layer)}: `trace` takes data, but a symbolic tensor came. In a model, make the "
-            "layer with `return_gates=True` and use the trace that it returns."
+            f"{name_of(layer)}: `trace` takes data, but a symbolic tensor came. In a model, make "
+            "the layer with `return_gates=True` and use the trace that it returns."
         )
 
 
@@ -88,7 +88,7 @@ def check_features(layer: Any, shape: Any) -> None:
     expected = kernel.shape[0]
     if shape[-1] not in (None, expected):
         raise ValueError(
-            f"{_name(layer)}: expected sequences with {expected} features, for which its weights "
+            f"{name_of(layer)}: expected sequences with {expected} features, for which its weights "
             f"were made, but the shape is {tuple(shape)}."
         )
 
@@ -97,7 +97,7 @@ def check_batch(layer: Any, batch: Any) -> None:
     """Refuse, in a stateful layer, a batch of another size than its states'."""
     if batch is None and layer.states is None:
         raise ValueError(
-            f"{_name(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
+            f"{name_of(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
             "one: `keras.Input(batch_shape=(batch, time, features))`."
         )
     if layer.states is None or batch is None:
@@ -105,7 +105,7 @@ def check_batch(layer: Any, batch: Any) -> None:
     expected = tree.flatten(layer.states)[0].shape[0]
     if batch != expected:
         raise ValueError(
-            f"{_name(layer)}: a stateful layer keeps its batch size, with a state for each of "
+            f"{name_of(layer)}: a stateful layer keeps its batch size, with a state for each of "
             f"{expected} rows, but a batch of {batch} came. Feed batches of {expected}."
         )
 
@@ -113,12 +113,12 @@ def check_batch(layer: Any, batch: Any) -> None:
 def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
     """States packed as the layer's `state_size`, once their number and shapes are right."""
     sizes = tree.flatten(layer.state_size)
-    flat = states_in_order(_name(layer), layer, states, argument)
+    flat = states_in_order(name_of(layer), layer, states, argument)
     shapes = [tuple(getattr(s, "shape", ())) for s in flat]
     right = [(batch, size) for size in sizes]
     if len(flat) != len(sizes) or not all(map(fits, shapes, right)):
         raise ValueError(
-            f"{_name(layer)}: expected `{argument}` to hold {len(sizes)} tensor(s) of shape "
+            f"{name_of(layer)}: expected `{argument}` to hold {len(sizes)} tensor(s) of shape "
             f"{', '.join(map(str, right))}, but {len(flat)} of shape "
             f"{', '.join(map(str, shapes))} came."
         )
@@ -144,7 +144,7 @@ def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
     mask = mask_of_steps(ops.cast(ops.convert_to_tensor(mask), "bool"))
     if not fits(tuple(mask.shape), tuple(shape[:2])):
         raise ValueError(
-            f"{_name(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}, but "
+            f"{name_of(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}, but "
             f"{tuple(mask.shape)} came."
         )
     return mask
@@ -166,13 +166,10 @@ def fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
     return len(shape) == len(right) and all(a == b or None in (a, b) for a, b in pairs)
 
 
-def _name(layer: Any) -> str:
-    return f"{type(layer).__name__} '{layer.name}'"
-
-
 def check_cudnn(owner: str, use_cudnn: Any) -> None:
     """Refuse a `use_cudnn` that Keras does not know."""
     if use_cudnn not in ("auto", True, False):
         raise ValueError(
-            f'`use_cudnn` of {owner} must be "auto", True or False, but {use_cudnn!r} came.'
+            f'`use_cudnn` of {owner} must be "auto", True or False. '
+            f"Received: use_cudnn={use_cudnn!r}"
         )

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.cells import Masks, Zoneout
-from keras_rnnkit.cells._takes import accepts, takes_masks
+from keras_rnnkit.cells._takes import takes_masks, takes_training
 from keras_rnnkit.layers._loop import output_size
 
 _locks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -59,7 +59,7 @@ def _draw(cell: Any, inputs: Any, states: Any, steps: Any, training: bool) -> An
     states = list(states) if isinstance(states, list | tuple) else [states]
     if takes_masks(cell):
         return cell.draw_masks(inputs, states, steps) if training else None
-    if _keeps(cell) and (training or not accepts(type(cell).call, "training")):
+    if _keeps(cell) and (training or not takes_training(cell)):
         cell.get_dropout_mask(inputs)
         cell.get_recurrent_dropout_mask(states[0])
     return None

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._paths import Choice
 
 
@@ -21,7 +22,7 @@ def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> N
         ValueError: If the layer is stateful, or is recorded step by step for any number of steps,
             or has a dtype that ONNX' runtime does not calculate with.
     """
-    name = f"{type(layer).__name__} '{layer.name}'"
+    name = name_of(layer)
     if layer.stateful:
         raise ValueError(
             f"{name} cannot be exported: an exported file has no states that go on from call to "

@@ -11,6 +11,7 @@ from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
 from keras_rnnkit.layers._export import check_export
 from keras_rnnkit.layers._loop import Carry, zeros_where_masked
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
 from keras_rnnkit.layers._scan import halving_pays, linear_scan, run_scan
 
@@ -83,7 +84,7 @@ def choice_for(layer: Any, sequences: Any = None, **asked: bool) -> Choice:
     try:
         choice = choose(request)
     except ValueError as error:
-        raise ValueError(f"{type(layer).__name__} '{layer.name}': {error}") from None
+        raise ValueError(f"{name_of(layer)}: {error}") from None
     if request.exported:
         check_export(layer, sequences, choice, onnx=backend_kernels().exporting_to_onnx())
     return choice

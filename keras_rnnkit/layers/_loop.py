@@ -1,6 +1,5 @@
 """One loop over time for every cell and backend: states, masks, and gates on request."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ from keras import ops, tree
 from keras_rnnkit import cells
 from keras_rnnkit.cells import GatedCell, Zoneout
 from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
-from keras_rnnkit.cells._takes import masks_for_method
+from keras_rnnkit.cells._takes import masks_for_method, takes_training
 from keras_rnnkit.layers._moving import carried_along, moving_variables
 
 StackedRNNCells = keras.layers.StackedRNNCells
@@ -149,12 +148,8 @@ def _advance(cell: Any, x: Any, states: Any, training: bool, masks: Any) -> tupl
         of_step = cell.gates(x, states, training=training, **masks_for_method(cell, "gates", masks))
         return *cell.step(of_step, states, **masks_for_method(cell, "step", masks)), of_step
     call = cell if callable(cell) else cell.call
-    return *call(x, states, **_training(cell, training)), ()
-
-
-def _training(cell: Any, training: bool) -> dict[str, bool]:
-    takes = "training" in inspect.signature(cell.call).parameters
-    return {"training": training} if takes else {}
+    given = {"training": training} if takes_training(cell) else {}
+    return *call(x, states, **given), ()
 
 
 def _no_gates(cell: Any, states: Any) -> Any:

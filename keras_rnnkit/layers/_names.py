@@ -1,4 +1,4 @@
-"""States by name: which tensor is which, however they are given."""
+"""What a layer is called in errors, and its states by name, however they are given."""
 
 from typing import Any
 
@@ -8,6 +8,11 @@ from keras import tree
 from keras_rnnkit.cells import Zoneout
 
 DIRECTIONS = ("forward", "backward")
+
+
+def name_of(layer: Any) -> str:
+    """A layer as an error calls it."""
+    return f"{type(layer).__name__} '{layer.name}'"
 
 
 def state_names(cell: Any) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def _scan(request: Request) -> Choice:
     if request.gpu:
         return Choice("parallel scan", "halving", "all steps at once, as no gate sees the state")
     in_order = "all gates at once, then the states one by one"
-    return Choice("parallel scan", "in order", in_order + _compiled(request))
+    return Choice("parallel scan", "in order", in_order + _compiled(request, "fixed"))
 
 
 def _obstacle(request: Request) -> Choice | None:
@@ -186,12 +186,12 @@ _LOOP = "a loop with its own backward pass"
 
 def _fused_by_xla(request: Request) -> Choice:
     method = _method_by_xla(request)
-    return Choice("fused", method, _BY_XLA[method] + _compiled(request))
+    return Choice("fused", method, _BY_XLA[method] + _compiled(request, "fixed or comes often"))
 
 
-def _compiled(request: Request) -> str:
+def _compiled(request: Request, length: str) -> str:
     """What TensorFlow's kernels do about lengths; on JAX the whole model is compiled."""
-    return ", compiled where the length is fixed" if request.backend == "tensorflow" else ""
+    return f", compiled where the length is {length}" if request.backend == "tensorflow" else ""
 
 
 _BY_XLA = {

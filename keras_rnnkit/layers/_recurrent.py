@@ -22,6 +22,7 @@ from keras_rnnkit.layers._checks import (
 from keras_rnnkit.layers._dropout import masks_for
 from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
 from keras_rnnkit.layers._loop import Carry, dtype_of, output_size, zeros_where_masked
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._portable import run_portable
 from keras_rnnkit.layers._trace import make_trace, trace_spec
 from keras_rnnkit.layers._traced import (
@@ -84,6 +85,7 @@ class Recurrent(ShowsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
+        note_mask(self, getattr(sequences, "_keras_mask", None))
         watch = current_watch()
         record = self.return_gates or (watch is not None and watch.record)
         last, steps, mask = self._run(
@@ -210,7 +212,7 @@ class Recurrent(ShowsGates):
         before = self._carried()
         if before is not None and initial_state is not None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}' is given an `initial_state` in the model, "
+                f"{name_of(self)} is given an `initial_state` in the model, "
                 "so that its states cannot be carried from chunk to chunk of a stream."
             )
         training = bool(training)
@@ -297,7 +299,8 @@ class Recurrent(ShowsGates):
         if self.states is None:
             return
         for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
-            variable.assign(value)
+            # A copy: on JAX an assignment shares the array, which its trainer then takes away.
+            variable.assign(ops.copy(ops.convert_to_tensor(value)))
 
     def _hide(self, outputs: Any, mask: Any) -> Any:
         """Zeros at masked steps, where `zero_output_for_mask` asks for them."""

@@ -164,7 +164,7 @@ _MERGES = {
 def _merged_list(states: list[Any], mode: str) -> list[Any]:
     """The states of a `Bidirectional`, which come flat."""
     half, odd = divmod(len(states), 2)
-    if odd or not half or not all(hasattr(state, "shape") for state in states):
+    if odd or not half or not all(hasattr(state, "shape") for state in tree.flatten(states)):
         raise TypeError(
             "a list as `states` of merge_states must hold the tensors of the forward layer, then "
             "as many of the backward one, without the output in front. "
@@ -174,6 +174,8 @@ def _merged_list(states: list[Any], mode: str) -> list[Any]:
 
 
 def _merged_pair(forward: Any, backward: Any, mode: str) -> Any:
+    if isinstance(forward, list | tuple):  # of one cell in a stack of cells
+        return [_merged_pair(*pair, mode) for pair in zip(forward, backward, strict=True)]
     if mode != "concat" and tuple(forward.shape) != tuple(backward.shape):
         raise ValueError(
             f"`states` of merge_states must have the same shape in both directions for "

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import tree
 
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import state_count
 from keras_rnnkit.layers._stream_graph import (
@@ -20,7 +21,6 @@ from keras_rnnkit.layers._stream_graph import (
     check_lengths,
     inputs_of,
     is_graph,
-    name_of,
     nodes_of,
     outputs_of,
 )

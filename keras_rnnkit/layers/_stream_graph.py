@@ -19,11 +19,6 @@ class Sized:
         return self.few.shape != self.more.shape
 
 
-def name_of(layer: Any) -> str:
-    """A layer as an error calls it."""
-    return f"{type(layer).__name__} '{layer.name}'"
-
-
 def is_graph(model: Any) -> bool:
     """Whether Keras knows how a model's layers are connected."""
     connected = isinstance(model, keras.Sequential) or hasattr(model, "operations")

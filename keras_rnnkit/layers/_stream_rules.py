@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers.reset import layers_in
+
 _layers = keras.layers
 
 # Layers that treat every number by itself, whatever their input's axes.
@@ -44,6 +46,7 @@ OVER_FEATURES = (
     _layers.EinsumDense,
     _layers.LayerNormalization,
     _layers.Masking,
+    _layers.Normalization,
     _layers.RMSNormalization,
     _layers.Softmax,
     _layers.TimeDistributed,
@@ -82,6 +85,8 @@ def why_not_stepwise(operation: Any, shapes: list[Any], arguments: list[Any]) ->
         return _of_constants([operation.scale, operation.offset], ranks)
     if not isinstance(operation, OVER_FEATURES):
         return None
+    if isinstance(operation, _layers.Normalization) and not operation.axis:
+        return None  # one mean and variance for every number
     if min(ranks) < 3:
         return (
             f"its input of shape {shapes[0]} has no axis of features, so that it would look over "
@@ -115,8 +120,8 @@ def _of_layer(layer: Any, rank: int) -> str | None:
     if _meets_time(getattr(layer, "axis", -1), rank):
         return "its `axis` is that of time"
     if isinstance(layer, _layers.TimeDistributed):
-        stateful = getattr(layer.layer, "stateful", False)
-        return "the layer in it carries states from step to step" if stateful else None
+        stateful = any(getattr(part, "stateful", False) for part in layers_in(layer.layer))
+        return "a layer in it carries states from step to step" if stateful else None
     if isinstance(layer, _layers.EinsumDense) and _mixes(layer.equation, layer.bias_axes, rank):
         return f"its equation {layer.equation!r} looks at several steps, or has weights for each"
     activation = getattr(layer, "activation", None)

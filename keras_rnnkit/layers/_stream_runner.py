@@ -10,8 +10,9 @@ from keras import ops, tree
 from keras_rnnkit.layers._checks import packed
 from keras_rnnkit.layers._fused import backend_kernels
 from keras_rnnkit.layers._loop import Carry, output_size
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._stream_check import checked
-from keras_rnnkit.layers._stream_graph import is_graph, name_of
+from keras_rnnkit.layers._stream_graph import is_graph
 from keras_rnnkit.layers._watch import watching
 from keras_rnnkit.layers.reset import layers_in
 
@@ -54,6 +55,8 @@ class Runner:
         self.layers = layers_in(model)
         self.variables = model.variables
         self.policies = list(map(_policy, self.layers))
+        self.adapted = [x for x in self.layers if isinstance(x, keras.layers.Normalization)]
+        self.means = list(map(_mean, self.adapted))
         self.settings = _settings(self.layers)
         xla = all(layer.supports_jit for layer in self.layers)
         compiled = partial(backend_kernels().compiled, variables=self.variables, xla=xla)
@@ -63,9 +66,10 @@ class Runner:
         self._inputs = tree.flatten(model.inputs) if is_graph(model) else []
 
     def is_outdated(self) -> bool:
-        """Whether the model's variables are no longer the same ones, or run in other dtypes."""
+        """Whether variables or means of `adapt` are no longer the same, or run in other dtypes."""
         now = self.model.variables
         same = len(now) == len(self.variables) and all(map(_is, now, self.variables))
+        same = same and all(map(_is, map(_mean, self.adapted), self.means))
         return not (same and all(map(_is, map(_policy, self.layers), self.policies)))
 
     def start(self, batch: int) -> list[Carry]:
@@ -174,6 +178,11 @@ def _copied(value: Any) -> Any:
 
 def _policy(layer: Any) -> Any:
     return layer.dtype_policy
+
+
+def _mean(layer: Any) -> Any:
+    """The mean of a `Normalization`, which is no variable: `adapt` puts another in its place."""
+    return layer.mean
 
 
 def _is(a: Any, b: Any) -> bool:

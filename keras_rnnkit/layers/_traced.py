@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_rnnkit.layers._names import name_of
+
 
 class ShowsGates:
     """A mixin with `return_gates`, which is settled once the layer is built."""
@@ -21,7 +23,7 @@ class ShowsGates:
     def return_gates(self, value: bool) -> None:
         if self.built and bool(value) != self._return_gates:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': `return_gates` cannot be set once the layer "
+                f"{name_of(self)}: `return_gates` cannot be set once the layer "
                 "is built, as a model around it has its outputs already. Make the layer with "
                 "`return_gates=True`, or ask it for a trace by `layer.trace(sequences)`. "
                 f"Received: return_gates={value!r}"
@@ -36,9 +38,19 @@ class ShowsGates:
 
 
 def note_mask(layer: Any, *masks: Any) -> None:
-    """Remember, in a symbolic call, that a model hands the layer a mask."""
-    if any(mask is not None for mask in keras.tree.flatten(list(masks))):
-        layer._masked_in_a_model = True
+    """Remember that a model hands the layer, and the layers inside it, a mask.
+
+    Args:
+        layer: The layer that is called.
+        *masks: What came with a symbolic call, or was attached to the sequences by Keras; not a
+            mask that the user gives to one call.
+    """
+    if all(mask is None for mask in keras.tree.flatten(list(masks))):
+        return
+    layer._masked_in_a_model = True
+    for name in ("layer", "forward_layer", "backward_layer", "recurrent_layers"):
+        for part in keras.tree.flatten(getattr(layer, name, [])):
+            note_mask(part, *masks)
 
 
 def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
@@ -50,7 +62,7 @@ def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
     mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
     if mask is None and getattr(layer, "_masked_in_a_model", False):
         raise ValueError(
-            f"{type(layer).__name__} '{layer.name}': `trace` needs a `mask`, since the layer's "
+            f"{name_of(layer)}: `trace` needs a `mask`, since the layer's "
             "input has one in its model and `sequences` came without it, so that padding would "
             "count. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
             "`tokens != 0`; all true to count every step. Received: mask=None"
@@ -69,7 +81,7 @@ def check_variables_are_here(layer: Any) -> None:
             _ = variable.value
     except TypeError:  # Keras would have it made by an initializer, which is gone
         raise RuntimeError(
-            f"{type(layer).__name__} '{layer.name}': between two batches of `fit`, `evaluate` or "
+            f"{name_of(layer)}: between two batches of `fit`, `evaluate` or "
             "`predict` the trainer of JAX holds the weights and states. Use "
             "`keras_rnnkit.reset_states(model)` with the model that is being trained, or call its "
             "`model.jax_state_sync()` first."

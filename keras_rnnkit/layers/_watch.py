@@ -9,6 +9,8 @@ import contextvars
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from keras_rnnkit.layers._names import name_of
+
 
 class Watch(NamedTuple):
     """What is asked of the layers, and what they told, by `id(layer)`."""
@@ -24,7 +26,7 @@ class Watch(NamedTuple):
             return
         if id(layer) in self.last:
             raise ValueError(
-                f"{type(layer).__name__} '{layer.name}' is called more than once in the model, so "
+                f"{name_of(layer)} is called more than once in the model, so "
                 "that its states cannot be told apart. Use a layer of its own for each call."
             )
         self.last[id(layer)] = last

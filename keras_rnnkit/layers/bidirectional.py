@@ -107,8 +107,10 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
             `BidirectionalTrace(forward, backward)`, both in the order of the input's time.
 
         Raises:
-            ValueError: If no mask is given, though the layer's input has one in its model.
+            ValueError: If no mask is given, though the layer's input has one in its model, and for
+                layers that have no trace, such as those of `keras.layers`.
         """
+        self._check_parts_have_traces()
         mask = mask_for_trace(self, sequences, mask)
         if not self.built:
             self.build(sequences.shape)
@@ -116,6 +118,17 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
         forward = self.forward_layer.trace(sequences, mask, first)
         backward = self.backward_layer.trace(sequences, mask, second)
         return BidirectionalTrace(forward, tree.map_structure(_flipped, backward))
+
+    def _check_parts_have_traces(self) -> None:
+        for part in (self.forward_layer, self.backward_layer):
+            if not isinstance(part, Recurrent):
+                kind = f"{type(part).__module__.partition('.')[0]}'s {type(part).__name__}"
+                raise ValueError(
+                    f"Bidirectional '{self.name}': `trace` needs layers of keras_rnnkit in both "
+                    "directions, since no others show their gates. Put the kit's layer of the same "
+                    "name in its place, or convert the model with `keras_rnnkit.from_keras`. "
+                    f"Received: {kind} '{part.name}'"
+                )
 
     def call(
         self,
@@ -127,6 +140,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = mask_of_steps(sequences_mask if mask is None else mask)
+        note_mask(self, getattr(sequences, "_keras_mask", None))
         first, second = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=first, mask=mask, training=training)
         backward = self.backward_layer(

@@ -4,6 +4,7 @@ import tempfile
 from typing import Any
 
 import keras
+import numpy as np
 from keras import tree
 
 from keras_rnnkit.layers.reset import layers_in, stateful_layers
@@ -71,7 +72,8 @@ def _adapt(mine: Any, theirs: Any) -> None:
     """Give a layer what another has learned of data, by the way that it takes through a file."""
     store: dict[str, Any] = {}
     theirs.save_own_variables(store)
-    mine.load_own_variables(store)
+    # As arrays of their own: on JAX the trainer of one model would take the other's away.
+    mine.load_own_variables({name: np.array(value) for name, value in store.items()})
     words = [layer.get_vocabulary() for layer in (mine, theirs) if hasattr(layer, "get_vocabulary")]
     if not hasattr(theirs, "save_assets") or (words and words[0] == words[1]):
         return  # Keras cannot load a vocabulary of nothing

@@ -5,12 +5,10 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import keras
-from keras import tree
 
 from keras_rnnkit.layers._fused import choice_for
 from keras_rnnkit.layers._paths import Choice
 from keras_rnnkit.layers._recurrent import Recurrent
-from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers.reset import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
 
@@ -106,24 +104,29 @@ def explain(model: Any) -> Explanation:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
     layers = layers_in(model)
-    both = [layer for layer in layers if isinstance(layer, keras.layers.Bidirectional)]
-    outer = {id(part): layer for layer in both for part in directions(layer)}
-    stacks = [layer for layer in layers if isinstance(layer, StackedRNN)]
-    outer |= {id(p): s for s in stacks for layer in s.recurrent_layers for p in directions(layer)}
     found = (layer for layer in layers if isinstance(layer, keras.layers.RNN))
     converts = _converts(model, layers)
-    return Explanation(_row(layer, outer.get(id(layer), layer), converts) for layer in found)
+    return Explanation(_row(layer, _called(layer, layers), converts) for layer in found)
 
 
-def _row(layer: Any, called: Any, converts: bool) -> PathOfLayer:
-    """The row of a layer that is called by way of another, or by itself."""
+def _called(layer: Any, layers: list[Any]) -> list[Any]:
+    """The layer, and the models and wrappers among the layers by way of which it is called."""
+    wrappers = [w for w in layers if isinstance(w, _WRAPPERS) and w is not layer]
+    return [layer, *(w for w in wrappers if any(part is layer for part in layers_in(w)))]
+
+
+_WRAPPERS = (keras.Model, keras.layers.Bidirectional, keras.layers.Wrapper, StackedRNN)
+
+
+def _row(layer: Any, called: list[Any], converts: bool) -> PathOfLayer:
+    """The row of a layer that is called by way of others, or by itself."""
     name, kind = layer.name, type(layer).__name__
     if type(layer) in _OF_KERAS:
         advice = f"keras_rnnkit.{'from_keras(model)' if converts else f'{kind} in its place'}"
         return PathOfLayer(name, f"keras.layers.{kind}", "keras.layers", "keras.layers", advice)
     if not isinstance(layer, Recurrent):
         return PathOfLayer(name, kind, "its own", "its own", "")
-    asked = {"masked": _gets_a_mask(called), "record": layer.return_gates}
+    asked = {"masked": any(map(_gets_a_mask, called)), "record": layer.return_gates}
     try:
         training = choice_for(layer, training=True, **asked)
         prediction = choice_for(layer, training=False, **asked)
@@ -151,9 +154,8 @@ def _words(choice: Choice) -> str:
 
 
 def _gets_a_mask(layer: Any) -> bool:
-    """Whether a mask comes with the layer's input, as far as the model knows."""
-    try:
-        inputs = layer.input
-    except (AttributeError, ValueError):  # not called symbolically, or more than once
-        return False
-    return any(getattr(x, "_keras_mask", None) is not None for x in tree.flatten(inputs))
+    """Whether a mask came with the layer's input in a call, symbolic or not, as far as is known."""
+    if getattr(layer, "_masked_in_a_model", False):
+        return True
+    inputs = (x for node in layer._inbound_nodes for x in node.input_tensors)
+    return any(getattr(x, "_keras_mask", None) is not None for x in inputs)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._traced import mask_for_trace, note_mask
@@ -91,6 +92,7 @@ class LearnedInitialState(keras.layers.Wrapper):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
+        note_mask(self, getattr(sequences, "_keras_mask", None))
         watch = current_watch()
         watched = watch is not None and id(parts_of(self.layer)[0]) in watch.first
         if initial_state is None and not watched:
@@ -154,7 +156,6 @@ def parts_of(layer: Any) -> list[Recurrent]:
 
 
 def _check(layer: Any) -> None:
-    owner = f"{type(layer).__name__} '{getattr(layer, 'name', '')}'"
     if not isinstance(layer, Recurrent | Bidirectional | StackedRNN):
         raise TypeError(
             "`layer` of LearnedInitialState must be a recurrent layer of keras_rnnkit, but "
@@ -162,6 +163,6 @@ def _check(layer: Any) -> None:
         )
     if layer.stateful:
         raise ValueError(
-            f"`layer` of LearnedInitialState must not be stateful, but {owner} is: "
+            f"`layer` of LearnedInitialState must not be stateful, but {name_of(layer)} is: "
             "it would start from its own states. Make it with `stateful=False`."
         )

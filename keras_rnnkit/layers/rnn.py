@@ -19,8 +19,9 @@ class RNN(Recurrent, keras.layers.RNN):
         cell: A cell with `call(inputs, states)` and `state_size`, or a list of cells to stack.
         return_gates: Whether to append the trace, last, to what is returned.
         path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
-            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel is
-            differentiable once and in reverse; second derivatives want `"portable"`.
+            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel
+            has no forward mode of differentiation and, on PyTorch, no second derivatives; the loop
+            has both.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 

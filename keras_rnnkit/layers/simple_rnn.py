@@ -42,8 +42,9 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         return_gates: Whether to append the trace, last, to what is returned. For both directions,
             ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
         path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
-            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel is
-            differentiable once and in reverse; second derivatives want `"portable"`.
+            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel
+            has no forward mode of differentiation and, on PyTorch, no second derivatives; the loop
+            has both.
         **kwargs: `name`, `dtype`, `zero_output_for_mask` and what else a Keras layer takes.
 
     Call arguments:

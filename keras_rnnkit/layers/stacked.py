@@ -26,6 +26,7 @@ from keras_rnnkit.layers._states import (
     last_kept,
     named_states,
     split_states,
+    state_count,
 )
 from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
 from keras_rnnkit.layers._watch import watching
@@ -176,6 +177,7 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
+        note_mask(self, getattr(sequences, "_keras_mask", None))
         check_rank(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         first = self._first_states(initial_state)
@@ -216,11 +218,18 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
             states[layer.name] = named_states(layer, tree.flatten(first))
         return states
 
-    def reset_state(self) -> None:
-        """Put a stateful stack back to its initial states."""
-        for layer in self.recurrent_layers:
+    def reset_state(self, states: Any = None) -> None:
+        """Put a stateful stack back to its initial states, or to the states given.
+
+        Args:
+            states: Arrays in the structure that `initial_state` takes, by layer and by name.
+        """
+        given = self._first_states(states)
+        for layer, flat in zip(self.recurrent_layers, given, strict=True):
             for part in directions(layer):
-                part.reset_state()
+                count = state_count(part)
+                part.reset_state(None if flat is None else flat[:count])
+                flat = None if flat is None else flat[count:]
 
     reset_states = reset_state
 

@@ -1,6 +1,5 @@
 """A layer applied to every step, whether or not the number of steps is known."""
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -8,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._takes import accepts, takes_training
 from keras_rnnkit.layers._checks import fits, mask_of_steps
 from keras_rnnkit.layers._masks_on import mask_on, put_mask
 from keras_rnnkit.layers._penalties import of_steps
+from keras_rnnkit.layers._traced import note_mask
 from keras_rnnkit.layers._watch import unwatched
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.reset import layers_in
@@ -82,20 +83,22 @@ class TimeDistributed(keras.layers.TimeDistributed):
         self.supports_masking = True
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        note_mask(self, mask_on(inputs))
         mask = self._checked(mask, inputs)
-        takes = inspect.signature(self.layer.call).parameters
-        given = {"training": training} if "training" in takes else {}
+        given = {"training": training} if takes_training(self.layer) else {}
         run = self._all_at_once if inputs.shape[1] is None else self._step_by_step
         with unwatched():
-            parts, over = run(inputs, mask if "mask" in takes else None, given)
+            parts, over = run(inputs, mask if _takes_mask(self.layer) else None, given)
         return tree.map_structure(lambda *outputs: _joined(outputs, over, mask), *parts)
 
     def compute_output_spec(
         self, inputs: Any, training: Any = None, mask: Any = None, **_: Any
     ) -> Any:
+        note_mask(self, mask)
         self._get_child_input_shape(tuple(inputs.shape))  # refuses what has no axis of time
-        takes = mask is not None and "mask" in inspect.signature(self.layer.call).parameters
-        given = {"mask": _of_a_step(mask)} if takes else {}
+        given = {}
+        if mask is not None and _takes_mask(self.layer):
+            given["mask"] = _of_a_step(mask)
         step = self.layer.compute_output_spec(_of_a_step(inputs), **given)
         return tree.map_structure(lambda spec: _over(spec, inputs.shape[:2]), step)
 
@@ -172,6 +175,10 @@ class TimeDistributed(keras.layers.TimeDistributed):
         """Whether there is a sequence in a step, whose mask has an entry for each part of it."""
         of_model = isinstance(self.layer, keras.Model) and len(x.shape) > 2
         return of_model or isinstance(self.layer, _OF_SEQUENCES)
+
+
+def _takes_mask(layer: Any) -> bool:
+    return accepts(type(layer).call, "mask")
 
 
 def _of_a_step(tensor: Any) -> Any:

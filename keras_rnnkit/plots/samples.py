@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from keras_rnnkit.plots.parts import Part, split_parts
-from keras_rnnkit.plots.printable import printable
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def _read_tokens(tokens: Sequence[str] | None, time: int) -> list[str]:
             f"`tokens` must be a list of {time} strings, one for each step of the trace "
             f"(masked steps included). Received: {len(tokens)} in a {type(tokens).__name__}"
         )
-    return [printable(str(token)) for token in tokens]
+    return [str(token) for token in tokens]
 
 
 def _check_finite(fields: dict[str, np.ndarray], way: str, sample: int) -> None:

@@ -189,12 +189,21 @@ class TestReservoir:
 
 
 MISUSES = {
-    "connectivity": (lambda: kit.ESNCell(3, connectivity=0), r"number in \(0, 1\], but 0 came"),
+    "connectivity": (
+        lambda: kit.ESNCell(3, connectivity=0),
+        "Received: connectivity=0$",
+    ),
     "leaky": (lambda: kit.ESNCell(3, leaky=1.5), r"`leaky` of ESNCell must be a number in"),
-    "radius": (lambda: kit.ESNCell(3, spectral_radius=-1), "positive number, but -1 came"),
+    "radius": (
+        lambda: kit.ESNCell(3, spectral_radius=-1),
+        "Received: spectral_radius=-1$",
+    ),
     "trained": (lambda: kit.ESNCell(3, bias_regularizer="l2"), "the reservoir is not trained"),
     "nas": (lambda: kit.NASCell(3, projection=1.5), "`projection` of NASCell"),
-    "epsilon": (lambda: kit.LayerNormLSTMCell(3, epsilon=0), "positive number, but 0 came"),
+    "epsilon": (
+        lambda: kit.LayerNormLSTMCell(3, epsilon=0),
+        "Received: epsilon=0$",
+    ),
     "reset": (lambda: kit.LayerNormGRUCell(3, reset_after=False), "`reset_after` of LayerNormGRU"),
     "projection": (lambda: kit.ProjectedLSTMCell(3, projection=0), "`projection` of Projected"),
     "states": (

@@ -196,7 +196,11 @@ def test_config_and_files(tmp_path):
 
 
 ERRORS = {
-    "rate": (lambda: kit.Zoneout(kit.GRUCell(3), 1.0), ValueError, r"in \[0, 1\), but 1.0"),
+    "rate": (
+        lambda: kit.Zoneout(kit.GRUCell(3), 1.0),
+        ValueError,
+        r"in \[0, 1\). Received: rate=1.0$",
+    ),
     "count": (
         lambda: kit.Zoneout(kit.LSTMCell(3), [0.1]),
         ValueError,

@@ -1,12 +1,37 @@
 """What `kit.explain` says of a model."""
 
 import keras
+import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers import _fused
+from keras_rnnkit.layers import _fused, explanation
+from keras_rnnkit.layers._paths import Choice
 
 BACKEND = keras.config.backend()
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.reader = kit.LSTM(3)
+
+    def call(self, x):
+        return self.reader(self.front(x))
+
+
+WRAPPED = {
+    "alone": lambda: kit.LSTM(3),
+    "learned": lambda: kit.LearnedInitialState(kit.LSTM(3)),
+    "both directions": lambda: kit.Bidirectional(kit.LSTM(3)),
+    "a stack": lambda: kit.StackedRNN([3]),
+    "learned, of a stack": lambda: kit.LearnedInitialState(kit.StackedRNN([3], bidirectional=True)),
+    "in a step": lambda: kit.TimeDistributed(kit.LSTM(3)),
+    "a model in a step": lambda: kit.TimeDistributed(keras.Sequential([kit.LSTM(3)])),
+    "a model": lambda: keras.Sequential([keras.Input((None, 3)), kit.LSTM(3)]),
+    "a subclassed model": Own,
+}
+IN_A_STEP = ("in a step", "a model in a step")
 
 
 class TestExplain:
@@ -54,6 +79,30 @@ class TestExplain:
         x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
         rows = kit.explain(keras.Model(inputs, kit.Bidirectional(kit.LSTM(3))(x)))
         assert [row.faster for row in rows] == ["on cuDNN, but for the mask"] * 2
+
+    # Keras warns that a Sequential destroys masks behind it; inside they hold.
+    @pytest.mark.filterwarnings("ignore:Layer 'sequential:UserWarning")
+    @pytest.mark.parametrize("masked", [True, False])
+    @pytest.mark.parametrize("name", WRAPPED)
+    def test_sees_the_mask_wherever_the_layer_is(self, name, masked, monkeypatch):
+        told = []
+
+        def choice_for(layer, **asked):
+            told.append(asked["masked"])
+            return Choice("portable")
+
+        monkeypatch.setattr(explanation, "choice_for", choice_for)
+        layer, shape = WRAPPED[name](), (2, 4, 5, 3) if name in IN_A_STEP else (2, 4, 3)
+        front = keras.layers.Masking() if masked else keras.layers.Identity()
+        if isinstance(layer, Own):  # Keras does not know what it calls before it does
+            layer.front = front
+            layer(np.ones(shape, "float32"))
+            kit.explain(layer)
+        else:
+            inputs = keras.Input(shape[1:])
+            kit.explain(keras.Model(inputs, layer(front(inputs))))
+        assert told
+        assert set(told) == {masked}
 
     def test_of_a_layer_that_was_changed_says_what_is_wrong(self):
         layer = kit.LSTM(4, path="fused")

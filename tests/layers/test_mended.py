@@ -205,6 +205,21 @@ class TestResetting:
         with pytest.raises(RuntimeError, match="with the model that is being trained"):
             model.fit(X, X[:, 0, :1], batch_size=2, verbose=0, callbacks=[Reset()])
 
+    def test_to_arrays_that_their_owner_goes_on_using(self):
+        """On JAX a trainer takes the arrays of its model away."""
+        layer = kit.GRU(3, stateful=True)
+        model = stateful_model(layer)
+        state = ops.ones((2, 3))
+        for _ in range(2):
+            layer.reset_state([state])
+            model.predict(X, batch_size=2, verbose=0)
+        assert_close(state, np.ones((2, 3)))
+        kept = kit.GRU(3, stateful=True, return_state=True)
+        other = stateful_model(lambda inputs: kept(inputs)[0])
+        _, last = kept(X[:2])
+        other.predict(X, batch_size=2, verbose=0)
+        assert np.isfinite(to_numpy(last)).all()
+
     def test_says_when_nothing_is_stateful(self):
         assert kit.reset_states(kit.LSTM(3)) == 0
         with pytest.raises(TypeError, match="must be a Keras model or layer"):

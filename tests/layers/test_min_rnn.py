@@ -254,9 +254,9 @@ def test_the_path_is_chosen_and_explained(case, monkeypatch):
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_a_misuse_is_explained(case):
-    with pytest.raises(ValueError, match="positive integer, but 0"):
+    with pytest.raises(ValueError, match=r"positive integer\. Received: units=0$"):
         case.layer(0)
-    with pytest.raises(ValueError, match=r"`dropout` .* in \[0, 1\), but 1 came"):
+    with pytest.raises(ValueError, match=r"`dropout` .* in \[0, 1\)\. Received: dropout=1$"):
         case.cell(3, dropout=1)
     with pytest.raises(ValueError, match=r"1 tensor\(s\) \(hidden\)"):
         case.cell(3)(X[:, 0], [X[:, 0], X[:, 0]])

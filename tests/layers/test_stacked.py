@@ -170,6 +170,18 @@ def test_merged_states_of_a_bidirectional(mode):
     assert_close(merged, want[mode])
     decoder = kit.LSTM(merged[0].shape[-1])
     assert tuple(decoder(X, initial_state=merged).shape) == tuple(merged[0].shape)
+
+
+def test_merged_states_of_a_bidirectional_around_a_stack_of_cells():
+    encoder = kit.Bidirectional(kit.RNN([kit.LSTMCell(3), kit.GRUCell(2)], return_state=True))
+    _, *states = encoder(X)
+    merged = kit.merge_states(states)
+    (h, c), g, (back_h, back_c), back_g = states
+    want = [[(h, back_h), (c, back_c)], (g, back_g)]
+    want = [ops.concatenate(pair, -1) for pair in (*want[0], want[1])]
+    assert_close(tree.flatten(merged), want)
+    decoder = kit.RNN([kit.LSTMCell(6), kit.GRUCell(4)])
+    assert tuple(decoder(X, initial_state=merged).shape) == (3, 4)
     with pytest.raises(ValueError, match=r"`mode`.*'max'"):
         kit.merge_states(states, "max")
 

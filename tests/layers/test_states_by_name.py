@@ -101,6 +101,16 @@ def test_names_count_in_a_reset(make, reset):
     assert_close(layer.states, [H, C])
 
 
+def test_names_count_in_a_reset_of_a_stack():
+    stack = kit.StackedRNN([3], bidirectional=True, stateful=True)
+    stack(X)
+    stack.reset_state({"rnn_0": {"backward": BACK, "forward": NAMED}})
+    both = stack.recurrent_layers[0]
+    assert_close([both.forward_layer.states, both.backward_layer.states], [[H, C], [G, D]])
+    stack.reset_state()
+    assert not to_numpy(both.backward_layer.states[1]).any()
+
+
 def test_names_count_in_a_model_and_in_its_file(tmp_path):
     inputs, hidden, cell = keras.Input((5, 4)), keras.Input((3,)), keras.Input((3,))
     layer = lstm()

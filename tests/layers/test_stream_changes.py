@@ -93,6 +93,17 @@ class TestTheModelOfTheMoment:
         live.reset()
         assert_close(live.chunk(X), model(X), atol=1e-5)
 
+    def test_is_seen_after_adapt(self):
+        normalization = LAYERS.Normalization()
+        model = model_of(normalization)
+        live = kit.stream(model)
+        live.step(X[:, 0])
+        live.chunk(X)
+        normalization.adapt(2 * X + 1)
+        for stream in (live, kit.stream(model)):
+            stream.reset()
+            assert_close(stream.chunk(X), model(X), atol=1e-5)
+
     def test_goes_on_with_the_states_it_had(self):
         model = model_of()
         live, other = kit.stream(model), kit.stream(model)

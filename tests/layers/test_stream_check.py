@@ -55,6 +55,7 @@ REFUSED = {
     "a normalization over time": LAYERS.LayerNormalization(axis=1),
     "a normalization over time and features": LAYERS.LayerNormalization(axis=[1, 2]),
     "another normalization over time": LAYERS.BatchNormalization(axis=1),
+    "a Normalization of each step": LAYERS.Normalization(axis=(1, 2), mean=1.0, variance=4.0),
     "a softmax over time": LAYERS.Softmax(axis=1),
     "a softmax counted from the end": LAYERS.Softmax(axis=-2),
     "an activation over time": LAYERS.Activation(lambda x: OPS.cumsum(x, axis=1)),
@@ -159,6 +160,15 @@ class TestRefused:
             with pytest.raises(ValueError, match="more than once"):
                 kit.stream(model)
 
+    @pytest.mark.parametrize("in_a_model", [False, True])
+    @pytest.mark.parametrize("wrap", [kit.TimeDistributed, LAYERS.TimeDistributed])
+    def test_a_layer_in_a_step_that_carries_states(self, wrap, in_a_model):
+        reader = kit.GRU(3, stateful=True)
+        inner = keras.Sequential([reader]) if in_a_model else reader
+        layers = [keras.Input((None, 5, 4), batch_size=3), wrap(inner), kit.LSTM(2)]
+        with pytest.raises(ValueError, match="carries states from step to step"):
+            kit.stream(keras.Sequential(layers))
+
     @pytest.mark.parametrize(
         "layer",
         [
@@ -242,6 +252,8 @@ ACCEPTED = {
     "normalizations": lambda x: LAYERS.RMSNormalization()(LAYERS.LayerNormalization(axis=2)(x)),
     "an activation": LAYERS.Activation(lambda x: 2 * OPS.tanh(x)),
     "softmax": lambda x: LAYERS.Softmax()(LAYERS.Dense(4, "softmax")(x)),
+    "Normalization of features": LAYERS.Normalization(mean=[0.0, 1, 2, 3], variance=[1.0, 2, 3, 4]),
+    "Normalization of all numbers": LAYERS.Normalization(axis=None, mean=1.0, variance=4.0),
     "TimeDistributed": LAYERS.TimeDistributed(LAYERS.Dense(2)),
     "residual connections": lambda x: LAYERS.Add()([x, LAYERS.Dropout(0.5)(rnn(x))]),
     "masks that are joined": lambda x: LAYERS.Concatenate()(

@@ -12,6 +12,8 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf
 
+from keras_rnnkit.kernels import _tensorflow_compiling
+
 CASES = [*NAMESAKES, *(case for case in MIN_CASES if not case.options)]
 FEATURES, UNITS = 3, 4
 X = np.random.default_rng(5).normal(size=(2, 6, FEATURES)).astype("float32")
@@ -81,6 +83,30 @@ def by_the_weights_twice(layer, x, training):
     return outer.gradient(squares, sources(layer, x)[1:])
 
 
+def in_a_branch(layer, x, training):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        positive = tf.reduce_sum(x) > -1e9
+        outputs = tf.cond(
+            positive, lambda: called(layer, x, training), lambda: 2 * called(layer, -x, training)
+        )
+        _, loss = losses(outputs)
+    return tape.gradient(loss, sources(layer, x))
+
+
+def in_a_loop(layer, x, training):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+
+        def body(i, outputs):
+            return i + 1, outputs + called(layer, x * tf.cast(i + 1, x.dtype), training)
+
+        zeros = tf.zeros([*x.shape[:2], UNITS])
+        _, outputs = tf.while_loop(lambda i, _: i < 2, body, [0, zeros])
+        _, loss = losses(outputs)
+    return tape.gradient(loss, sources(layer, x))
+
+
 ONCE = [two_tapes, persistent_tape, inside_a_persistent_tape]
 TWICE = [gradient_penalty, by_the_weights_twice]
 
@@ -95,6 +121,12 @@ def assert_portable_gradients(case, take, run, training):
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 def test_several_gradients_of_one_pass(case, take):
     assert_portable_gradients(case, take, tf.function, training=take is not persistent_tape)
+
+
+@pytest.mark.parametrize("take", [in_a_branch, in_a_loop], ids=["branch", "loop"])
+@pytest.mark.parametrize("case", [NAMESAKES[0], CASES[-1]], ids=by_name)
+def test_gradients_through_control_flow(case, take):
+    assert_portable_gradients(case, take, tf.function, training=True)
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
@@ -113,17 +145,42 @@ def test_eager_tapes(case, take):
     assert_portable_gradients(case, take, lambda take: take, training=True)
 
 
+def of_any_length(take):
+    """The same gradients by a graph that is uncompiled at first, then compiled."""
+
+    def run(layer, x, training):
+        graph = tf.function(
+            lambda x: take(layer, x, training), input_signature=[tf.TensorSpec([2, None, FEATURES])]
+        )
+        return [graph(x) for _ in range(3)]
+
+    return run
+
+
+@pytest.mark.parametrize("take", ONCE + TWICE, ids=lambda function: function.__name__)
+def test_gradients_while_a_length_comes_often(take, monkeypatch):
+    monkeypatch.setattr(_tensorflow_compiling, "OFTEN", 2)
+    training = take is not persistent_tape
+    assert_portable_gradients(NAMESAKES[-1], take, of_any_length, training)
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["training", "prediction"])
-@pytest.mark.parametrize("case", [NAMESAKES[0], CASES[-1]], ids=by_name)
-def test_a_tape_around_a_graph(case, training):
+@pytest.mark.parametrize(
+    ("case", "time"), [(NAMESAKES[0], 6), (NAMESAKES[0], None), (CASES[-1], 6)]
+)
+def test_a_tape_around_a_graph(case, training, time, monkeypatch):
+    monkeypatch.setattr(_tensorflow_compiling, "OFTEN", 2)
+    options = {"input_signature": [tf.TensorSpec([2, time, FEATURES])]}
     x, found = tf.constant(X), []
     for layer in layers(case):
-        graph = tf.function(lambda x, layer=layer: called(layer, x, training))
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(x)
-            both = losses(graph(x))
-        found.append([tape.gradient(loss, sources(layer, x)) for loss in both])
-    assert_close(*found, rtol=2e-4, atol=2e-5)
+        graph = tf.function(lambda x, layer=layer: called(layer, x, training), **options)
+        for _ in range(1 if time else 2):  # the second time it is compiled
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(x)
+                both = losses(graph(x))
+            found.append([tape.gradient(loss, sources(layer, x)) for loss in both])
+    for got in found[:-1]:
+        assert_close(got, found[-1], rtol=2e-4, atol=2e-5)
 
 
 def test_second_derivatives_of_a_compiled_graph():

@@ -39,6 +39,47 @@ def test_a_trace_without_the_mask_of_the_model_is_refused(name, tmp_path):
         assert not np.allclose(to_numpy(first), to_numpy(all_true))
 
 
+def parts_in_models():
+    """Layers that get the model's mask by way of something else, and what calls them."""
+    reader = kit.GRU(3)
+    yield reader, keras.Sequential([keras.Input((None, 4)), reader])
+    both = kit.Bidirectional(kit.GRU(3))
+    yield both.forward_layer, both
+    stack = kit.StackedRNN([3, 2])
+    yield stack.recurrent_layers[0], stack
+    learned = kit.LearnedInitialState(kit.LSTM(3))
+    yield learned.layer, learned
+
+
+# Keras warns that a Sequential destroys masks behind it; inside they hold.
+@pytest.mark.filterwarnings("ignore:Layer 'sequential:UserWarning")
+@pytest.mark.parametrize("which", range(4), ids=["nested", "direction", "in a stack", "learned"])
+def test_a_part_of_something_is_refused_too(which):
+    part, layer = list(parts_in_models())[which]
+    model, front = model_with(layer)
+    model(TOKENS)
+    vectors = front.predict(TOKENS, verbose=0)
+    with pytest.raises(ValueError, match="`trace` needs a `mask`"):
+        part.trace(vectors)
+    part.trace(vectors, mask=TOKENS != 0)
+
+
+def test_a_layer_of_a_subclassed_model_is_refused_too():
+    class Reader(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.embedding = keras.layers.Embedding(9, 4, mask_zero=True)
+            self.lstm = kit.LSTM(3)
+
+        def call(self, tokens):
+            return self.lstm(self.embedding(tokens))
+
+    model = Reader()
+    model.predict(TOKENS, verbose=0)
+    with pytest.raises(ValueError, match="`trace` needs a `mask`"):
+        model.lstm.trace(to_numpy(model.embedding(TOKENS)))
+
+
 @pytest.mark.parametrize("name", WRAPPED)
 def test_a_trace_needs_no_mask_where_the_model_has_none(name):
     layer = WRAPPED[name]()
@@ -90,3 +131,14 @@ def test_a_trace_between_two_batches_is_refused_until_the_model_has_its_weights_
     assert len(seen) == 3
     for hidden in seen:
         np.testing.assert_allclose(hidden, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("forward", [keras.layers.LSTM, kit.LSTM])
+def test_a_trace_of_layers_of_keras_is_refused_in_words(forward):
+    backward = keras.layers.LSTM(3, go_backwards=True)
+    layer = kit.Bidirectional(forward(3), backward_layer=backward)
+    for built in (False, True):
+        with pytest.raises(ValueError, match=r"`trace` needs layers of .*Received: keras's LSTM"):
+            layer.trace(np.ones((2, 5, 4), "float32"))
+        if not built:
+            layer(np.ones((2, 5, 4), "float32"))

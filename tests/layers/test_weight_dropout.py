@@ -99,7 +99,10 @@ def test_config_wrappers_and_foreign_layers(case, tmp_path):
 @pytest.mark.parametrize("case", DROPPING, ids=by_name)
 @pytest.mark.parametrize("rate", [1, -0.1, "half", True])
 def test_a_rate_outside_is_refused(case, rate):
-    with pytest.raises(ValueError, match=r"`recurrent_weight_dropout` of .*in \[0, 1\), but"):
+    with pytest.raises(
+        ValueError,
+        match=r"`recurrent_weight_dropout` of .*in \[0, 1\)\. Received: recurrent_weight_dropout=",
+    ):
         case.layer(3, recurrent_weight_dropout=rate, **case.options)
 
 
