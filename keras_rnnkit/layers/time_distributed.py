@@ -57,8 +57,8 @@ class TimeDistributed(keras.layers.TimeDistributed):
         What the layer returns, with an axis of time behind that of the batch.
 
     Raises:
-        ValueError: If `layer` is not a Keras layer, for inputs without an axis of time, and for a
-            mask that does not fit them.
+        ValueError: If `layer` is not a Keras layer, for inputs without an axis of time or without
+            a step, and for a mask that does not fit them.
 
     Masking:
         Where the layer returns a sequence, its mask goes on, also one that it makes itself, as an
@@ -84,6 +84,11 @@ class TimeDistributed(keras.layers.TimeDistributed):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         note_mask(self, mask_on(inputs))
+        if inputs.shape[1] == 0:
+            raise ValueError(
+                "The `inputs` passed to the `TimeDistributed` layer must have at least one step. "
+                f"Received: inputs.shape={tuple(inputs.shape)} (layer '{self.name}')"
+            )
         mask = self._checked(mask, inputs)
         given = {"training": training} if takes_training(self.layer) else {}
         run = self._all_at_once if inputs.shape[1] is None else self._step_by_step

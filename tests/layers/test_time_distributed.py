@@ -162,6 +162,11 @@ def test_a_mask_that_does_not_fit_is_refused():
             layer(DOCUMENTS[:, :, 0], mask=mask)
 
 
+def test_inputs_without_a_step_are_refused():
+    with pytest.raises(ValueError, match=r"at least one step.*inputs\.shape=\(2, 0, 4, 5\)"):
+        kit.TimeDistributed(kit.GRU(2))(DOCUMENTS[:, :0])
+
+
 def test_files_and_the_namesake(tmp_path):
     model = model_of((None, 4, 5), kit.TimeDistributed(kit.Bidirectional(kit.LSTM(2))))
     assert isinstance(model.layers[0], keras.layers.TimeDistributed)
