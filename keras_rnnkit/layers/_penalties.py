@@ -1,12 +1,17 @@
 """What layers add to the loss for their outputs, where steps are rows of the batch."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from keras import ops
 
 from keras_rnnkit.layers.reset import layers_in
+
+
+# No two threads exchange the regularizers of a layer at a time.
+_exchanging = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -21,14 +26,18 @@ def of_steps(layer: Any, steps: Any) -> Iterator[None]:
         steps: How many rows of its input belong to one row of the batch.
     """
     parts = [part for part in layers_in(layer) if part.activity_regularizer is not None]
-    regularizers = [part.activity_regularizer for part in parts]
-    try:
-        for part, regularizer in zip(parts, regularizers, strict=True):
-            part.activity_regularizer = _Times(regularizer, steps)
+    if not parts:
         yield
-    finally:
-        for part, regularizer in zip(parts, regularizers, strict=True):
-            part.activity_regularizer = regularizer
+        return
+    with _exchanging:
+        regularizers = [part.activity_regularizer for part in parts]
+        try:
+            for part, regularizer in zip(parts, regularizers, strict=True):
+                part.activity_regularizer = _Times(regularizer, steps)
+            yield
+        finally:
+            for part, regularizer in zip(parts, regularizers, strict=True):
+                part.activity_regularizer = regularizer
 
 
 class _Times:
