@@ -9,7 +9,6 @@ from keras import ops
 
 from keras_rnnkit.layers.reset import layers_in
 
-
 # No two threads exchange the regularizers of a layer at a time.
 _exchanging = threading.RLock()
 
