@@ -95,7 +95,7 @@ def _group(
 
         def derivatives(*d_found: Any) -> Any:
             with tf.GradientTape() as tape:
-                tape.capture([*sources, *d_outputs])
+                tape.watch([*sources, *d_outputs])
                 first = _gradients(plain, sources, d_outputs)[part]
             return tape.gradient(
                 first,
@@ -114,7 +114,7 @@ def _gradients(
     plain: Callable[..., list[Any]], sources: list[Any], d_outputs: list[Any]
 ) -> list[Any]:
     with tf.GradientTape() as tape:
-        tape.capture(sources)
+        tape.watch(sources)
         outputs = plain(*sources)
     found = tape.gradient(outputs, sources, output_gradients=d_outputs)
     if all(gradient is None for gradient in found):

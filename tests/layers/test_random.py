@@ -104,11 +104,11 @@ def test_nothing_is_kept_on_a_cell_of_the_kit(case, monkeypatch):
     layer(X)
     kept, set_as_ever = [], keras.layers.Layer.__setattr__
 
-    def capture(self, name, value):
+    def watch(self, name, value):
         kept.append(name)
         set_as_ever(self, name, value)
 
-    monkeypatch.setattr(keras.layers.Layer, "__setattr__", capture)
+    monkeypatch.setattr(keras.layers.Layer, "__setattr__", watch)
     layer(X, training=True)
     assert not [name for name in kept if "mask" in name]
 

@@ -43,22 +43,22 @@ def sources(layer, x):
 
 def two_tapes(layer, x, training):
     with tf.GradientTape() as first, tf.GradientTape() as second:
-        first.capture(x)
-        second.capture(x)
+        first.watch(x)
+        second.watch(x)
         one, two = losses(called(layer, x, training))
     return [first.gradient(one, sources(layer, x)), second.gradient(two, sources(layer, x))]
 
 
 def persistent_tape(layer, x, training):
     with tf.GradientTape(persistent=True) as tape:
-        tape.capture(x)
+        tape.watch(x)
         both = losses(called(layer, x, training))
     return [tape.gradient(loss, sources(layer, x)) for loss in both]
 
 
 def inside_a_persistent_tape(layer, x, training):
     with tf.GradientTape(persistent=True) as tape:
-        tape.capture(x)
+        tape.watch(x)
         one, two = losses(called(layer, x, training))
         return [tape.gradient(loss, sources(layer, x)) for loss in (one, two)]
 
@@ -66,9 +66,9 @@ def inside_a_persistent_tape(layer, x, training):
 def gradient_penalty(layer, x, training):
     """As a critic is trained: the gradient of a function of the gradient by the inputs."""
     with tf.GradientTape() as outer:
-        outer.capture(x)
+        outer.watch(x)
         with tf.GradientTape() as inner:
-            inner.capture(x)
+            inner.watch(x)
             loss, _ = losses(called(layer, x, training))
         penalty = tf.reduce_sum(inner.gradient(loss, x) ** 2)
     return outer.gradient(penalty, sources(layer, x), unconnected_gradients="zero")
@@ -85,7 +85,7 @@ def by_the_weights_twice(layer, x, training):
 
 def in_a_branch(layer, x, training):
     with tf.GradientTape() as tape:
-        tape.capture(x)
+        tape.watch(x)
         positive = tf.reduce_sum(x) > -1e9
         outputs = tf.cond(
             positive, lambda: called(layer, x, training), lambda: 2 * called(layer, -x, training)
@@ -96,7 +96,7 @@ def in_a_branch(layer, x, training):
 
 def in_a_loop(layer, x, training):
     with tf.GradientTape() as tape:
-        tape.capture(x)
+        tape.watch(x)
 
         def body(i, outputs):
             return i + 1, outputs + called(layer, x * tf.cast(i + 1, x.dtype), training)
@@ -176,7 +176,7 @@ def test_a_tape_around_a_graph(case, training, time, monkeypatch):
         graph = tf.function(lambda x, layer=layer: called(layer, x, training), **options)
         for _ in range(1 if time else 2):  # the second time it is compiled
             with tf.GradientTape(persistent=True) as tape:
-                tape.capture(x)
+                tape.watch(x)
                 both = losses(graph(x))
             found.append([tape.gradient(loss, sources(layer, x)) for loss in both])
     for got in found[:-1]:
@@ -202,17 +202,17 @@ def test_forward_mode_names_the_path_that_has_it():
 def test_a_first_layer_has_no_product_for_its_inputs():
     """Nobody asks for that gradient, so it is not computed."""
 
-    def step(layer, x, captured):
+    def step(layer, x, watched):
         with tf.GradientTape() as tape:
-            tape.capture(captured)
+            tape.watch(watched)
             loss, _ = losses(called(layer, x))
-        return tape.gradient(loss, sources(layer, x)[1:] + captured)
+        return tape.gradient(loss, sources(layer, x)[1:] + watched)
 
     layer = next(layers(NAMESAKES[0]))
     x = tf.constant(X)
     counts = []
-    for captured in ([], [x]):
-        graph = tf.function(lambda x, w=captured: step(layer, x, [x] * len(w)))
+    for watched in ([], [x]):
+        graph = tf.function(lambda x, w=watched: step(layer, x, [x] * len(w)))
         kept = tf.compat.v1.graph_util.extract_sub_graph(
             (concrete := graph.get_concrete_function(x)).graph.as_graph_def(),
             [tensor.op.name for tensor in concrete.outputs],

@@ -62,7 +62,7 @@ def graph(layer, training, **options):
     @tf.function(input_signature=[tf.TensorSpec([None, None, FEATURES])], **options)
     def run(x):
         with tf.GradientTape() as tape:
-            tape.capture(x)
+            tape.watch(x)
             outputs = layer(x, training=training)
             loss = tf.reduce_sum(outputs**2)
         if not training:

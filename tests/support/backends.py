@@ -46,7 +46,7 @@ def _tensorflow(loss, layer, inputs):
 
     inputs = tf.convert_to_tensor(inputs)
     with tf.GradientTape() as tape:
-        tape.capture(inputs)
+        tape.watch(inputs)
         value = loss(layer, inputs)
     return tape.gradient(value, [inputs, *(v.value for v in layer.trainable_variables)])
 
