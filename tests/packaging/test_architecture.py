@@ -70,3 +70,10 @@ def test_imports_between_the_rooms_run_downward(path):
         name.split(".")[1] for name in imported_names(path) if name.startswith("keras_rnnkit.")
     }
     assert names - ROOT_MODULES <= {room, *ROOMS[room]}
+
+
+def test_what_every_room_may_import_imports_no_room():
+    for path in FILES:
+        if room_of(path) is None and path.name != "__init__.py":
+            names = {name for name in imported_names(path) if name.startswith("keras_rnnkit.")}
+            assert not {name.split(".")[1] for name in names} - ROOT_MODULES
