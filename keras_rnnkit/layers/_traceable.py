@@ -1,0 +1,142 @@
+"""What every layer with `return_gates` and `trace` shares."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rnnkit.layers._checks import check_data
+from keras_rnnkit.running.capture import capturing
+from keras_rnnkit.running.moving_variables import InnerScope
+from keras_rnnkit.running.names import name_of
+
+
+class Traceable:
+    """A mixin with `trace`, by which a layer reports what happens inside it."""
+
+    build: Any
+    built: bool
+    compute_dtype: str
+    name: str
+
+    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
+        """Every gate and state at every step, as `return_gates=True` returns them.
+
+        The layer runs in inference and is not changed: a stateful one starts from its states and
+        keeps them.
+
+        Args:
+            sequences: Tensor `(batch, time, features)`.
+            mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
+                `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
+                `predict` returns, carry none.
+            initial_state: As in a call.
+
+        Returns:
+            The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
+            `mask`, `(batch, time)`, in the order in which the layer goes through time. Of a
+            `Bidirectional` a `BidirectionalTrace(forward, backward)`, both in the order of the
+            input's time; of a `StackedRNN` a dict of traces by layer, `trace["rnn_0"]`.
+
+        Raises:
+            ValueError: If no mask is given, though the layer's input has one in its model, and for
+                a wrapper around layers that have no trace, such as those of `keras.layers`.
+        """
+        check_data(self, sequences)
+        self._check_traceable()
+        mask = mask_for_trace(self, sequences, mask)
+        sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
+        if not self.built:
+            self.build(sequences.shape)
+        check_variables_are_here(self)
+        given = {} if initial_state is None else {"initial_state": initial_state}
+        # What the call assigns and what it adds to the losses stays in the scope.
+        with InnerScope(), capturing(capture_gates=True) as capture:
+            self(sequences, mask=mask, training=False, **given)  # type: ignore[operator]
+        return self._trace_from(capture.traces)
+
+    def _check_traceable(self) -> None:
+        """Refuse to trace a layer that has parts without a trace."""
+
+    def _trace_from(self, traces: dict[int, Any]) -> Any:
+        """The trace, from what the recurrent layers inside reported."""
+        raise NotImplementedError
+
+
+class ReturnsGates(Traceable):
+    """A mixin with `return_gates`, which is fixed once the layer is built."""
+
+    _return_gates = False
+
+    @property
+    def return_gates(self) -> bool:
+        """Whether the trace is appended to what the layer returns."""
+        return self._return_gates
+
+    @return_gates.setter
+    def return_gates(self, value: bool) -> None:
+        if self.built and bool(value) != self._return_gates:
+            raise ValueError(
+                f"{name_of(self)}: `return_gates` cannot be set once the layer "
+                "is built, as a model around it has its outputs already. Make the layer with "
+                "`return_gates=True`, or ask it for a trace by `layer.trace(sequences)`. "
+                f"Received: return_gates={value!r}"
+            )
+        self._return_gates = bool(value)
+        for part in self._parts_with_gates():
+            part.return_gates = value
+
+    def _parts_with_gates(self) -> list[Any]:
+        """The layers inside this one that follow its `return_gates`."""
+        return []
+
+
+def note_mask(layer: Any, *masks: Any) -> None:
+    """Remember that a model hands the layer, and the layers inside it, a mask.
+
+    Args:
+        layer: The layer that is called.
+        *masks: What came with a symbolic call, or was attached to the sequences by Keras; not a
+            mask that the user gives to one call.
+    """
+    if all(mask is None for mask in keras.tree.flatten(list(masks))):
+        return
+    layer._masked_in_a_model = True
+    for name in ("layer", "forward_layer", "backward_layer", "recurrent_layers"):
+        for part in keras.tree.flatten(getattr(layer, name, [])):
+            note_mask(part, *masks)
+
+
+def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
+    """The mask for a trace: the one given, or the one that Keras attached to the sequences.
+
+    Raises:
+        ValueError: If there is none, though the layer has one in its model: arrays lose it.
+    """
+    mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
+    if mask is None and getattr(layer, "_masked_in_a_model", False):
+        raise ValueError(
+            f"{name_of(layer)}: `trace` needs a `mask`, since the layer's "
+            "input has one in its model and `sequences` came without it, so that padding would "
+            "count. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
+            "`tokens != 0`; all true to count every step. Received: mask=None"
+        )
+    return mask
+
+
+def check_variables_are_here(layer: Any) -> None:
+    """Refuse to work with variables whose values a JAX trainer has taken away.
+
+    Raises:
+        RuntimeError: If they are not here.
+    """
+    try:
+        for variable in layer.variables[:1]:
+            _ = variable.value
+    except TypeError:  # Keras would have it made by an initializer, which is gone
+        raise RuntimeError(
+            f"{name_of(layer)}: between two batches of `fit`, `evaluate` or "
+            "`predict` the trainer of JAX holds the weights and states. Use "
+            "`keras_rnnkit.reset_states(model)` with the model that is being trained, or call its "
+            "`model.jax_state_sync()` first. Received: variables without values"
+        ) from None

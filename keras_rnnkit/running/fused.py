@@ -1,0 +1,102 @@
+"""The fused path: from a layer's call to the tensors of a kernel, and back."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
+from keras_rnnkit.kernels import _cells, backend_kernels
+from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.running.calls import Call, Carry, outputs_from_states, zeros_where_masked
+
+_KERNELS = {
+    "LSTM": _cells.LSTM,
+    "GRU": _cells.GRU,
+    "GRU, reset before": _cells.GRUResetBefore,
+    "SimpleRNN": _cells.SimpleRNN,
+}
+
+_NAMES = {
+    LSTMCell: "LSTM",
+    MinGRUCell: "MinGRU",
+    MinLSTMCell: "MinLSTM",
+    SimpleRNNCell: "SimpleRNN",
+}
+
+
+def kernel_name(cell: Any) -> str | None:
+    """The name of a cell's kernel; a subclass may compute something else, so it has none."""
+    if type(cell) is GRUCell:
+        return "GRU" if cell.reset_after else "GRU, reset before"
+    return _NAMES.get(type(cell))
+
+
+def run_fused(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
+    """The runner of the kernels for whole sequences; the contract is in `running/run.py`."""
+    cell, capture_gates, mask = layer.cell, call.capture_gates, call.mask
+    plan = Plan(
+        _KERNELS[kernel_name(cell)],  # type: ignore[index]
+        method,
+        layer.return_sequences or capture_gates,
+        capture_gates,
+    )
+    last_states, steps = backend_kernels().run(plan, _arguments(cell, call), call.training)
+    states = [_swapped(state) for state in steps.states]
+    gates = [_swapped(gate) for gate in steps.gates]
+    if mask is not None:
+        gates = [zeros_where_masked(mask, gate) for gate in gates]
+    last = Carry(last_states[0], list(last_states), ())
+    every = Carry(states[0] if states else None, states, cell.gates_type(*gates) if gates else ())
+    return (last, every) if mask is None else outputs_from_states(call, mask, last, every)
+
+
+def _arguments(cell: Any, call: Call) -> Arguments:
+    """The tensors of a kernel, time first."""
+    kernel, recurrent_kernel, bias = _weights(cell, call.training, call.dropout_masks)
+    return Arguments(
+        inputs=_inputs(cell, call.sequences, call.dropout_masks),
+        states=list(call.states),
+        kernel=kernel,
+        recurrent_kernel=recurrent_kernel,
+        bias=bias,
+        keep=[] if call.mask is None else [_swapped(call.mask)[..., None]],
+        drop=_recurrent_masks(cell, call.dropout_masks),
+    )
+
+
+def _inputs(cell: Any, sequences: Any, masks: Masks | None) -> list[Any]:
+    """The inputs, time first, after dropout: one tensor, or one for each gate."""
+    x = ops.convert_to_tensor(sequences, dtype=cell.compute_dtype)
+    x = _swapped(x)
+    if masks is None or masks.inputs is None:
+        return [x]
+    return [x * mask for mask in _listed(masks.inputs)]
+
+
+def _recurrent_masks(cell: Any, masks: Masks | None) -> list[Any]:
+    if masks is None or masks.recurrent is None:
+        return []
+    of_gates = _listed(masks.recurrent)
+    return of_gates * (len(cell.gates_type._fields) // len(of_gates))
+
+
+def _listed(masks: Any) -> list[Any]:
+    return list(masks) if isinstance(masks, list | tuple) else [masks]
+
+
+def _weights(cell: Any, training: bool, masks: Masks | None) -> list[Any]:
+    """The kernels and the bias in the compute dtype; zeros where there is no bias."""
+    drops = training and bool(getattr(cell, "recurrent_weight_dropout", 0))
+    recurrent = cell.recurrent_weights(training, masks) if drops else cell.recurrent_kernel
+    weights = [cell.kernel, recurrent, *([cell.bias] if cell.use_bias else [])]
+    tensors = [ops.convert_to_tensor(weight, dtype=cell.compute_dtype) for weight in weights]
+    if not cell.use_bias:
+        width = cell.kernel.shape[1]
+        shape = (2, width) if kernel_name(cell) == "GRU" else (width,)
+        tensors.append(ops.zeros(shape, dtype=cell.compute_dtype))
+    return tensors
+
+
+def _swapped(tensor: Any) -> Any:
+    """The tensor with batch and time swapped."""
+    return ops.swapaxes(tensor, 0, 1)
