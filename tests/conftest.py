@@ -1,4 +1,4 @@
-"""What every test starts from, and what it leaves behind."""
+"""Settings and fixtures of every test."""
 
 import math
 import os
@@ -7,7 +7,7 @@ import hypothesis
 import keras
 import pytest
 
-from tests.support.memory import OfWorkers, Thrift
+from tests.support.memory import MemoryGuard, WorkerPeaks
 
 # The same examples in every run; `--hypothesis-profile=default` draws new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
@@ -15,10 +15,10 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config):
-    thrift = Thrift(limit=float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf)))
-    config.pluginmanager.register(thrift, "thrift")
+    guard = MemoryGuard(limit=float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf)))
+    config.pluginmanager.register(guard, "memory_guard")
     if config.pluginmanager.hasplugin("xdist"):
-        config.pluginmanager.register(OfWorkers(thrift))
+        config.pluginmanager.register(WorkerPeaks(guard))
 
 
 @pytest.fixture(autouse=True)
@@ -26,4 +26,4 @@ def seeded(request):
     """The same weights and data in every run, so that a test that passes goes on passing."""
     keras.utils.set_random_seed(0)
     yield
-    request.config.pluginmanager.get_plugin("thrift").after_test()
+    request.config.pluginmanager.get_plugin("memory_guard").after_test()

@@ -17,8 +17,8 @@ EVERY_KIND = {
     if isinstance(kind, type) and issubclass(kind, keras.layers.Layer)
 } - {"GatedCell"}  # a base class
 
-# The module of a registered class may change, and the number of an object does.
-OF_NO_ACCOUNT = ("module", "shared_object_id")
+# A class may move to another module, and Keras numbers objects anew.
+IGNORED_KEYS = ("module", "shared_object_id")
 
 
 def saved(name):
@@ -31,7 +31,7 @@ def config_of(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_outputs_and_states_are_those_of_then(name):
+def test_outputs_and_states_equal_the_saved_ones(name):
     model = keras.saving.load_model(saved(name))
     with np.load(FOLDER / f"{name}.npz") as arrays:
         expected = dict(arrays)
@@ -41,7 +41,7 @@ def test_outputs_and_states_are_those_of_then(name):
     assert set(found) == set(expected)
     tolerance = 2e-2 if name == "half" else 1e-5
     for key, value in expected.items():
-        assert np.abs(value).max() > 0, key  # else it says nothing
+        assert np.abs(value).max() > 0, key
         message = f"{name}: {key}"
         np.testing.assert_allclose(
             as_array(found[key]), value, rtol=tolerance, atol=tolerance, err_msg=message
@@ -49,7 +49,7 @@ def test_outputs_and_states_are_those_of_then(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_configs_say_what_they_said(name):
+def test_configs_keep_their_entries(name):
     before = config_of(name)
     model = keras.saving.load_model(saved(name), compile=False)
     now = keras.saving.serialize_keras_object(model)
@@ -59,15 +59,15 @@ def test_configs_say_what_they_said(name):
 
 
 def differences(before, now, place=""):
-    """Where a config differs from a former one. New entries are no difference."""
+    """Where a config differs from the saved one; entries that are new are allowed."""
     if isinstance(before, dict) and isinstance(now, dict):
         pairs = [
-            (key, before[key], now.get(key, "absent")) for key in before if key not in OF_NO_ACCOUNT
+            (key, before[key], now.get(key, "absent")) for key in before if key not in IGNORED_KEYS
         ]
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         pairs = [(i, *pair) for i, pair in enumerate(zip(before, now, strict=True))]
     else:
-        return [] if before == now else [f"{place}: {before!r} was, {now!r} is"]
+        return [] if before == now else [f"{place}: {before!r} became {now!r}"]
     return [line for key, *pair in pairs for line in differences(*pair, f"{place}/{key}")]
 
 

@@ -1,11 +1,9 @@
-"""Writes the `.keras` files beside it, with the release whose version the folder's name has.
+"""Writes the `.keras` files of this folder with version 0.1.0, each with its inputs and outputs.
 
     KERAS_BACKEND=jax python -m tests.saved_0_1_0.write
 
-On JAX, because the name that Keras gives an optimizer on PyTorch is known on PyTorch alone.
-
-The files stay as that release wrote them: every later one must load them, with equal outputs. A
-model that a later release saves goes into a folder of its own.
+On JAX, because Keras saves an optimizer of PyTorch under a name that no other backend has. The
+files are never written again: every later version must load these, with equal outputs.
 """
 
 import zipfile
@@ -35,7 +33,7 @@ IN_TRAINING = {"dropout": 0.1, "recurrent_dropout": 0.2, "seed": 3}
 
 
 def simple():
-    """The layers that `keras.layers` has too, with the arguments of their cells."""
+    """Layers of one cell, with the arguments of these cells."""
     return keras.Input(**SEQUENCES), [
         kit.LSTM(2, name="lstm"),
         kit.LSTM(2, activation="relu", recurrent_activation="hard_sigmoid", **RULES, name="rules"),
@@ -54,14 +52,14 @@ def simple():
 
 
 def running():
-    """The arguments that say how a layer goes through time, behind a mask of words."""
+    """The arguments of a layer beside those of its cell, with a mask."""
     kinds = [kit.LSTM, kit.GRU, kit.SimpleRNN, kit.MinGRU, kit.MinLSTM]
     ways = [
         {"return_sequences": True, "zero_output_for_mask": True, "path": "portable"},
         {"go_backwards": True, "return_state": True, "path": "fused"},
         {"unroll": True, "return_gates": True},
     ]
-    # Each kind has two of the ways.
+    # Two of the ways for each kind.
     return keras.Input((STEPS,), dtype="int32", name="words"), [
         kind(2, **ways[(i + j) % 3], name=f"{kind.__name__.lower()}_{j}")
         for i, kind in enumerate(kinds)
@@ -105,7 +103,7 @@ def cells():
 
 
 def both_directions():
-    """`Bidirectional`, behind a mask of words."""
+    """`Bidirectional`, with a mask."""
     back = kit.GRU(3, go_backwards=True)
     return keras.Input((STEPS,), dtype="int32", name="words"), [
         kit.Bidirectional(kit.LSTM(2), name="concat"),
@@ -122,7 +120,7 @@ def _esn(units):
 
 
 def stacks():
-    """`StackedRNN`, behind a mask of words."""
+    """`StackedRNN`, with a mask."""
     return keras.Input((STEPS,), dtype="int32", name="words"), [
         kit.StackedRNN([2, 3], name="plain"),
         kit.StackedRNN([2, 2], cell="gru", residual=True, layer_norm=True, name="norms"),
@@ -168,7 +166,7 @@ def wrappers():
 
 
 def stateful():
-    """Layers that go on from the states in the file."""
+    """Stateful layers, which continue from the states in the file."""
     how = {"stateful": True}
     return keras.Input(**OF_ONE_BATCH), [
         kit.LSTM(2, **how, name="lstm"),
@@ -195,7 +193,7 @@ def half():
 
 
 def inside_keras():
-    """Parts of the kit inside layers of Keras."""
+    """Cells and layers of the kit inside layers of Keras."""
     return keras.Input(**SEQUENCES), [
         layers.RNN(kit.LSTMCell(2), name="rnn"),
         layers.RNN([kit.GRUCell(2), kit.MinLSTMCell(2)], name="stack"),
@@ -204,7 +202,7 @@ def inside_keras():
 
 
 def converted():
-    """What `from_keras` makes of a trained model of Keras."""
+    """A trained Keras model, converted by `from_keras`."""
     theirs = keras.Sequential(
         [
             keras.Input((STEPS,), name="words"),
@@ -219,7 +217,7 @@ def converted():
     )
     theirs.compile("adam", "mse")
     mine = kit.from_keras(theirs)
-    mine.train_on_batch(_inputs(mine), np.ones((BATCH, 1)))  # the optimizer is in the file too
+    mine.train_on_batch(_inputs(mine), np.ones((BATCH, 1)))  # puts the optimizer into the file
     return mine
 
 
@@ -230,7 +228,7 @@ GROUPS = [
 
 
 def _model(start, parts):
-    """A model of layers beside each other, whose outputs have the names of the layers."""
+    """A model of parallel layers; its outputs have the names of the layers."""
     x = start
     if start.name == "words":
         x = kit.Embedding(WORDS, FEATURES, mask_zero=True, name="embedding")(x)
@@ -249,7 +247,7 @@ def _inputs(model):
 
 
 def write(group):
-    """Write the file of a group, and beside it the inputs and outputs as plain arrays."""
+    """Write the model of a group, and its inputs, outputs and states as an `.npz` file."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -257,7 +255,7 @@ def write(group):
     model = made if isinstance(made, keras.Model) else _model(*made)
     model.set_weights([rng.normal(0, 0.6, size=weight.shape) for weight in model.weights])
     inputs = _inputs(model)
-    model(inputs)  # moves the states of stateful layers
+    model(inputs)  # so that the saved states are not zero
     path = FOLDER / f"{group.__name__}.keras"
     model.save(path)
     _pack(path)
@@ -269,14 +267,14 @@ def write(group):
 
 
 def states_of(model):
-    """The states of all stateful layers: variables that are no weights."""
+    """The state variables of all stateful layers; they are no weights."""
     weights = {id(weight) for weight in model.weights}
     others = [variable for variable in model.variables if id(variable) not in weights]
     return [variable for variable in others if variable.name.startswith("state_")]
 
 
 def _pack(path):
-    """Make the file smaller: Keras writes its parts as they are."""
+    """Compress the file; Keras does not."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
