@@ -1,11 +1,9 @@
 """Gradients through a stateful layer, which assigns its new states before the backward pass."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
-import keras_rnnkit as kit
 from tests.support.backends import gradients
 from tests.support.cases import NAMESAKES, assert_close, by_name
 
@@ -34,12 +32,3 @@ def test_they_are_those_of_the_states_before_the_call(case, dropout, path):
         return loss(layer, x, initial_state=states)
 
     assert_close(gradients(loss, carrying, X), gradients(from_states, plain, X))
-
-
-@pytest.mark.skipif(keras.config.backend() != "torch", reason="PyTorch alone changes in place")
-def test_states_that_were_read_stay_as_they_were():
-    layer = kit.RNN(kit.GRUCell(2), stateful=True)
-    layer.build(X.shape)
-    first = layer.states[0].value
-    layer(X)
-    assert first is layer.states[0].value
