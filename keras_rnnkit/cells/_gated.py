@@ -192,7 +192,7 @@ class GatedCell:
                 f"`states` of {type(self).__name__} must hold {len(self.state_names)} tensor(s) "
                 f"({', '.join(self.state_names)}), of shape {shapes}. "
                 "`cell.get_initial_state(batch_size)` returns the first ones. "
-                f"Received: {len(states)} tensor(s)"
+                f"Received: len(states)={len(states)}"
             )
         return [self._tensor(state) for state in states]
 

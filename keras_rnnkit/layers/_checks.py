@@ -1,4 +1,4 @@
-"""Errors in words for what a recurrent layer is given."""
+"""Clear errors for what a recurrent layer is given."""
 
 from typing import Any
 
@@ -30,9 +30,9 @@ def without_time_major(layer: type, options: dict[str, Any]) -> dict[str, Any]:
     """The options without one of Keras 2, which files of its time hold."""
     if options.get("time_major"):
         raise ValueError(
-            f"{layer.__name__}: `time_major` must be False: Keras 3 has sequences of shape (batch, "
-            "time, features) alone. Swap the first two axes with `keras.ops.swapaxes(x, 0, 1)` in "
-            f"front of the layer, and behind it. Received: time_major={options['time_major']!r}"
+            f"{layer.__name__}: `time_major` must be False: Keras 3 has only sequences of shape "
+            "(batch, time, features). Swap the first two axes with `keras.ops.swapaxes(x, 0, 1)` "
+            f"before and after the layer. Received: time_major={options['time_major']!r}"
         )
     return {name: value for name, value in options.items() if name != "time_major"}
 
@@ -42,17 +42,17 @@ def check_rank(layer: Any, shape: Any) -> None:
     if len(shape) == 3:
         return
     remedy = (
-        "A recurrent layer in front needs `return_sequences=True`; word numbers need an "
+        "A recurrent layer in front needs `return_sequences=True`; integer tokens need an "
         "`Embedding` in front."
     )
     if len(shape) > 3:
         remedy = (
-            "`keras.layers.Reshape` makes one axis of several features; "
-            "`keras_rnnkit.TimeDistributed` runs the layer over one axis more."
+            "`keras.layers.Reshape` merges several feature axes into one; "
+            "`keras_rnnkit.TimeDistributed` applies the layer along one more axis."
         )
     raise ValueError(
         f"{name_of(layer)}: expected sequences of shape (batch, time, features). {remedy} "
-        f"Received: sequences of shape {tuple(shape)}"
+        f"Received: sequences.shape={tuple(shape)}"
     )
 
 
@@ -63,12 +63,12 @@ def check_sequences(layer: Any, shape: Any) -> None:
     if shape[1] == 0:
         raise ValueError(
             f"{name_of(layer)}: sequences need at least one time step. "
-            f"Received: sequences of shape {tuple(shape)}"
+            f"Received: sequences.shape={tuple(shape)}"
         )
     if layer.unroll and shape[1] is None:
         raise ValueError(
             f"{name_of(layer)}: `unroll=True` needs a known number of time steps. Give the input a "
-            f"length, or set `unroll=False`. Received: sequences of shape {tuple(shape)}"
+            f"length, or set `unroll=False`. Received: sequences.shape={tuple(shape)}"
         )
 
 
@@ -90,8 +90,8 @@ def check_features(layer: Any, shape: Any) -> None:
     expected = kernel.shape[0]
     if shape[-1] not in (None, expected):
         raise ValueError(
-            f"{name_of(layer)}: expected sequences with {expected} features, for which its weights "
-            f"were made. Received: sequences of shape {tuple(shape)}"
+            f"{name_of(layer)}: expected sequences with {expected} features, as its weights were "
+            f"built for them. Received: sequences.shape={tuple(shape)}"
         )
 
 
@@ -101,15 +101,16 @@ def check_batch(layer: Any, batch: Any) -> None:
         raise ValueError(
             f"{name_of(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
             "one: `keras.Input(batch_shape=(batch, time, features))`. "
-            "Received: a batch size of None"
+            "Received: batch_size=None"
         )
     if layer.states is None or batch is None:
         return
     expected = tree.flatten(layer.states)[0].shape[0]
     if batch != expected:
         raise ValueError(
-            f"{name_of(layer)}: a stateful layer keeps its batch size, with a state for each of "
-            f"{expected} rows. Feed batches of {expected}. Received: a batch size of {batch}"
+            f"{name_of(layer)}: a stateful layer has a fixed batch size, here {expected}, "
+            f"because it keeps a state for each row. Feed batches of {expected}. "
+            f"Received: batch_size={batch}"
         )
 
 
@@ -117,8 +118,8 @@ def check_start(layer: Any, initial_state: Any, before: Any) -> None:
     """Refuse `initial_state` in a model whose states a stream carries on."""
     if before is not None and initial_state is not None:
         raise ValueError(
-            f"{name_of(layer)}: `initial_state` is given in the model, so that the states cannot "
-            "be carried from chunk to chunk of a stream. Leave it out of the model. "
+            f"{name_of(layer)}: `initial_state` is given in the model, so the states cannot be "
+            "carried from chunk to chunk of a stream. Leave it out of the model. "
             f"Received: initial_state={initial_state!r}"
         )
 
@@ -132,8 +133,8 @@ def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
     if len(flat) != len(sizes) or not all(map(fits, shapes, right)):
         raise ValueError(
             f"{name_of(layer)}: expected `{argument}` to hold {len(sizes)} tensor(s) of shape "
-            f"{', '.join(map(str, right))}. Received: {len(flat)} of shape "
-            f"{', '.join(map(str, shapes))}"
+            f"{', '.join(map(str, right))}. "
+            f"Received: shapes={shapes}"
         )
     return packed(layer, flat)
 
@@ -158,7 +159,7 @@ def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
     if not fits(tuple(mask.shape), tuple(shape[:2])):
         raise ValueError(
             f"{name_of(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}. "
-            f"Received: a mask of shape {tuple(mask.shape)}"
+            f"Received: mask.shape={tuple(mask.shape)}"
         )
     return mask
 

@@ -101,7 +101,7 @@ def checked_options(owner: str, options: dict[str, Any] | None) -> dict[str, Any
         raise ValueError(
             f"`cell_options` of {owner} must not hold what the stack sets in its layers itself. "
             "Pass it to the stack, under the same name. "
-            f"Received: cell_options with {', '.join(map(repr, own))}"
+            f"Received: cell_options={options!r}"
         )
     return dict(options or {})
 
@@ -187,7 +187,7 @@ def _made(owner: str, cell: Any, units: int) -> Any:
         if of_cell != units:
             raise ValueError(
                 f"{owner}: the cells in `cell` must have the widths in `units`. "
-                f"Received: a cell of {of_cell} units, and {units} in `units`"
+                f"Received: cell.units={of_cell}, units={units}"
             )
         return cell
     return cell(units)
@@ -200,7 +200,7 @@ def check_apart(owner: str, entries: list[Any]) -> None:
         raise ValueError(
             f"`cell` of {owner} holds the same cell more than once, so that layers would share "
             "weights. Give each layer a cell of its own, or a function `units -> cell`. "
-            f"Received: {len(made)} cells, {len(set(made))} of them distinct"
+            f"Received: cell={entries!r}"
         )
 
 
@@ -217,14 +217,14 @@ def _check_cell(owner: str, cell: Any) -> None:
     if isinstance(cell, keras.layers.RNN):
         raise ValueError(
             f"`cell` of {owner} must be a cell, which computes one step, not a layer. Give its "
-            f'cell: "lstm" or `LSTMCell` for an `LSTM`. Received: a layer {type(cell).__name__}'
+            f'cell: "lstm" or `LSTMCell` for an `LSTM`. Received: cell={cell!r}'
         )
     missing = [name for name in ("call", "state_size") if not hasattr(cell, name)]
     if missing:
         raise ValueError(
             f"{owner}: a cell needs `call(inputs, states)` and `state_size`. `cell` takes a name "
             f"({', '.join(map(repr, CELLS))}), a cell class, or a function `units -> cell`. "
-            f"Received: {type(cell).__name__}, without `{missing[0]}`"
+            f"Received: cell={cell!r}, without `{missing[0]}`"
         )
 
 
@@ -234,7 +234,7 @@ def check_joined(owner: str, widths: list[int]) -> None:
         raise ValueError(
             f'{owner}: `residual="identity"` adds the input of a layer to its output, so that all '
             "layers must have the same width. `residual=True` puts a projection where widths "
-            f"differ. Received: widths {widths}"
+            f"differ. Received: widths={widths}"
         )
 
 

@@ -75,7 +75,7 @@ def split_states(owner: str, states: Any, layers: list[Any]) -> list[Any]:
             raise ValueError(
                 f"{owner}: expected `initial_state` to hold {count} tensor(s) for layer {name!r}, "
                 "as `stack.get_initial_state(batch_size)` returns them; states of a bidirectional "
-                f"stack go through `merge_states` first. Received: {len(part)}"
+                f"stack go through `merge_states` first. Received: len(states)={len(part)}"
             )
     return parts
 
@@ -148,7 +148,7 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
         raise TypeError(
             "`states` of merge_states must be the dict of states that a bidirectional StackedRNN "
             "returns with `return_state=True`, or the list of those that a Bidirectional returns "
-            f"behind its output. Received: {type(states).__name__}"
+            f"after its output. Received: type(states)={type(states).__name__}"
         )
     return {name: _merged(name, both, mode) for name, both in states.items()}
 
@@ -168,7 +168,7 @@ def _merged_list(states: list[Any], mode: str) -> list[Any]:
         raise TypeError(
             "a list as `states` of merge_states must hold the tensors of the forward layer, then "
             "as many of the backward one, without the output in front. "
-            f"Received: {len(states)} of type {', '.join(type(s).__name__ for s in states)}"
+            f"Received: types={[type(s).__name__ for s in states]}"
         )
     return [_merged_pair(*pair, mode) for pair in zip(states[:half], states[half:], strict=True)]
 
@@ -180,7 +180,8 @@ def _merged_pair(forward: Any, backward: Any, mode: str) -> Any:
         raise ValueError(
             f"`states` of merge_states must have the same shape in both directions for "
             f'mode={mode!r}; "concat" takes any width. '
-            f"Received: {tuple(forward.shape)} and {tuple(backward.shape)}"
+            f"Received: forward.shape={tuple(forward.shape)}, "
+            f"backward.shape={tuple(backward.shape)}"
         )
     return _MERGES[mode](forward, backward)
 
@@ -189,7 +190,7 @@ def _merged(name: str, both: Any, mode: str) -> Any:
     if not isinstance(both, list | tuple) or len(both) != 2 or not isinstance(both[0], tuple):
         raise TypeError(
             f"`states[{name!r}]` must hold the states of two directions, `(forward, backward)`. "
-            f"Only bidirectional stacks need merging. Received: {type(both).__name__}"
+            f"Only bidirectional stacks need merging. Received: type(states)={type(both).__name__}"
         )
     forward, backward = both
     pairs = zip(forward, backward, strict=True)

@@ -117,9 +117,9 @@ def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
     if mask is None and getattr(layer, "_masked_in_a_model", False):
         raise ValueError(
             f"{name_of(layer)}: `trace` needs a `mask`, since the layer's "
-            "input has one in its model and `sequences` came without it, so that padding would "
-            "count. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
-            "`tokens != 0`; all true to count every step. Received: mask=None"
+            "input has a mask in its model and `sequences` has none, so padding would be taken for "
+            "data. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
+            "`tokens != 0`; all true to use every step. Received: mask=None"
         )
     return mask
 
@@ -138,5 +138,5 @@ def check_variables_are_here(layer: Any) -> None:
             f"{name_of(layer)}: between two batches of `fit`, `evaluate` or "
             "`predict` the trainer of JAX holds the weights and states. Use "
             "`keras_rnnkit.reset_states(model)` with the model that is being trained, or call its "
-            "`model.jax_state_sync()` first. Received: variables without values"
+            f"`model.jax_state_sync()` first. Received: {variable.path}.value=None"
         ) from None

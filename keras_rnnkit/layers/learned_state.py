@@ -149,5 +149,6 @@ def _check(layer: Any) -> None:
     if layer.stateful:
         raise ValueError(
             "`layer` of LearnedInitialState must not be stateful, as it would start from its own "
-            f"states. Make it with `stateful=False`. Received: {name_of(layer)}, which is stateful"
+            f"states. Make it with `stateful=False`. "
+            f"Received: layer={name_of(layer)}, stateful=True"
         )

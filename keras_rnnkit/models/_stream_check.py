@@ -61,7 +61,7 @@ def checked(model: Any, stepwise: tuple[type, ...]) -> Checked:
             raise ValueError(
                 f"{name_of(layer)} is called more than once in the model, so that its states "
                 "cannot be distinguished. Use a layer of its own for each call. "
-                "Received: a second call"
+                f"Received: layer={name_of(layer)} a second time"
             )
     return Checked(layers, [beginning for _, beginning in walk.found], outputs)
 
@@ -168,7 +168,7 @@ class _Walk:
             raise ValueError(
                 f"{name_of(layer)} holds {name_of(inside[0])}, and a layer in `stepwise` treats "
                 "every step by itself. Make it a `keras.Model`, whose recurrent layers a stream "
-                f"carries. Received: stepwise with {type(layer).__name__}"
+                f"carries. Received: stepwise={type(layer).__name__}"
             )
 
     def _take(self, layer: Any) -> bool:
@@ -204,9 +204,9 @@ def recurrent_in(layer: Any) -> list[tuple[Recurrent, Callable[[int], Any]]]:
         return []
     if not isinstance(layer, Recurrent):
         raise ValueError(
-            "A stream carries the states of layers of keras_rnnkit alone. Put the kit's layer in "
+            "A stream carries only the states of layers of keras_rnnkit. Put the kit's layer in "
             "its place; `kit.from_keras(model)` does so in a model that Keras can serialize. "
-            f"Received: {name_of(layer)} of {type(layer).__module__.partition('.')[0]}"
+            f"Received: layer={name_of(layer)} of {type(layer).__module__.partition('.')[0]}"
         )
     if layer.go_backwards:
         raise ValueError(_not_stepwise(layer, "it goes backwards through time"))
@@ -230,5 +230,5 @@ def _not_stepwise(layer: Any, why: str) -> str:
     return (
         f"{name_of(layer)} cannot be fed step by step: {why}. A stream takes one-directional "
         "recurrent layers and layers that treat every step by itself; pass classes of your own "
-        f"that do so as `stepwise=(MyLayer,)`. Received: a model with {name_of(layer)}"
+        f"that do so as `stepwise=(MyLayer,)`. Received: layer={name_of(layer)}"
     )

@@ -32,7 +32,7 @@ def inputs_of(model: Any) -> list[Sized]:
             raise ValueError(
                 f"`model` '{model.name}' cannot be fed step by step: every input needs an axis of "
                 "time, (batch, time, features), or (batch, time) for word numbers. "
-                f"Received: an input '{x.name}' of shape {tuple(x.shape)}"
+                f"Received: input '{x.name}', input.shape={tuple(x.shape)}"
             )
     return [sized(x) for x in model.inputs]
 
@@ -42,8 +42,8 @@ def check_lengths(model: Any) -> None:
     known = sorted({x.shape[1] for x in model.inputs} - {None})
     if len(known) > 1:
         raise ValueError(
-            f"`model` '{model.name}' cannot be fed step by step: its inputs must have as many "
-            f"steps as each other. Received: inputs of {' and '.join(map(str, known))} steps"
+            f"`model` '{model.name}' cannot be fed step by step: all inputs must have the "
+            f"same number of steps. Received: steps={known}"
         )
 
 

@@ -89,8 +89,8 @@ class Runner:
         ):
             raise ValueError(
                 f"`model` '{self.model.name}' has other recurrent layers than when the stream "
-                "began, so that its states do not fit. `reset` the stream. Received: a model with "
-                f"{', '.join(map(name_of, self.recurrent)) or 'none'}"
+                "began, so that its states do not fit. `reset` the stream. "
+                f"Received: layers={list(map(name_of, self.recurrent))}"
             )
         return list(map(_cast, carries, self.recurrent))
 
@@ -102,7 +102,7 @@ class Runner:
                 other = "`chunk` takes several steps" if without_time else "`step` takes one step"
                 raise ValueError(
                     f"`inputs` of a stream's {'step' if without_time else 'chunk'} must have the "
-                    f"shape {shape}; {other}. Received: inputs of shape {tuple(x.shape)}"
+                    f"shape {shape}; {other}. Received: inputs.shape={tuple(x.shape)}"
                 )
 
     def find_time(self, inputs: Any) -> None:
@@ -120,7 +120,7 @@ class Runner:
                 raise ValueError(
                     f"{name_of(layer)} is in the model but was not called, so that it has no "
                     "states to carry. Take it out of the model. "
-                    f"Received: a model with {len(self.recurrent)} recurrent layer(s)"
+                    f"Received: layer={name_of(layer)}"
                 )
         after = [capture.last[id(layer)] for layer in self.recurrent]
         return outputs, [Carry(carry.output, carry.states, ()) for carry in after]

@@ -49,7 +49,8 @@ def from_keras(model: Any) -> Any:
     if not model.built:
         raise ValueError(
             "`model` must be built, as its weights are copied. Call it on data, or give it a "
-            f"`keras.Input`, before it is converted. Received: '{model.name}', which is not built"
+            f"`keras.Input`, before it is converted. "
+            f"Received: model='{model.name}', model.built=False"
         )
     config = keras.saving.serialize_keras_object(model)
     copy = keras.saving.deserialize_keras_object(_renamed(config))
@@ -104,5 +105,5 @@ def _check_converted(copy: Any) -> None:
         raise ValueError(
             f"`model` '{copy.name}' makes its recurrent layers in its own code, so that its config "
             "does not name them and they cannot be replaced. Put the kit's layers there, and load "
-            f"the weights of the Keras model into them. Received: {', '.join(left)}"
+            f"the weights of the Keras model into them. Received: layers={left}"
         )

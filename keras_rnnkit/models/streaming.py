@@ -103,8 +103,7 @@ class Stream:
         if 0 in tree.flatten(inputs)[0].shape[1:2]:
             shape = tuple(tree.flatten(inputs)[0].shape)
             raise ValueError(
-                "`inputs` of a stream need at least one time step. "
-                f"Received: inputs of shape {shape}"
+                f"`inputs` of a stream need at least one time step. Received: inputs.shape={shape}"
             )
         return self._feed(self._runner.chunk, inputs)
 
@@ -122,7 +121,7 @@ class Stream:
         elif batch != self._batch:
             raise ValueError(
                 f"`inputs` of a stream must keep their batch size, which is {self._batch}. Make "
-                f"another stream, or `reset` this one. Received: a batch size of {batch}"
+                f"another stream, or `reset` this one. Received: batch_size={batch}"
             )
         outputs, self._carries = run(inputs, carries)
         self._batch = batch

@@ -30,7 +30,7 @@ class Capture(NamedTuple):
             raise ValueError(
                 f"{name_of(layer)} is called more than once in the model, so that its states "
                 "cannot be distinguished. Use a layer of its own for each call. "
-                "Received: a second call"
+                f"Received: layer={name_of(layer)} a second time"
             )
         self.last[id(layer)] = last
         self.traces[id(layer)] = trace

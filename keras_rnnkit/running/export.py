@@ -33,7 +33,7 @@ def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> N
         raise ValueError(
             f"{name} cannot be exported: ONNX Runtime has no products in bfloat16. Make the model "
             'with the dtype policy "float32", and give it the weights of this one with '
-            "`set_weights`. Received: a layer that computes in bfloat16"
+            "`set_weights`. Received: layer.compute_dtype='bfloat16'"
         )
     if choice.path == "portable" and _steps_are_open(layer, sequences):
         raise ValueError(
@@ -41,7 +41,7 @@ def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> N
             "be known. Make the model with `keras.Input((steps, features))`, or give "
             "`model.export` the `input_signature` of one, `[keras.InputSpec(shape=(None, steps, "
             'features), dtype="float32")]`. '
-            f"Received: a sequence of {len(ops.unstack(sequences, axis=1))} step(s)"
+            f"Received: steps={len(ops.unstack(sequences, axis=1))}"
         )
 
 

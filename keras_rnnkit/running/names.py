@@ -67,7 +67,7 @@ def by_name(owner: str, states: Any, names: tuple[str, ...], argument: str) -> l
             + ("" if isinstance(states, dict) else ", in this order")
             + (f"; unknown: {', '.join(map(repr, unknown))}" if unknown else "")
             + (f"; missing: {', '.join(map(repr, missing))}" if missing else "")
-            + f". Received: {', '.join(map(repr, found))}"
+            + f". Received: names={list(found)}"
         )
     return [states[name] for name in names] if isinstance(states, dict) else list(states)
 
@@ -89,7 +89,7 @@ def flat_states(owner: str, states: Any, argument: str) -> list[Any]:
     if is_named(states):
         raise ValueError(
             f"{owner}: `{argument}` has names where a list belongs, with an entry for each part of "
-            f"the layer. Received: {type(states).__name__} in that place"
+            f"the layer. Received: type({argument})={type(states).__name__}"
         )
     if isinstance(states, list | tuple):
         return [tensor for part in states for tensor in flat_states(owner, part, argument)]

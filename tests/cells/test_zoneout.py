@@ -204,18 +204,18 @@ ERRORS = {
     "count": (
         lambda: kit.Zoneout(kit.LSTMCell(3), [0.1]),
         ValueError,
-        r"one number, or 2 for the states of LSTMCell \(hidden, cell\), but \[0.1\]",
+        r"one number, or 2 for the states of LSTMCell \(hidden, cell\)\. Received: rate=\[0.1\]$",
     ),
     "name": (
         lambda: kit.Zoneout(kit.GRUCell(3), {"cell": 0.1}),
         ValueError,
-        "rates for 'cell', but the states of GRUCell are 'hidden'",
+        r"names of the states of GRUCell, 'hidden'\. Received: rate={'cell': 0\.1}$",
     ),
     "no cell": (lambda: kit.Zoneout(keras.layers.Dense(3)), TypeError, "one recurrent cell"),
     "stack": (
         lambda: kit.Zoneout(keras.layers.StackedRNNCells([kit.GRUCell(3)])),
         TypeError,
-        "Wrap each of its cells",
+        "Wrap each cell of the stack",
     ),
 }
 

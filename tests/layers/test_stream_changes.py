@@ -122,7 +122,9 @@ class TestTheModelOfTheMoment:
         model.pop()
         model.pop()
         model.add(kit.GRU(2, name="another"))
-        with pytest.raises(ValueError, match=r"other recurrent layers.*GRU 'another'"):
+        with pytest.raises(
+            ValueError, match=r"other recurrent layers.*Received: layers=.*GRU 'another'"
+        ):
             live.step(X[:, 0])
         live.reset()
         assert_close(live.chunk(X), model(X), atol=1e-5)
