@@ -11,7 +11,7 @@ from keras_rnnkit.running.rule import PATHS
 
 
 def check_options(layer: Any) -> None:
-    """Refuse options that cannot work, or not together, at construction."""
+    """Refuse options that are wrong, or that exclude each other, at construction."""
     if layer.requested_path not in PATHS:
         raise ValueError(
             f"{name_of(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}. "
@@ -27,7 +27,7 @@ def check_options(layer: Any) -> None:
 
 
 def without_time_major(layer: type, options: dict[str, Any]) -> dict[str, Any]:
-    """The options without one of Keras 2, which files of its time hold."""
+    """The options without `time_major`, which files written by Keras 2 hold."""
     if options.get("time_major"):
         raise ValueError(
             f"{layer.__name__}: `time_major` must be False: Keras 3 has only sequences of shape "
@@ -38,7 +38,7 @@ def without_time_major(layer: type, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_rank(layer: Any, shape: Any) -> None:
-    """Refuse anything but `(batch, time, features)`, and say what is likely to be missing."""
+    """Refuse anything but `(batch, time, features)`, and say what to change."""
     if len(shape) == 3:
         return
     remedy = (
@@ -83,7 +83,7 @@ def check_data(layer: Any, sequences: Any) -> None:
 
 
 def check_features(layer: Any, shape: Any) -> None:
-    """Refuse sequences of another width than the weights', which a kernel may not notice."""
+    """Refuse sequences whose width is not that of the weights: a kernel may not check it."""
     kernel = getattr(layer.cell, "kernel", None)
     if not (isinstance(layer.cell, GatedCell) and layer.cell.built and kernel is not None):
         return
@@ -96,7 +96,7 @@ def check_features(layer: Any, shape: Any) -> None:
 
 
 def check_batch(layer: Any, batch: Any) -> None:
-    """Refuse, in a stateful layer, a batch of another size than its states'."""
+    """Refuse a batch whose size is not that of the states of a stateful layer."""
     if batch is None and layer.states is None:
         raise ValueError(
             f"{name_of(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
@@ -115,7 +115,7 @@ def check_batch(layer: Any, batch: Any) -> None:
 
 
 def check_start(layer: Any, initial_state: Any, before: Any) -> None:
-    """Refuse `initial_state` in a model whose states a stream carries on."""
+    """Refuse `initial_state` in a model that runs in a stream, which carries the states."""
     if before is not None and initial_state is not None:
         raise ValueError(
             f"{name_of(layer)}: `initial_state` is given in the model, so the states cannot be "
@@ -125,7 +125,7 @@ def check_start(layer: Any, initial_state: Any, before: Any) -> None:
 
 
 def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
-    """States packed as the layer's `state_size`, once their number and shapes are right."""
+    """The states in the structure of `state_size`, after a check of their number and shapes."""
     sizes = tree.flatten(layer.state_size)
     flat = states_in_order(name_of(layer), layer, states, argument)
     shapes = [tuple(getattr(s, "shape", ())) for s in flat]
@@ -165,9 +165,9 @@ def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
 
 
 def mask_of_steps(mask: Any) -> Any:
-    """A mask `(batch, time)` of one `(batch, time, ...)`: a step is there where any part of it is.
+    """A mask `(batch, time)` from one `(batch, time, ...)`: a step is valid if any part of it is.
 
-    So a sentence is there where any of its words is.
+    For example, a sentence is valid if any of its words is.
     """
     if len(getattr(mask, "shape", ())) < 3:
         return mask
@@ -175,7 +175,7 @@ def mask_of_steps(mask: Any) -> Any:
 
 
 def fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
-    """Whether a shape is the right one, as far as both are known."""
+    """Whether two shapes agree in every axis that is known in both."""
     pairs = zip(shape, right, strict=False)
     return len(shape) == len(right) and all(a == b or None in (a, b) for a, b in pairs)
 
