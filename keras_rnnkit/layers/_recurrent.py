@@ -19,6 +19,7 @@ from keras_rnnkit.layers._checks import (
     packed,
     without_time_major,
 )
+from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
 from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
@@ -78,8 +79,7 @@ class Recurrent(Stateful, ReturnsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        if getattr(sequences, "_keras_mask", None) is not None:
-            note_mask(self, sequences._keras_mask)
+        note_mask(self, attached_mask(sequences))
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))

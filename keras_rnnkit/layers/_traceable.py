@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.layers._checks import check_data
+from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.running.capture import capturing
 from keras_rnnkit.running.moving_variables import InnerScope
 from keras_rnnkit.running.names import name_of
@@ -113,7 +114,7 @@ def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
     Raises:
         ValueError: If there is none, though the layer has one in its model: arrays have no mask.
     """
-    mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
+    mask = attached_mask(sequences) if mask is None else mask
     if mask is None and getattr(layer, "_masked_in_a_model", False):
         raise ValueError(
             f"{name_of(layer)}: `trace` needs a `mask`, since the layer's "

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._traceable import Traceable, note_mask
@@ -93,7 +94,7 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, getattr(sequences, "_keras_mask", None))
+        note_mask(self, attached_mask(sequences))
         if initial_state is None and carry_before(parts_of(self.layer)[0]) is None:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])
         given = {} if initial_state is None else {"initial_state": initial_state}

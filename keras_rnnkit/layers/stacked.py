@@ -6,6 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._checks import check_rank, checked_mask, mask_of_steps
+from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.layers._stack_cells import cell_config, cell_name, cells_from_config
 from keras_rnnkit.layers._stack_checks import (
     check_apart,
@@ -170,7 +171,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
     ) -> Any:
         # With a second tensor argument, Keras passes the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, getattr(sequences, "_keras_mask", None))
+        note_mask(self, attached_mask(sequences))
         check_rank(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         first = self._first_states(initial_state)

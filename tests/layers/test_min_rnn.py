@@ -7,7 +7,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running import run
-from keras_rnnkit.running.parallel_scan import LEVELS, PIECE, linear_scan
+from keras_rnnkit.running.parallel_scan import CHUNK, LEVELS, linear_scan
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
 from tests.support.oracles import sigmoid
@@ -145,7 +145,7 @@ def test_initial_states_do_not_show_before_the_first_kept_step(case):
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_a_prediction_over_many_pieces_is_that_of_the_loop(case):
-    x = np.random.default_rng(4).normal(size=(3, 3 * PIECE + 1, 4)).astype("float32")
+    x = np.random.default_rng(4).normal(size=(3, 3 * CHUNK + 1, 4)).astype("float32")
     mask = np.random.default_rng(5).random(x.shape[:2]) < 0.7
     for sequences in (True, False):
         scan, loop = (
