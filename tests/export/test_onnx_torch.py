@@ -148,8 +148,11 @@ def test_mixed_precision(tmp_path):
 
 
 REFUSED = {
-    "stateful": ({"stateful": True}, r"no states that go on from call to call.*stateful=True"),
-    "bfloat16": ({"dtype": "mixed_bfloat16"}, r"no products in bfloat16.*computes in bfloat16"),
+    "stateful": ({"stateful": True}, r"no states that are kept between calls.*stateful=True"),
+    "bfloat16": (
+        {"dtype": "mixed_bfloat16"},
+        r"no matrix product in bfloat16.*compute_dtype='bfloat16'$",
+    ),
 }
 
 
@@ -166,7 +169,9 @@ def test_what_a_file_cannot_hold_is_refused_before_there_is_one(kind, why, tmp_p
 
 def test_a_path_that_an_export_has_not_says_so(tmp_path):
     model = model_of(kit.GRU(4, path="fused", reset_after=False), 5)
-    with pytest.raises(ValueError, match=r"`path=\"fused\"` cannot serve: an export has no node"):
+    with pytest.raises(
+        ValueError, match=r"`path=\"fused\"` is not possible here: an export has no node"
+    ):
         exported(model, tmp_path / "model.onnx", sequences(2, 5))
 
 
