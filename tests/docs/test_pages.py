@@ -83,6 +83,16 @@ def test_a_translation_has_the_code_the_tables_and_the_pictures_of_its_original(
     assert headings.findall(text) == headings.findall(original.read_text("utf-8"))
 
 
+def test_only_the_comments_of_a_translated_block_may_differ():
+    original = "One\n\n```python\nx = 1  # one\n```\n\n```text\n1\n```\n"
+    translated = original.replace("One", "하나").replace("# one", "# 하나")
+    assert run_pages.with_code_of(original, translated) == translated
+    changed = translated.replace("x = 1", "x = 2").replace("text\n1", "text\n1  # 하나")
+    assert run_pages.with_code_of(original, changed) == original.replace("One", "하나")
+    with pytest.raises(ValueError, match="fewer blocks"):
+        run_pages.with_code_of(original, "하나")
+
+
 def test_outputs_are_the_same_only_with_the_same_words_and_nearly_the_same_numbers():
     assert run_pages.same("loss 0.432, 8 units", "loss 0.431, 8  units\n")
     assert not run_pages.same("loss 0.432, 8 units", "loss 0.532, 8 units")
