@@ -1,4 +1,4 @@
-"""Times a layer by each method of its kernels: what sets the thresholds of `layers/_paths.py`.
+"""Times a layer by each method of its kernels: what sets the thresholds of `running/rule.py`.
 
     python benchmarks/methods.py --backend torch --methods "native,in place" \
         --layer LSTM --variant masked_post --units 64,128,256,512
@@ -17,8 +17,8 @@ from _arguments import some_of
 from _grid import LAYERS, MODES, SHAPES, VARIANTS, Shape
 from _results import BACKENDS, load_or_start, results_file, save, today
 
-METHODS = ("native", "in place", "joined", "whole", "hoisted", "in step")
-# The way back of the method chosen: from so many bytes (JAX) or units (TensorFlow) on in blocks.
+METHODS = ("native", "preallocated", "concatenated", "fused gates", "hoisted", "per gate")
+# The backward pass of the method chosen: chunked from so many bytes (JAX) or units (TensorFlow) on.
 WAYS_BACK = {"at once": float("inf"), "in blocks": 0}
 
 
@@ -45,28 +45,28 @@ def forced(method: str) -> Iterator[None]:
         with _limit(WAYS_BACK[method]):
             yield
         return
-    from keras_rnnkit.layers import _fused
+    from keras_rnnkit.running import fused
 
-    chosen = _fused.choose
+    chosen = fused.choose
 
     def choose(request: Any) -> Any:
         choice = chosen(request)
         return choice._replace(method=method) if choice.path == "fused" else choice
 
-    _fused.choose = choose
+    fused.choose = choose
     try:
         yield
     finally:
-        _fused.choose = chosen
+        fused.choose = chosen
 
 
 @contextmanager
 def _limit(value: float) -> Iterator[None]:
-    """Sets from what on the way back goes by blocks, for what is compiled meanwhile."""
-    from keras_rnnkit.layers import _fused
+    """Sets from what in the backward pass goes by blocks, for what is compiled meanwhile."""
+    from keras_rnnkit.kernels import backend_kernels
 
-    kernels = _fused.backend_kernels()
-    name = "AT_ONCE" if hasattr(kernels, "AT_ONCE") else "BLOCKS_FROM"
+    kernels = backend_kernels()
+    name = "CHUNK_ABOVE_BYTES" if hasattr(kernels, "CHUNK_ABOVE_BYTES") else "CHUNK_FROM_UNITS"
     before = getattr(kernels, name)
     _set(kernels, name, value)
     try:
@@ -77,7 +77,7 @@ def _limit(value: float) -> Iterator[None]:
 
 def _set(kernels: Any, name: str, value: float) -> None:
     setattr(kernels, name, value)
-    if name == "AT_ONCE":  # what JAX has traced, it would not ask again
+    if name == "CHUNK_ABOVE_BYTES":  # what JAX has traced, it would not ask again
         kernels._run.clear_cache()
 
 
@@ -126,7 +126,7 @@ def main() -> None:
         for mode in ("train",) if of_way_back else MODES:
             row = (arguments.layer, arguments.variant, arguments.features, units, mode)
             figures = measure(arguments.methods, *row, arguments.repeats, arguments.seconds)
-            key = "/".join(map(str, ("way back", *row) if of_way_back else row))
+            key = "/".join(map(str, ("backward pass", *row) if of_way_back else row))
             report["cells"][key] = {"date": today(), **figures}
             save(path, report)
             times = ", ".join(f"{name} {ms:.4g}" for name, ms in figures["median_ms"].items())
