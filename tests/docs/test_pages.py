@@ -18,6 +18,11 @@ import run_pages  # noqa: E402
 sys.path.remove(str(ROOT / "docs"))
 
 
+TRANSLATIONS = [
+    page for page in sorted((ROOT / "docs").rglob("*.ko.md")) if "results" not in page.parts
+]
+
+
 @pytest.fixture
 def small_reviews(monkeypatch):
     """The sample for the IMDB reviews, and three epochs for the chapter's hundred."""
@@ -41,10 +46,12 @@ def small_reviews(monkeypatch):
     monkeypatch.setattr(kit.data.Vocabulary, "imdb", lambda *_, **__: sample.vocabulary)
 
 
-@pytest.mark.parametrize("page", run_pages.pages(), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", run_pages.pages() + TRANSLATIONS, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(
     page, small_reviews, tmp_path, monkeypatch
 ):
+    if page in TRANSLATIONS and keras.config.backend() != "jax":
+        pytest.skip("its code is that of the English page, which runs here; its outputs are JAX's")
     monkeypatch.chdir(tmp_path)
     policy = keras.config.dtype_policy()
     try:
@@ -64,11 +71,6 @@ def test_the_code_of_a_page_runs_and_prints_what_it_shows(
 def test_the_pictures_of_a_page_are_there(page):
     for picture in run_pages.pictures(page):
         assert picture.stat().st_size > 5_000
-
-
-TRANSLATIONS = [
-    page for page in sorted((ROOT / "docs").rglob("*.ko.md")) if "results" not in page.parts
-]
 
 
 @pytest.mark.parametrize("page", TRANSLATIONS, ids=lambda page: page.stem)
