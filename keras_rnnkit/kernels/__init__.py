@@ -1,11 +1,11 @@
-"""Whole sequences at once, with a file for each backend."""
-
-from typing import Any
+"""Whole sequences in one call, with a file for each backend."""
 
 import keras
 
+from keras_rnnkit.kernels.protocol import Kernels
 
-def backend_kernels() -> Any:
+
+def backend_kernels() -> Kernels:
     """The kernels of the backend that runs."""
     name = keras.config.backend()
     if name == "jax":

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
 from keras_rnnkit.kernels._cells import LSTM, SimpleRNN
-from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps
 from keras_rnnkit.kernels._torch_backward import check_gradients
 from keras_rnnkit.kernels._torch_modes import exporting
 
@@ -17,15 +17,15 @@ def native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     input, one where there is nothing, holds the states of an LSTM and a GRU where they are.
     """
     (x,), kernel = args.inputs, args.kernel
-    if args.keep:
-        order, real, index = _to_front(args.keep[0])
+    if args.mask:
+        order, real, index = _to_front(args.mask[0])
         x = x.gather(0, order.expand(x.shape))
         if plan.cell is not SimpleRNN:  # whose one state is an output
             x = torch.cat([x, (~real).to(x.dtype)], dim=-1)
             kernel = torch.cat([kernel, _hold(plan.cell, kernel)])
     outputs, *last = _call(plan.cell, x, args.states, _packed(plan.cell, kernel, args))
     last = [state[0] for state in last]
-    if args.keep:
+    if args.mask:
         # In the order of the input again; before the first kept step, the initial state.
         before = args.states[0][None]
         wanted = index if plan.sequences else index[-1:]

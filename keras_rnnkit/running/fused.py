@@ -8,7 +8,7 @@ from keras import ops, tree
 from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
 from keras_rnnkit.cells._weight_dropout import WeightDropout
 from keras_rnnkit.kernels import _cells, backend_kernels
-from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.running.export import check_export
 from keras_rnnkit.running.loop import Carry, zeros_where_masked
 from keras_rnnkit.running.names import name_of
@@ -130,8 +130,8 @@ def run_fused(
         kernel=kernel_weights,
         recurrent_kernel=recurrent_weights,
         bias=bias,
-        keep=[] if mask is None else [ops.swapaxes(mask, 0, 1)[..., None]],
-        drop=_recurrent_masks(cell, masks),
+        mask=[] if mask is None else [ops.swapaxes(mask, 0, 1)[..., None]],
+        recurrent_masks=_recurrent_masks(cell, masks),
     )
     last, steps = backend_kernels().run(plan, args, training)
     states = list(last)
@@ -151,7 +151,7 @@ def run_minimal(
     kernels = backend_kernels()
     halves = method == "associative" or halving_pays(states[0])
     scan = linear_scan if halves else kernels.linear_scan
-    return run_scan(layer, scan, kernels.together, sequences, states, mask, **how)
+    return run_scan(layer, scan, kernels.as_one_program, sequences, states, mask, **how)
 
 
 def run_keras(
@@ -172,7 +172,7 @@ def run_keras(
 
 def of_batch(sequences: Any, batch: int) -> Any:
     """The same sequences with a batch size that the backend did not know yet."""
-    return backend_kernels().of_batch(sequences, batch)
+    return backend_kernels().with_batch_size(sequences, batch)
 
 
 def _on_gpu(layer: Any) -> bool:

@@ -30,10 +30,10 @@ def run_portable(
 ) -> tuple[Carry, Carry]:
     """The last carry, and the carry of every step; arguments and results are those of `run`."""
     tensors = (sequences, states, mask, masks, before)
-    if not unroll and keras.config.backend() == "jax" and not _is_traced(cell, tensors):
+    if not unroll and _recompiles_loops(cell, tensors):
         if _is_known(cell):
-            call_once = backend_kernels().call_once
-            return call_once(cell, _run, _fixed(cell), *tensors, **how)
+            call_compiled = backend_kernels().call_compiled
+            return call_compiled(cell, _run, _fixed(cell), *tensors, **how)
         unroll = True
     return run(cell, sequences, states, mask, masks=masks, before=before, unroll=unroll, **how)
 
@@ -44,9 +44,9 @@ def _run(
     return run(cell, sequences, states, mask, masks=masks, before=before, **how)
 
 
-def _is_traced(cell: Any, tensors: Any) -> bool:
+def _recompiles_loops(cell: Any, tensors: Any) -> bool:
     values = [variable.value for variable in getattr(cell, "variables", ())]
-    return backend_kernels().is_traced(tensors, values)
+    return backend_kernels().recompiles_loops(tensors, values)
 
 
 def _is_known(cell: Any) -> bool:
