@@ -12,10 +12,10 @@ def unrolled(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
     Args:
         step: Takes the carry and a slice of `xs`, and returns the new carry and what to stack.
         init: The first carry, a structure of tensors.
-        xs: A structure of tensors `(time, ...)`.
+        xs: A tuple of tensors `(time, ...)`.
     """
     carry, steps = init, []
-    for current in zip(*map(ops.unstack, tree.flatten(xs)), strict=True):
-        carry, output = step(carry, tree.pack_sequence_as(xs, list(current)))
+    for current in zip(*map(ops.unstack, xs), strict=True):
+        carry, output = step(carry, current)
         steps.append(output)
     return carry, tree.map_structure(lambda *values: ops.stack(values), *steps)

@@ -42,7 +42,7 @@ class Kernels(Protocol):
         Args:
             step: Takes the carry and a slice of `xs`, and returns the new carry twice.
             init: The first carry, a structure of tensors.
-            xs: A structure of tensors `(time, ...)`.
+            xs: A tuple of tensors `(time, ...)`.
 
         Returns:
             The last carry, and the carries of all steps, each tensor `(time, ...)`.

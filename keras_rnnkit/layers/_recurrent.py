@@ -1,44 +1,37 @@
-"""What every recurrent layer of the kit adds to its Keras namesake, or mends in it."""
+"""What every recurrent layer of the kit adds to the Keras layer of its name, or fixes in it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
     check_batch,
-    check_data,
     check_features,
     check_options,
     check_sequences,
+    check_start,
     checked_mask,
     checked_states,
     mask_of_steps,
     packed,
     without_time_major,
 )
-from keras_rnnkit.layers._traced import (
-    ShowsGates,
-    check_variables_are_here,
-    mask_for_trace,
-    note_mask,
-)
-from keras_rnnkit.running.capture import current_capture
-from keras_rnnkit.running.dropout_masks import masks_for
-from keras_rnnkit.running.fused import choice_for, of_batch, run_fused, run_keras, run_minimal
-from keras_rnnkit.running.loop import Carry, dtype_of, output_size, zeros_where_masked
-from keras_rnnkit.running.names import name_of
-from keras_rnnkit.running.portable import run_portable
-from keras_rnnkit.running.trace import make_trace, trace_spec
+from keras_rnnkit.layers._specs import outputs_of
+from keras_rnnkit.layers._stateful import Stateful
+from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
+from keras_rnnkit.running.calls import Call, Carry, zeros_where_masked
+from keras_rnnkit.running.capture import Capture, current_capture
+from keras_rnnkit.running.run import choice_for, run
+from keras_rnnkit.running.trace import make_trace
 
 
-class Recurrent(ShowsGates):
+class Recurrent(Stateful, ReturnsGates):
     """A mixin, to be put before a Keras recurrent layer, that runs it on the kit's own loop.
 
-    The states of a stateful layer are tracked variables, so that they carry on every backend and
-    are saved; they are no weights, so that the weights stay those of the Keras layer.
+    `_prepared` checks what a call is given, `running.run` chooses a path and runs it.
     """
 
     # What the Keras layer behind the mixin brings.
@@ -85,56 +78,23 @@ class Recurrent(ShowsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, getattr(sequences, "_keras_mask", None))
+        if getattr(sequences, "_keras_mask", None) is not None:
+            note_mask(self, sequences._keras_mask)
         capture = current_capture()
-        capture_gates = self.return_gates or (capture is not None and capture.capture_gates)
-        last, steps, mask = self._run(
-            sequences, initial_state, mask, training=training, capture_gates=capture_gates
-        )
+        call = self._prepared(sequences, initial_state, mask, capture)
+        last, steps = run(self, call._replace(training=bool(training)))
+        trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
-            capture.report(
-                self, last, self._as_trace(steps, mask, sequences) if capture_gates else None
-            )
+            capture.report(self, last, trace)
         elif self.stateful:
             self._assign(last.states)
-        output = self._hide(steps.output, mask) if self.return_sequences else last.output
+        output = self._without_masked(steps.output, call) if self.return_sequences else last.output
         returned = [self._cast(output)]
         if self.return_state:
             returned += tree.map_structure(self._cast, last.states)
-        if self.return_gates:
-            returned.append(self._as_trace(steps, mask, sequences))
+        if self._return_gates:
+            returned.append(trace)
         return tuple(returned) if len(returned) > 1 else returned[0]
-
-    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
-        """Every gate and state at every step, as `return_gates=True` gives them.
-
-        The layer runs in inference and stays as it is: a stateful one starts from its states and
-        does not move them.
-
-        Args:
-            sequences: Tensor `(batch, time, features)`.
-            mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
-                `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
-                `predict` returns, carry none.
-            initial_state: As in a call.
-
-        Returns:
-            The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
-            `mask`, `(batch, time)`, in the order in which the layer goes through time.
-
-        Raises:
-            ValueError: If no mask is given, though the layer's input has one in its model.
-        """
-        check_data(self, sequences)
-        mask = mask_for_trace(self, sequences, mask)
-        sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
-        if not self.built:
-            self.build(sequences.shape)
-        check_variables_are_here(self)
-        _, steps, mask = self._run(
-            sequences, initial_state, mask, training=False, capture_gates=True
-        )
-        return self._as_trace(steps, mask, sequences)
 
     def get_initial_state(self, batch_size: Any) -> Any:
         """The cell's initial states, zeros unless the cell says otherwise."""
@@ -143,20 +103,6 @@ class Recurrent(ShowsGates):
             return [ops.zeros((batch_size, size), dtype=self._cell_dtype) for size in sizes]
         states = tree.flatten(self.cell.get_initial_state(batch_size=batch_size))
         return packed(self, states)
-
-    def reset_state(self, states: Any = None) -> None:
-        """Put a stateful layer back to its initial states, or to the states given.
-
-        Args:
-            states: Arrays in the structure of the layer's states, each `(batch, units)`, or a dict
-                of them by name.
-        """
-        if self.states is None:
-            return
-        check_variables_are_here(self)
-        batch = tree.flatten(self.states)[0].shape[0]
-        values = self.get_initial_state(batch) if states is None else states
-        self._assign(checked_states(self, values, batch, "states"))
 
     def compute_output_spec(
         self,
@@ -170,81 +116,56 @@ class Recurrent(ShowsGates):
         check_sequences(self, sequences.shape)
         if initial_state is not None:
             checked_states(self, initial_state, sequences.shape[0], "initial_state")
-        return self._outputs(sequences.shape, keras.KerasTensor)
+        return outputs_of(self, sequences.shape, keras.KerasTensor)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
-        return self._outputs(sequences_shape, lambda shape, dtype: shape)
+        return outputs_of(self, sequences_shape, lambda shape, dtype: shape)
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
         mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
-        others = len(self.state_size) * self.return_state + self.return_gates
+        others = len(self.state_size) * self.return_state + self._return_gates
         return [mask] + [None] * others if others else mask
-
-    @property
-    def weights(self) -> list[Any]:
-        states = {id(variable) for variable in tree.flatten(self.states)}
-        return [w for w in super().weights if id(w) not in states]  # type: ignore[misc]
-
-    def load_own_variables(self, store: Any) -> None:
-        """Load the states, where the file has some that fit; else they stay as they are.
-
-        A file of plain Keras has none, and one of another batch size has others: the weights of a
-        model trained on batches of 32 serve one that is fed single rows.
-        """
-        of_cell = {id(weight) for weight in getattr(self.cell, "weights", ())}
-        if any(id(weight) not in of_cell for weight in self.weights):
-            super().load_own_variables(store)  # type: ignore[misc]  # a subclass with its own
-            return
-        states = [] if self.states is None else tree.flatten(self.states)
-        stored = [store[str(i)] for i in range(len(store.keys()))]
-        if [tuple(value.shape) for value in stored] == [tuple(state.shape) for state in states]:
-            self._assign(stored)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # type: ignore[misc]
         return {**config, "return_gates": self.return_gates, "path": self.requested_path}
 
-    def _run(
-        self, sequences: Any, initial_state: Any, mask: Any, *, training: Any, capture_gates: bool
-    ) -> tuple[Carry, Carry, Any]:
+    def _prepared(
+        self, sequences: Any, initial_state: Any, mask: Any, capture: Capture | None
+    ) -> Call:
+        """The call that a runner gets: checked, with its first states, in running order."""
         check_sequences(self, sequences.shape)
         check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
-        if self.stateful and sequences.shape[0] is None:
-            # TensorFlow traces for every batch size; one of another size fails here when it comes.
-            sequences = of_batch(sequences, tree.flatten(self.states)[0].shape[0])
-        before = self._carried()
-        if before is not None and initial_state is not None:
-            raise ValueError(
-                f"{name_of(self)} is given an `initial_state` in the model, "
-                "so that its states cannot be carried from chunk to chunk of a stream."
-            )
-        training = bool(training)
-        how: dict[str, Any] = {"training": training, "capture_gates": capture_gates}
-        choice = choice_for(self, sequences, masked=mask is not None, **how)
+        sequences = self._of_known_batch(sequences)
+        before = None if capture is None else capture.first.get(id(self))
+        check_start(self, initial_state, before)
         states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
-            # Nothing that stands there counts, not even a NaN.
-            sequences = zeros_where_masked(mask, sequences)
+            sequences = zeros_where_masked(mask, sequences)  # not even a NaN counts there
         if self.go_backwards:
-            sequences = ops.flip(sequences, axis=1)
-            mask = None if mask is None else ops.flip(mask, axis=1)
-        with masks_for(self.cell, sequences, states, training) as masks:
-            how["masks"] = masks
-            if choice.path == "fused":
-                last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
-            elif choice.path == "parallel scan":
-                last, steps = run_minimal(self, choice.method, sequences, states, mask, **how)
-            elif choice.path == "keras":
-                last, steps = run_keras(self, sequences, states, masks=masks)
-            else:
-                how |= {"unroll": self.unroll, "before": before}
-                last, steps = run_portable(self.cell, sequences, states, mask, **how)
-        ahead = choice.path in ("fused", "parallel scan")
-        elsewhere = before is not None or self._may_start_elsewhere(initial_state)
-        if ahead and mask is not None and elsewhere:
-            last, steps = _before_the_first(last, steps, mask, before)
-        return last, steps, mask
+            sequences, mask = (x if x is None else ops.flip(x, axis=1) for x in (sequences, mask))
+        return Call(
+            sequences=sequences,
+            states=states,
+            mask=mask,
+            capture_gates=self._return_gates or (capture is not None and capture.capture_gates),
+            before=before,
+            starts_at_zero=before is None and self._starts_at_zero(initial_state),
+        )
+
+    def _of_known_batch(self, sequences: Any) -> Any:
+        """The sequences with the batch size of a stateful layer, where the backend left it open."""
+        if not self.stateful or sequences.shape[0] is not None:
+            return sequences
+        # TensorFlow traces for every batch size; one of another size fails here when it comes.
+        batch = tree.flatten(self.states)[0].shape[0]
+        return backend_kernels().with_batch_size(sequences, batch)
+
+    def _starts_at_zero(self, initial_state: Any) -> bool:
+        """Whether the first states are known to be zeros."""
+        own = type(self).get_initial_state is Recurrent.get_initial_state
+        return own and not self.stateful and initial_state is None
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:
         """The first states, in the cell's compute dtype."""
@@ -267,88 +188,29 @@ class Recurrent(ShowsGates):
         if choice.path == "keras" and keras.config.backend() == "tensorflow":
             self.supports_jit = False
 
-    def _carried(self) -> Carry | None:
-        """Where whoever watches has the layer start, if anywhere."""
-        capture = current_capture()
-        return None if capture is None else capture.first.get(id(self))
-
-    def _may_start_elsewhere(self, initial_state: Any) -> bool:
-        """Whether the first states may be something else than zeros."""
-        own = type(self).get_initial_state is Recurrent.get_initial_state
-        return self.stateful or initial_state is not None or not own
-
     @property
     def _cell_dtype(self) -> str:
-        return dtype_of(self.cell, self.compute_dtype)
+        """The compute dtype of the cell; a stack of cells has that of its first."""
+        cell = self.cell
+        while isinstance(cell, keras.layers.StackedRNNCells) and cell.cells:
+            cell = cell.cells[0]
+        return getattr(cell, "compute_dtype", self.compute_dtype)
 
-    def _make_states(self, batch: int) -> None:
-        def variable(i: int) -> Any:
-            def initial(shape: Any, dtype: Any = None) -> Any:
-                return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
+    def _trace_from(self, traces: dict[int, Any]) -> Any:
+        return traces[id(self)]
 
-            # Not under autocast: on PyTorch an assignment would land in the copy it makes.
-            return self.add_weight(
-                shape=(batch, sizes[i]),
-                initializer=initial,
-                trainable=False,
-                autocast=False,
-                name=f"state_{i}",
-            )
-
-        sizes = tree.flatten(self.state_size)
-        variables = [variable(i) for i in range(len(sizes))]
-        self.states = packed(self, variables)
-
-    def _assign(self, values: Any) -> None:
-        if self.states is None:
-            return
-        for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
-            # A copy: on JAX an assignment shares the array, which its trainer then takes away.
-            variable.assign(ops.copy(ops.convert_to_tensor(value)))
-
-    def _hide(self, outputs: Any, mask: Any) -> Any:
-        """Zeros at masked steps, where `zero_output_for_mask` asks for them."""
-        if mask is None or not self.zero_output_for_mask:
+    def _without_masked(self, outputs: Any, call: Call) -> Any:
+        """The outputs, with zeros at masked steps where `zero_output_for_mask` asks for them."""
+        if call.mask is None or not self.zero_output_for_mask:
             return outputs
-        return zeros_where_masked(mask, outputs)
+        return zeros_where_masked(call.mask, outputs)
 
-    def _as_trace(self, steps: Carry, mask: Any, sequences: Any) -> Any:
+    def _as_trace(self, steps: Carry, call: Call) -> Any:
+        mask = call.mask
         if mask is None:
-            mask = ops.ones(ops.shape(sequences)[:2], dtype="bool")
+            mask = ops.ones(ops.shape(call.sequences)[:2], dtype="bool")
         gates, states = tree.map_structure(self._cast, (steps.gates, steps.states))
         return make_trace(self.cell, gates, states, mask)
 
     def _cast(self, tensor: Any) -> Any:
         return ops.cast(tensor, self.compute_dtype)
-
-    def _outputs(self, sequences_shape: Any, make: Callable[..., Any]) -> Any:
-        """What a call returns, with `make(shape, dtype)` for each tensor."""
-        batch, time = sequences_shape[:2]
-
-        def last(size: int) -> Any:
-            return make((batch, size), dtype=self.compute_dtype)
-
-        def steps(size: int) -> Any:
-            return make((batch, time, size), dtype=self.compute_dtype)
-
-        width = output_size(self.cell)
-        returned = [steps(width) if self.return_sequences else last(width)]
-        if self.return_state:
-            # In plain lists: JAX does not know those by which Keras tracks the sizes of a stack.
-            returned += packed(self, [last(size) for size in tree.flatten(self.state_size)])
-        if self.return_gates:
-            mask = make((batch, time), dtype="bool")
-            returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))
-        return tuple(returned) if len(returned) > 1 else returned[0]
-
-
-def _before_the_first(
-    last: Carry, steps: Carry, mask: Any, before: Carry | None
-) -> tuple[Carry, Carry]:
-    """Up to the first kept step the output before, or zeros; a kernel has the first state there."""
-    seen = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
-    old = ops.zeros_like(last.output) if before is None else before.output
-    last = last._replace(output=ops.where(seen[:, -1:], last.output, old))
-    if steps.output is not None:
-        steps = steps._replace(output=ops.where(seen[..., None], steps.output, old[:, None]))
-    return last, steps

@@ -7,7 +7,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._arguments import Arguments, Plan
-from keras_rnnkit.running import fused
+from keras_rnnkit.running import run
 from tests.layers.chunks import (
     assert_first_states_get_the_portable_gradients,
     assert_totals_are_in_single_precision,
@@ -55,7 +55,7 @@ def test_chunks_have_the_portable_gradients(case, variant, in_chunks):
 def test_chunks_of_every_method_send_gradients_to_the_first_states(
     method, options, case, in_chunks, monkeypatch
 ):
-    monkeypatch.setattr(fused, "choose", by_method(method, case))
+    monkeypatch.setattr(run, "choose", by_method(method, case))
     assert_first_states_get_the_portable_gradients(case, **options)
     assert in_chunks == [2]
 
