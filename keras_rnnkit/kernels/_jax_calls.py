@@ -37,11 +37,6 @@ def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> C
     return run
 
 
-def as_one_program(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The function itself: XLA sees the whole model."""
-    return function
-
-
 def recompiles_loops(*values: Any) -> bool:
     """Whether nothing compiles this call as a whole, so that JAX compiles each loop in it anew."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
@@ -50,15 +45,7 @@ def recompiles_loops(*values: Any) -> bool:
 def call_compiled(
     cell: Any, function: Callable[..., Any], fixed: Hashable, *args: Any, **options: Any
 ) -> Any:
-    """The function of a cell and tensors, compiled once a shape.
-
-    Args:
-        cell: The cell. Its variables are read as they are now.
-        function: Called as `function(cell, *args, **options)`; it changes nothing.
-        fixed: Everything else about the cell that the function depends on.
-        *args: Structures of tensors.
-        **options: What is fixed when the function is compiled.
-    """
+    """The function of a cell and tensors, compiled once a shape."""
     functions = _compiled.setdefault(cell, {})
     if function not in functions:
         functions[function] = _pure(weakref.ref(cell), function)
@@ -89,11 +76,6 @@ def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tup
     positions = tuple(range(len(tensors)))
     value, gradients = jax.value_and_grad(function, argnums=positions)(*tensors)
     return value, list(gradients)
-
-
-def with_batch_size(tensor: Any, batch: int) -> Any:
-    """The tensor itself: JAX knows all sizes."""
-    return tensor
 
 
 def on_gpu(tensor: Any) -> bool:

@@ -1,6 +1,6 @@
 """How TensorFlow compiles and differentiates functions of the package."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,12 +17,7 @@ def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> C
 
 
 def as_one_program(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The function as one XLA program where that can be, so that its operations share loops.
-
-    Args:
-        function: Takes structures of tensors, or `None`, the first one time first.
-        variables: Those that it reads.
-    """
+    """The function as one XLA program where that can be, so that its operations share loops."""
 
     def run(*args: Any) -> Any:
         if not compiles(args[0].shape[0]):
@@ -50,18 +45,6 @@ def _run_as_one_program(
     return tree.pack_sequence_as(structure[0], with_plain_gradients(by_xla(plain), plain, sources))
 
 
-def recompiles_loops(*values: Any) -> bool:
-    """No: eager calls compile nothing."""
-    return False
-
-
-def call_compiled(
-    cell: Any, function: Callable[..., Any], fixed: Hashable, *args: Any, **options: Any
-) -> Any:
-    """The function of a cell, called as it is."""
-    return function(cell, *args, **options)
-
-
 def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
     """The scalar `function(*tensors)`, and its gradients by the tensors."""
     sources = [tf.convert_to_tensor(tensor) for tensor in tensors]
@@ -74,12 +57,7 @@ def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tup
 
 
 def with_batch_size(tensor: Any, batch: int) -> Any:
-    """The same tensor, of a known batch size; another one fails when it comes.
-
-    Args:
-        tensor: `(batch, ...)`, where the batch size may be unknown.
-        batch: What it must be.
-    """
+    """The same tensor, of a known batch size; another one fails when it comes."""
     return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])
 
 

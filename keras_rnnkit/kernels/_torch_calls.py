@@ -1,6 +1,6 @@
 """How PyTorch runs and differentiates functions of the package."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,23 +9,6 @@ import torch
 def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
     """The function of tensors without a backward pass; it reads the variables as they then are."""
     return torch.no_grad()(function)
-
-
-def as_one_program(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The function itself: PyTorch runs operation by operation."""
-    return function
-
-
-def recompiles_loops(*values: Any) -> bool:
-    """No: PyTorch compiles nothing by itself."""
-    return False
-
-
-def call_compiled(
-    cell: Any, function: Callable[..., Any], fixed: Hashable, *args: Any, **options: Any
-) -> Any:
-    """The function of a cell, called as it is."""
-    return function(cell, *args, **options)
 
 
 def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
@@ -41,11 +24,6 @@ def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tup
             return value, [torch.zeros_like(leaf) for leaf in leaves]
         gradients = torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
     return value.detach(), list(gradients)
-
-
-def with_batch_size(tensor: Any, batch: int) -> Any:
-    """The tensor itself: PyTorch knows all sizes."""
-    return tensor
 
 
 def on_gpu(tensor: Any) -> bool:

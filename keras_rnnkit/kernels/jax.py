@@ -10,25 +10,25 @@ from jax import lax
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._chunks import added, chunk_length, gathered, zero_totals
+from keras_rnnkit.kernels._defaults import (
+    as_one_program,
+    exporting,
+    exporting_to_onnx,
+    has_onednn,
+    transforming,
+    with_batch_size,
+)
 from keras_rnnkit.kernels._gradients import all_gradients
 from keras_rnnkit.kernels._jax_calls import (
-    as_one_program,
     call_compiled,
     compiled,
     on_gpu,
     recompiles_loops,
     scan,
     value_and_gradients,
-    with_batch_size,
 )
 from keras_rnnkit.kernels._linear import backward_pass
 from keras_rnnkit.kernels._sequence import backward, forward
-from keras_rnnkit.kernels._without_exports import (
-    exporting,
-    exporting_to_onnx,
-    has_onednn,
-    transforming,
-)
 
 __all__ = [
     "as_one_program",
@@ -62,13 +62,7 @@ CHUNK_STEPS, CHUNK_ROWS = 8, 512
 
 
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
-    """The last states, and of the steps what the plan asks for.
-
-    Args:
-        plan: What is fixed.
-        args: The tensors, time first.
-        training: Not needed here: what the backward pass needs is saved where a gradient is asked.
-    """
+    """Run a cell over whole sequences; a gradient that is asked for saves what it needs."""
     return _run(plan, args)
 
 
@@ -139,16 +133,7 @@ def _chunk_length(plan: Plan, args: Arguments) -> int | None:
 
 @jax.custom_vjp
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
-    """H = a h + b, step by step.
-
-    Args:
-        a: `(time, batch, units)`.
-        b: `(time, batch, units)`.
-        first: `(batch, units)`.
-
-    Returns:
-        The state after every step, `(time, batch, units)`.
-    """
+    """The states of `h = a h + b` after every step, in sequence."""
     return _linear_scan(a, b, first)
 
 

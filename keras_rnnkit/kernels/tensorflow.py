@@ -10,27 +10,27 @@ from keras import tree
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._chunks import added, chunk_length, gathered, zero_totals
+from keras_rnnkit.kernels._defaults import (
+    call_compiled,
+    exporting,
+    exporting_to_onnx,
+    has_onednn,
+    recompiles_loops,
+    transforming,
+)
 from keras_rnnkit.kernels._gradients import all_gradients
 from keras_rnnkit.kernels._linear import backward_pass as linear_backward_pass
 from keras_rnnkit.kernels._sequence import backward, forward
 from keras_rnnkit.kernels._tensorflow_calls import (
     as_one_program,
-    call_compiled,
     compiled,
     on_gpu,
-    recompiles_loops,
     value_and_gradients,
     with_batch_size,
 )
 from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles, for_steps
 from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_pass
 from keras_rnnkit.kernels._tensorflow_loop import loop, scan
-from keras_rnnkit.kernels._without_exports import (
-    exporting,
-    exporting_to_onnx,
-    has_onednn,
-    transforming,
-)
 
 __all__ = [
     "as_one_program",
@@ -58,12 +58,9 @@ CHUNK_FROM_UNITS, CHUNK_STEPS, MOST_CHUNKS = 96, 20, 10
 
 
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
-    """The last states, and of the steps what the plan asks for.
+    """Run a cell over whole sequences; `training` saves what the backward pass needs.
 
-    Args:
-        plan: What is fixed.
-        args: The tensors, time first.
-        training: Whether to save what the backward pass needs; if not, it is recomputed at need.
+    Without it, a backward pass runs forward once more.
     """
     kernels = (_kernels(plan, xla) for xla in (True, False))
     run_forward, run_backward = for_steps(args.inputs[0], *kernels)
@@ -164,16 +161,7 @@ def _chunk_length(plan: Plan, args: Arguments) -> int | None:
 
 
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
-    """H = a h + b, step by step.
-
-    Args:
-        a: `(time, batch, units)`.
-        b: `(time, batch, units)`.
-        first: `(batch, units)`.
-
-    Returns:
-        The state after every step, `(time, batch, units)`.
-    """
+    """The states of `h = a h + b` after every step, in sequence."""
     run_forward, run_backward = _linear_kernels(compiles(a.shape[0]))
 
     def forward_pass(a: Any, b: Any, first: Any) -> tuple[list[Any], Any]:

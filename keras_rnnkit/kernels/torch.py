@@ -12,6 +12,12 @@ from keras import tree
 
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import LSTM, Functions
+from keras_rnnkit.kernels._defaults import (
+    as_one_program,
+    call_compiled,
+    recompiles_loops,
+    with_batch_size,
+)
 from keras_rnnkit.kernels._gradients import input_gradients, weight_gradients
 from keras_rnnkit.kernels._linear import backward_pass
 from keras_rnnkit.kernels._sequence import backward, forward
@@ -21,16 +27,7 @@ from keras_rnnkit.kernels._torch_backward import (
     without_autocast,
     without_traces,
 )
-from keras_rnnkit.kernels._torch_calls import (
-    as_one_program,
-    call_compiled,
-    compiled,
-    has_onednn,
-    on_gpu,
-    recompiles_loops,
-    value_and_gradients,
-    with_batch_size,
-)
+from keras_rnnkit.kernels._torch_calls import compiled, has_onednn, on_gpu, value_and_gradients
 from keras_rnnkit.kernels._torch_gru import gru
 from keras_rnnkit.kernels._torch_lstm import lstm
 from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
