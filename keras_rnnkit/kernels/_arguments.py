@@ -13,7 +13,7 @@ class Plan(NamedTuple):
     - "fused gates": one product of the inputs and one of the state, each of all gates together.
     - "per gate": the same two products, separately for each gate.
     - "hoisted": the inputs of all steps are projected ahead of the loop; per gate.
-    - "hoisted fused gates": the same, all gates together, as a GPU wants it.
+    - "hoisted fused gates": the same, all gates together: one product a step, as suits a GPU.
     """
 
     cell: Any  # one of kernels._cells

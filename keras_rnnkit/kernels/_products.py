@@ -121,7 +121,7 @@ def state_gradient(plan: Plan, args: Arguments) -> Callable[[list[Any], Any], An
     cell, masks = plan.cell, args.recurrent_masks
     blocks = _split(args.recurrent_kernel, len(cell.inputs))
     in_one = keeps_concatenated(plan, args)
-    # Small products of each gate run beside each other; for a GRU one product is faster.
+    # XLA runs small products of each gate in parallel; for a GRU one product is faster.
     if masks or (in_one and plan.method == "per gate"):
         weights = [ops.transpose(block) for block in blocks]
         return lambda each, _: sum(

@@ -56,7 +56,7 @@ _FUNCTIONS = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 CHUNK_ABOVE_BYTES = 10 * 2**20
 
 # What a chunk has at least of steps, and of rows (steps times batch): its products are then large
-# beside the totals of the weight gradients that each chunk adds to. These were set with
+# compared with the totals of the weight gradients that each chunk adds to. These were set with
 # `benchmarks/methods.py`.
 CHUNK_STEPS, CHUNK_ROWS = 8, 512
 
@@ -117,9 +117,9 @@ def _by_chunks(
 
 
 def _chunk_length(plan: Plan, args: Arguments) -> int | None:
-    """How many steps make a chunk of the backward pass; `None` to take all steps at once.
+    """How many steps make a chunk of the backward pass; `None` for no chunks.
 
-    All steps, too, where no length divides them, or where an export leaves sizes open.
+    No chunks, too, where no length divides the steps, or where an export leaves sizes open.
     """
     steps, batch, _ = args.inputs[0].shape
     if jax.default_backend() != "cpu" or not isinstance(steps, int) or not isinstance(batch, int):

@@ -149,9 +149,9 @@ def _between(tensor: Any, start: int, stop: int) -> Any:
 
 
 def _chunk_length(plan: Plan, args: Arguments) -> int | None:
-    """How many steps make a chunk of the backward pass; `None` to take all steps at once.
+    """How many steps make a chunk of the backward pass; `None` for no chunks.
 
-    All steps, too, where no length divides them.
+    No chunks, too, where no length divides the steps.
     """
     steps = args.inputs[0].shape[0]
     # The rule takes this method on a CPU alone.
