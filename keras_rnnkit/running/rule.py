@@ -179,6 +179,9 @@ def _fused_on_torch(request: Request) -> Choice:
                 "fused", "preallocated", f"{_LOOP}, in place, in less memory than oneDNN's"
             )
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
+    if serves and gpu and costs == "the gates":
+        reason = f"cuDNN's {request.cell}, by PyTorch, then the gates of all steps in one product"
+        return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
         faster = f"on {library}, but for {costs}" if serves else ""
         return Choice("fused", "preallocated", f"{_LOOP}, in place", faster)
