@@ -34,7 +34,8 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
             raise ValueError(
                 f"{type(self).__name__} has no `{recurrent[0]}`: its gates do not look at the "
                 "state, so there is nothing between one step and the next to set. Leave it out, "
-                "or use an `LSTM` or a `GRU`."
+                "or use an `LSTM` or a `GRU`. "
+                f"Received: {recurrent[0]}={kwargs[recurrent[0]]!r}"
             )
         cell = self.cell_type(
             units,

@@ -12,8 +12,9 @@ from keras_rnnkit.layers._checks import packed
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._stream_check import checked
 from keras_rnnkit.models._stream_graph import is_graph
+from keras_rnnkit.running.calls import Carry
 from keras_rnnkit.running.capture import capturing
-from keras_rnnkit.running.loop import Carry, output_size
+from keras_rnnkit.running.loop import output_size
 from keras_rnnkit.running.names import name_of
 
 
@@ -101,7 +102,7 @@ class Runner:
                 other = "`chunk` takes several steps" if without_time else "`step` takes one step"
                 raise ValueError(
                     f"`inputs` of a stream's {'step' if without_time else 'chunk'} must have the "
-                    f"shape {shape}, but {tuple(x.shape)} came; {other}."
+                    f"shape {shape}; {other}. Received: inputs of shape {tuple(x.shape)}"
                 )
 
     def find_time(self, inputs: Any) -> None:
@@ -117,8 +118,9 @@ class Runner:
         for layer in self.recurrent:
             if id(layer) not in capture.last:
                 raise ValueError(
-                    f"{name_of(layer)} is in the model, but was not called, so that there are no "
-                    "states to carry. Take it out of the model."
+                    f"{name_of(layer)} is in the model but was not called, so that it has no "
+                    "states to carry. Take it out of the model. "
+                    f"Received: a model with {len(self.recurrent)} recurrent layer(s)"
                 )
         after = [capture.last[id(layer)] for layer in self.recurrent]
         return outputs, [Carry(carry.output, carry.states, ()) for carry in after]

@@ -9,8 +9,8 @@ import keras
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
-from keras_rnnkit.running.fused import choice_for
 from keras_rnnkit.running.rule import Choice
+from keras_rnnkit.running.run import choice_for
 
 
 class PathOfLayer(NamedTuple):
@@ -102,7 +102,7 @@ def explain(model: Any) -> Explanation:
           |      | sigmoid alone                          |            |
     """
     if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     layers = layers_in(model)
     found = (layer for layer in layers if isinstance(layer, keras.layers.RNN))
     converts = _converts(model, layers)
