@@ -32,7 +32,7 @@ from keras_rnnkit.kernels._torch_gru import gru
 from keras_rnnkit.kernels._torch_linear import linear_scan
 from keras_rnnkit.kernels._torch_lstm import lstm
 from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
-from keras_rnnkit.kernels._torch_native import native
+from keras_rnnkit.kernels._torch_native import native, native_pair
 
 __all__ = [
     "compiled",
@@ -56,8 +56,8 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
 
     Args:
         plan: What is fixed; its method is "native" (all but a GRU that resets before the product),
-            "native + gates" or "preallocated" (an LSTM, or a GRU that resets after the product), or
-            one of those that the backends share.
+            "native + gates", "native pair" or "preallocated" (an LSTM, or a GRU that resets after
+            the product), or one of those that the backends share.
         args: The tensors, time first.
         training: Unused: PyTorch says of each tensor whether it needs a gradient.
     """
@@ -152,4 +152,9 @@ def together(function: Callable[..., Any], variables: list[Any]) -> Callable[...
     return function
 
 
-_METHODS = {"native": native, "native + gates": native_with_gates, "preallocated": _preallocated}
+_METHODS = {
+    "native": native,
+    "native + gates": native_with_gates,
+    "native pair": native_pair,
+    "preallocated": _preallocated,
+}

@@ -95,6 +95,16 @@ def choose(request: Request) -> Choice:
     return found._replace(faster=f"on cuDNN, but for {costs}")
 
 
+def one_call_serves(forward: Request, backward: Request) -> bool:
+    """Whether both directions of a bidirectional layer run by one call of the library's layer.
+
+    cuDNN runs them beside each other, oneDNN one after the other.
+    """
+    if forward != backward or not forward.gpu or forward.exported:
+        return False
+    return choose(forward)[:2] == ("fused", "native")
+
+
 def _scan(request: Request) -> Choice:
     """All gates in one product; a CPU then has no use for fewer, but larger sums."""
     if request.gpu:

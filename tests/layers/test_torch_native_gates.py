@@ -216,17 +216,17 @@ def test_the_rule_takes_it_where_only_the_gates_are_in_cudnns_way(monkeypatch, c
 def test_weights_in_one_buffer_are_views_in_the_order_of_cudnn():
     import torch
 
-    from keras_rnnkit.kernels._torch_native import in_one_buffer
+    from keras_rnnkit.kernels._torch_native import _in_one_buffer
 
     rng = np.random.default_rng(0)
     weights = [torch.tensor(rng.random(shape), requires_grad=True) for shape in ((3, 8), (2, 8))]
     weights += [torch.tensor(rng.random(8), requires_grad=True) for _ in range(2)]
     given = [weights[0].T, weights[1].T, *weights[2:]]
-    found = in_one_buffer(given)
+    found = _in_one_buffer(given)
     start = found[0].data_ptr()
     for view, want in zip(found, given, strict=True):
         torch.testing.assert_close(view, want)
         assert view.is_contiguous()
         assert view.data_ptr() == start
         start += view.numel() * view.element_size()
-    torch.autograd.gradcheck(lambda a, b, *biases: in_one_buffer([a.T, b.T, *biases]), weights)
+    torch.autograd.gradcheck(lambda a, b, *biases: _in_one_buffer([a.T, b.T, *biases]), weights)
