@@ -116,7 +116,8 @@ def _packed(cell: Any, args: Arguments) -> tuple[Arguments, Any]:
     x, kernel = x.gather(0, order.expand(x.shape)), args.kernel
     if cell is not SimpleRNN:  # its only state is its output, which `_unpacked` gathers
         x = torch.cat([x, (~valid).to(x.dtype)], dim=-1)
-        kernel = torch.cat([kernel, _identity_row(cell, kernel)])
+        row = _identity_row(cell, kernel[:1], len(args.states) // cell.states)
+        kernel = torch.cat([kernel, row])
     return args._replace(inputs=[x], kernel=kernel, keep=[]), index
 
 
@@ -139,14 +140,15 @@ def _packed_order(mask: Any) -> tuple[Any, Any, Any]:
     return order, mask.gather(0, order), index
 
 
-def _identity_row(cell: Any, kernel: Any) -> Any:
+def _identity_row(cell: Any, like: Any, directions: int) -> Any:
     """The weights of an additional input, one at identity steps, which saturates the gates there.
 
     It closes the input gate and opens the forget gate of an LSTM, and opens the update gate of a
     GRU.
     """
     signs = [-1.0, 1.0, 0.0, 0.0] if cell is LSTM else [1.0, 0.0, 0.0]
-    gate = torch.ones_like(kernel[:1].chunk(len(signs), dim=-1)[0])
+    signs *= directions
+    gate = torch.ones_like(like.chunk(len(signs), dim=-1)[0])
     return torch.cat([gate * (sign * _SATURATION) for sign in signs], dim=-1)
 
 
