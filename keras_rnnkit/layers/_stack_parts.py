@@ -10,8 +10,7 @@ from keras_rnnkit import cells
 from keras_rnnkit.cells._gated import check_rate
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
-from keras_rnnkit.layers.min_gru import MinGRU
-from keras_rnnkit.layers.min_lstm import MinLSTM
+from keras_rnnkit.layers.min_rnn import MinGRU, MinLSTM
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 from keras_rnnkit.running.loop import output_size
