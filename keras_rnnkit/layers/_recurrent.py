@@ -83,6 +83,10 @@ class Recurrent(Stateful, ReturnsGates):
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))
+        return self._returned(last, steps, call, capture)
+
+    def _returned(self, last: Carry, steps: Carry, call: Call, capture: Capture | None) -> Any:
+        """What a call returns, from what a runner returned; it also stores the last states."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
             capture.report(self, last, trace)
