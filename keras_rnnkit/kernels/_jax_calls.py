@@ -73,9 +73,7 @@ def scan(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
 
 def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
     """The scalar `function(*tensors)`, and its gradients by the tensors."""
-    positions = tuple(range(len(tensors)))
-    value, gradients = jax.value_and_grad(function, argnums=positions)(*tensors)
-    return value, list(gradients)
+    return jax.value_and_grad(lambda values: function(*values))(list(tensors))
 
 
 def on_gpu(tensor: Any) -> bool:
