@@ -42,7 +42,8 @@ def _run_as_one_program(
         return tree.flatten(structure[0])
 
     sources = [*(v.value for v in variables), *given]
-    return tree.pack_sequence_as(structure[0], with_plain_gradients(by_xla(plain), plain, sources))
+    flat = with_plain_gradients(by_xla(plain), plain, sources)
+    return tree.pack_sequence_as(structure[0], flat)
 
 
 def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
