@@ -95,6 +95,16 @@ def choose(request: Request) -> Choice:
     return found._replace(faster=f"on cuDNN, but for {costs}")
 
 
+def one_call_serves(forward: Request, backward: Request) -> bool:
+    """Whether both directions of a bidirectional layer run by one call of the library's layer.
+
+    cuDNN runs them beside each other, oneDNN one after the other.
+    """
+    if forward != backward or not forward.gpu or forward.exported:
+        return False
+    return choose(forward)[:2] == ("fused", "native")
+
+
 def _scan(request: Request) -> Choice:
     """All gates in one product; a CPU then has no use for fewer, but larger sums."""
     if request.gpu:
@@ -179,6 +189,9 @@ def _fused_on_torch(request: Request) -> Choice:
                 "fused", "preallocated", f"{_LOOP}, in place, in less memory than oneDNN's"
             )
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
+    if serves and gpu and costs == "the gates":
+        reason = f"cuDNN's {request.cell}, by PyTorch, then the gates of all steps in one product"
+        return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
         faster = f"on {library}, but for {costs}" if serves else ""
         return Choice("fused", "preallocated", f"{_LOOP}, in place", faster)
