@@ -150,6 +150,7 @@ def test_a_model_trains_and_predicts(calls):
     assert calls
 
 
+@keras.saving.register_keras_serializable("torch_pair")
 class WithOwnCall(kit.LSTM):
     def call(self, *args, **kwargs):
         return super().call(*args, **kwargs)
