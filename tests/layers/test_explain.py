@@ -105,6 +105,16 @@ class TestExplain:
         assert collected
         assert set(collected) == {masked}
 
+    @pytest.mark.parametrize("advised", ["training", "prediction"])
+    def test_advises_what_makes_training_or_else_prediction_faster(self, advised, monkeypatch):
+        def choice_for(layer, *, training, **_):
+            helps = training == (advised == "training")
+            return Choice("portable", faster="use another" if helps else "")
+
+        monkeypatch.setattr(explanation, "choice_for", choice_for)
+        (row,) = kit.explain(kit.LSTM(4))
+        assert row.faster == "use another"
+
     def test_of_a_layer_that_was_changed_says_what_is_wrong(self):
         layer = kit.LSTM(4, path="fused")
         layer.cell.activation = keras.activations.relu
