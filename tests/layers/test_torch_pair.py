@@ -37,6 +37,7 @@ def calls(monkeypatch):
     import torch
 
     chosen, serves, calls = rule._fused_on_torch, pair.one_call_serves, []
+    monkeypatch.setattr(pair, "_on_cpu", lambda cell: False)
     monkeypatch.setattr(rule, "_fused_on_torch", lambda request: chosen(on_gpu(request)))
     monkeypatch.setattr(pair, "one_call_serves", lambda *both: serves(*map(on_gpu, both)))
     for name in ("lstm", "gru"):
