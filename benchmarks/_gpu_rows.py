@@ -14,7 +14,7 @@ from _results import environment, load, save, today
 
 import keras_rnnkit as kit
 
-ROUNDS = 3
+ROUNDS, SECONDS = 3, 0.4  # of a mode of a row
 MOST_BATCHES, MOST_BYTES = 64, 2**28  # of the data of a row
 
 
@@ -31,7 +31,7 @@ def measure_rows(backend: str, path: Path, tiny: bool, seconds: float) -> None:
             return
         figures: dict[str, Any] = {"date": today()}
         try:
-            figures |= _measure(row, 0.02 if tiny else 0.4)
+            figures |= _measure(row, *((1, 0.0) if tiny else (ROUNDS, SECONDS)))
         except (ArithmeticError, AssertionError, RuntimeError, ValueError) as error:
             figures["error"] = f"{type(error).__name__}: {error}"[:500]
         report["cells"][row.key] = figures
@@ -50,7 +50,7 @@ def _report(path: Path, backend: str) -> dict[str, Any]:
     return {**here, "cells": {}}
 
 
-def _measure(row: Row, seconds: float) -> dict[str, Any]:
+def _measure(row: Row, rounds: int, seconds: float) -> dict[str, Any]:
     """The times of the models of a row, in prediction and in training."""
     models = dict(_models(row))
     batch, time_, features, _ = SHAPES[row.shape]
@@ -64,7 +64,7 @@ def _measure(row: Row, seconds: float) -> dict[str, Any]:
             rows = data(row.shape, variant, min(batches, max(most, fewest)))
             return {name: lambda m=model: run(m, rows, batch) for name, model in models.items()}
 
-        return summarise(*take_turns(ways, fewest, ROUNDS, seconds))
+        return summarise(*take_turns(ways, fewest, rounds, seconds))
 
     return {mode: measured(mode) for mode in sorted(MODES)}
 

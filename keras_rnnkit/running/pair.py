@@ -29,9 +29,9 @@ def runs_as_pair(
         training: Whether dropout applies.
         starts_at_zero: Whether all first states are known to be zeros.
     """
-    if keras.config.backend() != "torch":
-        return False
     cells = [layer.cell for layer in layers]
+    if keras.config.backend() != "torch" or _on_cpu(cells[0]):
+        return False
     # Each direction would drop other inputs and weights.
     random = ("dropout", "recurrent_weight_dropout")
     if training and any(getattr(cell, name, 0) for cell in cells for name in random):
@@ -43,6 +43,12 @@ def runs_as_pair(
     return one_call_serves(
         *(request_for(layer, sequences=sequences, **conditions) for layer in layers)
     )
+
+
+def _on_cpu(cell: Any) -> bool:
+    """Whether the weights of a cell are on a CPU, which is quicker to ask than the rule."""
+    kernel = getattr(cell, "kernel", None)
+    return kernel is None or kernel.value.device.type == "cpu"
 
 
 def run_pair(layers: Any, calls: list[Call]) -> list[tuple[Carry, Carry]]:

@@ -37,6 +37,7 @@ def calls(monkeypatch):
     import torch
 
     chosen, serves, calls = rule._fused_on_torch, pair.one_call_serves, []
+    monkeypatch.setattr(pair, "_on_cpu", lambda cell: False)
     monkeypatch.setattr(rule, "_fused_on_torch", lambda request: chosen(on_gpu(request)))
     monkeypatch.setattr(pair, "one_call_serves", lambda *both: serves(*map(on_gpu, both)))
     for name in ("lstm", "gru"):
@@ -150,6 +151,7 @@ def test_a_model_trains_and_predicts(calls):
     assert calls
 
 
+@keras.saving.register_keras_serializable("torch_pair")
 class WithOwnCall(kit.LSTM):
     def call(self, *args, **kwargs):
         return super().call(*args, **kwargs)
