@@ -117,6 +117,7 @@ def take_turns(
     fewest: int,
     repeats: int,
     seconds: float,
+    most: int = MOST,
 ) -> tuple[int, dict[str, list[float]]]:
     """The number of batches, and each peer's milliseconds a step in every round.
 
@@ -125,12 +126,13 @@ def take_turns(
         fewest: The least number of batches.
         repeats: The number of rounds.
         seconds: How long the rounds take together, about.
+        most: The largest number of batches.
     """
     first = ways(2)
     for run in first.values():  # compiles
         run()
     step = sum(run() for run in first.values())
-    batches = int(np.clip(round(seconds / repeats / step), fewest, MOST))
+    batches = int(np.clip(round(seconds / repeats / step), fewest, max(fewest, most)))
     runs = ways(batches)
     times: dict[str, list[float]] = {peer: [] for peer in runs}
     turns = list(runs.items())
@@ -157,3 +159,8 @@ def spread(values: np.ndarray) -> dict[str, float]:
     names = ("min", "q1", "median", "q3", "max")
     quantiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
     return {name: round(float(v), 4) for name, v in zip(names, quantiles, strict=True)}
+
+
+def quartiles(values: list[float]) -> list[float]:
+    """The lower quartile, the median and the upper quartile."""
+    return [float(f"{v:.4g}") for v in np.quantile(values, (0.25, 0.5, 0.75))]

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from _grid import SHAPES, TORCH_VARIANTS
+from _grid import SHAPES, TORCH_VARIANTS, Shape
 
 import keras_rnnkit as kit
 
@@ -14,6 +14,10 @@ OPTIONS = {
     "dropout": {"dropout": RATE},
     "recurrent_dropout": {"recurrent_dropout": RATE},
     "return_sequences": {"return_sequences": True},
+}
+GATE_NAMES = {
+    "LSTM": ("input", "forget", "candidate", "output"),
+    "GRU": ("update", "reset", "candidate"),
 }
 POOL = 4  # so many batches differ; longer data repeats them
 
@@ -46,6 +50,24 @@ def build(peer: str, layer: str, shape: str, variant: str) -> keras.Model:
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+def build_for_method(method: str, layer: str, shape: Shape, variant: str) -> keras.Model:
+    """A model of one of the kit's layers; of captured gates, the mean over time is an output."""
+    keras.utils.set_random_seed(0)
+    path = "portable" if method == "portable" else "auto"
+    x = inputs = keras.Input(shape[1:3])
+    if variant.startswith("masked"):
+        x = keras.layers.Masking()(x)
+    recurrent = getattr(kit, layer)(shape.units, path=path, return_gates=variant == "gates")
+    x = recurrent(x)
+    if variant == "gates":
+        x, trace = x
+        means = [keras.ops.mean(getattr(trace, name), axis=1) for name in GATE_NAMES[layer]]
+        x = keras.ops.concatenate([x, *means], axis=-1)
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
     model.compile("adam", "binary_crossentropy")
     return model
 

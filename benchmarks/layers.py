@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
         action="store_true",
         help="have glibc keep freed memory; results go to layers_kept_BACKEND.json",
     )
-    parser.add_argument("--out", type=Path, help="benchmarks/results/layers_BACKEND.json")
+    parser.add_argument("--out", type=Path, help="results/PROCESSOR/layers_BACKEND.json")
     return parser.parse_args()
 
 

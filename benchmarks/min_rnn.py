@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=6, help="rounds; 6")
     parser.add_argument("--seconds", type=float, default=20.0, help="of the rounds of a row; 20")
     parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
-    parser.add_argument("--out", type=Path, help="benchmarks/results/min_rnn_BACKEND.json")
+    parser.add_argument("--out", type=Path, help="results/PROCESSOR/min_rnn_BACKEND.json")
     return parser.parse_args()
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import _headline
 import _tables
-from _results import BACKENDS, KEPT_MEMORY, RESULTS, load, results_file
+from _results import KEPT_MEMORY, RESULTS, fullest, peaks
 
 DOCS = Path(__file__).parent.parent / "docs"
 INTRODUCTION = """\
@@ -282,19 +282,18 @@ def where(reports: Reports) -> str:
 
 def read(folder: Path) -> Results:
     """The results of all backends that have some."""
-    reports = [report for report in _those("layers", folder) if report["cells"]]
+    reports = list(fullest("layers", folder).values())
     if not reports:
         sys.exit(f"No results in {folder}: run python benchmarks/layers.py --backend ... first.")
-    peaks = folder / "roofline.json"
-    if not peaks.exists():
-        sys.exit(f"No {peaks}: run python benchmarks/roofline.py first.")
-    others = (_those(name, folder) for name in ("memory", "layers_kept", "streaming", "stack"))
-    return Results(reports, load(peaks), *others)
-
-
-def _those(script: str, folder: Path) -> Reports:
-    files = [results_file(script, backend, folder) for backend in BACKENDS]
-    return [load(file) for file in files if file.exists()]
+    found = peaks(folder)
+    missing = {report["machine"]["cpu"] for report in reports} - set(found)
+    if missing:
+        sys.exit(f"No peak of {', '.join(missing)}: run python benchmarks/roofline.py there first.")
+    others = (
+        list(fullest(name, folder).values())
+        for name in ("memory", "layers_kept", "streaming", "stack")
+    )
+    return Results(reports, found, *others)
 
 
 def files(results: Results, docs: Path) -> dict[Path, str]:
