@@ -88,16 +88,16 @@ def measure(kind: str, units: int, count: int, rounds: int) -> dict[str, Any]:
 
     import keras_rnnkit as kit
 
-    peers = {"kit": getattr(kit, kind), "keras": getattr(keras.layers, kind)}
-    for layer in peers.values():
+    libraries = {"kit": getattr(kit, kind), "keras": getattr(keras.layers, kind)}
+    for layer in libraries.values():
         cpu_seconds(layer, 2, 2)  # what loads only once
     times = [
-        {peer: cpu_seconds(layer, units, count) for peer, layer in peers.items()}
+        {library: cpu_seconds(layer, units, count) for library, layer in libraries.items()}
         for _ in range(rounds)
     ]
     row: dict[str, Any] = {"date": today()}
     for mode in MODES:
-        seconds = {peer: [one[peer][mode] for one in times] for peer in peers}
+        seconds = {library: [one[library][mode] for one in times] for library in libraries}
         row[mode] = {
             "cpu_seconds": {p: round(float(np.median(s)), 3) for p, s in seconds.items()},
             "kit_over_keras": [
@@ -116,17 +116,17 @@ def recurring(kind: str, units: int) -> dict[str, Any]:
 
     each = [SHORTEST + 20 * (i + 1) for i in range(RECURRING)]
     data, one = batches(each * TIMES), batches(each)
-    peers = {"keras": keras.layers, "uncompiled": kit, "compiled": kit}
+    libraries = {"keras": keras.layers, "uncompiled": kit, "compiled": kit}
     often, cold, warm = compiling.OFTEN, {}, {}
-    for peer, module in peers.items():
-        compiling.OFTEN = 1 if peer == "compiled" else 10**9
+    for library, module in libraries.items():
+        compiling.OFTEN = 1 if library == "compiled" else 10**9
         model = fresh(getattr(module, kind), units)
-        cold[peer] = runs(model, one, epochs=1)
-        warm[peer] = runs(model, data, epochs=1)
+        cold[library] = runs(model, one, epochs=1)
+        warm[library] = runs(model, data, epochs=1)
     compiling.OFTEN = often
     row: dict[str, Any] = {"date": today()}
     for mode in MODES:
-        a_batch = {peer: warm[peer][mode] / len(data) for peer in peers}
+        a_batch = {library: warm[library][mode] / len(data) for library in libraries}
         compile_s = (cold["compiled"][mode] - cold["uncompiled"][mode]) / len(each)
         saved = a_batch["uncompiled"] - a_batch["compiled"]
         row[mode] = {

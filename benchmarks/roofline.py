@@ -25,11 +25,11 @@ class Distance(NamedTuple):
     key: str
     mode: str
     floor_ms: float
-    median_ms: dict[str, float]  # of each peer
+    median_ms: dict[str, float]  # of each library
 
-    def times(self, peer: str) -> float:
-        """How many times the floor a peer takes."""
-        return self.median_ms[peer] / self.floor_ms
+    def times(self, library: str) -> float:
+        """How many times the floor a library takes."""
+        return self.median_ms[library] / self.floor_ms
 
 
 def gemm_gflops(size: int, repeats: int) -> float:
@@ -58,13 +58,13 @@ def distances(report: dict, gflops: float) -> Iterator[Distance]:
 def print_distances(report: dict, gflops: float) -> None:
     """Prints one line for each row."""
     for row in distances(report, gflops):
-        peers = (
-            f"{peer} {ms:9.2f} ms = {row.times(peer):7.1f} floors"
-            for peer, ms in row.median_ms.items()
+        libraries = (
+            f"{library} {ms:9.2f} ms = {row.times(library):7.1f} floors"
+            for library, ms in row.median_ms.items()
         )
         print(
             f"{report['backend']:10} {row.key:30} {row.mode:7} floor {row.floor_ms:8.3f} ms | "
-            + " | ".join(peers)
+            + " | ".join(libraries)
         )
 
 
