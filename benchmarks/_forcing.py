@@ -4,47 +4,58 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-OLD = {
-    "concatenated": "joined",
-    "fused gates": "whole",
-    "per gate": "in step",
-    "preallocated": "in place",
-}
+# From how many bytes (JAX) or units (TensorFlow) on the backward pass is chunked.
+CHUNKED_FROM = {"whole sequence": float("inf"), "chunked": 0}
 
 
 @contextmanager
 def forced(method: str) -> Iterator[None]:
-    from keras_rnnkit.layers import _fused
-
-    if method == "portable":
+    """Has layers use this method, or this backward pass, where they are traced or run."""
+    if method == "portable":  # the layer was made with this path
         yield
-        return
-    if method in ("whole sequence", "chunked"):
-        kernels = _fused.backend_kernels()
-        name = "AT_ONCE" if hasattr(kernels, "AT_ONCE") else "BLOCKS_FROM"
-        before = getattr(kernels, name)
-
-        def put(value: Any) -> None:
-            setattr(kernels, name, value)
-            if name == "AT_ONCE":
-                kernels._run.clear_cache()
-
-        put(float("inf") if method == "whole sequence" else 0)
-        try:
+    elif method in CHUNKED_FROM:
+        with _chunked_from(CHUNKED_FROM[method]):
             yield
-        finally:
-            put(before)
-        return
+    else:
+        with _chosen(method):
+            yield
 
-    chosen = _fused.choose
+
+@contextmanager
+def _chosen(method: str) -> Iterator[None]:
+    from keras_rnnkit.running import fused
+
+    before = fused.choose
 
     def choose(request: Any) -> Any:
-        choice = chosen(request)
-        assert choice.path == "fused", choice
-        return choice._replace(method=OLD.get(method, method))
+        choice = before(request)
+        if choice.path != "fused":
+            raise ValueError(f"the rule takes {choice} here, which has no methods")
+        return choice._replace(method=method)
 
-    _fused.choose = choose
+    fused.choose = choose
     try:
         yield
     finally:
-        _fused.choose = chosen
+        fused.choose = before
+
+
+@contextmanager
+def _chunked_from(value: float) -> Iterator[None]:
+    from keras_rnnkit.running import fused
+
+    kernels = fused.backend_kernels()
+    on_jax = hasattr(kernels, "CHUNK_ABOVE_BYTES")
+    name = "CHUNK_ABOVE_BYTES" if on_jax else "CHUNK_FROM_UNITS"
+
+    def put(value: float) -> None:
+        setattr(kernels, name, value)
+        if on_jax:  # it does not trace again what it has traced
+            kernels._run.clear_cache()
+
+    before = getattr(kernels, name)
+    put(value)
+    try:
+        yield
+    finally:
+        put(before)

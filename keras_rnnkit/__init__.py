@@ -44,17 +44,19 @@ from keras_rnnkit.layers import (  # noqa: E402
     BidirectionalStates,
     BidirectionalTrace,
     Embedding,
-    Explanation,
     LearnedInitialState,
     MinGRU,
     MinLSTM,
     SimpleRNN,
     StackedRNN,
-    Stream,
     TimeDistributed,
+    merge_states,
+)
+from keras_rnnkit.models import (  # noqa: E402
+    Explanation,
+    Stream,
     explain,
     from_keras,
-    merge_states,
     reset_states,
     stream,
 )

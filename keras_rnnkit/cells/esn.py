@@ -37,8 +37,8 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
 
     Args:
         units: Positive integer, the width of the reservoir and of the output.
-        connectivity: Share of the recurrent weights that are not zero, in `(0, 1]`.
-        leaky: Share of the candidate in the new state, in `(0, 1]`; with `1` nothing of the old
+        connectivity: Fraction of the recurrent weights that are not zero, in `(0, 1]`.
+        leaky: Fraction of the candidate in the new state, in `(0, 1]`; with `1` nothing of the old
             state is kept.
         spectral_radius: Positive number that the recurrent kernel is scaled to. Below one, the
             echo of an input fades.
@@ -49,8 +49,8 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         kernel_initializer: Initializer of `kernel`.
         recurrent_initializer: Initializer of `recurrent_kernel`, before it is thinned and scaled.
         bias_initializer: Initializer of `bias`.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
-        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         seed: Integer seed of the connections and of the dropout masks.
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
 

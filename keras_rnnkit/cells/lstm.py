@@ -79,9 +79,9 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
         kernel_constraint: Constraint of `kernel`.
         recurrent_constraint: Constraint of `recurrent_kernel`.
         bias_constraint: Constraint of `bias`.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
-        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
-        recurrent_weight_dropout: Share of the recurrent kernel's weights to drop in training, in
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
+        recurrent_weight_dropout: Fraction of the recurrent kernel's weights to drop in training, in
             `[0, 1)` (Merity et al., 2017).
         seed: Integer seed of the dropout masks.
         implementation: `2` (one input mask for all gates) or `1` (one for each gate).

@@ -64,7 +64,7 @@ class MinGRUCell(MinCell):
         bias_regularizer: Regularizer of `bias`.
         kernel_constraint: Constraint of `kernel`.
         bias_constraint: Constraint of `bias`.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         seed: Integer seed of the dropout masks.
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
 

@@ -50,8 +50,8 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         kernel_constraint: Constraint of `kernel`.
         recurrent_constraint: Constraint of `recurrent_kernel`.
         bias_constraint: Constraint of `bias`.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
-        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         seed: Integer seed of the dropout masks.
         implementation: `2` (one input mask for all gates) or `1` (one for each gate).
         **kwargs: `name`, `dtype` and what else a Keras layer takes.

@@ -61,8 +61,8 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
         kernel_constraint: Constraint of `kernel`.
         recurrent_constraint: Constraint of `recurrent_kernel`.
         bias_constraint: Constraint of `bias`.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
-        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         seed: Integer seed of the dropout masks.
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
 

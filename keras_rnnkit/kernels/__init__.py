@@ -1,1 +1,21 @@
-"""What a backend does better than `keras.ops`: one file a backend, loaded where it runs."""
+"""Whole sequences at once, with a file for each backend."""
+
+from typing import Any
+
+import keras
+
+
+def backend_kernels() -> Any:
+    """The kernels of the backend that runs."""
+    name = keras.config.backend()
+    if name == "jax":
+        from keras_rnnkit.kernels import jax
+
+        return jax
+    if name == "tensorflow":
+        from keras_rnnkit.kernels import tensorflow
+
+        return tensorflow
+    from keras_rnnkit.kernels import torch
+
+    return torch

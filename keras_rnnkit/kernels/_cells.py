@@ -14,7 +14,7 @@ class Functions(NamedTuple):
 
     sigmoid: Callable[[Any], Any]
     tanh: Callable[[Any], Any]
-    late: Any = None  # the recurrent product inside a step, or on the way back its transpose
+    late: Any = None  # the recurrent product inside a step, or in the backward pass its transpose
 
 
 class LSTM:
@@ -25,7 +25,7 @@ class LSTM:
 
     @staticmethod
     def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the way back needs."""
+        """The new states, the gates, and what else the backward pass needs."""
         _, c = states
         i, f, g, o = to.sigmoid(pre[0]), to.sigmoid(pre[1]), to.tanh(pre[2]), to.sigmoid(pre[3])
         c = f * c + i * g
@@ -52,7 +52,7 @@ class GRU:
 
     @staticmethod
     def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the way back needs."""
+        """The new states, the gates, and what else the backward pass needs."""
         (h,) = states
         z, r, product = to.sigmoid(pre[0]), to.sigmoid(pre[1]), pre[3]
         g = to.tanh(pre[2] + r * product)
@@ -78,7 +78,7 @@ class GRUResetBefore:
 
     @staticmethod
     def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the way back needs."""
+        """The new states, the gates, and what else the backward pass needs."""
         (h,) = states
         z, r = to.sigmoid(pre[0]), to.sigmoid(pre[1])
         g = to.tanh(pre[2] + to.late(r * h))
@@ -105,7 +105,7 @@ class SimpleRNN:
 
     @staticmethod
     def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the way back needs."""
+        """The new states, the gates, and what else the backward pass needs."""
         g = to.tanh(pre[0])
         return [g], [g], []
 

@@ -1,4 +1,4 @@
-"""The way back of h = a h + b over time, for every backend: the same recurrence in reverse."""
+"""The backward pass of h = a h + b over time, for every backend: the same recurrence in reverse."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 
-def way_back(
+def backward_pass(
     scan: Callable[..., Any], a: Any, first: Any, every: Any, d_every: Any
 ) -> tuple[Any, Any, Any]:
     """The gradients by `a`, `b` and the first state.

@@ -1,9 +1,9 @@
 """Whole sequences, forward and backward: all on JAX and TensorFlow, the general case on PyTorch.
 
-Three things make it faster than a loop over a cell. The products are cut as suits the backend and
-the width (`Plan.method`). The gates are kept, so the way back computes nothing twice, and showing
-them costs nothing. And the gradients of the weights are one product over all steps after the loop,
-or over a block of them where there is much, instead of a sum that every step adds to.
+Three things make it faster than a loop over a cell. The matrix products are grouped as suits the
+backend and the width (`Plan.method`). The gates are saved, so the backward pass computes nothing
+twice, and returning them costs nothing. And the gradients of the weights are one product over all
+steps after the loop, or over a chunk of them, instead of a sum that every step adds to.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,12 @@ class Plan(NamedTuple):
     """What is fixed when a kernel is compiled."""
 
     cell: Any  # one of kernels._cells
-    # "joined": one product of inputs and state in a step; "whole": one of each; "in step": two of
-    # each gate; "hoisted": those of the inputs ahead of the loop
+    # "concatenated": one product of [input, state] in a step; "fused gates": one of the input and
+    # one of the state, all gates together; "per gate": the same two for each gate; "hoisted": the
+    # inputs of all steps are projected ahead of the loop.
     method: str
     sequences: bool = False  # every output is asked for
-    record: bool = False  # every gate and state is asked for
+    capture_gates: bool = False  # every gate and state is asked for
 
 
 class Arguments(NamedTuple):
@@ -42,8 +43,8 @@ class Steps(NamedTuple):
 
     states: Any = ()  # after each step
     gates: Any = ()
-    old: Any = ()  # the states before each step, for the way back
-    extras: Any = ()  # what else a cell wants to find on the way back
+    old: Any = ()  # the states before each step, for the backward pass
+    extras: Any = ()  # what else a cell wants to find in the backward pass
 
 
 # scan(step, carry, xs, widths, reverse=False): the backend's loop over time. The step takes the
@@ -54,7 +55,7 @@ Scan = Callable[..., Any]
 
 def shown(plan: Plan, last: Any, steps: Steps) -> tuple[Any, Steps]:
     """What a kernel returns: the last states, and of the steps what the plan asks for."""
-    return last, Steps(steps.states, steps.gates if plan.record else [], [], [])
+    return last, Steps(steps.states, steps.gates if plan.capture_gates else [], [], [])
 
 
 def forward(
@@ -67,11 +68,11 @@ def forward(
         args: The tensors.
         to: The backend's sigmoid and tanh.
         scan: The backend's loop.
-        save: Whether to keep everything, for the way back.
+        save: Whether to keep everything, for the backward pass.
 
     Returns:
-        The last states, and the steps: all of them with `save` or `record`, else the outputs with
-        `sequences`, else none.
+        The last states, and the steps: all of them with `save` or `capture_gates`, else the
+        outputs with `sequences`, else none.
     """
     cell = plan.cell
     if plan.method in _BEFORE and (args.drop or len(args.inputs) > 1):
@@ -79,8 +80,8 @@ def forward(
     blocks = _blocks(plan, args)
     to = to._replace(late=lambda value: _dropped(value, args.drop, 2) @ blocks.recurrent[2])
     xs, before = _BEFORE.get(plan.method, _apart)(plan, args, blocks)
-    returned = cell.states if plan.record else int(plan.sequences)
-    with_gates = save or plan.record
+    returned = cell.states if plan.capture_gates else int(plan.sequences)
+    with_gates = save or plan.capture_gates
 
     def step(states: Any, current: Any) -> tuple[Any, Steps]:
         x, keep = current
@@ -142,12 +143,12 @@ def backward(
 
 
 def _together(plan: Plan, args: Arguments) -> bool:
-    """Whether the way back keeps the gradients of all sums side by side.
+    """Whether the backward pass keeps the gradients of all sums side by side.
 
     Not where blocks are needed by themselves, and are large: they would be cut out and copied.
     """
     same = plan.cell.inputs == plan.cell.products and len(args.inputs) == 1 and not args.drop
-    return plan.method == "joined" or same
+    return plan.method == "concatenated" or same
 
 
 def weight_gradients(
@@ -226,7 +227,7 @@ def _apart(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[
         each = inputs if len(inputs) > 1 else inputs * len(cell.inputs)
         return [x @ w + b for x, w, b in zip(each, blocks.input, blocks.input_bias, strict=True)]
 
-    in_step = plan.method == "in step"
+    in_step = plan.method == "per gate"
     xs = args.inputs if in_step else projected(args.inputs)
 
     def before(x: Any, h: Any) -> Any:
@@ -296,7 +297,7 @@ def _whole(plan: Plan, args: Arguments, blocks: _Blocks) -> tuple[Any, Callable[
     return args.inputs, before
 
 
-_BEFORE = {"joined": _joined, "whole": _whole}
+_BEFORE = {"concatenated": _joined, "fused gates": _whole}
 
 
 def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callable[..., Any]:
@@ -305,7 +306,7 @@ def _transposed_product(plan: Plan, args: Arguments, blocks: _Blocks) -> Callabl
     names, together = list(enumerate(cell.products)), _together(plan, args)
     # Small products of each gate run beside each other. A GRU's are slower so: its three are one
     # product after all.
-    apart = bool(args.drop) or (together and plan.method == "in step")
+    apart = bool(args.drop) or (together and plan.method == "per gate")
     if together and not apart:  # zeros where need be, which cost less than one more piece
         where = {i: recurrent[k] for k, i in names}
         columns = [where.get(i, ops.zeros_like(recurrent[0])) for i in range(sums_of(cell))]

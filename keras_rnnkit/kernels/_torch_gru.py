@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from keras_rnnkit.kernels._torch_way_back import needs_gradients, of_kernel, without_traces
+from keras_rnnkit.kernels._torch_backward import needs_gradients, of_kernel, without_traces
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
@@ -32,11 +32,11 @@ def gru(
     keep: Any,
     drop: Any,
     sequences: bool,
-    record: bool,
+    capture_gates: bool,
 ) -> tuple[Any, Any, Any]:
     """The states of every step, the gates side by side, and the last state.
 
-    Without a way back, states and gates that nobody asked for are `None`.
+    Without a backward pass, states and gates that nobody asked for are `None`.
 
     Args:
         inputs: A list of `(time, batch, features)`, one tensor, or one for each gate.
@@ -47,15 +47,16 @@ def gru(
         keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
         drop: `(3, batch, units)`, by which `h` is multiplied ahead of the products, or `None`.
         sequences: Whether every state is asked for.
-        record: Whether the gates are, `(time, batch, 3 * units)`. Those of a masked step mean
-            nothing: whoever shows them has to put zeros there, which keeps gradients away, too.
+        capture_gates: Whether the gates are asked for, `(time, batch, 3 * units)`. Those of a
+            masked step are undefined: the caller has to put zeros there, which also stops their
+            gradients.
     """
     tensors = (first, kernel, recurrent_kernel, bias)
     if needs_gradients(*tensors, *inputs):
         return _GRU.apply(*tensors, keep, drop, *inputs)
-    if record or drop is not None or len(inputs) > 1:
+    if capture_gates or drop is not None or len(inputs) > 1:
         steps = _forward(*tensors, keep, drop, *inputs)
-        shown = (steps.h if sequences else None, steps.gates if record else None)
+        shown = (steps.h if sequences else None, steps.gates if capture_gates else None)
         return *shown, steps.h[-1].clone()
     states, last = _predict(inputs[0], *tensors, keep, sequences)
     return states, None, last
@@ -98,7 +99,7 @@ def _predict(
 def _forward(
     first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any, drop: Any, *inputs: Any
 ) -> Steps:
-    """All that the way back needs."""
+    """All that the backward pass needs."""
     (time, batch), u = inputs[0].shape[:2], first.shape[1]
     ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
     gates = _projected(inputs, kernel, ahead)  # in the loop; here what goes into them

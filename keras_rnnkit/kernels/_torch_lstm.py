@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from keras_rnnkit.kernels._torch_way_back import needs_gradients, of_kernel, without_traces
+from keras_rnnkit.kernels._torch_backward import needs_gradients, of_kernel, without_traces
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward

@@ -6,8 +6,8 @@ import torch
 
 from keras_rnnkit.kernels._cells import LSTM, SimpleRNN
 from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps
+from keras_rnnkit.kernels._torch_backward import check_gradients
 from keras_rnnkit.kernels._torch_modes import exporting
-from keras_rnnkit.kernels._torch_way_back import check_gradients
 
 
 def native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
@@ -37,7 +37,7 @@ def native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
 def _call(cell: Any, x: Any, states: Any, weights: Any) -> Any:
     """The outputs, and the last states."""
     first = [state[None].contiguous() for state in states]
-    # has_biases, num_layers, dropout, train (without it cuDNN has no way back), bidirectional,
+    # has_biases, num_layers, dropout, train (without it cuDNN has no backward pass), bidirectional,
     # batch_first
     options = (True, 1, 0.0, torch.is_grad_enabled(), False, False)
     if cell is LSTM:

@@ -8,16 +8,16 @@ import jax
 import keras
 from jax import lax
 
-from keras_rnnkit.kernels._blocks import (
+from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._chunks import (
     added,
     all_gradients,
     fitting_length,
     gathered,
     no_sums,
 )
-from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._jax_once import call_once, is_traced
-from keras_rnnkit.kernels._linear import way_back
+from keras_rnnkit.kernels._linear import backward_pass
 from keras_rnnkit.kernels._sequence import (
     Arguments,
     Plan,
@@ -32,11 +32,12 @@ __all__ = ["call_once", "compiled", "is_traced", "linear_scan", "run", "together
 
 _TO = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 
-# Where the gradients of all steps' sums take more bytes than this, the way back on a CPU goes by
-# blocks of steps, and uses up those of one block before the next. With what they are made of, which
+# Where the gradients of the pre-activations of all steps take more bytes than this, the backward
+# pass on a CPU is chunked: it consumes those of one chunk of steps before it computes the next.
+# With what they are made of, which
 # is about twice as large (gates and old states), they would not fit in the 32 MiB that glibc keeps
 # for the next call; of anything larger, the system clears every page anew in every call.
-AT_ONCE = 10 * 2**20
+CHUNK_ABOVE_BYTES = 10 * 2**20
 
 # What a block has of steps, at least, and of rows, its steps times the batch: its products are then
 # large beside the sums of the gradients of the weights that each block adds to. These were set with
@@ -50,7 +51,7 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     Args:
         plan: What is fixed.
         args: The tensors, time first.
-        training: Not needed here: what the way back takes is kept where a gradient is asked for.
+        training: Not needed here: what the backward pass needs is saved where a gradient is asked.
     """
     return _run(plan, args)
 
@@ -74,7 +75,7 @@ def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
 
 
 def _back(plan: Plan) -> Callable[..., Any]:
-    """The loop of the way back."""
+    """The loop of the backward pass."""
     return functools.partial(backward, plan, to=_TO, scan=_scan)
 
 
@@ -99,7 +100,7 @@ def _in_blocks(
 
 
 def _block_length(plan: Plan, args: Arguments) -> int | None:
-    """How many steps make a block of the way back; `None` for all at once.
+    """How many steps make a block of the backward pass; `None` for all at once.
 
     All at once, too, where no length divides the steps, or where an export leaves sizes open.
     """
@@ -107,7 +108,10 @@ def _block_length(plan: Plan, args: Arguments) -> int | None:
     if jax.default_backend() != "cpu" or not isinstance(steps, int) or not isinstance(batch, int):
         return None
     state = args.states[0]
-    if steps * batch * sums_of(plan.cell) * state.shape[-1] * state.dtype.itemsize <= AT_ONCE:
+    if (
+        steps * batch * sums_of(plan.cell) * state.shape[-1] * state.dtype.itemsize
+        <= CHUNK_ABOVE_BYTES
+    ):
         return None
     return fitting_length(steps, max(STEPS, -(-ROWS // batch)))
 
@@ -183,7 +187,7 @@ def _linear_forward(a: Any, b: Any, first: Any) -> tuple[Any, Any]:
 
 def _linear_backward(saved: Any, d_every: Any) -> tuple[Any, Any, Any]:
     a, first, every = saved
-    return way_back(_linear, a, first, every, d_every)
+    return backward_pass(_linear, a, first, every, d_every)
 
 
 linear_scan.defvjp(_linear_forward, _linear_backward)

@@ -8,15 +8,15 @@ import keras
 import tensorflow as tf
 from keras import tree
 
-from keras_rnnkit.kernels._blocks import (
+from keras_rnnkit.kernels._cells import Functions
+from keras_rnnkit.kernels._chunks import (
     added,
     all_gradients,
     fitting_length,
     gathered,
     no_sums,
 )
-from keras_rnnkit.kernels._cells import Functions
-from keras_rnnkit.kernels._linear import way_back
+from keras_rnnkit.kernels._linear import backward_pass
 from keras_rnnkit.kernels._sequence import (
     Arguments,
     Plan,
@@ -33,10 +33,10 @@ __all__ = ["compiled", "linear_scan", "of_batch", "run", "scan", "together"]
 
 _TO = Functions(tf.sigmoid, tf.tanh)
 
-# From this width on, the way back on a CPU goes by blocks of steps, of so many or more and at most
-# so many of them: the gradients of a block's sums are still at hand when they are multiplied. Every
-# block is in the graph by itself. Set with `benchmarks/methods.py`.
-BLOCKS_FROM, STEPS, BLOCKS = 96, 20, 10
+# From this width on, the backward pass on a CPU is chunked, with at least STEPS steps a chunk and
+# at most BLOCKS chunks: the gradients of a chunk's pre-activations are still in the cache when they
+# are multiplied. The graph holds every chunk by itself. Set with `benchmarks/methods.py`.
+CHUNK_FROM_UNITS, STEPS, BLOCKS = 96, 20, 10
 
 
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
@@ -45,7 +45,7 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     Args:
         plan: What is fixed.
         args: The tensors, time first.
-        training: Whether to keep all that the way back needs; if not, it is made again at need.
+        training: Whether to save what the backward pass needs; if not, it is recomputed at need.
     """
     ahead, back = for_steps(args.inputs[0], *(_kernels(plan, xla) for xla in (True, False)))
     args = args._replace(keep=off_tape(args.keep), drop=off_tape(args.drop))
@@ -117,13 +117,13 @@ def _in_blocks(
 
 
 def _block_length(plan: Plan, args: Arguments) -> int | None:
-    """How many steps make a block of the way back; `None` for all at once.
+    """How many steps make a block of the backward pass; `None` for all at once.
 
     All at once, too, where no length divides the steps.
     """
     steps = args.inputs[0].shape[0]
     # The rule multiplies in the step on a CPU alone.
-    if plan.method != "in step" or steps is None or args.states[0].shape[-1] < BLOCKS_FROM:
+    if plan.method != "per gate" or steps is None or args.states[0].shape[-1] < CHUNK_FROM_UNITS:
         return None
     return fitting_length(steps, max(STEPS, -(-steps // BLOCKS)))
 
@@ -135,7 +135,7 @@ def _between(tensors: Any, start: int, stop: int) -> Any:
 
 @functools.cache
 def _kernels(plan: Plan, xla: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The kernel and its way back, compiled by XLA, whether or not the model is, or as they are."""
+    """The kernel and its backward pass, compiled by XLA (even where the model is not), or plain."""
 
     def ahead(args: Any, save: bool) -> Any:
         return forward(plan, args, _TO, _scan, save)
@@ -221,7 +221,7 @@ def linear_scan(a: Any, b: Any, first: Any) -> Any:
 
 @functools.cache
 def _linear_kernels(xla: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    back = functools.partial(way_back, _linear)
+    back = functools.partial(backward_pass, _linear)
     return (by_xla(_linear), by_xla(back)) if xla else (_linear, back)
 
 

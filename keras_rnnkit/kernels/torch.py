@@ -11,7 +11,7 @@ import torch
 from keras import tree
 
 from keras_rnnkit.kernels._cells import LSTM, Functions
-from keras_rnnkit.kernels._linear import way_back
+from keras_rnnkit.kernels._linear import backward_pass
 from keras_rnnkit.kernels._sequence import (
     Arguments,
     Plan,
@@ -22,16 +22,16 @@ from keras_rnnkit.kernels._sequence import (
     shown,
     weight_gradients,
 )
-from keras_rnnkit.kernels._torch_gru import gru
-from keras_rnnkit.kernels._torch_lstm import lstm
-from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
-from keras_rnnkit.kernels._torch_native import native
-from keras_rnnkit.kernels._torch_way_back import (
+from keras_rnnkit.kernels._torch_backward import (
     needs_gradients,
     of_kernel,
     without_autocast,
     without_traces,
 )
+from keras_rnnkit.kernels._torch_gru import gru
+from keras_rnnkit.kernels._torch_lstm import lstm
+from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
+from keras_rnnkit.kernels._torch_native import native
 
 __all__ = [
     "compiled",
@@ -55,18 +55,18 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
 
     Args:
         plan: What is fixed; its method is "native" (all but a GRU that resets before the product),
-            "in place" (an LSTM, or a GRU that resets after the product), or one of those that the
-            backends share.
+            "preallocated" (an LSTM, or a GRU that resets after the product), or one of those that
+            the backends share.
         args: The tensors, time first.
-        training: Not needed here: what the way back takes is kept where a gradient is asked for.
+        training: Not needed here: what the backward pass needs is saved where a gradient is asked.
     """
-    how = {"native": native, "in place": _in_place}.get(plan.method, _shared)
+    how = {"native": native, "preallocated": _in_place}.get(plan.method, _shared)
     with without_autocast(args.kernel):
         return how(plan, args)
 
 
 def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors without a way back; it reads the variables as they then are."""
+    """The function of tensors without a backward pass; it reads the variables as they then are."""
     return torch.no_grad()(function)
 
 
@@ -83,10 +83,10 @@ def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
         h, c, gates, *last = lstm(args.inputs, args.states, *tensors)
         states, gates = [h, c], gates.unbind(0)
     else:
-        asked = (plan.sequences, plan.record)
+        asked = (plan.sequences, plan.capture_gates)
         h, gates, *last = gru(args.inputs, args.states[0], *tensors, *asked)
-        states, gates = [h], gates.chunk(3, -1) if plan.record else ()
-    if plan.record:
+        states, gates = [h], gates.chunk(3, -1) if plan.capture_gates else ()
+    if plan.capture_gates:
         return last, Steps(states, list(gates))
     return last, Steps([h][: int(plan.sequences)])
 
@@ -101,7 +101,7 @@ def _shared(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
 
 
 class _Differentiable(torch.autograd.Function):
-    """The shared kernel with its own way back."""
+    """The shared kernel with its own backward pass."""
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, like: Arguments, structure: Any, *flat: Any) -> Any:
@@ -168,7 +168,7 @@ def linear_scan(a: Any, b: Any, first: Any) -> Any:
 
 
 class _Linear(torch.autograd.Function):
-    """The loop, in place, with its own way back."""
+    """The loop, in place, with its own backward pass."""
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any, first: Any) -> Any:
@@ -180,7 +180,7 @@ class _Linear(torch.autograd.Function):
     @of_kernel
     def backward(ctx: Any, d_every: Any) -> Any:
         a, first, every = ctx.saved_tensors
-        return way_back(_linear, a, first, every, d_every)
+        return backward_pass(_linear, a, first, every, d_every)
 
 
 def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:

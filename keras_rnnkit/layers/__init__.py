@@ -2,19 +2,15 @@
 
 from keras_rnnkit.layers._states import BidirectionalStates, merge_states
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
-from keras_rnnkit.layers.conversion import from_keras
 from keras_rnnkit.layers.embedding import Embedding
-from keras_rnnkit.layers.explanation import Explanation, explain
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.lstm import LSTM
 from keras_rnnkit.layers.min_gru import MinGRU
 from keras_rnnkit.layers.min_lstm import MinLSTM
-from keras_rnnkit.layers.reset import reset_states
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 from keras_rnnkit.layers.stacked import StackedRNN
-from keras_rnnkit.layers.streaming import Stream, stream
 from keras_rnnkit.layers.time_distributed import TimeDistributed
 
 __all__ = [
@@ -25,17 +21,11 @@ __all__ = [
     "BidirectionalStates",
     "BidirectionalTrace",
     "Embedding",
-    "Explanation",
     "LearnedInitialState",
     "MinGRU",
     "MinLSTM",
     "SimpleRNN",
     "StackedRNN",
-    "Stream",
     "TimeDistributed",
-    "explain",
-    "from_keras",
     "merge_states",
-    "reset_states",
-    "stream",
 ]

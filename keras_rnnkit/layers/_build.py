@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_rnnkit.layers._loop import output_size
+from keras_rnnkit.running.loop import output_size
 
 
 def build_cell(cell: Any, shape: tuple[Any, ...]) -> None:

@@ -6,16 +6,16 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
-from keras_rnnkit.layers._names import name_of, states_in_order
-from keras_rnnkit.layers._paths import PATHS
+from keras_rnnkit.running.names import name_of, states_in_order
+from keras_rnnkit.running.rule import PATHS
 
 
 def check_options(layer: Any) -> None:
     """Refuse options that cannot work, or not together, at construction."""
-    if layer.asked_path not in PATHS:
+    if layer.requested_path not in PATHS:
         raise ValueError(
             f"{name_of(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}. "
-            f"Received: path={layer.asked_path!r}"
+            f"Received: path={layer.requested_path!r}"
         )
     if layer.return_gates and layer.activity_regularizer is not None:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_rnnkit.layers.reset import layers_in
+from keras_rnnkit.layers._walk import layers_in
 
 # No two threads exchange the regularizers of a layer at a time.
 _exchanging = threading.RLock()

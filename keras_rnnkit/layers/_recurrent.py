@@ -19,19 +19,19 @@ from keras_rnnkit.layers._checks import (
     packed,
     without_time_major,
 )
-from keras_rnnkit.layers._dropout import masks_for
-from keras_rnnkit.layers._fused import choice_for, of_batch, run_fused, run_keras, run_minimal
-from keras_rnnkit.layers._loop import Carry, dtype_of, output_size, zeros_where_masked
-from keras_rnnkit.layers._names import name_of
-from keras_rnnkit.layers._portable import run_portable
-from keras_rnnkit.layers._trace import make_trace, trace_spec
 from keras_rnnkit.layers._traced import (
     ShowsGates,
     check_variables_are_here,
     mask_for_trace,
     note_mask,
 )
-from keras_rnnkit.layers._watch import current_watch
+from keras_rnnkit.running.capture import current_capture
+from keras_rnnkit.running.dropout_masks import masks_for
+from keras_rnnkit.running.fused import choice_for, of_batch, run_fused, run_keras, run_minimal
+from keras_rnnkit.running.loop import Carry, dtype_of, output_size, zeros_where_masked
+from keras_rnnkit.running.names import name_of
+from keras_rnnkit.running.portable import run_portable
+from keras_rnnkit.running.trace import make_trace, trace_spec
 
 
 class Recurrent(ShowsGates):
@@ -44,7 +44,7 @@ class Recurrent(ShowsGates):
     # What the Keras layer behind the mixin brings.
     add_weight: Any
     built: bool
-    asked_path: str
+    requested_path: str
     cell: Any
     compute_dtype: str
     go_backwards: bool
@@ -64,9 +64,9 @@ class Recurrent(ShowsGates):
         keras.layers.RNN.__init__(self, cell, **without_time_major(type(self), kwargs))
         self.supports_masking = True  # not every Keras says so of its own layers
         self.return_gates = return_gates
-        self.asked_path = path  # `layer.path` is Keras' own: where the layer stands in a model
+        self.requested_path = path  # `layer.path` is Keras' own: where the layer stands in a model
         check_options(self)
-        choice_for(self, masked=False, record=return_gates, training=True)
+        choice_for(self, masked=False, capture_gates=return_gates, training=True)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         check_sequences(self, sequences_shape)
@@ -86,13 +86,15 @@ class Recurrent(ShowsGates):
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
         note_mask(self, getattr(sequences, "_keras_mask", None))
-        watch = current_watch()
-        record = self.return_gates or (watch is not None and watch.record)
+        capture = current_capture()
+        capture_gates = self.return_gates or (capture is not None and capture.capture_gates)
         last, steps, mask = self._run(
-            sequences, initial_state, mask, training=training, record=record
+            sequences, initial_state, mask, training=training, capture_gates=capture_gates
         )
-        if watch is not None:
-            watch.tell(self, last, self._as_trace(steps, mask, sequences) if record else None)
+        if capture is not None:
+            capture.report(
+                self, last, self._as_trace(steps, mask, sequences) if capture_gates else None
+            )
         elif self.stateful:
             self._assign(last.states)
         output = self._hide(steps.output, mask) if self.return_sequences else last.output
@@ -129,7 +131,9 @@ class Recurrent(ShowsGates):
         if not self.built:
             self.build(sequences.shape)
         check_variables_are_here(self)
-        _, steps, mask = self._run(sequences, initial_state, mask, training=False, record=True)
+        _, steps, mask = self._run(
+            sequences, initial_state, mask, training=False, capture_gates=True
+        )
         return self._as_trace(steps, mask, sequences)
 
     def get_initial_state(self, batch_size: Any) -> Any:
@@ -198,10 +202,10 @@ class Recurrent(ShowsGates):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # type: ignore[misc]
-        return {**config, "return_gates": self.return_gates, "path": self.asked_path}
+        return {**config, "return_gates": self.return_gates, "path": self.requested_path}
 
     def _run(
-        self, sequences: Any, initial_state: Any, mask: Any, *, training: Any, record: bool
+        self, sequences: Any, initial_state: Any, mask: Any, *, training: Any, capture_gates: bool
     ) -> tuple[Carry, Carry, Any]:
         check_sequences(self, sequences.shape)
         check_features(self, sequences.shape)
@@ -216,7 +220,7 @@ class Recurrent(ShowsGates):
                 "so that its states cannot be carried from chunk to chunk of a stream."
             )
         training = bool(training)
-        how: dict[str, Any] = {"training": training, "record": record}
+        how: dict[str, Any] = {"training": training, "capture_gates": capture_gates}
         choice = choice_for(self, sequences, masked=mask is not None, **how)
         states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
@@ -259,14 +263,14 @@ class Recurrent(ShowsGates):
 
     def _keep_cudnn_from_xla(self) -> None:
         """XLA has no cuDNN layers on TensorFlow: there Keras' own keep the whole model from it."""
-        choice = choice_for(self, masked=False, record=self.return_gates, training=True)
+        choice = choice_for(self, masked=False, capture_gates=self.return_gates, training=True)
         if choice.path == "keras" and keras.config.backend() == "tensorflow":
             self.supports_jit = False
 
     def _carried(self) -> Carry | None:
         """Where whoever watches has the layer start, if anywhere."""
-        watch = current_watch()
-        return None if watch is None else watch.first.get(id(self))
+        capture = current_capture()
+        return None if capture is None else capture.first.get(id(self))
 
     def _may_start_elsewhere(self, initial_state: Any) -> bool:
         """Whether the first states may be something else than zeros."""

@@ -8,13 +8,13 @@ import keras
 
 from keras_rnnkit import cells
 from keras_rnnkit.cells._gated import check_rate
-from keras_rnnkit.layers._loop import output_size
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
 from keras_rnnkit.layers.min_gru import MinGRU
 from keras_rnnkit.layers.min_lstm import MinLSTM
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
+from keras_rnnkit.running.loop import output_size
 
 
 class Made(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._names import (
+from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.running.names import (
     by_name,
     flat_states,
     is_named,
@@ -15,7 +16,6 @@ from keras_rnnkit.layers._names import (
     state_names,
     states_in_order,
 )
-from keras_rnnkit.layers._recurrent import Recurrent
 
 
 class BidirectionalStates(NamedTuple):

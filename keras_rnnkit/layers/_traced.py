@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_rnnkit.layers._names import name_of
+from keras_rnnkit.running.names import name_of
 
 
 class ShowsGates:

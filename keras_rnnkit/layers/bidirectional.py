@@ -7,9 +7,9 @@ from keras import ops, tree
 
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options, mask_of_steps
-from keras_rnnkit.layers._names import states_in_order
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
+from keras_rnnkit.running.names import states_in_order
 
 
 class BidirectionalTrace(NamedTuple):

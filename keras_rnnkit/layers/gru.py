@@ -33,9 +33,9 @@ class GRU(Recurrent, keras.layers.GRU):
         kernel_constraint: Constraint of the input kernel.
         recurrent_constraint: Constraint of the recurrent kernel.
         bias_constraint: Constraint of the bias.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
-        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
-        recurrent_weight_dropout: Share of the recurrent kernel's weights to drop in training, in
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
+        recurrent_weight_dropout: Fraction of the recurrent kernel's weights to drop in training, in
             `[0, 1)`, the same for the whole batch and sequence (Merity et al., 2017). It keeps
             the fused path.
         seed: Integer seed of the dropout masks.

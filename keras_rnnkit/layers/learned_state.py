@@ -5,13 +5,13 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._traced import mask_for_trace, note_mask
-from keras_rnnkit.layers._watch import current_watch
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.running.capture import current_capture
+from keras_rnnkit.running.names import name_of
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
@@ -93,9 +93,9 @@ class LearnedInitialState(keras.layers.Wrapper):
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
         note_mask(self, getattr(sequences, "_keras_mask", None))
-        watch = current_watch()
-        watched = watch is not None and id(parts_of(self.layer)[0]) in watch.first
-        if initial_state is None and not watched:
+        capture = current_capture()
+        captured = capture is not None and id(parts_of(self.layer)[0]) in capture.first
+        if initial_state is None and not captured:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])
         given = {} if initial_state is None else {"initial_state": initial_state}
         return self.layer(sequences, mask=mask, training=training, **given)

@@ -25,7 +25,7 @@ class MinLSTM(MinRecurrent):
         bias_regularizer: Regularizer of the bias.
         kernel_constraint: Constraint of the kernel.
         bias_constraint: Constraint of the bias.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         seed: Integer seed of the dropout masks.
         return_gates: Whether to append the trace, last, to what is returned.
         path: `"auto"` and `"fused"` are the parallel scan, `"portable"` is the loop over the cell;

@@ -31,8 +31,8 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         kernel_constraint: Constraint of the input kernel.
         recurrent_constraint: Constraint of the recurrent kernel.
         bias_constraint: Constraint of the bias.
-        dropout: Share of the inputs to drop in training, in `[0, 1)`.
-        recurrent_dropout: Share of the hidden state to drop in training, in `[0, 1)`.
+        dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
+        recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         return_sequences: Whether to return the output of every step, or the last.
         return_state: Whether to return the last state too.
         go_backwards: Whether to go through time from the end; what is returned is in that order.

@@ -29,14 +29,14 @@ from keras_rnnkit.layers._states import (
     state_count,
 )
 from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
-from keras_rnnkit.layers._watch import watching
 from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
+from keras_rnnkit.running.capture import capturing
 
 _MERGES = ("concat", "sum", "mul", "ave")
 _RESIDUALS = (False, True, "identity")
 
 
-class _Told(NamedTuple):
+class _Collected(NamedTuple):
     """What the layers return beside their outputs, by name."""
 
     states: dict[str, Any]
@@ -57,9 +57,10 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         cell: The name of a cell of the kit without its ending (`"lstm"`, `"gru"`, `"simple_rnn"`,
             `"layer_norm_lstm"`, ...), a cell class, a function `units -> cell`, a cell that is
             made already, or a list of these, one for each layer.
-        dropout: Share of each layer's inputs to drop in training, in `[0, 1)`, so also of what goes
-            from layer to layer; a list for one share a layer. One mask serves a whole sequence.
-        recurrent_dropout: Share of each layer's hidden state to drop in training, likewise.
+        dropout: Fraction of each layer's inputs to drop in training, in `[0, 1)`, those between
+            the layers included; or a list with one fraction for each layer. One mask serves a
+            whole sequence.
+        recurrent_dropout: Fraction of each layer's hidden state to drop in training, likewise.
         bidirectional: Whether every layer runs in both directions.
         merge_mode: How the outputs of the directions become one: `"concat"`, `"sum"`, `"mul"` or
             `"ave"`.
@@ -139,7 +140,7 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         self.return_sequences, self.return_state = return_sequences, return_state
         self.return_gates, self.stateful = return_gates, stateful
         self.cell_options = checked_options(owner, cell_options)
-        self.seed, self.asked_path = seed, path
+        self.seed, self.requested_path = seed, path
         self.supports_masking = True
         cells = one_per_layer(owner, "cell", cell, count)
         self._cell_names = [cell_name(cell) for cell in cells]
@@ -181,13 +182,16 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         check_rank(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         first = self._first_states(initial_state)
-        x, told = ops.convert_to_tensor(sequences, dtype=self.compute_dtype), _Told({}, {})
+        x, collected = (
+            ops.convert_to_tensor(sequences, dtype=self.compute_dtype),
+            _Collected({}, {}),
+        )
         for (norm, layer, projection), start in zip(self._parts(), first, strict=True):
             given = {} if start is None else {"initial_state": start}
             y = x if norm is None else norm(x)
-            y = self._taken_apart(layer, layer(y, mask=mask, training=training, **given), told)
+            y = self._taken_apart(layer, layer(y, mask=mask, training=training, **given), collected)
             x = self._joined(layer, projection, x, y, mask)
-        return self._put_together(x, told)
+        return self._put_together(x, collected)
 
     def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> dict[str, Any]:
         """The traces of all layers, as `return_gates=True` gives them.
@@ -206,9 +210,11 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         check_data(self, sequences)
         mask = mask_for_trace(self, sequences, mask)
         given = {} if initial_state is None else {"initial_state": initial_state}
-        with watching(record=True) as watch:
+        with capturing(capture_gates=True) as capture:
             self(sequences, mask=mask, training=False, **given)
-        return {layer.name: self._trace_of(layer, watch.traces) for layer in self.recurrent_layers}
+        return {
+            layer.name: self._trace_of(layer, capture.traces) for layer in self.recurrent_layers
+        }
 
     def get_initial_state(self, batch_size: Any) -> dict[str, Any]:
         """The states from which the layers start when none are given, by layer."""
@@ -244,13 +250,13 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         note_mask(self, mask, sequences_mask)
         check_rank(self, sequences.shape)
         first = self._first_states(initial_state)
-        shape, told = tuple(sequences.shape), _Told({}, {})
+        shape, collected = tuple(sequences.shape), _Collected({}, {})
         for layer, start in zip(self.recurrent_layers, first, strict=True):
             x = keras.KerasTensor(shape, dtype=self.compute_dtype)
             given = {} if start is None else {"initial_state": start}
-            output = self._taken_apart(layer, layer.compute_output_spec(x, **given), told)
+            output = self._taken_apart(layer, layer.compute_output_spec(x, **given), collected)
             shape = (*shape[:2], self._width(layer))
-        return self._put_together(output, told)
+        return self._put_together(output, collected)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         inputs = keras.KerasTensor(sequences_shape, dtype=self.compute_dtype)
@@ -282,7 +288,7 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
             "stateful": self.stateful,
             "cell_options": keras.saving.serialize_keras_object(self.cell_options),
             "seed": self.seed,
-            "path": self.asked_path,
+            "path": self.requested_path,
         }
 
     @classmethod
@@ -312,7 +318,7 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
             return_state=self.return_state,
             return_gates=self.return_gates,
             stateful=self.stateful,
-            path=self.asked_path,
+            path=self.requested_path,
             dtype=self.dtype_policy,
             name=f"rnn_{i}",
         )
@@ -340,18 +346,18 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
     def _width(self, layer: Any) -> int:
         return width_of(directions(layer)[0], self._factor)
 
-    def _taken_apart(self, layer: Any, returned: Any, told: "_Told") -> Any:
-        """The output of a layer; its states and trace go to the rest of what is told."""
+    def _taken_apart(self, layer: Any, returned: Any, collected: "_Collected") -> Any:
+        """The output of a layer; its states and trace go to the rest of what is collected."""
         parts = list(returned) if isinstance(returned, list | tuple) else [returned]
         if self.return_gates:
-            told.traces[layer.name] = parts.pop()
+            collected.traces[layer.name] = parts.pop()
         if self.return_state:
-            told.states[layer.name] = named_states(layer, parts[1:])
+            collected.states[layer.name] = named_states(layer, parts[1:])
         return parts[0]
 
-    def _put_together(self, output: Any, told: "_Told") -> Any:
+    def _put_together(self, output: Any, collected: "_Collected") -> Any:
         """What a call returns."""
-        others = [told.states] * self.return_state + [told.traces] * self.return_gates
+        others = [collected.states] * self.return_state + [collected.traces] * self.return_gates
         return (output, *others) if others else output
 
     def _joined(self, layer: Any, projection: Any, x: Any, y: Any, mask: Any) -> Any:

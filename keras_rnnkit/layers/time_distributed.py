@@ -12,10 +12,10 @@ from keras_rnnkit.layers._checks import fits, mask_of_steps
 from keras_rnnkit.layers._masks_on import mask_on, put_mask
 from keras_rnnkit.layers._penalties import of_steps
 from keras_rnnkit.layers._traced import note_mask
-from keras_rnnkit.layers._watch import unwatched
+from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.learned_state import LearnedInitialState
-from keras_rnnkit.layers.reset import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.running.capture import not_capturing
 
 # Layers that read the sequence in a step: a mask of steps says the same of all of it.
 _OF_SEQUENCES = (
@@ -92,7 +92,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
         mask = self._checked(mask, inputs)
         given = {"training": training} if takes_training(self.layer) else {}
         run = self._all_at_once if inputs.shape[1] is None else self._step_by_step
-        with unwatched():
+        with not_capturing():
             parts, over = run(inputs, mask if _takes_mask(self.layer) else None, given)
         return tree.map_structure(lambda *outputs: _joined(outputs, over, mask), *parts)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers._fused import kernel_name
+from keras_rnnkit.running.fused import kernel_name
 from tests.support.cases import CASES, NAMESAKES, assert_close, by_name, to_numpy
 
 RNG = np.random.default_rng(0)

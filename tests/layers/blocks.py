@@ -1,4 +1,4 @@
-"""What the tests of a way back in blocks of steps share."""
+"""What the tests of a backward pass in blocks of steps share."""
 
 import keras
 import numpy as np

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers import _fused, explanation
-from keras_rnnkit.layers._paths import Choice
+from keras_rnnkit.models import explanation
+from keras_rnnkit.running import fused
+from keras_rnnkit.running.rule import Choice
 
 BACKEND = keras.config.backend()
 
@@ -74,7 +75,7 @@ class TestExplain:
 
     @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone hands over to cuDNN")
     def test_sees_the_mask_that_comes_through_a_wrapper(self, monkeypatch):
-        monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+        monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
         inputs = keras.Input((7,), dtype="int32")
         x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
         rows = kit.explain(keras.Model(inputs, kit.Bidirectional(kit.LSTM(3))(x)))
@@ -85,10 +86,10 @@ class TestExplain:
     @pytest.mark.parametrize("masked", [True, False])
     @pytest.mark.parametrize("name", WRAPPED)
     def test_sees_the_mask_wherever_the_layer_is(self, name, masked, monkeypatch):
-        told = []
+        collected = []
 
         def choice_for(layer, **asked):
-            told.append(asked["masked"])
+            collected.append(asked["masked"])
             return Choice("portable")
 
         monkeypatch.setattr(explanation, "choice_for", choice_for)
@@ -101,8 +102,8 @@ class TestExplain:
         else:
             inputs = keras.Input(shape[1:])
             kit.explain(keras.Model(inputs, layer(front(inputs))))
-        assert told
-        assert set(told) == {masked}
+        assert collected
+        assert set(collected) == {masked}
 
     def test_of_a_layer_that_was_changed_says_what_is_wrong(self):
         layer = kit.LSTM(4, path="fused")

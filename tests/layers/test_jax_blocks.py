@@ -1,4 +1,4 @@
-"""The way back on JAX in blocks of steps, where all at once would take much memory."""
+"""The backward pass on JAX in blocks of steps, where all at once would take much memory."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
-from keras_rnnkit.layers import _fused
+from keras_rnnkit.running import fused
 from tests.layers.blocks import (
     assert_first_states_get_the_portable_gradients,
     assert_sums_are_in_single_precision,
@@ -23,7 +23,7 @@ from tests.layers.test_paths import (
 from tests.support.cases import NAMESAKES, by_name
 
 if keras.config.backend() != "jax":
-    pytest.skip("JAX's way back", allow_module_level=True)
+    pytest.skip("JAX's backward pass", allow_module_level=True)
 
 from keras_rnnkit.kernels import jax as kernels
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def in_blocks(monkeypatch):
     """The lengths of the blocks that are made, with all limits lifted."""
-    monkeypatch.setattr(kernels, "AT_ONCE", 0)
+    monkeypatch.setattr(kernels, "CHUNK_ABOVE_BYTES", 0)
     monkeypatch.setattr(kernels, "STEPS", 2)
     monkeypatch.setattr(kernels, "ROWS", 1)
     kernels._run.clear_cache()
@@ -55,7 +55,7 @@ def test_blocks_have_the_portable_gradients(case, variant, in_blocks):
 def test_blocks_of_every_method_send_gradients_to_the_first_states(
     method, options, case, in_blocks, monkeypatch
 ):
-    monkeypatch.setattr(_fused, "choose", by_method(method, case))
+    monkeypatch.setattr(fused, "choose", by_method(method, case))
     assert_first_states_get_the_portable_gradients(case, **options)
     assert in_blocks == [2]
 
@@ -83,7 +83,7 @@ SHAPES = [
 def test_blocks_where_they_save_much(cell, sizes, units, length):
     state = np.zeros((sizes[1], units), "float32")
     args = Arguments([np.zeros((*sizes, 1))], [state], None, None, None, [], [])
-    assert kernels._block_length(Plan(getattr(_cells, cell), "whole"), args) == length
+    assert kernels._block_length(Plan(getattr(_cells, cell), "fused gates"), args) == length
 
 
 def test_the_way_back_can_be_exported_for_any_batch():

@@ -66,15 +66,15 @@ def expected(cell, x):
 
 
 @pytest.mark.parametrize("kind", [Inner, Gated])
-@pytest.mark.parametrize("record", [False, True])
-def test_they_run_and_train(kind, record):
-    layer = kit.RNN(kind(2), return_sequences=True, return_gates=record)
+@pytest.mark.parametrize("capture_gates", [False, True])
+def test_they_run_and_train(kind, capture_gates):
+    layer = kit.RNN(kind(2), return_sequences=True, return_gates=capture_gates)
     returned = layer(X)
-    outputs = returned[0] if record else returned
+    outputs = returned[0] if capture_gates else returned
     assert_close(outputs, expected(layer.cell, X))
     inputs = keras.Input((5, 4))
-    returned = kit.RNN(kind(2), return_sequences=True, return_gates=record)(inputs)
-    model = keras.Model(inputs, returned[0] if record else returned)
+    returned = kit.RNN(kind(2), return_sequences=True, return_gates=capture_gates)(inputs)
+    model = keras.Model(inputs, returned[0] if capture_gates else returned)
     model.compile(keras.optimizers.SGD(0.1), "mse")
     losses = model.fit(X, np.zeros((3, 5, 2)), epochs=3, verbose=0).history["loss"]
     assert losses[2] < losses[0] and len(model.trainable_weights) == 4
@@ -82,12 +82,12 @@ def test_they_run_and_train(kind, record):
 
 
 @pytest.mark.parametrize("kind", [Inner, Gated])
-@pytest.mark.parametrize("record", [False, True])
-def test_they_run_in_float64(kind, record):
+@pytest.mark.parametrize("capture_gates", [False, True])
+def test_they_run_in_float64(kind, capture_gates):
     with float64_allowed():
-        layer = kit.RNN(kind(2, dtype="float64"), dtype="float64", return_gates=record)
+        layer = kit.RNN(kind(2, dtype="float64"), dtype="float64", return_gates=capture_gates)
         returned = layer(X.astype("float64"))
-        outputs = returned[0] if record else returned
+        outputs = returned[0] if capture_gates else returned
         assert keras.utils.standardize_dtype(outputs.dtype) == "float64"
         want = expected(layer.cell, X.astype("float64"))[:, -1]
         np.testing.assert_allclose(to_numpy(outputs), want, rtol=1e-5, atol=1e-6)

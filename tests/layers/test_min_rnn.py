@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers import _fused
-from keras_rnnkit.layers._scan import LEVELS, PIECE, linear_scan
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.running import fused
+from keras_rnnkit.running.parallel_scan import LEVELS, PIECE, linear_scan
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
 from tests.support.oracles import sigmoid
@@ -43,7 +44,7 @@ LAYER_ARGUMENTS = {
 @pytest.fixture(params=["on a CPU", "on a GPU"])
 def device(request, monkeypatch):
     """Both ways of the scan, whatever there is."""
-    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: request.param == "on a GPU")
+    monkeypatch.setattr(fused, "_on_gpu", lambda layer: request.param == "on a GPU")
 
 
 def step_by_step(a, b, first):
@@ -54,10 +55,10 @@ def step_by_step(a, b, first):
     return np.stack(rows, axis=1)
 
 
-@pytest.mark.parametrize("kind", ["halving", "in order"])
+@pytest.mark.parametrize("kind", ["associative", "sequential"])
 @pytest.mark.parametrize("time", [1, 2, 3, 4, 7, 63, 64, 65, 300])
 def test_the_scan_is_the_recurrence(time, kind):
-    scans = {"halving": linear_scan, "in order": _fused.backend_kernels().linear_scan}
+    scans = {"associative": linear_scan, "sequential": backend_kernels().linear_scan}
     assert 2**LEVELS == 64
     rng = np.random.default_rng(time)
     a, b, first = rng.random((2, time, 3)), rng.normal(size=(2, time, 3)), rng.normal(size=(2, 3))
@@ -233,12 +234,12 @@ def test_mixed_precision(case, policy):
 
 
 def choice(layer):
-    return _fused.choice_for(layer, masked=False, record=False, training=True).path
+    return fused.choice_for(layer, masked=False, capture_gates=False, training=True).path
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_the_path_is_chosen_and_explained(case, monkeypatch):
-    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: False)
+    monkeypatch.setattr(fused, "_on_gpu", lambda layer: False)
     (row,) = kit.explain(case.layer(3))
     compiled = (
         ", compiled where the length is fixed" if keras.config.backend() == "tensorflow" else ""
@@ -248,7 +249,7 @@ def test_the_path_is_chosen_and_explained(case, monkeypatch):
     assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "parallel scan"
     assert choice(case.layer(3, activation="relu")) == "parallel scan"
     assert choice(kit.RNN(case.cell(3))) == "parallel scan"
-    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
     assert "as no gate sees the state" in kit.explain(case.layer(3))[0].training
     assert choice(case.layer(3, path="portable")) == "portable"
     assert choice(case.layer(3, unroll=True)) == "portable"

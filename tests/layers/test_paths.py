@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers import _fused, _paths
-from keras_rnnkit.layers._paths import (
-    JOINED_UP_TO,
-    WHOLE_FROM,
-    WHOLE_FROM_IN_PREDICTION,
+from keras_rnnkit.running import fused, rule
+from keras_rnnkit.running.rule import (
+    CONCATENATED_UP_TO,
+    FUSED_GATES_FROM,
+    FUSED_GATES_FROM_IN_PREDICTION,
     Request,
     choose,
 )
@@ -87,7 +87,7 @@ def options_and_calls(draw):
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(
     drawn=options_and_calls(),
-    units=st.sampled_from([2, JOINED_UP_TO + 1]),
+    units=st.sampled_from([2, CONCATENATED_UP_TO + 1]),
     implementation=st.sampled_from([1, 2]),
 )
 def test_every_path_gives_the_portable_numbers(case, drawn, units, implementation):
@@ -118,7 +118,7 @@ HOLES = np.array([[1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [1
 GRADIENTS = [
     pytest.param(case, units, variant, id=f"{case.name}-{units}-{variant}")
     for case in NAMESAKES
-    for units in (2, JOINED_UP_TO + 1)
+    for units in (2, CONCATENATED_UP_TO + 1)
     for variant in VARIANTS
     if BACKEND != "jax"
     or variant in ("gates", "recurrent dropout")
@@ -148,10 +148,13 @@ def assert_same_gradients(case, units, mask, options):
 @pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's way of middling widths")
 @pytest.mark.parametrize("variant", ["plain", "sequences", "dropout", "backwards"])
 def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch):
-    monkeypatch.setattr(_paths, "MASKED_IN_PLACE", range(1, 512))
+    monkeypatch.setattr(rule, "MASKED_PREALLOCATED", range(1, 512))
     options = {**VARIANTS[variant], "use_cudnn": False}  # which serves on a GPU
     layer, _ = pair(NAMESAKES[0], 3, **options)
-    assert _fused.choice_for(layer, masked=True, record=False, training=True).method == "in place"
+    assert (
+        fused.choice_for(layer, masked=True, capture_gates=False, training=True).method
+        == "preallocated"
+    )
     assert_same_gradients(NAMESAKES[0], 3, HOLES, options)
 
 
@@ -265,7 +268,9 @@ def test_autocast_leaves_the_kernels_alone(layer):
 def test_the_path_survives_the_config():
     layer = kit.LSTM.from_config(kit.LSTM(4, path="portable").get_config())
     assert layer.get_config()["path"] == "portable"
-    assert _fused.choice_for(layer, masked=False, record=False, training=True).path == "portable"
+    assert (
+        fused.choice_for(layer, masked=False, capture_gates=False, training=True).path == "portable"
+    )
 
 
 @pytest.mark.parametrize("layer", [kit.LSTM, kit.GRU, kit.SimpleRNN])
@@ -289,7 +294,7 @@ def test_a_path_that_cannot_serve_says_why(options, why):
 
 def test_a_foreign_cell_takes_the_portable_path_and_says_so():
     layer = kit.RNN(keras.layers.LSTMCell(4))
-    choice = _fused.choice_for(layer, masked=False, record=False, training=True)
+    choice = fused.choice_for(layer, masked=False, capture_gates=False, training=True)
     assert choice.path == "portable" and "no kernel" in choice.reason
 
 
@@ -308,24 +313,24 @@ def test_a_subclass_of_a_cell_may_compute_something_else():
 
 def test_a_stack_of_cells_says_what_to_do_instead():
     layer = kit.RNN([kit.LSTMCell(2), kit.LSTMCell(2)])
-    choice = _fused.choice_for(layer, masked=False, record=False, training=True)
+    choice = fused.choice_for(layer, masked=False, capture_gates=False, training=True)
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
 METHODS = [
-    *((method, {}) for method in ("joined", "whole", "hoisted", "in step")),
+    *((method, {}) for method in ("concatenated", "fused gates", "hoisted", "per gate")),
     # A mask for each gate, which a product of all gates together cannot have.
-    *((method, {"dropout": 0.4, "recurrent_dropout": 0.4}) for method in ("hoisted", "in step")),
+    *((method, {"dropout": 0.4, "recurrent_dropout": 0.4}) for method in ("hoisted", "per gate")),
 ]
 
 
 def by_method(method, case):
     """The rule with one method for all."""
-    chosen = _fused.choose
+    chosen = fused.choose
 
     def choose_method(request):
         choice = chosen(request)
-        cannot = case.name == "gru_reset_before" and method == "joined"
+        cannot = case.name == "gru_reset_before" and method == "concatenated"
         return choice if choice.path != "fused" or cannot else choice._replace(method=method)
 
     return choose_method
@@ -336,7 +341,7 @@ def by_method(method, case):
 @pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
 def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch):
     layers = pair(case, 3, return_sequences=True, return_gates=True, **options)
-    monkeypatch.setattr(_fused, "choose", by_method(method, case))
+    monkeypatch.setattr(fused, "choose", by_method(method, case))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
     mask = rng.random((BATCH, TIME)) < 0.7
@@ -354,10 +359,12 @@ def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch)
 
 @pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
 def test_a_method_without_masks_for_each_gate_refuses_them(monkeypatch):
-    chosen = _fused.choose
-    monkeypatch.setattr(_fused, "choose", lambda request: chosen(request)._replace(method="whole"))
+    chosen = fused.choose
+    monkeypatch.setattr(
+        fused, "choose", lambda request: chosen(request)._replace(method="fused gates")
+    )
     layer = kit.LSTM(3, recurrent_dropout=0.5)
-    with pytest.raises(ValueError, match="'whole' knows no mask for each gate"):
+    with pytest.raises(ValueError, match="'fused gates' knows no mask for each gate"):
         layer(np.zeros((BATCH, TIME, FEATURES), "float32"), training=True)
 
 
@@ -379,32 +386,32 @@ def test_the_number_of_steps_is_known_after_one_that_was_not(case):
 PLAIN = Request(units=64, keras_layer=True)
 
 
-MIDDLING = {"backend": "jax", "units": WHOLE_FROM}
-WIDE = {"backend": "jax", "units": WHOLE_FROM_IN_PREDICTION}
+MIDDLING = {"backend": "jax", "units": FUSED_GATES_FROM}
+WIDE = {"backend": "jax", "units": FUSED_GATES_FROM_IN_PREDICTION}
 RULE = [
-    ({"backend": "jax", "training": True, "units": WHOLE_FROM - 1}, "fused", "hoisted"),
-    ({"backend": "jax", "training": True, "units": JOINED_UP_TO}, "fused", "joined"),
-    (MIDDLING, "fused", "whole"),
-    ({**MIDDLING, "training": True}, "fused", "whole"),
+    ({"backend": "jax", "training": True, "units": FUSED_GATES_FROM - 1}, "fused", "hoisted"),
+    ({"backend": "jax", "training": True, "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
+    (MIDDLING, "fused", "fused gates"),
+    ({**MIDDLING, "training": True}, "fused", "fused gates"),
     ({**MIDDLING, "cell": "GRU"}, "fused", "hoisted"),
-    ({**MIDDLING, "cell": "GRU", "training": True}, "fused", "whole"),
-    ({**MIDDLING, "cell": "SimpleRNN", "training": True}, "fused", "whole"),
-    ({**MIDDLING, "recurrent_dropout": True, "training": True}, "fused", "in step"),
+    ({**MIDDLING, "cell": "GRU", "training": True}, "fused", "fused gates"),
+    ({**MIDDLING, "cell": "SimpleRNN", "training": True}, "fused", "fused gates"),
+    ({**MIDDLING, "recurrent_dropout": True, "training": True}, "fused", "per gate"),
     ({**MIDDLING, "recurrent_dropout": True, "cell": "GRU"}, "fused", "hoisted"),
-    ({**WIDE, "cell": "GRU"}, "fused", "whole"),
-    ({**WIDE, "record": True}, "fused", "whole"),
-    ({**WIDE, "recurrent_dropout": True, "training": True}, "fused", "in step"),
-    ({**WIDE, "gpu": True, "record": True}, "fused", "hoisted"),
+    ({**WIDE, "cell": "GRU"}, "fused", "fused gates"),
+    ({**WIDE, "capture_gates": True}, "fused", "fused gates"),
+    ({**WIDE, "recurrent_dropout": True, "training": True}, "fused", "per gate"),
+    ({**WIDE, "gpu": True, "capture_gates": True}, "fused", "hoisted"),
     ({"backend": "jax", "units": 8, "cell": "GRU, reset before"}, "fused", "hoisted"),
     ({"backend": "jax", "units": 8, "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
-    ({"backend": "tensorflow", "units": JOINED_UP_TO}, "fused", "joined"),
-    ({"backend": "tensorflow", "units": 8, "cell": "GRU, reset before"}, "fused", "in step"),
-    ({"backend": "tensorflow"}, "fused", "in step"),
-    ({"backend": "tensorflow", "units": 512, "cell": "GRU", "training": True}, "fused", "in step"),
+    ({"backend": "tensorflow", "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
+    ({"backend": "tensorflow", "units": 8, "cell": "GRU, reset before"}, "fused", "per gate"),
+    ({"backend": "tensorflow"}, "fused", "per gate"),
+    ({"backend": "tensorflow", "units": 512, "cell": "GRU", "training": True}, "fused", "per gate"),
     ({"backend": "torch"}, "fused", "native"),
     ({"backend": "torch", "masked": True}, "fused", "native"),
     ({"backend": "torch", "masked": True, "training": True}, "fused", "native"),
-    ({"backend": "torch", "masked": True, "training": True, "units": 128}, "fused", "in place"),
+    ({"backend": "torch", "masked": True, "training": True, "units": 128}, "fused", "preallocated"),
     ({"backend": "torch", "masked": True, "units": 128}, "fused", "native"),
     ({"backend": "torch", "masked": True, "training": True, "units": 512}, "fused", "native"),
     (
@@ -412,18 +419,18 @@ RULE = [
         "fused",
         "native",
     ),
-    ({"backend": "torch", "record": True}, "fused", "in place"),
+    ({"backend": "torch", "capture_gates": True}, "fused", "preallocated"),
     ({"backend": "torch", "recurrent_dropout": True}, "fused", "native"),
-    ({"backend": "torch", "recurrent_dropout": True, "training": True}, "fused", "in place"),
-    ({"backend": "torch", "dropout_per_gate": True, "training": True}, "fused", "in place"),
-    ({"backend": "torch", "dtype": "float64"}, "fused", "in place"),
-    ({"backend": "torch", "onednn": False}, "fused", "in place"),
-    ({"backend": "torch", "gpu": True, "use_cudnn": False}, "fused", "in place"),
-    ({"backend": "torch", "cell": "GRU", "record": True}, "fused", "in place"),
+    ({"backend": "torch", "recurrent_dropout": True, "training": True}, "fused", "preallocated"),
+    ({"backend": "torch", "dropout_per_gate": True, "training": True}, "fused", "preallocated"),
+    ({"backend": "torch", "dtype": "float64"}, "fused", "preallocated"),
+    ({"backend": "torch", "onednn": False}, "fused", "preallocated"),
+    ({"backend": "torch", "gpu": True, "use_cudnn": False}, "fused", "preallocated"),
+    ({"backend": "torch", "cell": "GRU", "capture_gates": True}, "fused", "preallocated"),
     ({"backend": "torch", "cell": "GRU, reset before"}, "fused", "hoisted"),
     ({"backend": "jax", "gpu": True, "recurrent_dropout": True}, "fused", "hoisted"),
     ({"backend": "numpy"}, "portable", ""),
-    ({"backend": "torch", "cell": "GRU"}, "fused", "in place"),
+    ({"backend": "torch", "cell": "GRU"}, "fused", "preallocated"),
     ({"backend": "torch", "cell": "GRU", "gpu": True}, "fused", "native"),
     ({"backend": "jax", "gpu": True}, "fused", "hoisted"),
     ({"backend": "tensorflow", "gpu": True}, "keras", ""),
@@ -433,7 +440,7 @@ RULE = [
     ({"backend": "jax", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
     ({"backend": "jax", "gpu": True, "keras_layer": False}, "fused", "hoisted"),
     ({"backend": "tensorflow", "gpu": True, "cell": "GRU"}, "keras", ""),
-    ({"backend": "tensorflow", "gpu": True, "record": True}, "fused", "hoisted"),
+    ({"backend": "tensorflow", "gpu": True, "capture_gates": True}, "fused", "hoisted"),
     ({"backend": "tensorflow", "gpu": True, "masked": True}, "fused", "hoisted"),
     ({"backend": "jax", "gpu": True, "weight_dropout": True}, "fused", "hoisted"),
     ({"backend": "torch", "weight_dropout": True, "training": True}, "fused", "native"),
@@ -443,7 +450,7 @@ RULE = [
     ({"backend": "torch", "exported": True, "cell": "SimpleRNN"}, "fused", "native"),
     ({"backend": "torch", "exported": True, "cell": "GRU, reset before"}, "portable", ""),
     ({"backend": "torch", "exported": True, "cell": "MinGRU"}, "portable", ""),
-    ({"backend": "torch", "exported": True, "record": True}, "portable", ""),
+    ({"backend": "torch", "exported": True, "capture_gates": True}, "portable", ""),
     ({"backend": "torch", "exported": True, "dtype": "float16"}, "portable", ""),
     ({"backend": "torch", "transformed": True}, "portable", ""),
     ({"backend": "torch", "transformed": True, "cell": "MinLSTM"}, "portable", ""),
@@ -461,18 +468,25 @@ def test_the_rule(changes, path, method):
 def test_what_keeps_a_layer_off_cudnn_is_named(training):
     plain = PLAIN._replace(backend="tensorflow", gpu=True, training=training)
     names = {"recurrent_dropout": "recurrent_dropout", "weight_dropout": "recurrent_weight_dropout"}
-    names |= {"masked": "the mask", "record": "the gates"}
+    names |= {"masked": "the mask", "capture_gates": "the gates"}
     for option, name in names.items():
         assert choose(plain._replace(**{option: True})).faster == f"on cuDNN, but for {name}"
 
 
 def test_no_rule_of_jax_reaches_cudnn():
     """There Keras' call of cuDNN gives wrong numbers under jit, behind a transposed tensor."""
-    flags = ("masked", "record", "training", "recurrent_dropout", "weight_dropout", "use_cudnn")
+    flags = (
+        "masked",
+        "capture_gates",
+        "training",
+        "recurrent_dropout",
+        "weight_dropout",
+        "use_cudnn",
+    )
     for cell, units, path, gpu in product(
         ("LSTM", "GRU", "GRU, reset before", "SimpleRNN", "MinLSTM", None),
         (8, 64, 128, 512),
-        _paths.PATHS,
+        rule.PATHS,
         (False, True),
     ):
         if path == "fused" and cell is None:
@@ -493,7 +507,7 @@ def test_on_a_gpu_no_layer_calls_keras_own_on_jax(monkeypatch, front):
     def inner_loop(*_, **__):
         raise AssertionError("Keras' own layer was called")
 
-    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
     monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
     inputs = keras.Input((TIME, FEATURES))
     outputs = kit.LSTM(4)(front(4, return_sequences=True)(inputs))
@@ -514,7 +528,7 @@ def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
         handed_over.append(self.go_backwards)
         return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
 
-    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
     monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
     got = outputs(layer, x, False)
     assert handed_over == [False]
@@ -526,6 +540,6 @@ def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the others compile around cuDNN")
 def test_on_a_gpu_the_model_is_kept_from_xla(monkeypatch):
     assert kit.LSTM(4).supports_jit
-    monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
     assert not kit.LSTM(4).supports_jit
     assert kit.LSTM(4, use_cudnn=False).supports_jit

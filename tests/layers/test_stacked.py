@@ -273,7 +273,7 @@ def test_options_reach_the_cells_and_survive_the_config():
     assert second.cell.recurrent_dropout == 0.25
     assert not second.cell.use_bias
     assert second.cell.kernel_regularizer.l2 == 0.5
-    assert first.asked_path == "portable"
+    assert first.requested_path == "portable"
     assert keras.backend.standardize_dtype(copy(X).dtype) == "bfloat16"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers._watch import current_watch, watching
+from keras_rnnkit.running.capture import capturing, current_capture
 from tests.support.cases import assert_close, to_numpy
 
 LAYERS = keras.layers
@@ -220,11 +220,11 @@ def resident():
 class TestThreads:
     def test_a_watch_is_that_of_its_thread(self):
         seen = []
-        with watching(record=True) as watch:
-            thread = threading.Thread(target=lambda: seen.append(current_watch()))
+        with capturing(capture_gates=True) as capture:
+            thread = threading.Thread(target=lambda: seen.append(current_capture()))
             thread.start()
             thread.join()
-            assert current_watch() is watch
+            assert current_capture() is capture
         assert seen == [None]
 
     def test_a_call_beside_a_stream_and_a_trace_is_not_disturbed(self):
@@ -246,13 +246,13 @@ class TestThreads:
 
         waiting = keras.Sequential([keras.Input((None, 4)), Waits(), kit.LSTM(3)])
 
-        def watched():
+        def captured():
             inside.clear()
             found.append(to_numpy(kit.stream(waiting, stepwise=(Waits,)).chunk(X)))
 
-        watched()  # compiled, so that the second call runs through on every backend
+        captured()  # compiled, so that the second call runs through on every backend
         done.clear()
-        thread = threading.Thread(target=watched)
+        thread = threading.Thread(target=captured)
         thread.start()
         if keras.config.backend() == "torch":
             assert inside.wait(30)

@@ -1,4 +1,4 @@
-"""The way back on TensorFlow in blocks of steps, as wide layers take it."""
+"""The backward pass on TensorFlow in blocks of steps, as wide layers take it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
-from keras_rnnkit.layers import _fused
+from keras_rnnkit.running import fused
 from tests.layers.blocks import (
     assert_first_states_get_the_portable_gradients,
     assert_sums_are_in_single_precision,
@@ -25,7 +25,7 @@ from tests.layers.test_paths import (
 from tests.support.cases import NAMESAKES, by_name
 
 if keras.config.backend() != "tensorflow":
-    pytest.skip("TensorFlow's way back", allow_module_level=True)
+    pytest.skip("TensorFlow's backward pass", allow_module_level=True)
 
 from keras_rnnkit.kernels import tensorflow as kernels
 
@@ -33,7 +33,7 @@ from keras_rnnkit.kernels import tensorflow as kernels
 @pytest.fixture
 def in_blocks(monkeypatch):
     """The lengths of the blocks that are made, in layers of any width."""
-    monkeypatch.setattr(kernels, "BLOCKS_FROM", 1)
+    monkeypatch.setattr(kernels, "CHUNK_FROM_UNITS", 1)
     monkeypatch.setattr(kernels, "STEPS", 2)
     return noted_lengths(kernels, monkeypatch)
 
@@ -41,20 +41,20 @@ def in_blocks(monkeypatch):
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 @pytest.mark.parametrize("variant", ["gates", "recurrent dropout", "backwards"])
 def test_blocks_have_the_portable_gradients(case, variant, in_blocks, monkeypatch):
-    monkeypatch.setattr(_fused, "choose", by_method("in step", case))
+    monkeypatch.setattr(fused, "choose", by_method("per gate", case))
     assert_same_gradients(case, 3, HOLES, VARIANTS[variant])
     assert in_blocks == [2]
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_blocks_send_gradients_to_the_first_states(case, in_blocks, monkeypatch):
-    monkeypatch.setattr(_fused, "choose", by_method("in step", case))
+    monkeypatch.setattr(fused, "choose", by_method("per gate", case))
     assert_first_states_get_the_portable_gradients(case)
     assert in_blocks == [2]
 
 
 def test_blocks_train_a_model_as_the_portable_path(in_blocks, monkeypatch):
-    monkeypatch.setattr(_fused, "choose", by_method("in step", NAMESAKES[0]))
+    monkeypatch.setattr(fused, "choose", by_method("per gate", NAMESAKES[0]))
     x = np.random.default_rng(5).normal(size=(8, 6, 3)).astype("float32")
     trained = []
     for layer in pair(NAMESAKES[0], 3):
@@ -68,7 +68,7 @@ def test_blocks_train_a_model_as_the_portable_path(in_blocks, monkeypatch):
 
 
 def test_sums_over_blocks_are_in_single_precision(in_blocks, monkeypatch):
-    monkeypatch.setattr(_fused, "choose", by_method("in step", NAMESAKES[-1]))
+    monkeypatch.setattr(fused, "choose", by_method("per gate", NAMESAKES[-1]))
     monkeypatch.setattr(kernels, "BLOCKS", 512)
     assert_sums_are_in_single_precision()
     assert in_blocks == [2]
@@ -76,17 +76,17 @@ def test_sums_over_blocks_are_in_single_precision(in_blocks, monkeypatch):
 
 def test_the_page_has_the_width():
     page = Path(__file__).parents[2] / "docs" / "background" / "design.md"
-    assert f"TensorFlow from {kernels.BLOCKS_FROM} units" in page.read_text("utf-8")
+    assert f"TensorFlow from {kernels.CHUNK_FROM_UNITS} units" in page.read_text("utf-8")
 
 
 LENGTHS = [
-    ("in step", 100, 96, 20),
-    ("in step", 400, 96, 40),  # ten blocks at most
-    ("in step", 100, 95, None),  # narrow
+    ("per gate", 100, 96, 20),
+    ("per gate", 400, 96, 40),  # ten blocks at most
+    ("per gate", 100, 95, None),  # narrow
     ("hoisted", 100, 96, None),  # as on a GPU
-    ("in step", 101, 96, None),  # no blocks of one length
-    ("in step", 38, 96, None),  # too few steps for two blocks
-    ("in step", None, 96, None),
+    ("per gate", 101, 96, None),  # no blocks of one length
+    ("per gate", 38, 96, None),  # too few steps for two blocks
+    ("per gate", None, 96, None),
 ]
 
 

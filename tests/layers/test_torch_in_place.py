@@ -84,9 +84,11 @@ def test_without_gradients_the_numbers_are_the_same(cell, per_gate, masked, drop
 
 
 @pytest.mark.parametrize("sequences", [False, True])
-@pytest.mark.parametrize("record", [False, True])
+@pytest.mark.parametrize("capture_gates", [False, True])
 @pytest.mark.parametrize(("per_gate", "drops"), [(False, False), (False, True), (True, False)])
-def test_a_gru_without_gradients_returns_what_is_asked_for(sequences, record, per_gate, drops):
+def test_a_gru_without_gradients_returns_what_is_asked_for(
+    sequences, capture_gates, per_gate, drops
+):
     import torch
 
     from keras_rnnkit.kernels._torch_gru import _CHUNK, gru
@@ -98,9 +100,9 @@ def test_a_gru_without_gradients_returns_what_is_asked_for(sequences, record, pe
     call = (tensors[4:], h, *weights, keep, drop)
     every, gates, last = gru(*call, True, True)
     with torch.no_grad():
-        found = gru(*call, sequences, record)
+        found = gru(*call, sequences, capture_gates)
     for got, want, asked in zip(
-        found, (every, gates, last), (sequences, record, True), strict=True
+        found, (every, gates, last), (sequences, capture_gates, True), strict=True
     ):
         assert (got is not None) == asked
         if asked:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers import _fused
+from keras_rnnkit.running import fused
 from tests.support.cases import to_numpy
 
 pytestmark = [
@@ -228,5 +228,5 @@ def test_the_fused_path_refuses_a_transform():
 
 def test_a_call_as_it_is_takes_the_path_that_explain_tells():
     layer = pair("lstm")[0]
-    how = {"masked": False, "record": False, "training": False}
-    assert _fused.choice_for(layer, data(), **how) == _fused.choice_for(layer, **how)
+    how = {"masked": False, "capture_gates": False, "training": False}
+    assert fused.choice_for(layer, data(), **how) == fused.choice_for(layer, **how)

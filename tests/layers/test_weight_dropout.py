@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.layers import _fused
+from keras_rnnkit.running import fused
 from tests.support.backends import gradients
 from tests.support.cases import MASKS, NAMESAKES, assert_close, built, by_name, to_numpy
 
@@ -110,8 +110,8 @@ def test_the_path_stays_fused_and_off_keras_layer(monkeypatch):
     layer = kit.LSTM(4, recurrent_weight_dropout=RATE)
     plain = kit.LSTM(4)
     for training in (True, False):
-        asked = {"masked": False, "record": False, "training": training}
-        assert _fused.choice_for(layer, **asked) == _fused.choice_for(plain, **asked)
-        monkeypatch.setattr(_fused, "_on_gpu", lambda layer: True)
-        assert _fused.choice_for(layer, **asked).path == "fused"
+        asked = {"masked": False, "capture_gates": False, "training": training}
+        assert fused.choice_for(layer, **asked) == fused.choice_for(plain, **asked)
+        monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
+        assert fused.choice_for(layer, **asked).path == "fused"
         monkeypatch.undo()

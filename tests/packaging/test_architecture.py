@@ -14,7 +14,9 @@ BACKENDS = {"jax", "tensorflow", "torch"}
 ROOMS = {
     "cells": set(),
     "kernels": set(),
-    "layers": {"cells", "kernels"},
+    "running": {"cells", "kernels"},
+    "layers": {"cells", "kernels", "running"},
+    "models": {"cells", "kernels", "layers", "running"},
     "plots": set(),
     "data": set(),
     "callbacks": {"plots"},

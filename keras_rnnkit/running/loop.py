@@ -10,7 +10,8 @@ from keras_rnnkit import cells
 from keras_rnnkit.cells import GatedCell, Zoneout
 from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
 from keras_rnnkit.cells._takes import masks_for_method, takes_training
-from keras_rnnkit.layers._moving import carried_along, moving_variables
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.running.moving_variables import carried_along, moving_variables
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
@@ -32,7 +33,7 @@ def run(
     masks: Any = None,
     training: bool = False,
     unroll: bool = False,
-    record: bool = False,
+    capture_gates: bool = False,
     before: Carry | None = None,
 ) -> tuple[Carry, Carry]:
     """Run a cell over time.
@@ -45,7 +46,7 @@ def run(
         masks: What `masks_for` gives.
         training: Whether dropout applies.
         unroll: Whether to write the steps out instead of looping.
-        record: Whether to keep the gates of every step.
+        capture_gates: Whether to keep the gates of every step.
         before: The carry of the step before the first, whose output a masked step repeats; by
             default there is none yet, which shows as zeros.
 
@@ -56,11 +57,11 @@ def run(
     """
     keep = [] if mask is None else [_time_first(mask)]
     xs = (_time_first(sequences), *keep, *masks_of_step(masks))
-    advance = _stepper(cell, states, training, record)
+    advance = _stepper(cell, states, training, capture_gates)
     init = Carry(
         _zeros(cell, output_size(cell), states) if before is None else before.output,
         states,
-        _no_gates(cell, states) if record else (),
+        _no_gates(cell, states) if capture_gates else (),
     )
 
     def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
@@ -112,19 +113,19 @@ def is_of_the_kit(cell: Any) -> bool:
 _OF_THE_KIT = {getattr(cells, name) for name in cells.__all__ if name.endswith("Cell")}
 
 
-def _stepper(cell: Any, states: Any, training: bool, record: bool) -> Callable[..., Carry]:
+def _stepper(cell: Any, states: Any, training: bool, capture_gates: bool) -> Callable[..., Carry]:
     """One step as carry to carry, in the structure and dtypes that a scan insists on."""
 
     def advance(x: Any, carry: Carry, masks: Any) -> Carry:
         output, new_states, gates = _advance(cell, x, carry.states, training, masks)
         new_states = tree.pack_sequence_as(states, tree.flatten(new_states))
-        new = Carry(output, new_states, gates if record else ())
+        new = Carry(output, new_states, gates if capture_gates else ())
         return tree.map_structure(_as_before, new, carry)
 
     def advance_own(x: Any, carry: Carry, masks: Any) -> Carry:
         gates = cell.gates(x, carry.states, training=training, masks=masks)
         output, new_states = cell.step(gates, carry.states, masks=masks)
-        return Carry(output, new_states, gates if record else ())
+        return Carry(output, new_states, gates if capture_gates else ())
 
     return advance_own if shows_gates(cell) and is_of_the_kit(cell) else advance
 
@@ -198,9 +199,7 @@ def zeros_where_masked(mask: Any, values: Any) -> Any:
 def _scan() -> Callable[..., Any]:
     """The backend's loop. On torch a scan is a Python loop anyhow; ours does less in each step."""
     if keras.config.backend() == "tensorflow":
-        from keras_rnnkit.kernels import tensorflow
-
-        return tensorflow.scan
+        return backend_kernels().scan
     return _unrolled if keras.config.backend() == "torch" else ops.scan
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rnnkit.layers._loop import Carry, _scan, zeros_where_masked
+from keras_rnnkit.running.loop import Carry, _scan, zeros_where_masked
 
 # So many halvings leave a 64th of the steps, which go one by one. The number is fixed, so that the
 # length need not be known when a graph is made.
@@ -36,25 +36,29 @@ def run_scan(
     *,
     masks: Any,
     training: bool,
-    record: bool,
+    capture_gates: bool,
 ) -> tuple[Carry, Carry]:
     """The last carry, and the carry of every step, as the portable loop returns them.
 
     Args:
         layer: The layer, around a minimal cell.
         scan: `linear_scan`, or a kernel that computes the same.
-        together: What makes one program of a function, where the backend needs to be told.
+        together: What makes one program of a function, where the backend needs to be collected.
         sequences: `(batch, time, features)`.
         states: The first states.
         mask: `(batch, time)`, or `None`.
         masks: Those of dropout, or `None`.
         training: Whether dropout applies.
-        record: Whether gates and states are asked for.
+        capture_gates: Whether gates and states are asked for.
     """
     cell = layer.cell
     xs = ops.swapaxes(sequences, 0, 1)
     keep = None if mask is None else ops.swapaxes(mask, 0, 1)
-    if keras.config.backend() == "torch" and scan is not linear_scan and not (training or record):
+    if (
+        keras.config.backend() == "torch"
+        and scan is not linear_scan
+        and not (training or capture_gates)
+    ):
         return _piece_by_piece(cell, scan, xs, states, keep, layer.return_sequences)
     steps = functools.partial(_all_at_once, cell, scan, training=training, masks=masks)
     # XLA would have to know the number of steps for a scan by halves, and in training it would
@@ -64,7 +68,7 @@ def run_scan(
     gates, every = steps(xs, states, keep)
     last = every[-1]
     every = ops.swapaxes(every, 0, 1)
-    gates = cell.gates_type(*(ops.swapaxes(g, 0, 1) for g in gates)) if record else ()
+    gates = cell.gates_type(*(ops.swapaxes(g, 0, 1) for g in gates)) if capture_gates else ()
     return Carry(last, [last], ()), Carry(every, [every], gates)
 
 

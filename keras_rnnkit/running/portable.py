@@ -13,8 +13,8 @@ from keras import tree
 
 from keras_rnnkit.cells import Zoneout
 from keras_rnnkit.cells._min import positive
-from keras_rnnkit.layers._fused import backend_kernels
-from keras_rnnkit.layers._loop import Carry, is_of_the_kit, run
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.running.loop import Carry, is_of_the_kit, run
 
 
 def run_portable(

@@ -4,8 +4,8 @@ from typing import Any
 
 from keras import ops
 
-from keras_rnnkit.layers._names import name_of
-from keras_rnnkit.layers._paths import Choice
+from keras_rnnkit.running.names import name_of
+from keras_rnnkit.running.rule import Choice
 
 
 def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._checks import packed
-from keras_rnnkit.layers._fused import backend_kernels
-from keras_rnnkit.layers._loop import Carry, output_size
-from keras_rnnkit.layers._names import name_of
-from keras_rnnkit.layers._stream_check import checked
-from keras_rnnkit.layers._stream_graph import is_graph
-from keras_rnnkit.layers._watch import watching
-from keras_rnnkit.layers.reset import layers_in
+from keras_rnnkit.layers._walk import layers_in
+from keras_rnnkit.models._stream_check import checked
+from keras_rnnkit.models._stream_graph import is_graph
+from keras_rnnkit.running.capture import capturing
+from keras_rnnkit.running.loop import Carry, output_size
+from keras_rnnkit.running.names import name_of
 
 
 def runner_for(model: Any, stepwise: tuple[type, ...], anew: bool = False) -> "Runner":
@@ -112,15 +112,15 @@ class Runner:
 
     def _chunk(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
         first = {id(layer): carry for layer, carry in zip(self.recurrent, carries, strict=True)}
-        with watching(first=first) as watch:
+        with capturing(first=first) as capture:
             outputs = self._call(inputs, training=False)
         for layer in self.recurrent:
-            if id(layer) not in watch.last:
+            if id(layer) not in capture.last:
                 raise ValueError(
                     f"{name_of(layer)} is in the model, but was not called, so that there are no "
                     "states to carry. Take it out of the model."
                 )
-        after = [watch.last[id(layer)] for layer in self.recurrent]
+        after = [capture.last[id(layer)] for layer in self.recurrent]
         return outputs, [Carry(carry.output, carry.states, ()) for carry in after]
 
     def _step(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:

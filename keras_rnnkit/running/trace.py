@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_rnnkit.cells._trace_repr import trace_repr
-from keras_rnnkit.layers._loop import shows_gates
+from keras_rnnkit.running.loop import shows_gates
 
 
 def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:

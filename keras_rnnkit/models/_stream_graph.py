@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_rnnkit.layers._stream_rules import output_spec, own_code_is_known
+from keras_rnnkit.models._stream_rules import output_spec, own_code_is_known
 
 
 class Sized:

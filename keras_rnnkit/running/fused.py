@@ -7,13 +7,13 @@ from keras import ops, tree
 
 from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
 from keras_rnnkit.cells._weight_dropout import WeightDropout
-from keras_rnnkit.kernels import _cells
+from keras_rnnkit.kernels import _cells, backend_kernels
 from keras_rnnkit.kernels._sequence import Arguments, Plan
-from keras_rnnkit.layers._export import check_export
-from keras_rnnkit.layers._loop import Carry, zeros_where_masked
-from keras_rnnkit.layers._names import name_of
-from keras_rnnkit.layers._paths import SCANNED, Choice, Request, choose
-from keras_rnnkit.layers._scan import halving_pays, linear_scan, run_scan
+from keras_rnnkit.running.export import check_export
+from keras_rnnkit.running.loop import Carry, zeros_where_masked
+from keras_rnnkit.running.names import name_of
+from keras_rnnkit.running.parallel_scan import halving_pays, linear_scan, run_scan
+from keras_rnnkit.running.rule import SCANNED, Choice, Request, choose
 
 _KERNELS = {
     "LSTM": _cells.LSTM,
@@ -31,20 +31,20 @@ _NAMES = {
 
 
 def request_for(
-    layer: Any, *, masked: bool, record: bool, training: bool, sequences: Any = None
+    layer: Any, *, masked: bool, capture_gates: bool, training: bool, sequences: Any = None
 ) -> Request:
     """What a layer asks of the rule, of itself and, with the sequences of a call, in that call."""
     cell, name = layer.cell, kernel_name(layer.cell)
     called_on_torch = sequences is not None and keras.config.backend() == "torch"
-    may_be_fused = called_on_torch and name is not None and layer.asked_path != "portable"
+    may_be_fused = called_on_torch and name is not None and layer.requested_path != "portable"
     common = Request(
-        path=layer.asked_path,
+        path=layer.requested_path,
         backend=keras.config.backend(),
         cell=name,
         stack=isinstance(cell, keras.layers.StackedRNNCells),
         unroll=layer.unroll,
         masked=masked,
-        record=record,
+        capture_gates=capture_gates,
         training=training,
         exported=called_on_torch and backend_kernels().exporting(),
         transformed=may_be_fused and _transformed(cell, sequences),
@@ -106,7 +106,7 @@ def run_fused(
     *,
     masks: Masks | None,
     training: bool,
-    record: bool,
+    capture_gates: bool,
 ) -> tuple[Carry, Carry]:
     """The last carry, and the carry of every step, as the portable loop returns them.
 
@@ -117,12 +117,12 @@ def run_fused(
         states: The first states.
         mask: `(batch, time)`, or `None`.
         masks: Those of dropout, or `None`.
-        training: Whether a way back may follow.
-        record: Whether gates and states are asked for.
+        training: Whether a backward pass may follow.
+        capture_gates: Whether gates and states are asked for.
     """
     cell = layer.cell
     kernel = _KERNELS[kernel_name(cell)]  # type: ignore[index]
-    plan = Plan(kernel, method, layer.return_sequences or record, record)
+    plan = Plan(kernel, method, layer.return_sequences or capture_gates, capture_gates)
     kernel_weights, recurrent_weights, bias = _weights(cell, training, masks)
     args = Arguments(
         inputs=_inputs(cell, sequences, masks),
@@ -136,7 +136,7 @@ def run_fused(
     last, steps = backend_kernels().run(plan, args, training)
     states = list(last)
     every, gates = ([_batch_first(t) for t in part] for part in (steps.states, steps.gates))
-    if not record:
+    if not capture_gates:
         return Carry(last[0], states, ()), Carry(every[0] if every else None, (), ())
     if mask is not None:
         gates = [zeros_where_masked(mask, gate) for gate in gates]
@@ -149,7 +149,7 @@ def run_minimal(
 ) -> tuple[Carry, Carry]:
     """The same for a minimal cell: a parallel scan, or the kernel that goes one by one."""
     kernels = backend_kernels()
-    halves = method == "halving" or halving_pays(states[0])
+    halves = method == "associative" or halving_pays(states[0])
     scan = linear_scan if halves else kernels.linear_scan
     return run_scan(layer, scan, kernels.together, sequences, states, mask, **how)
 
@@ -173,22 +173,6 @@ def run_keras(
 def of_batch(sequences: Any, batch: int) -> Any:
     """The same sequences with a batch size that the backend did not know yet."""
     return backend_kernels().of_batch(sequences, batch)
-
-
-def backend_kernels() -> Any:
-    """The kernels of the backend that runs."""
-    name = keras.config.backend()
-    if name == "jax":
-        from keras_rnnkit.kernels import jax
-
-        return jax
-    if name == "tensorflow":
-        from keras_rnnkit.kernels import tensorflow
-
-        return tensorflow
-    from keras_rnnkit.kernels import torch
-
-    return torch
 
 
 def _on_gpu(layer: Any) -> bool:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from keras_rnnkit.layers.reset import layers_in, stateful_layers
+from keras_rnnkit.layers._walk import layers_in, stateful_layers
 
 NAMES = (
     *("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell"),

@@ -15,17 +15,17 @@ _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 
 # Up to this width a step under XLA is one product of inputs and state side by side: fewer, larger
 # pieces. Above it TensorFlow has two of each gate, which XLA runs beside each other.
-JOINED_UP_TO = 32
+CONCATENATED_UP_TO = 32
 
 # From this width on, a step on JAX is a product of its inputs and one of its state, each of all
 # gates together: as fast in training as all projections ahead of the loop or faster, and in less
 # memory. Where nothing trains, all but an LSTM go from the next width on.
-WHOLE_FROM = 96
-WHOLE_FROM_IN_PREDICTION = 256
+FUSED_GATES_FROM = 96
+FUSED_GATES_FROM_IN_PREDICTION = 256
 
 # Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
 # copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
-MASKED_IN_PLACE = range(128, 512)
+MASKED_PREALLOCATED = range(128, 512)
 
 
 class Request(NamedTuple):
@@ -45,7 +45,7 @@ class Request(NamedTuple):
     use_cudnn: bool = True
     unroll: bool = False
     masked: bool = False
-    record: bool = False  # gates are asked for
+    capture_gates: bool = False  # gates are asked for
     training: bool = False
     dropout_per_gate: bool = False  # a mask for each gate
     recurrent_dropout: bool = False
@@ -98,9 +98,11 @@ def choose(request: Request) -> Choice:
 def _scan(request: Request) -> Choice:
     """All gates in one product; a CPU then has no use for fewer, but larger sums."""
     if request.gpu:
-        return Choice("parallel scan", "halving", "all steps at once, as no gate sees the state")
+        return Choice(
+            "parallel scan", "associative", "all steps at once, as no gate sees the state"
+        )
     in_order = "all gates at once, then the states one by one"
-    return Choice("parallel scan", "in order", in_order + _compiled(request, "fixed"))
+    return Choice("parallel scan", "sequential", in_order + _compiled(request, "fixed"))
 
 
 def _obstacle(request: Request) -> Choice | None:
@@ -154,7 +156,7 @@ def _keras_has_cudnn(request: Request) -> bool:
 def _costs(request: Request) -> str:
     """What is asked for that the libraries' kernels cannot do."""
     costs = {
-        "the gates": request.record,
+        "the gates": request.capture_gates,
         "the mask": request.masked,
         "recurrent_dropout": _drops_state(request),
         "recurrent_weight_dropout": request.weight_dropout,
@@ -172,12 +174,14 @@ def _fused_on_torch(request: Request) -> Choice:
     costs = _costs(request._replace(masked=False, weight_dropout=False))
     if serves and not costs:
         masked = request.masked and request.training and not gpu
-        if masked and request.units in MASKED_IN_PLACE:
-            return Choice("fused", "in place", f"{_LOOP}, in place, in less memory than oneDNN's")
+        if masked and request.units in MASKED_PREALLOCATED:
+            return Choice(
+                "fused", "preallocated", f"{_LOOP}, in place, in less memory than oneDNN's"
+            )
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
     if request.cell in ("LSTM", "GRU"):
         faster = f"on {library}, but for {costs}" if serves else ""
-        return Choice("fused", "in place", f"{_LOOP}, in place", faster)
+        return Choice("fused", "preallocated", f"{_LOOP}, in place", faster)
     return Choice("fused", "hoisted", _LOOP)
 
 
@@ -195,9 +199,9 @@ def _compiled(request: Request, length: str) -> str:
 
 
 _BY_XLA = {
-    "joined": "one product a step",
-    "whole": "inputs beside the state in a step",
-    "in step": "inputs beside the state in a step",
+    "concatenated": "one product a step",
+    "fused gates": "inputs beside the state in a step",
+    "per gate": "inputs beside the state in a step",
     "hoisted": "inputs ahead of the loop",
 }
 
@@ -206,16 +210,16 @@ def _method_by_xla(request: Request) -> str:
     if request.gpu:  # where few large products are what counts
         return "hoisted"
     simple = not (_drops_state(request) or _drops_per_gate(request))
-    if request.units <= JOINED_UP_TO and simple and request.cell != "GRU, reset before":
-        return "joined"
+    if request.units <= CONCATENATED_UP_TO and simple and request.cell != "GRU, reset before":
+        return "concatenated"
     if request.backend == "tensorflow":
-        return "in step"
-    if request.units < WHOLE_FROM:
+        return "per gate"
+    if request.units < FUSED_GATES_FROM:
         return "hoisted"
     if not simple:
-        return "in step"
-    wide = request.units >= WHOLE_FROM_IN_PREDICTION or request.cell == "LSTM"
-    return "whole" if request.training or wide else "hoisted"
+        return "per gate"
+    wide = request.units >= FUSED_GATES_FROM_IN_PREDICTION or request.cell == "LSTM"
+    return "fused gates" if request.training or wide else "hoisted"
 
 
 def _drops_state(request: Request) -> bool:

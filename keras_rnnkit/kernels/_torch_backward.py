@@ -9,7 +9,7 @@ import torch
 
 
 def needs_gradients(*tensors: Any) -> bool:
-    """Whether a way back is needed at all; inside a Function, torch does not say."""
+    """Whether a backward pass is needed at all; inside a Function, torch does not say."""
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import keras
 from keras import tree
 
-from keras_rnnkit.layers._names import name_of
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import state_count
-from keras_rnnkit.layers._stream_graph import (
+from keras_rnnkit.layers._walk import layers_in
+from keras_rnnkit.layers.learned_state import LearnedInitialState
+from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.models._stream_graph import (
     Sized,
     check_lengths,
     inputs_of,
@@ -24,10 +26,8 @@ from keras_rnnkit.layers._stream_graph import (
     nodes_of,
     outputs_of,
 )
-from keras_rnnkit.layers._stream_rules import call_arguments, own_code_is_known, why_not_stepwise
-from keras_rnnkit.layers.learned_state import LearnedInitialState
-from keras_rnnkit.layers.reset import layers_in
-from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.models._stream_rules import call_arguments, own_code_is_known, why_not_stepwise
+from keras_rnnkit.running.names import name_of
 
 
 class Checked(NamedTuple):

@@ -1,4 +1,4 @@
-"""The way back by blocks of steps: what JAX and TensorFlow share of it."""
+"""The backward pass by blocks of steps: what JAX and TensorFlow share of it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,8 +32,8 @@ def all_gradients(
 
     Args:
         plan: What is fixed.
-        back: The loop of the way back: from all that follows to the gradients of the first states
-            and of the sums.
+        back: The loop of the backward pass: from all that follows to the gradients of the first
+            states and of the pre-activations.
         args: The tensors of the forward run.
         steps: What it saved.
         d_last: The gradients of the last states.

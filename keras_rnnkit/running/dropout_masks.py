@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_rnnkit.cells import Masks, Zoneout
 from keras_rnnkit.cells._takes import takes_masks, takes_training
-from keras_rnnkit.layers._loop import output_size
+from keras_rnnkit.running.loop import output_size
 
 _locks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _adding = threading.Lock()

@@ -1,12 +1,12 @@
 """Resetting the states of a whole model."""
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._walk import stateful_layers
 
 
 def reset_states(model: Any) -> int:
@@ -45,41 +45,9 @@ def reset_states(model: Any) -> int:
     return len(found)
 
 
-def stateful_layers(model: Any) -> list[Any]:
-    """The recurrent layers in a model that hold states, in the order of its attributes."""
-    return [layer for layer in layers_in(model) if _is_stateful(layer)]
-
-
-def layers_in(model: Any) -> list[Any]:
-    """A model or layer, and every layer in it, however nested."""
-    return list(_walk(model, set()))
-
-
-def _is_stateful(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.RNN) and layer.stateful and layer.states is not None
-
-
 def _reset(layer: Any) -> None:
     if isinstance(layer, Recurrent):
         layer.reset_state()
         return
     for variable in tree.flatten(layer.states):
         variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
-
-
-def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Every layer held by a layer's attributes, in lists, tuples, sets and dicts too."""
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, keras.layers.Layer):
-        yield value
-        held: Iterable[Any] = [*vars(value).values(), *getattr(value, "layers", ())]
-    elif isinstance(value, dict):
-        held = list(value.values())
-    elif isinstance(value, list | tuple | set):
-        held = list(value)
-    else:
-        return
-    for part in held:
-        yield from _walk(part, seen)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers.reset import layers_in
+from keras_rnnkit.layers._walk import layers_in
 
 _layers = keras.layers
 
@@ -171,7 +171,7 @@ def _mixes(equation: str, bias_axes: str | None, rank: int) -> bool:
 
 
 def output_spec(operation: Any, args: Any, kwargs: Any) -> Any:
-    """What comes out of an operation; of an `EinsumDense`, whatever number of steps it was told."""
+    """What comes out of an operation; of an `EinsumDense`, for any number of steps."""
     if not isinstance(operation, _layers.EinsumDense):
         return operation.compute_output_spec(*args, **kwargs)
     x = tree.flatten((args, kwargs))[0]

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._loop import Carry
-from keras_rnnkit.layers._stream_runner import runner_for
+from keras_rnnkit.models._stream_runner import runner_for
+from keras_rnnkit.running.loop import Carry
 
 
 def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":

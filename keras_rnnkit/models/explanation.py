@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_rnnkit.layers._fused import choice_for
-from keras_rnnkit.layers._paths import Choice
 from keras_rnnkit.layers._recurrent import Recurrent
-from keras_rnnkit.layers.reset import layers_in
+from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.running.fused import choice_for
+from keras_rnnkit.running.rule import Choice
 
 
 class PathOfLayer(NamedTuple):
@@ -126,7 +126,7 @@ def _row(layer: Any, called: list[Any], converts: bool) -> PathOfLayer:
         return PathOfLayer(name, f"keras.layers.{kind}", "keras.layers", "keras.layers", advice)
     if not isinstance(layer, Recurrent):
         return PathOfLayer(name, kind, "its own", "its own", "")
-    asked = {"masked": any(map(_gets_a_mask, called)), "record": layer.return_gates}
+    asked = {"masked": any(map(_gets_a_mask, called)), "capture_gates": layer.return_gates}
     try:
         training = choice_for(layer, training=True, **asked)
         prediction = choice_for(layer, training=False, **asked)

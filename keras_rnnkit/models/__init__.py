@@ -1,0 +1,15 @@
+"""What takes a whole model."""
+
+from keras_rnnkit.models.conversion import from_keras
+from keras_rnnkit.models.explanation import Explanation, explain
+from keras_rnnkit.models.reset import reset_states
+from keras_rnnkit.models.streaming import Stream, stream
+
+__all__ = [
+    "Explanation",
+    "Stream",
+    "explain",
+    "from_keras",
+    "reset_states",
+    "stream",
+]

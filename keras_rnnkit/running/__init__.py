@@ -1,0 +1,1 @@
+"""How a layer runs: the choice of a path, and the paths."""
