@@ -42,9 +42,9 @@ def _chosen(method: str) -> Iterator[None]:
 
 @contextmanager
 def _chunked_from(value: float) -> Iterator[None]:
-    from keras_rnnkit.running import fused
+    from keras_rnnkit.kernels import backend_kernels
 
-    kernels = fused.backend_kernels()
+    kernels = backend_kernels()
     on_jax = hasattr(kernels, "CHUNK_ABOVE_BYTES")
     name = "CHUNK_ABOVE_BYTES" if on_jax else "CHUNK_FROM_UNITS"
 

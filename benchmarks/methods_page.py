@@ -13,6 +13,7 @@ from _grid import LAYERS, MODES
 from _method_rows import BACKWARD, METHODS, STEPS, VARIANTS, rows_of
 from _results import BACKENDS, every
 from _rule_data import GOOD, NOISE, Case, cases, method_of_rule
+from _rule_table import rule_table
 from _tables import MODE_NAMES, NAMES, NOTHING, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "methods.md"
@@ -33,6 +34,15 @@ method of each layer of a model.
 | hoisted | the products of the inputs ahead of the loop, that of the state in each step |
 | preallocated | hoisted, in a loop that writes into preallocated buffers (PyTorch) |
 | native | PyTorch's own layer: oneDNN's LSTM, PyTorch's GRU |
+
+## What the layers use
+
+On a CPU, by width:
+
+{rule}
+
+Where each gate has its own dropout mask (`recurrent_dropout`, or `implementation=1`, in training),
+the gates cannot share a product.
 
 ## How to read the tables
 
@@ -72,6 +82,7 @@ def page() -> str:
         good=GOOD,
         noise=NOISE - 1,
         steps=STEPS,
+        rule=rule_table(),
         processors=processors(reports),
     )
     return head + "".join(section(backend, found) for backend, found in reports.items())
