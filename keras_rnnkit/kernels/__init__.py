@@ -1,10 +1,12 @@
 """Whole sequences at once, with a file for each backend."""
 
+import functools
 from typing import Any
 
 import keras
 
 
+@functools.cache
 def backend_kernels() -> Any:
     """The kernels of the backend that runs."""
     name = keras.config.backend()

@@ -110,6 +110,16 @@ def check_batch(layer: Any, batch: Any) -> None:
         )
 
 
+def check_start(layer: Any, initial_state: Any, before: Any) -> None:
+    """Refuse `initial_state` in a model whose states a stream carries on."""
+    if before is not None and initial_state is not None:
+        raise ValueError(
+            f"{name_of(layer)}: `initial_state` is given in the model, so that the states cannot "
+            "be carried from chunk to chunk of a stream. Leave it out of the model. "
+            f"Received: initial_state={initial_state!r}"
+        )
+
+
 def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
     """States packed as the layer's `state_size`, once their number and shapes are right."""
     sizes = tree.flatten(layer.state_size)

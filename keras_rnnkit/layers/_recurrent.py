@@ -6,35 +6,29 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
     check_batch,
-    check_data,
     check_features,
     check_options,
     check_sequences,
+    check_start,
     checked_mask,
     checked_states,
     mask_of_steps,
     packed,
     without_time_major,
 )
-from keras_rnnkit.layers._traced import (
-    ShowsGates,
-    check_variables_are_here,
-    mask_for_trace,
-    note_mask,
-)
-from keras_rnnkit.running.capture import current_capture
-from keras_rnnkit.running.dropout_masks import masks_for
-from keras_rnnkit.running.fused import choice_for, of_batch, run_fused, run_keras, run_minimal
-from keras_rnnkit.running.loop import Carry, dtype_of, output_size, zeros_where_masked
-from keras_rnnkit.running.names import name_of
-from keras_rnnkit.running.portable import run_portable
+from keras_rnnkit.layers._traceable import ReturnsGates, check_variables_are_here, note_mask
+from keras_rnnkit.running.calls import Call, Carry, zeros_where_masked
+from keras_rnnkit.running.capture import Capture, current_capture
+from keras_rnnkit.running.loop import output_size
+from keras_rnnkit.running.run import choice_for, run
 from keras_rnnkit.running.trace import make_trace, trace_spec
 
 
-class Recurrent(ShowsGates):
+class Recurrent(ReturnsGates):
     """A mixin, to be put before a Keras recurrent layer, that runs it on the kit's own loop.
 
     The states of a stateful layer are tracked variables, so that they carry on every backend and
@@ -85,56 +79,23 @@ class Recurrent(ShowsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, getattr(sequences, "_keras_mask", None))
+        if getattr(sequences, "_keras_mask", None) is not None:
+            note_mask(self, sequences._keras_mask)
         capture = current_capture()
-        capture_gates = self.return_gates or (capture is not None and capture.capture_gates)
-        last, steps, mask = self._run(
-            sequences, initial_state, mask, training=training, capture_gates=capture_gates
-        )
+        call = self._prepared(sequences, initial_state, mask, capture)
+        last, steps = run(self, call._replace(training=bool(training)))
+        trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
-            capture.report(
-                self, last, self._as_trace(steps, mask, sequences) if capture_gates else None
-            )
+            capture.report(self, last, trace)
         elif self.stateful:
             self._assign(last.states)
-        output = self._hide(steps.output, mask) if self.return_sequences else last.output
+        output = self._without_masked(steps.output, call) if self.return_sequences else last.output
         returned = [self._cast(output)]
         if self.return_state:
             returned += tree.map_structure(self._cast, last.states)
-        if self.return_gates:
-            returned.append(self._as_trace(steps, mask, sequences))
+        if self._return_gates:
+            returned.append(trace)
         return tuple(returned) if len(returned) > 1 else returned[0]
-
-    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
-        """Every gate and state at every step, as `return_gates=True` gives them.
-
-        The layer runs in inference and stays as it is: a stateful one starts from its states and
-        does not move them.
-
-        Args:
-            sequences: Tensor `(batch, time, features)`.
-            mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
-                `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
-                `predict` returns, carry none.
-            initial_state: As in a call.
-
-        Returns:
-            The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
-            `mask`, `(batch, time)`, in the order in which the layer goes through time.
-
-        Raises:
-            ValueError: If no mask is given, though the layer's input has one in its model.
-        """
-        check_data(self, sequences)
-        mask = mask_for_trace(self, sequences, mask)
-        sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
-        if not self.built:
-            self.build(sequences.shape)
-        check_variables_are_here(self)
-        _, steps, mask = self._run(
-            sequences, initial_state, mask, training=False, capture_gates=True
-        )
-        return self._as_trace(steps, mask, sequences)
 
     def get_initial_state(self, batch_size: Any) -> Any:
         """The cell's initial states, zeros unless the cell says otherwise."""
@@ -177,7 +138,7 @@ class Recurrent(ShowsGates):
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
         mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
-        others = len(self.state_size) * self.return_state + self.return_gates
+        others = len(self.state_size) * self.return_state + self._return_gates
         return [mask] + [None] * others if others else mask
 
     @property
@@ -204,47 +165,41 @@ class Recurrent(ShowsGates):
         config = super().get_config()  # type: ignore[misc]
         return {**config, "return_gates": self.return_gates, "path": self.requested_path}
 
-    def _run(
-        self, sequences: Any, initial_state: Any, mask: Any, *, training: Any, capture_gates: bool
-    ) -> tuple[Carry, Carry, Any]:
+    def _prepared(
+        self, sequences: Any, initial_state: Any, mask: Any, capture: Capture | None
+    ) -> Call:
+        """The call that a runner gets: checked, with its first states, in running order."""
         check_sequences(self, sequences.shape)
         check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
-        if self.stateful and sequences.shape[0] is None:
-            # TensorFlow traces for every batch size; one of another size fails here when it comes.
-            sequences = of_batch(sequences, tree.flatten(self.states)[0].shape[0])
-        before = self._carried()
-        if before is not None and initial_state is not None:
-            raise ValueError(
-                f"{name_of(self)} is given an `initial_state` in the model, "
-                "so that its states cannot be carried from chunk to chunk of a stream."
-            )
-        training = bool(training)
-        how: dict[str, Any] = {"training": training, "capture_gates": capture_gates}
-        choice = choice_for(self, sequences, masked=mask is not None, **how)
+        sequences = self._of_known_batch(sequences)
+        before = None if capture is None else capture.first.get(id(self))
+        check_start(self, initial_state, before)
         states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
-            # Nothing that stands there counts, not even a NaN.
-            sequences = zeros_where_masked(mask, sequences)
+            sequences = zeros_where_masked(mask, sequences)  # not even a NaN counts there
         if self.go_backwards:
-            sequences = ops.flip(sequences, axis=1)
-            mask = None if mask is None else ops.flip(mask, axis=1)
-        with masks_for(self.cell, sequences, states, training) as masks:
-            how["masks"] = masks
-            if choice.path == "fused":
-                last, steps = run_fused(self, choice.method, sequences, states, mask, **how)
-            elif choice.path == "parallel scan":
-                last, steps = run_minimal(self, choice.method, sequences, states, mask, **how)
-            elif choice.path == "keras":
-                last, steps = run_keras(self, sequences, states, masks=masks)
-            else:
-                how |= {"unroll": self.unroll, "before": before}
-                last, steps = run_portable(self.cell, sequences, states, mask, **how)
-        ahead = choice.path in ("fused", "parallel scan")
-        elsewhere = before is not None or self._may_start_elsewhere(initial_state)
-        if ahead and mask is not None and elsewhere:
-            last, steps = _before_the_first(last, steps, mask, before)
-        return last, steps, mask
+            sequences, mask = (x if x is None else ops.flip(x, axis=1) for x in (sequences, mask))
+        return Call(
+            sequences=sequences,
+            states=states,
+            mask=mask,
+            capture_gates=self._return_gates or (capture is not None and capture.capture_gates),
+            before=before,
+            starts_at_zero=before is None and self._starts_at_zero(initial_state),
+        )
+
+    def _of_known_batch(self, sequences: Any) -> Any:
+        """The sequences with the batch size of a stateful layer, where the backend left it open."""
+        if not self.stateful or sequences.shape[0] is not None:
+            return sequences
+        # TensorFlow traces for every batch size; one of another size fails here when it comes.
+        return backend_kernels().of_batch(sequences, tree.flatten(self.states)[0].shape[0])
+
+    def _starts_at_zero(self, initial_state: Any) -> bool:
+        """Whether the first states are known to be zeros."""
+        own = type(self).get_initial_state is Recurrent.get_initial_state
+        return own and not self.stateful and initial_state is None
 
     def _start(self, sequences: Any, initial_state: Any) -> Any:
         """The first states, in the cell's compute dtype."""
@@ -267,19 +222,13 @@ class Recurrent(ShowsGates):
         if choice.path == "keras" and keras.config.backend() == "tensorflow":
             self.supports_jit = False
 
-    def _carried(self) -> Carry | None:
-        """Where whoever watches has the layer start, if anywhere."""
-        capture = current_capture()
-        return None if capture is None else capture.first.get(id(self))
-
-    def _may_start_elsewhere(self, initial_state: Any) -> bool:
-        """Whether the first states may be something else than zeros."""
-        own = type(self).get_initial_state is Recurrent.get_initial_state
-        return self.stateful or initial_state is not None or not own
-
     @property
     def _cell_dtype(self) -> str:
-        return dtype_of(self.cell, self.compute_dtype)
+        """The compute dtype of the cell; a stack of cells has that of its first."""
+        cell = self.cell
+        while isinstance(cell, keras.layers.StackedRNNCells) and cell.cells:
+            cell = cell.cells[0]
+        return getattr(cell, "compute_dtype", self.compute_dtype)
 
     def _make_states(self, batch: int) -> None:
         def variable(i: int) -> Any:
@@ -306,15 +255,19 @@ class Recurrent(ShowsGates):
             # A copy: on JAX an assignment shares the array, which its trainer then takes away.
             variable.assign(ops.copy(ops.convert_to_tensor(value)))
 
-    def _hide(self, outputs: Any, mask: Any) -> Any:
-        """Zeros at masked steps, where `zero_output_for_mask` asks for them."""
-        if mask is None or not self.zero_output_for_mask:
-            return outputs
-        return zeros_where_masked(mask, outputs)
+    def _trace_from(self, traces: dict[int, Any]) -> Any:
+        return traces[id(self)]
 
-    def _as_trace(self, steps: Carry, mask: Any, sequences: Any) -> Any:
+    def _without_masked(self, outputs: Any, call: Call) -> Any:
+        """The outputs, with zeros at masked steps where `zero_output_for_mask` asks for them."""
+        if call.mask is None or not self.zero_output_for_mask:
+            return outputs
+        return zeros_where_masked(call.mask, outputs)
+
+    def _as_trace(self, steps: Carry, call: Call) -> Any:
+        mask = call.mask
         if mask is None:
-            mask = ops.ones(ops.shape(sequences)[:2], dtype="bool")
+            mask = ops.ones(ops.shape(call.sequences)[:2], dtype="bool")
         gates, states = tree.map_structure(self._cast, (steps.gates, steps.states))
         return make_trace(self.cell, gates, states, mask)
 
@@ -340,15 +293,3 @@ class Recurrent(ShowsGates):
             mask = make((batch, time), dtype="bool")
             returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))
         return tuple(returned) if len(returned) > 1 else returned[0]
-
-
-def _before_the_first(
-    last: Carry, steps: Carry, mask: Any, before: Carry | None
-) -> tuple[Carry, Carry]:
-    """Up to the first kept step the output before, or zeros; a kernel has the first state there."""
-    seen = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
-    old = ops.zeros_like(last.output) if before is None else before.output
-    last = last._replace(output=ops.where(seen[:, -1:], last.output, old))
-    if steps.output is not None:
-        steps = steps._replace(output=ops.where(seen[..., None], steps.output, old[:, None]))
-    return last, steps

@@ -8,7 +8,7 @@ from keras import ops, tree
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options, mask_of_steps
 from keras_rnnkit.layers._recurrent import Recurrent
-from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
 from keras_rnnkit.running.names import states_in_order
 
 
@@ -23,7 +23,7 @@ class BidirectionalTrace(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
-class Bidirectional(ShowsGates, keras.layers.Bidirectional):
+class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
     """Runs a recurrent layer and its mirror image over time (Schuster and Paliwal, 1997).
 
     Stands wherever `keras.layers.Bidirectional` stands. It shows the gates of both directions,
@@ -95,31 +95,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
         if self._first_weights is not None:
             self.set_weights(self._first_weights)
 
-    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
-        """The traces of both directions, as `return_gates=True` gives them.
-
-        Args:
-            sequences: Tensor `(batch, time, features)`.
-            mask: Boolean tensor `(batch, time)`, false where a step is skipped.
-            initial_state: As in a call.
-
-        Returns:
-            `BidirectionalTrace(forward, backward)`, both in the order of the input's time.
-
-        Raises:
-            ValueError: If no mask is given, though the layer's input has one in its model, and for
-                layers that have no trace, such as those of `keras.layers`.
-        """
-        self._check_parts_have_traces()
-        mask = mask_for_trace(self, sequences, mask)
-        if not self.built:
-            self.build(sequences.shape)
-        first, second = self._halves(initial_state)
-        forward = self.forward_layer.trace(sequences, mask, first)
-        backward = self.backward_layer.trace(sequences, mask, second)
-        return BidirectionalTrace(forward, tree.map_structure(_flipped, backward))
-
-    def _check_parts_have_traces(self) -> None:
+    def _check_traceable(self) -> None:
         for part in (self.forward_layer, self.backward_layer):
             if not isinstance(part, Recurrent):
                 kind = f"{type(part).__module__.partition('.')[0]}'s {type(part).__name__}"
@@ -129,6 +105,10 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
                     "name in its place, or convert the model with `keras_rnnkit.from_keras`. "
                     f"Received: {kind} '{part.name}'"
                 )
+
+    def _trace_from(self, traces: dict[int, Any]) -> BidirectionalTrace:
+        forward, backward = (traces[id(part)] for part in (self.forward_layer, self.backward_layer))
+        return BidirectionalTrace(forward, tree.map_structure(_flipped, backward))
 
     def call(
         self,
@@ -177,7 +157,7 @@ class Bidirectional(ShowsGates, keras.layers.Bidirectional):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "return_gates": self.return_gates}
 
-    def _parts_that_show_gates(self) -> list[Any]:
+    def _parts_with_gates(self) -> list[Any]:
         return [d for d in (self.forward_layer, self.backward_layer) if isinstance(d, Recurrent)]
 
     def _join(self, forward: Any, backward: Any, merge: Any, flip: Any) -> Any:

@@ -7,15 +7,15 @@ from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
-from keras_rnnkit.layers._traced import mask_for_trace, note_mask
+from keras_rnnkit.layers._traceable import Traceable, note_mask
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
-from keras_rnnkit.running.capture import current_capture
+from keras_rnnkit.running.capture import carry_before
 from keras_rnnkit.running.names import name_of
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
-class LearnedInitialState(keras.layers.Wrapper):
+class LearnedInitialState(Traceable, keras.layers.Wrapper):
     """Gives a recurrent layer trainable initial states, one vector for each state.
 
     Every row of a batch starts from the same vectors, which are weights of this wrapper; the layer
@@ -93,31 +93,16 @@ class LearnedInitialState(keras.layers.Wrapper):
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
         note_mask(self, getattr(sequences, "_keras_mask", None))
-        capture = current_capture()
-        captured = capture is not None and id(parts_of(self.layer)[0]) in capture.first
-        if initial_state is None and not captured:
+        if initial_state is None and carry_before(parts_of(self.layer)[0]) is None:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])
         given = {} if initial_state is None else {"initial_state": initial_state}
         return self.layer(sequences, mask=mask, training=training, **given)
 
-    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
-        """Every gate and state at every step, as the layer's own `trace` gives them.
+    def _check_traceable(self) -> None:
+        self.layer._check_traceable()
 
-        Args:
-            sequences: Tensor `(batch, time, features)`.
-            mask: Boolean tensor `(batch, time)`, false where a step is skipped.
-            initial_state: States in place of the learned ones.
-
-        Returns:
-            The layer's trace.
-        """
-        mask = mask_for_trace(self, sequences, mask)
-        if not self.built:
-            self.build(sequences.shape)
-        states = initial_state
-        if states is None:
-            states = self.get_initial_state(ops.shape(sequences)[0])
-        return self.layer.trace(sequences, mask=mask, initial_state=states)
+    def _trace_from(self, traces: dict[int, Any]) -> Any:
+        return self.layer._trace_from(traces)
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         """The learned states, once for each row."""

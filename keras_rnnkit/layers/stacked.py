@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._checks import check_data, check_rank, checked_mask, mask_of_steps
+from keras_rnnkit.layers._checks import check_rank, checked_mask, mask_of_steps
 from keras_rnnkit.layers._stack_parts import (
     cell_config,
     cell_layer,
@@ -28,9 +28,8 @@ from keras_rnnkit.layers._states import (
     split_states,
     state_count,
 )
-from keras_rnnkit.layers._traced import ShowsGates, mask_for_trace, note_mask
-from keras_rnnkit.layers.bidirectional import Bidirectional, BidirectionalTrace
-from keras_rnnkit.running.capture import capturing
+from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
+from keras_rnnkit.layers.bidirectional import Bidirectional
 
 _MERGES = ("concat", "sum", "mul", "ave")
 _RESIDUALS = (False, True, "identity")
@@ -44,7 +43,7 @@ class _Collected(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
-class StackedRNN(ShowsGates, keras.layers.Layer):
+class StackedRNN(ReturnsGates, keras.layers.Layer):
     """Recurrent layers on top of each other, as one layer.
 
     It gives every inner layer the `return_sequences` it needs. The inner layers are those of the
@@ -193,28 +192,8 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
             x = self._joined(layer, projection, x, y, mask)
         return self._put_together(x, collected)
 
-    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> dict[str, Any]:
-        """The traces of all layers, as `return_gates=True` gives them.
-
-        The stack runs in inference and stays as it is: a stateful one starts from its states and
-        does not move them.
-
-        Args:
-            sequences: Tensor `(batch, time, features)`.
-            mask: Boolean tensor `(batch, time)`, false where a step is skipped.
-            initial_state: As in a call.
-
-        Returns:
-            A dict of traces by layer, `traces["rnn_0"]`.
-        """
-        check_data(self, sequences)
-        mask = mask_for_trace(self, sequences, mask)
-        given = {} if initial_state is None else {"initial_state": initial_state}
-        with capturing(capture_gates=True) as capture:
-            self(sequences, mask=mask, training=False, **given)
-        return {
-            layer.name: self._trace_of(layer, capture.traces) for layer in self.recurrent_layers
-        }
+    def _trace_from(self, traces: dict[int, Any]) -> dict[str, Any]:
+        return {layer.name: layer._trace_from(traces) for layer in self.recurrent_layers}
 
     def get_initial_state(self, batch_size: Any) -> dict[str, Any]:
         """The states from which the layers start when none are given, by layer."""
@@ -297,7 +276,7 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         cells = cells_from_config(config["cell"])
         return cls(**{**config, "cell": cells, "cell_options": options})
 
-    def _parts_that_show_gates(self) -> list[Any]:
+    def _parts_with_gates(self) -> list[Any]:
         return getattr(self, "recurrent_layers", [])
 
     def _make(self, owner: str, i: int, cell: Any, seed: int | None) -> Any:
@@ -373,11 +352,3 @@ class StackedRNN(ShowsGates, keras.layers.Layer):
         if initial_state is None:
             return [None] * len(self.units)
         return split_states(f"StackedRNN '{self.name}'", initial_state, self.recurrent_layers)
-
-    def _trace_of(self, layer: Any, traces: dict[int, Any]) -> Any:
-        found = [traces[id(part)] for part in directions(layer)]
-        if len(found) == 1:
-            return found[0]
-        forward, backward = found
-        flipped = tree.map_structure(lambda tensor: ops.flip(tensor, axis=1), backward)
-        return BidirectionalTrace(forward, flipped)

@@ -11,7 +11,7 @@ from keras_rnnkit.cells._takes import accepts, takes_training
 from keras_rnnkit.layers._checks import fits, mask_of_steps
 from keras_rnnkit.layers._masks_on import mask_on, put_mask
 from keras_rnnkit.layers._penalties import of_steps
-from keras_rnnkit.layers._traced import note_mask
+from keras_rnnkit.layers._traceable import note_mask
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.stacked import StackedRNN

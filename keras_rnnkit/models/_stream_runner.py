@@ -12,8 +12,9 @@ from keras_rnnkit.layers._checks import packed
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._stream_check import checked
 from keras_rnnkit.models._stream_graph import is_graph
+from keras_rnnkit.running.calls import Carry
 from keras_rnnkit.running.capture import capturing
-from keras_rnnkit.running.loop import Carry, output_size
+from keras_rnnkit.running.loop import output_size
 from keras_rnnkit.running.names import name_of
 
 

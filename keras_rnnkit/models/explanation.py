@@ -9,8 +9,8 @@ import keras
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
-from keras_rnnkit.running.fused import choice_for
 from keras_rnnkit.running.rule import Choice
+from keras_rnnkit.running.run import choice_for
 
 
 class PathOfLayer(NamedTuple):

@@ -6,7 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.models._stream_runner import runner_for
-from keras_rnnkit.running.loop import Carry
+from keras_rnnkit.running.calls import Carry
 
 
 def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":

@@ -1,7 +1,8 @@
-"""A look over the shoulder of the recurrent layers of a model while it runs.
+"""What the recurrent layers of a model report while it runs: traces, and the carries of streams.
 
-Whoever watches sees every layer's trace, or gives the states from which the layers start and
-takes those in which they end. The layers' own states stay where they are meanwhile.
+A capture collects the trace of every layer that is called in its context, or gives the carries from
+which the layers start and collects those with which they end. The layers' own states stay as they
+are meanwhile. A context belongs to its thread.
 """
 
 import contextlib
@@ -9,25 +10,27 @@ import contextvars
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from keras_rnnkit.running.calls import Carry
 from keras_rnnkit.running.names import name_of
 
 
 class Capture(NamedTuple):
-    """What is asked of the layers, and what they reported, by `id(layer)`."""
+    """What is captured, and what the layers reported, by `id(layer)`."""
 
-    capture_gates: bool  # whether to tell the traces
-    first: dict[int, Any]  # the carries to start from
-    last: dict[int, Any]  # the carries at the end
+    capture_gates: bool  # whether layers report their traces
+    first: dict[int, Carry]  # the carries to start from
+    last: dict[int, Carry]  # the carries after the last step
     traces: dict[int, Any]
 
-    def report(self, layer: Any, last: Any, trace: Any) -> None:
-        """What a layer tells at the end of its call; where some are given states, only they do."""
+    def report(self, layer: Any, last: Carry, trace: Any) -> None:
+        """Take the last carry and the trace of a layer; with `first`, of the layers in it alone."""
         if self.first and id(layer) not in self.first:
             return
         if id(layer) in self.last:
             raise ValueError(
-                f"{name_of(layer)} is called more than once in the model, so "
-                "that its states cannot be distinguished. Use a layer of its own for each call."
+                f"{name_of(layer)} is called more than once in the model, so that its states "
+                "cannot be distinguished. Use a layer of its own for each call. "
+                "Received: a second call"
             )
         self.last[id(layer)] = last
         self.traces[id(layer)] = trace
@@ -35,22 +38,24 @@ class Capture(NamedTuple):
 
 _current: contextvars.ContextVar[Capture | None] = contextvars.ContextVar("capture", default=None)
 
+current_capture = _current.get  # the capture of the context, or `None`
 
-def current_capture() -> Capture | None:
-    """The capture that is on, if any."""
-    return _current.get()
+
+def carry_before(layer: Any) -> Carry | None:
+    """The carry from which the capture has a layer start, if there is one."""
+    capture = current_capture()
+    return None if capture is None else capture.first.get(id(layer))
 
 
 @contextlib.contextmanager
 def capturing(
-    *, capture_gates: bool = False, first: dict[int, Any] | None = None
+    *, capture_gates: bool = False, first: dict[int, Carry] | None = None
 ) -> Iterator[Capture]:
-    """Capture every recurrent layer of the kit that is called in this block.
+    """Capture every recurrent layer of the kit that is called in this context.
 
     Args:
-        capture_gates: Whether to capture the gates.
-        first: The carries to start from, by `id(layer)`; layers that are not there start from
-            their own states.
+        capture_gates: Whether to capture traces.
+        first: The carries to start from, by `id(layer)`; other layers start from their own states.
     """
     capture = Capture(capture_gates, first or {}, {}, {})
     token = _current.set(capture)
@@ -62,7 +67,7 @@ def capturing(
 
 @contextlib.contextmanager
 def not_capturing() -> Iterator[None]:
-    """Let nobody capture in this block: the sequences there are not those of the model."""
+    """Capture nothing in this context: its sequences are not those of the model."""
     token = _current.set(None)
     try:
         yield

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_rnnkit.cells import Masks, Zoneout
 from keras_rnnkit.cells._takes import takes_masks, takes_training
+from keras_rnnkit.running.calls import Call
 from keras_rnnkit.running.loop import output_size
 
 _locks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -18,30 +19,32 @@ _adding = threading.Lock()
 
 
 @contextlib.contextmanager
-def masks_for(cell: Any, sequences: Any, states: Any, training: bool) -> Iterator[Any]:
-    """The masks of a cell, or of each cell of a stack, for one sequence.
+def masks_for(cell: Any, call: Call) -> Iterator[Any]:
+    """The dropout masks of a cell, or of each cell of a stack, for one call.
 
-    Those of the kit's cells are handed out. Other cells keep theirs on themselves, as Keras' do:
-    they are drawn here and forgotten at the end, and no other thread runs such a cell meanwhile.
+    The kit's cells are given theirs. Other cells store them on themselves, as Keras' do: they are
+    drawn here and removed at the end, and no other thread runs such a cell meanwhile.
 
     Args:
         cell: Any recurrent cell.
-        sequences: `(batch, time, features)`.
-        states: The cell's states.
-        training: Whether there is dropout.
+        call: The call to draw them for.
 
     Yields:
         `Masks`, a tuple of them for a stack, or `None` where there are none.
     """
-    keeping = _that_keep(cell)
+    if getattr(cell, "handed_masks", False) and not call.training:
+        yield None
+        return
+    storing = _that_store(cell)
     with contextlib.ExitStack() as locked:
-        for part in sorted(keeping, key=id):  # in one order, so that no two wait for each other
+        for part in sorted(storing, key=id):  # in one order, so that no two wait for each other
             locked.enter_context(_lock_of(part))
-        _forget(keeping)
+        _remove(storing)
         try:
-            yield _draw(cell, sequences[:, 0], states, ops.shape(sequences)[1], training)
+            inputs, steps = call.sequences[:, 0], ops.shape(call.sequences)[1]
+            yield _draw(cell, inputs, call.states, steps, call.training)
         finally:
-            _forget(keeping)
+            _remove(storing)
 
 
 def _draw(cell: Any, inputs: Any, states: Any, steps: Any, training: bool) -> Any:
@@ -59,27 +62,27 @@ def _draw(cell: Any, inputs: Any, states: Any, steps: Any, training: bool) -> An
     states = list(states) if isinstance(states, list | tuple) else [states]
     if takes_masks(cell):
         return cell.draw_masks(inputs, states, steps) if training else None
-    if _keeps(cell) and (training or not takes_training(cell)):
+    if _stores(cell) and (training or not takes_training(cell)):
         cell.get_dropout_mask(inputs)
         cell.get_recurrent_dropout_mask(states[0])
     return None
 
 
-def _that_keep(cell: Any) -> list[Any]:
-    """The cells, of one cell or of a stack, that keep their masks on themselves."""
+def _that_store(cell: Any) -> list[Any]:
+    """The cells, of one cell or of a stack, that store their masks on themselves."""
     if isinstance(cell, keras.layers.StackedRNNCells):
-        return [keeping for part in cell.cells for keeping in _that_keep(part)]
+        return [storing for part in cell.cells for storing in _that_store(part)]
     if isinstance(cell, Zoneout):
-        return _that_keep(cell.cell)
-    return [cell] if _keeps(cell) else []
+        return _that_store(cell.cell)
+    return [cell] if _stores(cell) else []
 
 
-def _keeps(cell: Any) -> bool:
+def _stores(cell: Any) -> bool:
     return hasattr(cell, "get_recurrent_dropout_mask") and not takes_masks(cell)
 
 
-def _forget(keeping: list[Any]) -> None:
-    for cell in keeping:
+def _remove(storing: list[Any]) -> None:
+    for cell in storing:
         cell.reset_dropout_mask()
         cell.reset_recurrent_dropout_mask()
 

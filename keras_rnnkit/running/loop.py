@@ -1,7 +1,7 @@
 """One loop over time for every cell and backend: states, masks, and gates on request."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops, tree
@@ -11,64 +11,38 @@ from keras_rnnkit.cells import GatedCell, Zoneout
 from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
 from keras_rnnkit.cells._takes import masks_for_method, takes_training
 from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.running.calls import Call, Carry
 from keras_rnnkit.running.moving_variables import carried_along, moving_variables
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
 
-class Carry(NamedTuple):
-    """What goes from step to step: the last output, the states, and the last gates."""
-
-    output: Any
-    states: Any
-    gates: Any
-
-
-def run(
-    cell: Any,
-    sequences: Any,
-    states: Any,
-    mask: Any = None,
-    *,
-    masks: Any = None,
-    training: bool = False,
-    unroll: bool = False,
-    capture_gates: bool = False,
-    before: Carry | None = None,
-) -> tuple[Carry, Carry]:
+def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Carry]:
     """Run a cell over time.
 
     Args:
         cell: Any recurrent cell.
-        sequences: Tensor `(batch, time, ...)`.
-        states: Structure of tensors `(batch, ...)`.
-        mask: `None`, or a boolean tensor `(batch, time)`, false where a step is to be skipped.
-        masks: What `masks_for` gives.
-        training: Whether dropout applies.
+        call: What it runs over.
         unroll: Whether to write the steps out instead of looping.
-        capture_gates: Whether to keep the gates of every step.
-        before: The carry of the step before the first, whose output a masked step repeats; by
-            default there is none yet, which shows as zeros.
 
     Returns:
-        `(last, steps)`: the last carry, and the carry of every step, `(batch, time, ...)`. The
-        output at a masked step is the one before it (zeros where there is none yet), the states
-        are carried over, and the gates are zero.
+        `(last, steps)`, as the contract in `running/run.py` says, with all outputs and states.
     """
-    keep = [] if mask is None else [_time_first(mask)]
-    xs = (_time_first(sequences), *keep, *masks_of_step(masks))
-    advance = _stepper(cell, states, training, capture_gates)
+    states, mask, capture_gates = call.states, call.mask, call.capture_gates
+    of_steps = [] if mask is None else [_time_first(mask)]
+    xs = (_time_first(call.sequences), *of_steps, *masks_of_step(call.dropout_masks))
+    advance = _stepper(cell, states, call.training, capture_gates)
     init = Carry(
-        _zeros(cell, output_size(cell), states) if before is None else before.output,
+        _zeros(output_size(cell), states) if call.before is None else call.before.output,
         states,
         _no_gates(cell, states) if capture_gates else (),
     )
 
     def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
         x, *others = current
-        keep = None if mask is None else others.pop(0)
-        new = advance(x, carry, with_masks_of_step(masks, others))
-        new = new if keep is None else _masked(new, carry, keep)
+        valid = None if mask is None else others.pop(0)
+        new = advance(x, carry, with_masks_of_step(call.dropout_masks, others))
+        new = new if valid is None else _masked(new, carry, valid)
         return new, new
 
     loop = _unrolled if unroll else _scan()
@@ -85,13 +59,6 @@ def output_size(cell: Any) -> Any:
         return size
     state_size = cell.state_size
     return state_size[0] if isinstance(state_size, list | tuple) else state_size
-
-
-def dtype_of(cell: Any, otherwise: Any) -> Any:
-    """The compute dtype of a cell; a stack that is not told one has that of its first cell."""
-    if isinstance(cell, StackedRNNCells) and cell.cells:
-        return dtype_of(cell.cells[0], otherwise)
-    return getattr(cell, "compute_dtype", otherwise)
 
 
 def shows_gates(cell: Any) -> bool:
@@ -159,41 +126,29 @@ def _no_gates(cell: Any, states: Any) -> Any:
         return tuple(_no_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
     if not shows_gates(cell):
         return ()
-    zeros = _zeros(cell, cell.units, states)
+    zeros = _zeros(cell.units, states)
     return cell.gates_type(*(zeros for _ in cell.gates_type._fields))
 
 
-def _zeros(cell: Any, size: Any, states: Any) -> Any:
-    """Zeros `(batch, *size)` beside the states, in the cell's compute dtype."""
+def _zeros(size: Any, states: Any) -> Any:
+    """Zeros `(batch, *size)` in the dtype of the states, the compute dtype of the cell."""
     first = tree.flatten(states)[0]
     size = tuple(size) if isinstance(size, list | tuple) else (size,)
-    dtype = dtype_of(cell, first.dtype)
-    return ops.zeros((ops.shape(first)[0], *size), dtype=dtype)
+    return ops.zeros((ops.shape(first)[0], *size), dtype=first.dtype)
 
 
-def _masked(new: Carry, old: Carry, keep: Any) -> Carry:
-    """The new carry where a step is kept; else the old output and states, and no gates."""
+def _masked(new: Carry, old: Carry, valid: Any) -> Carry:
+    """The new carry at a valid step; else the old output and states, and gates of zero."""
 
     def choose(value: Any, otherwise: Any) -> Any:
         shape = (-1,) + (1,) * (len(value.shape) - 1)
-        return ops.where(ops.reshape(keep, shape), value, otherwise)
+        return ops.where(ops.reshape(valid, shape), value, otherwise)
 
     return Carry(
         choose(new.output, old.output),
         tree.map_structure(choose, new.states, old.states),
         tree.map_structure(lambda gate: choose(gate, ops.zeros_like(gate)), new.gates),
     )
-
-
-def zeros_where_masked(mask: Any, values: Any) -> Any:
-    """The values at kept steps, and zeros elsewhere.
-
-    Args:
-        mask: Boolean tensor `(batch, time)`, or `(batch,)` for values of one step.
-        values: Tensor `(batch, time, ...)`, or `(batch, ...)`.
-    """
-    shape = (*ops.shape(mask), *(1,) * (len(values.shape) - len(mask.shape)))
-    return ops.where(ops.reshape(mask, shape), values, ops.zeros_like(values))
 
 
 def _scan() -> Callable[..., Any]:

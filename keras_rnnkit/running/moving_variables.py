@@ -26,7 +26,7 @@ def carried_along(scan: Callable[..., Any], variables: list[Any]) -> Callable[..
 
         def inner(carry: Any, current: Any) -> tuple[Any, Any]:
             first, values = carry
-            with _Scope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            with InnerScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
                 new, out = step(first, current)
             after = [scope.get_current_value(variable) for variable in variables]
             changed.update(i for i, value in enumerate(after) if value is not values[i])
@@ -41,7 +41,7 @@ def carried_along(scan: Callable[..., Any], variables: list[Any]) -> Callable[..
     return run
 
 
-class _Scope(keras.StatelessScope):
+class InnerScope(keras.StatelessScope):
     """A scope in which all other variables are what they are around it."""
 
     def get_current_value(self, variable: Any) -> Any:

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rnnkit.running.loop import Carry, _scan, zeros_where_masked
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.running.calls import Call, Carry, outputs_from_states, zeros_where_masked
+from keras_rnnkit.running.loop import _scan
 
 # So many halvings leave a 64th of the steps, which go one by one. The number is fixed, so that the
 # length need not be known when a graph is made.
@@ -21,55 +23,40 @@ PIECE = 64
 SMALL_STEP = 1024
 
 
-def halving_pays(state: Any) -> bool:
-    """Whether halving beats a loop on a CPU, too."""
-    return keras.config.backend() == "torch" and state.shape[0] * state.shape[1] <= SMALL_STEP
+def run_parallel_scan(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
+    """The runner of the minimal cells; the contract is in `running/run.py`.
 
-
-def run_scan(
-    layer: Any,
-    scan: Any,
-    together: Any,
-    sequences: Any,
-    states: Any,
-    mask: Any,
-    *,
-    masks: Any,
-    training: bool,
-    capture_gates: bool,
-) -> tuple[Carry, Carry]:
-    """The last carry, and the carry of every step, as the portable loop returns them.
-
-    Args:
-        layer: The layer, around a minimal cell.
-        scan: `linear_scan`, or a kernel that computes the same.
-        together: What makes one program of a function, where the backend needs to be collected.
-        sequences: `(batch, time, features)`.
-        states: The first states.
-        mask: `(batch, time)`, or `None`.
-        masks: Those of dropout, or `None`.
-        training: Whether dropout applies.
-        capture_gates: Whether gates and states are asked for.
+    All gates come of one product; the states follow by an associative scan, or by a kernel that
+    goes through the steps in order.
     """
-    cell = layer.cell
-    xs = ops.swapaxes(sequences, 0, 1)
-    keep = None if mask is None else ops.swapaxes(mask, 0, 1)
-    if (
-        keras.config.backend() == "torch"
-        and scan is not linear_scan
-        and not (training or capture_gates)
-    ):
-        return _piece_by_piece(cell, scan, xs, states, keep, layer.return_sequences)
-    steps = functools.partial(_all_at_once, cell, scan, training=training, masks=masks)
-    # XLA would have to know the number of steps for a scan by halves, and in training it would
+    kernels, cell = backend_kernels(), layer.cell
+    associative = method == "associative" or _is_small(call.states[0])
+    scan = linear_scan if associative else kernels.linear_scan
+    xs = ops.swapaxes(call.sequences, 0, 1)
+    mask = None if call.mask is None else ops.swapaxes(call.mask, 0, 1)
+    in_pieces = keras.config.backend() == "torch" and not associative
+    if in_pieces and not (call.training or call.capture_gates):
+        found = _piece_by_piece(cell, scan, xs, call.states, mask, layer.return_sequences)
+        return found if mask is None else outputs_from_states(call, call.mask, *found)
+    steps = functools.partial(
+        _all_at_once, cell, scan, training=call.training, masks=call.dropout_masks
+    )
+    # XLA would have to know the number of steps for an associative scan, and in training it would
     # have to hand over all that the backward pass needs.
-    if scan is not linear_scan and not training:
-        steps = together(steps, cell.weights)
-    gates, every = steps(xs, states, keep)
+    if not associative and not call.training:
+        steps = kernels.together(steps, cell.weights)
+    gates, every = steps(xs, call.states, mask)
     last = every[-1]
     every = ops.swapaxes(every, 0, 1)
-    gates = cell.gates_type(*(ops.swapaxes(g, 0, 1) for g in gates)) if capture_gates else ()
-    return Carry(last, [last], ()), Carry(every, [every], gates)
+    gates = tuple(ops.swapaxes(gate, 0, 1) for gate in gates)
+    gates = cell.gates_type(*gates) if call.capture_gates else ()
+    found = Carry(last, [last], ()), Carry(every, [every], gates)
+    return found if mask is None else outputs_from_states(call, call.mask, *found)
+
+
+def _is_small(state: Any) -> bool:
+    """Whether an associative scan beats a loop on a CPU, too."""
+    return keras.config.backend() == "torch" and state.shape[0] * state.shape[1] <= SMALL_STEP
 
 
 def _all_at_once(

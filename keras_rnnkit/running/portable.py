@@ -14,34 +14,30 @@ from keras import tree
 from keras_rnnkit.cells import Zoneout
 from keras_rnnkit.cells._min import positive
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.running.loop import Carry, is_of_the_kit, run
+from keras_rnnkit.running.calls import Call, Carry
+from keras_rnnkit.running.loop import is_of_the_kit, run_loop
 
 
-def run_portable(
-    cell: Any,
-    sequences: Any,
-    states: Any,
-    mask: Any,
-    *,
-    masks: Any,
-    before: Carry | None,
-    unroll: bool,
-    **how: bool,
-) -> tuple[Carry, Carry]:
-    """The last carry, and the carry of every step; arguments and results are those of `run`."""
-    tensors = (sequences, states, mask, masks, before)
-    if not unroll and keras.config.backend() == "jax" and not _is_traced(cell, tensors):
+def run_portable(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
+    """The runner of the loop over the cell; the contract is in `running/run.py`."""
+    cell, unroll = layer.cell, layer.unroll
+    if not unroll and keras.config.backend() == "jax" and not _is_traced(cell, call):
         if _is_known(cell):
-            call_once = backend_kernels().call_once
-            return call_once(cell, _run, _fixed(cell), *tensors, **how)
+            tensors, flags = _split(call)
+            return backend_kernels().call_once(cell, _run, _fixed(cell), *tensors, **flags)
         unroll = True
-    return run(cell, sequences, states, mask, masks=masks, before=before, unroll=unroll, **how)
+    return run_loop(cell, call, unroll)
 
 
-def _run(
-    cell: Any, sequences: Any, states: Any, mask: Any, masks: Any, before: Any, **how: bool
-) -> tuple[Carry, Carry]:
-    return run(cell, sequences, states, mask, masks=masks, before=before, **how)
+def _split(call: Call) -> tuple[list[Any], dict[str, bool]]:
+    """The tensors of a call, and what is fixed when it is compiled, by name."""
+    flags = {name: value for name, value in call._asdict().items() if isinstance(value, bool)}
+    return [value for name, value in call._asdict().items() if name not in flags], flags
+
+
+def _run(cell: Any, *tensors: Any, **flags: Any) -> tuple[Carry, Carry]:
+    names = (name for name in Call._fields if name not in flags)
+    return run_loop(cell, Call(**dict(zip(names, tensors, strict=True)), **flags))
 
 
 def _is_traced(cell: Any, tensors: Any) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.models import explanation
-from keras_rnnkit.running import fused
+from keras_rnnkit.running import run
 from keras_rnnkit.running.rule import Choice
 
 BACKEND = keras.config.backend()
@@ -75,7 +75,7 @@ class TestExplain:
 
     @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone hands over to cuDNN")
     def test_sees_the_mask_that_comes_through_a_wrapper(self, monkeypatch):
-        monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
+        monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
         inputs = keras.Input((7,), dtype="int32")
         x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
         rows = kit.explain(keras.Model(inputs, kit.Bidirectional(kit.LSTM(3))(x)))

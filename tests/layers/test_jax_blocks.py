@@ -7,7 +7,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
-from keras_rnnkit.running import fused
+from keras_rnnkit.running import run
 from tests.layers.blocks import (
     assert_first_states_get_the_portable_gradients,
     assert_sums_are_in_single_precision,
@@ -55,7 +55,7 @@ def test_blocks_have_the_portable_gradients(case, variant, in_blocks):
 def test_blocks_of_every_method_send_gradients_to_the_first_states(
     method, options, case, in_blocks, monkeypatch
 ):
-    monkeypatch.setattr(fused, "choose", by_method(method, case))
+    monkeypatch.setattr(run, "choose", by_method(method, case))
     assert_first_states_get_the_portable_gradients(case, **options)
     assert in_blocks == [2]
 

@@ -6,7 +6,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.running import fused
+from keras_rnnkit.running import run
 from keras_rnnkit.running.parallel_scan import LEVELS, PIECE, linear_scan
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
@@ -44,7 +44,7 @@ LAYER_ARGUMENTS = {
 @pytest.fixture(params=["on a CPU", "on a GPU"])
 def device(request, monkeypatch):
     """Both ways of the scan, whatever there is."""
-    monkeypatch.setattr(fused, "_on_gpu", lambda layer: request.param == "on a GPU")
+    monkeypatch.setattr(run, "_on_gpu", lambda layer: request.param == "on a GPU")
 
 
 def step_by_step(a, b, first):
@@ -234,12 +234,12 @@ def test_mixed_precision(case, policy):
 
 
 def choice(layer):
-    return fused.choice_for(layer, masked=False, capture_gates=False, training=True).path
+    return run.choice_for(layer, masked=False, capture_gates=False, training=True).path
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_the_path_is_chosen_and_explained(case, monkeypatch):
-    monkeypatch.setattr(fused, "_on_gpu", lambda layer: False)
+    monkeypatch.setattr(run, "_on_gpu", lambda layer: False)
     (row,) = kit.explain(case.layer(3))
     compiled = (
         ", compiled where the length is fixed" if keras.config.backend() == "tensorflow" else ""
@@ -249,7 +249,7 @@ def test_the_path_is_chosen_and_explained(case, monkeypatch):
     assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "parallel scan"
     assert choice(case.layer(3, activation="relu")) == "parallel scan"
     assert choice(kit.RNN(case.cell(3))) == "parallel scan"
-    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
     assert "as no gate sees the state" in kit.explain(case.layer(3))[0].training
     assert choice(case.layer(3, path="portable")) == "portable"
     assert choice(case.layer(3, unroll=True)) == "portable"

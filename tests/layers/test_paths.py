@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
-from keras_rnnkit.running import fused, rule
+from keras_rnnkit.running import rule, run
 from keras_rnnkit.running.rule import (
     CONCATENATED_UP_TO,
     FUSED_GATES_FROM,
@@ -152,7 +152,7 @@ def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch)
     options = {**VARIANTS[variant], "use_cudnn": False}  # which serves on a GPU
     layer, _ = pair(NAMESAKES[0], 3, **options)
     assert (
-        fused.choice_for(layer, masked=True, capture_gates=False, training=True).method
+        run.choice_for(layer, masked=True, capture_gates=False, training=True).method
         == "preallocated"
     )
     assert_same_gradients(NAMESAKES[0], 3, HOLES, options)
@@ -269,7 +269,7 @@ def test_the_path_survives_the_config():
     layer = kit.LSTM.from_config(kit.LSTM(4, path="portable").get_config())
     assert layer.get_config()["path"] == "portable"
     assert (
-        fused.choice_for(layer, masked=False, capture_gates=False, training=True).path == "portable"
+        run.choice_for(layer, masked=False, capture_gates=False, training=True).path == "portable"
     )
 
 
@@ -294,7 +294,7 @@ def test_a_path_that_cannot_serve_says_why(options, why):
 
 def test_a_foreign_cell_takes_the_portable_path_and_says_so():
     layer = kit.RNN(keras.layers.LSTMCell(4))
-    choice = fused.choice_for(layer, masked=False, capture_gates=False, training=True)
+    choice = run.choice_for(layer, masked=False, capture_gates=False, training=True)
     assert choice.path == "portable" and "no kernel" in choice.reason
 
 
@@ -313,7 +313,7 @@ def test_a_subclass_of_a_cell_may_compute_something_else():
 
 def test_a_stack_of_cells_says_what_to_do_instead():
     layer = kit.RNN([kit.LSTMCell(2), kit.LSTMCell(2)])
-    choice = fused.choice_for(layer, masked=False, capture_gates=False, training=True)
+    choice = run.choice_for(layer, masked=False, capture_gates=False, training=True)
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
@@ -326,7 +326,7 @@ METHODS = [
 
 def by_method(method, case):
     """The rule with one method for all."""
-    chosen = fused.choose
+    chosen = run.choose
 
     def choose_method(request):
         choice = chosen(request)
@@ -341,7 +341,7 @@ def by_method(method, case):
 @pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
 def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch):
     layers = pair(case, 3, return_sequences=True, return_gates=True, **options)
-    monkeypatch.setattr(fused, "choose", by_method(method, case))
+    monkeypatch.setattr(run, "choose", by_method(method, case))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
     mask = rng.random((BATCH, TIME)) < 0.7
@@ -359,9 +359,9 @@ def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch)
 
 @pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
 def test_a_method_without_masks_for_each_gate_refuses_them(monkeypatch):
-    chosen = fused.choose
+    chosen = run.choose
     monkeypatch.setattr(
-        fused, "choose", lambda request: chosen(request)._replace(method="fused gates")
+        run, "choose", lambda request: chosen(request)._replace(method="fused gates")
     )
     layer = kit.LSTM(3, recurrent_dropout=0.5)
     with pytest.raises(ValueError, match="'fused gates' knows no mask for each gate"):
@@ -507,7 +507,7 @@ def test_on_a_gpu_no_layer_calls_keras_own_on_jax(monkeypatch, front):
     def inner_loop(*_, **__):
         raise AssertionError("Keras' own layer was called")
 
-    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
     monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
     inputs = keras.Input((TIME, FEATURES))
     outputs = kit.LSTM(4)(front(4, return_sequences=True)(inputs))
@@ -528,7 +528,7 @@ def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
         handed_over.append(self.go_backwards)
         return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
 
-    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
     monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
     got = outputs(layer, x, False)
     assert handed_over == [False]
@@ -540,6 +540,6 @@ def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the others compile around cuDNN")
 def test_on_a_gpu_the_model_is_kept_from_xla(monkeypatch):
     assert kit.LSTM(4).supports_jit
-    monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
+    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
     assert not kit.LSTM(4).supports_jit
     assert kit.LSTM(4, use_cudnn=False).supports_jit

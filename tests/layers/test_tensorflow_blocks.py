@@ -8,7 +8,7 @@ import pytest
 
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._sequence import Arguments, Plan
-from keras_rnnkit.running import fused
+from keras_rnnkit.running import run
 from tests.layers.blocks import (
     assert_first_states_get_the_portable_gradients,
     assert_sums_are_in_single_precision,
@@ -41,20 +41,20 @@ def in_blocks(monkeypatch):
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 @pytest.mark.parametrize("variant", ["gates", "recurrent dropout", "backwards"])
 def test_blocks_have_the_portable_gradients(case, variant, in_blocks, monkeypatch):
-    monkeypatch.setattr(fused, "choose", by_method("per gate", case))
+    monkeypatch.setattr(run, "choose", by_method("per gate", case))
     assert_same_gradients(case, 3, HOLES, VARIANTS[variant])
     assert in_blocks == [2]
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_blocks_send_gradients_to_the_first_states(case, in_blocks, monkeypatch):
-    monkeypatch.setattr(fused, "choose", by_method("per gate", case))
+    monkeypatch.setattr(run, "choose", by_method("per gate", case))
     assert_first_states_get_the_portable_gradients(case)
     assert in_blocks == [2]
 
 
 def test_blocks_train_a_model_as_the_portable_path(in_blocks, monkeypatch):
-    monkeypatch.setattr(fused, "choose", by_method("per gate", NAMESAKES[0]))
+    monkeypatch.setattr(run, "choose", by_method("per gate", NAMESAKES[0]))
     x = np.random.default_rng(5).normal(size=(8, 6, 3)).astype("float32")
     trained = []
     for layer in pair(NAMESAKES[0], 3):
@@ -68,7 +68,7 @@ def test_blocks_train_a_model_as_the_portable_path(in_blocks, monkeypatch):
 
 
 def test_sums_over_blocks_are_in_single_precision(in_blocks, monkeypatch):
-    monkeypatch.setattr(fused, "choose", by_method("per gate", NAMESAKES[-1]))
+    monkeypatch.setattr(run, "choose", by_method("per gate", NAMESAKES[-1]))
     monkeypatch.setattr(kernels, "BLOCKS", 512)
     assert_sums_are_in_single_precision()
     assert in_blocks == [2]

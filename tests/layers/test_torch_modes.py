@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.running import fused
+from keras_rnnkit.running import run
 from tests.support.cases import to_numpy
 
 pytestmark = [
@@ -229,4 +229,4 @@ def test_the_fused_path_refuses_a_transform():
 def test_a_call_as_it_is_takes_the_path_that_explain_tells():
     layer = pair("lstm")[0]
     how = {"masked": False, "capture_gates": False, "training": False}
-    assert fused.choice_for(layer, data(), **how) == fused.choice_for(layer, **how)
+    assert run.choice_for(layer, data(), **how) == run.choice_for(layer, **how)

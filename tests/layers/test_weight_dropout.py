@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.running import fused
+from keras_rnnkit.running import run
 from tests.support.backends import gradients
 from tests.support.cases import MASKS, NAMESAKES, assert_close, built, by_name, to_numpy
 
@@ -111,7 +111,7 @@ def test_the_path_stays_fused_and_off_keras_layer(monkeypatch):
     plain = kit.LSTM(4)
     for training in (True, False):
         asked = {"masked": False, "capture_gates": False, "training": training}
-        assert fused.choice_for(layer, **asked) == fused.choice_for(plain, **asked)
-        monkeypatch.setattr(fused, "_on_gpu", lambda layer: True)
-        assert fused.choice_for(layer, **asked).path == "fused"
+        assert run.choice_for(layer, **asked) == run.choice_for(plain, **asked)
+        monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
+        assert run.choice_for(layer, **asked).path == "fused"
         monkeypatch.undo()

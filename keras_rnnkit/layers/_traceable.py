@@ -1,17 +1,71 @@
-"""What every layer that shows its gates shares: when to show them, and the mask they are under."""
+"""What every layer with `return_gates` and `trace` shares."""
 
 from typing import Any
 
 import keras
+from keras import ops
 
+from keras_rnnkit.layers._checks import check_data
+from keras_rnnkit.running.capture import capturing
+from keras_rnnkit.running.moving_variables import InnerScope
 from keras_rnnkit.running.names import name_of
 
 
-class ShowsGates:
-    """A mixin with `return_gates`, which is settled once the layer is built."""
+class Traceable:
+    """A mixin with `trace`, by which a layer reports what happens inside it."""
 
+    build: Any
     built: bool
+    compute_dtype: str
     name: str
+
+    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
+        """Every gate and state at every step, as `return_gates=True` returns them.
+
+        The layer runs in inference and is not changed: a stateful one starts from its states and
+        keeps them.
+
+        Args:
+            sequences: Tensor `(batch, time, features)`.
+            mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
+                `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
+                `predict` returns, carry none.
+            initial_state: As in a call.
+
+        Returns:
+            The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
+            `mask`, `(batch, time)`, in the order in which the layer goes through time. Of a
+            `Bidirectional` a `BidirectionalTrace(forward, backward)`, both in the order of the
+            input's time; of a `StackedRNN` a dict of traces by layer, `trace["rnn_0"]`.
+
+        Raises:
+            ValueError: If no mask is given, though the layer's input has one in its model, and for
+                a wrapper around layers that have no trace, such as those of `keras.layers`.
+        """
+        check_data(self, sequences)
+        self._check_traceable()
+        mask = mask_for_trace(self, sequences, mask)
+        sequences = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
+        if not self.built:
+            self.build(sequences.shape)
+        check_variables_are_here(self)
+        given = {} if initial_state is None else {"initial_state": initial_state}
+        # What the call assigns and what it adds to the losses stays in the scope.
+        with InnerScope(), capturing(capture_gates=True) as capture:
+            self(sequences, mask=mask, training=False, **given)  # type: ignore[operator]
+        return self._trace_from(capture.traces)
+
+    def _check_traceable(self) -> None:
+        """Refuse to trace a layer that has parts without a trace."""
+
+    def _trace_from(self, traces: dict[int, Any]) -> Any:
+        """The trace, from what the recurrent layers inside reported."""
+        raise NotImplementedError
+
+
+class ReturnsGates(Traceable):
+    """A mixin with `return_gates`, which is fixed once the layer is built."""
+
     _return_gates = False
 
     @property
@@ -29,11 +83,11 @@ class ShowsGates:
                 f"Received: return_gates={value!r}"
             )
         self._return_gates = bool(value)
-        for part in self._parts_that_show_gates():
+        for part in self._parts_with_gates():
             part.return_gates = value
 
-    def _parts_that_show_gates(self) -> list[Any]:
-        """The layers inside this one that go by its `return_gates`."""
+    def _parts_with_gates(self) -> list[Any]:
+        """The layers inside this one that follow its `return_gates`."""
         return []
 
 

@@ -1,0 +1,27 @@
+"""The path of Keras' own layer, which finds cuDNN on TensorFlow."""
+
+from typing import Any
+
+import keras
+from keras import tree
+
+from keras_rnnkit.running.calls import Call, Carry
+
+
+def run_keras(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
+    """The runner of Keras' own LSTM and GRU; the contract is in `running/run.py`."""
+    sequences, masks = call.sequences, call.dropout_masks
+    if masks is not None and masks.inputs is not None:
+        sequences = sequences * masks.inputs[:, None]
+    own = keras.layers.LSTM if isinstance(layer, keras.layers.LSTM) else keras.layers.GRU
+    found = own.inner_loop(_forward_in_time(layer), sequences, call.states, None, False)
+    output, outputs, last = found
+    last = tree.pack_sequence_as(call.states, tree.flatten(last))
+    return Carry(output, last, ()), Carry(outputs, (), ())
+
+
+def _forward_in_time(layer: Any) -> Any:
+    """A view of the layer with `go_backwards=False`, since the call is in running order already."""
+    view = object.__new__(type(layer))
+    vars(view).update(vars(layer), go_backwards=False)
+    return view

@@ -1,0 +1,127 @@
+"""How a layer runs over a batch of sequences: choose a path, draw the random masks, run.
+
+Every path has a runner with the same contract, `runner(layer, call, method) -> (last, steps)`:
+
+- `last` is the carry after the last step: the output, the states and the gates.
+- `steps` is the carry of every step, each tensor `(batch, time, ...)`, in running order. A runner
+  may leave the outputs out unless the layer returns sequences, and gates and states unless
+  `call.capture_gates` asks for them.
+- At a masked step the states are carried over, the gates are zero, and the output is the one
+  before it: zeros, or that of `call.before`, where no valid step has come yet.
+"""
+
+from typing import Any
+
+import keras
+
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.running.calls import Call, Carry
+from keras_rnnkit.running.dropout_masks import masks_for
+from keras_rnnkit.running.export import check_export
+from keras_rnnkit.running.fused import kernel_name, run_fused
+from keras_rnnkit.running.keras_layer import run_keras
+from keras_rnnkit.running.names import name_of
+from keras_rnnkit.running.parallel_scan import run_parallel_scan
+from keras_rnnkit.running.portable import run_portable
+from keras_rnnkit.running.rule import SCANNED, Choice, Request, choose
+
+_RUNNERS = {
+    "fused": run_fused,
+    "keras": run_keras,
+    "parallel scan": run_parallel_scan,
+    "portable": run_portable,
+}
+
+
+def run(layer: Any, call: Call) -> tuple[Carry, Carry]:
+    """Run a layer over a batch of sequences, on the path that the rule chooses.
+
+    Args:
+        layer: A recurrent layer of the kit.
+        call: What it runs over, in running order, without dropout masks.
+
+    Returns:
+        `(last, steps)`, as the contract above says.
+    """
+    choice = choice_for(
+        layer,
+        call.sequences,
+        masked=call.mask is not None,
+        capture_gates=call.capture_gates,
+        training=call.training,
+    )
+    with masks_for(layer.cell, call) as masks:
+        return _RUNNERS[choice.path](layer, call._replace(dropout_masks=masks), choice.method)
+
+
+def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
+    """The path of a layer, or of one call of it, or an error that names the layer.
+
+    Args:
+        layer: A recurrent layer of the kit.
+        sequences: The sequences of the call; `None` to ask about the layer alone.
+        **conditions: `masked`, `capture_gates` and `training`.
+    """
+    request = request_for(layer, sequences=sequences, **conditions)
+    try:
+        choice = choose(request)
+    except ValueError as error:
+        raise ValueError(f"{name_of(layer)}: {error}") from None
+    if request.exported:
+        check_export(layer, sequences, choice, onnx=backend_kernels().exporting_to_onnx())
+    return choice
+
+
+def request_for(
+    layer: Any, *, masked: bool, capture_gates: bool, training: bool, sequences: Any = None
+) -> Request:
+    """All that the rule looks at, of a layer and of one call of it."""
+    cell, name = layer.cell, kernel_name(layer.cell)
+    called_on_torch = sequences is not None and keras.config.backend() == "torch"
+    may_be_fused = called_on_torch and name is not None and layer.requested_path != "portable"
+    common = Request(
+        path=layer.requested_path,
+        backend=keras.config.backend(),
+        cell=name,
+        stack=isinstance(cell, keras.layers.StackedRNNCells),
+        unroll=layer.unroll,
+        masked=masked,
+        capture_gates=capture_gates,
+        training=training,
+        exported=called_on_torch and backend_kernels().exporting(),
+        transformed=may_be_fused and _transformed(cell, sequences),
+    )
+    if name is None:
+        return common
+    if name in SCANNED:
+        return common._replace(gpu=_on_gpu(layer))
+    activations = [cell.activation is keras.activations.tanh]
+    if name != "SimpleRNN":
+        activations.append(cell.recurrent_activation is keras.activations.sigmoid)
+    return common._replace(
+        gpu=_on_gpu(layer),
+        onednn=keras.config.backend() == "torch" and backend_kernels().has_onednn(),
+        keras_layer=isinstance(layer, keras.layers.LSTM | keras.layers.GRU),
+        units=cell.units,
+        dtype=cell.compute_dtype,
+        default_activations=all(activations),
+        use_bias=cell.use_bias,
+        use_cudnn=getattr(layer, "use_cudnn", False) is not False,
+        dropout_per_gate=bool(cell.dropout) and getattr(cell, "implementation", 2) == 1,
+        recurrent_dropout=bool(cell.recurrent_dropout),
+        weight_dropout=bool(getattr(cell, "recurrent_weight_dropout", 0)),
+    )
+
+
+def _transformed(cell: Any, sequences: Any) -> bool:
+    """Whether PyTorch transforms the call, or has tangents in its inputs or its weights."""
+    weights = (getattr(cell, name, None) for name in ("kernel", "recurrent_kernel", "bias"))
+    tensors = [getattr(weight, "value", weight) for weight in weights if weight is not None]
+    return backend_kernels().transforming(sequences, *tensors)
+
+
+def _on_gpu(layer: Any) -> bool:
+    if keras.config.backend() == "torch":
+        return layer.cell.built and layer.cell.kernel.value.device.type == "cuda"
+    names = keras.distribution.list_devices()
+    return any(name.startswith(("cuda", "gpu", "rocm")) for name in names)
