@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 # From how many bytes (JAX) or units (TensorFlow) on the backward pass is chunked.
@@ -23,9 +24,8 @@ def forced(method: str) -> Iterator[None]:
 
 @contextmanager
 def _chosen(method: str) -> Iterator[None]:
-    from keras_rnnkit.running import fused
-
-    before = fused.choose
+    run = import_module("keras_rnnkit.running.run")
+    before = run.choose
 
     def choose(request: Any) -> Any:
         choice = before(request)
@@ -33,11 +33,11 @@ def _chosen(method: str) -> Iterator[None]:
             raise ValueError(f"the rule takes {choice} here, which has no methods")
         return choice._replace(method=method)
 
-    fused.choose = choose
+    run.choose = choose
     try:
         yield
     finally:
-        fused.choose = before
+        run.choose = before
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from _grid import LAYERS, MODES
 
-VARIANTS = ("plain", "masked_post", "gates")
+VARIANTS = ("plain", "masked_post", "gates", "recurrent_dropout")
 STEPS = 100
 # units: (features, batches)
 SIZES = {
@@ -17,7 +17,8 @@ SIZES = {
     128: (128, (1, 64, 256)),
     512: (128, (1, 64)),
 }
-# The methods that can serve a row; "native" serves none where gates are captured.
+# Nothing is dropped in prediction. In training, few methods serve: one batch size is enough.
+DROPPED, DROPPED_BATCH = "recurrent_dropout", 64
 METHODS = {
     "jax": ("concatenated", "fused gates", "per gate", "hoisted"),
     "tensorflow": ("concatenated", "fused gates", "per gate", "hoisted"),
@@ -44,8 +45,8 @@ class Row(NamedTuple):
 def all_rows(backend: str) -> Iterator[Row]:
     """The rows of the whole table, those of one model beside each other."""
     for units, (features, batches) in SIZES.items():
-        for batch, layer, variant in product(batches, LAYERS, VARIANTS):
-            for mode in MODES:
+        for batch, layer, variant, mode in product(batches, LAYERS, VARIANTS, MODES):
+            if variant != DROPPED or (batch, mode) == (DROPPED_BATCH, "train"):
                 yield Row(layer, variant, units, features, batch, mode)
     if backend == "torch":
         return
@@ -59,9 +60,16 @@ def methods_of(backend: str, row: Row) -> list[str]:
     """What is compared in a row."""
     if row.compared == "backward pass":
         return list(BACKWARD)
-    methods = [m for m in METHODS[backend] if (m, row.variant) != ("native", "gates")]
+    methods = [method for method in METHODS[backend] if _serves(method, row.variant)]
     # Where nothing trains, JAX can also compile the plain loop over the cell.
     return [*methods, "portable"] if (backend, row.mode) == ("jax", "predict") else methods
+
+
+def _serves(method: str, variant: str) -> bool:
+    """Whether a method can do what the variant asks for."""
+    if variant == DROPPED:
+        return method in ("per gate", "hoisted", "preallocated")
+    return (method, variant) != ("native", "gates")
 
 
 def rows_of(report: dict[str, Any]) -> dict[Row, dict[str, Any]]:

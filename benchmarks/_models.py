@@ -61,7 +61,8 @@ def build_for_method(method: str, layer: str, shape: Shape, variant: str) -> ker
     x = inputs = keras.Input(shape[1:3])
     if variant.startswith("masked"):
         x = keras.layers.Masking()(x)
-    recurrent = getattr(kit, layer)(shape.units, path=path, return_gates=variant == "gates")
+    options = {"path": path, "return_gates": variant == "gates", **OPTIONS.get(variant, {})}
+    recurrent = getattr(kit, layer)(shape.units, **options)
     x = recurrent(x)
     if variant == "gates":
         x, trace = x

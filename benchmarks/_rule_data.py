@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from _method_rows import METHODS, Row, rows_of
+from _method_rows import DROPPED, METHODS, Row, all_rows, rows_of
 from _results import RESULTS, every
 
 RULE = Path(__file__).parent.parent / "keras_rnnkit" / "running" / "rule.py"
@@ -38,19 +38,30 @@ def cases(backend: str, folder: Path = RESULTS) -> dict[Case, Ratios]:
     found: dict[Case, Ratios] = defaultdict(lambda: defaultdict(dict))
     for row, times in _rows(backend, folder):
         best = min(times.values())
-        of_case = found[Case(row.layer, row.variant, row.units, row.mode)]
+        of_case = found[case_of(row)]
         for method, ms in times.items():
             of_method = of_case[method]
             of_method[row.batch] = max(of_method.get(row.batch, 0.0), ms / best)
     return found
 
 
+def judged(backend: str, folder: Path = RESULTS) -> dict[Case, Ratios]:
+    """The cases of the table: others were measured with one batch size only."""
+    table = {case_of(row) for row in all_rows(backend) if row.compared == "methods"}
+    return {case: ratios for case, ratios in cases(backend, folder).items() if case in table}
+
+
+def case_of(row: Row) -> Case:
+    """The case that a row belongs to."""
+    return Case(row.layer, row.variant, row.units, row.mode)
+
+
 def _rows(backend: str, folder: Path) -> Iterator[tuple[Row, dict[str, float]]]:
     """The rows that compare methods, with the median milliseconds of each."""
     for report in every("methods", backend, folder):
         for row, entry in rows_of(report).items():
-            # Nothing is dropped in prediction: such rows are plain ones with fewer methods.
-            dropped = row.variant == "recurrent_dropout" and row.mode == "predict"
+            # In prediction it is a plain row that lacks some methods.
+            dropped = row.variant == DROPPED and row.mode == "predict"
             if row.compared == "methods" and not dropped:
                 times = {m: ms[1] for m, ms in entry["ms"].items() if m in METHODS[backend]}
                 yield row, times

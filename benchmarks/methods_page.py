@@ -12,7 +12,7 @@ from typing import Any
 from _grid import LAYERS, MODES
 from _method_rows import BACKWARD, METHODS, STEPS, VARIANTS, rows_of
 from _results import BACKENDS, every
-from _rule_data import GOOD, NOISE, Case, cases, method_of_rule
+from _rule_data import GOOD, NOISE, Case, case_of, cases, method_of_rule
 from _rule_table import rule_table
 from _tables import MODE_NAMES, NAMES, NOTHING, table
 
@@ -138,7 +138,7 @@ def _fastest(case: Case, report: dict[str, Any]) -> str:
     best = {
         row.batch: min(ms[1] for ms in entry["ms"].values())
         for row, entry in rows_of(report).items()
-        if row.compared == "methods" and Case(row.layer, row.variant, row.units, row.mode) == case
+        if row.compared == "methods" and case_of(row) == case
     }
     return " / ".join(f"{best[batch]:.3g}" for batch in sorted(best)) or NOTHING
 

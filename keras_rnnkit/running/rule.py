@@ -1,7 +1,7 @@
-"""Which path a layer runs on, and why: one rule, which the layers follow and `explain` reads out.
+"""Which path a layer runs on, and why: one rule, which the layers follow and `explain` reports.
 
-The thresholds were set with `benchmarks/methods.py` on two CPU cores, that of the smallest layers
-with `benchmarks/layers.py`.
+`benchmarks/methods.py` measures every method of the kernels. A test takes the rows of all processors
+and fails where the rule takes a method that they do not support.
 """
 
 from typing import NamedTuple
@@ -13,15 +13,9 @@ SCANNED = ("MinGRU", "MinLSTM")
 
 _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 
-# Up to this width a step under XLA is one product of inputs and state side by side: fewer, larger
-# pieces. Above it TensorFlow has two of each gate, which XLA runs beside each other.
-CONCATENATED_UP_TO = 32
-
-# From this width on, a step on JAX is a product of its inputs and one of its state, each of all
-# gates together: as fast in training as all projections ahead of the loop or faster, and in less
-# memory. Where nothing trains, all but an LSTM go from the next width on.
-FUSED_GATES_FROM = 96
-FUSED_GATES_FROM_IN_PREDICTION = 256
+# Up to this width, a step that XLA compiles is one product of the concatenated inputs and state. The
+# zeros that fill the weights of a GRU cost less there than a second operation.
+CONCATENATED_UP_TO = 16
 
 # Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
 # copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
@@ -209,17 +203,11 @@ _BY_XLA = {
 def _method_by_xla(request: Request) -> str:
     if request.gpu:  # where few large products are what counts
         return "hoisted"
-    simple = not (_drops_state(request) or _drops_per_gate(request))
-    if request.units <= CONCATENATED_UP_TO and simple and request.cell != "GRU, reset before":
+    if _drops_state(request) or _drops_per_gate(request):  # each gate has inputs of its own
+        return "per gate"
+    if request.units <= CONCATENATED_UP_TO and request.cell != "GRU, reset before":
         return "concatenated"
-    if request.backend == "tensorflow":
-        return "per gate"
-    if request.units < FUSED_GATES_FROM:
-        return "hoisted"
-    if not simple:
-        return "per gate"
-    wide = request.units >= FUSED_GATES_FROM_IN_PREDICTION or request.cell == "LSTM"
-    return "fused gates" if request.training or wide else "hoisted"
+    return "fused gates" if request.backend == "jax" else "per gate"
 
 
 def _drops_state(request: Request) -> bool:
