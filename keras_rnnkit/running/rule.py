@@ -1,7 +1,7 @@
 """Which path a layer runs on, and why: one rule, which the layers follow and `explain` reports.
 
-`benchmarks/methods.py` measures every method of the kernels; `benchmarks/results` has the rows of all
-processors. A test fails where the rule takes another method than the rows support.
+`benchmarks/methods.py` measures every method of the kernels; `benchmarks/results` has the rows of
+all processors. A test fails where the rule takes another method than the rows support.
 """
 
 from typing import NamedTuple
