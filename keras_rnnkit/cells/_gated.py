@@ -190,8 +190,9 @@ class GatedCell:
             shapes = ", ".join(f"(batch, {size})" for size in sizes)
             raise ValueError(
                 f"`states` of {type(self).__name__} must hold {len(self.state_names)} tensor(s) "
-                f"({', '.join(self.state_names)}), of shape {shapes}, "
-                f"but {len(states)} came. `cell.get_initial_state(batch_size)` makes the first."
+                f"({', '.join(self.state_names)}), of shape {shapes}. "
+                "`cell.get_initial_state(batch_size)` returns the first ones. "
+                f"Received: {len(states)} tensor(s)"
             )
         return [self._tensor(state) for state in states]
 

@@ -240,21 +240,31 @@ def _check_cell(cell: Any) -> None:
     stack = isinstance(cell, keras.layers.StackedRNNCells)
     if stack or not (isinstance(cell, keras.layers.Layer) and hasattr(cell, "state_size")):
         raise TypeError(
-            "`cell` of Zoneout must be one recurrent cell, a Keras layer with a `state_size`, but "
-            f"{cell!r} came." + (" Wrap each of its cells by itself." if stack else "")
+            "`cell` of Zoneout must be one recurrent cell, a Keras layer with a `state_size`. "
+            + ("Wrap each cell of the stack by itself. " if stack else "")
+            + f"Received: cell={cell!r}"
         )
+
+
+def state_names(cell: Any) -> tuple[str, ...]:
+    """The names of a cell's states in their order; `state_0`, `state_1`, ... where it has none."""
+    if isinstance(cell, Zoneout):
+        return state_names(cell.cell)
+    count = len(tree.flatten(cell.state_size))
+    names = tuple(getattr(cell, "state_names", ()))
+    return names if len(names) == count else tuple(f"state_{i}" for i in range(count))
 
 
 def _rates(cell: Any, rate: Any) -> list[float]:
     """The rate of each state."""
     count = len(tree.flatten(cell.state_size))
-    names = list(getattr(cell, "state_names", ())) or [f"state_{i}" for i in range(count)]
+    names = state_names(cell)
     if isinstance(rate, dict):
         unknown = sorted(set(rate) - set(names))
         if unknown:
             raise ValueError(
-                f"`rate` of Zoneout has rates for {', '.join(map(repr, unknown))}, but the states "
-                f"of {type(cell).__name__} are {', '.join(map(repr, names))}."
+                f"`rate` of Zoneout must be by the names of the states of {type(cell).__name__}, "
+                f"{', '.join(map(repr, names))}. Received: rate={rate!r}"
             )
         rates = [rate.get(name, 0.0) for name in names]
     else:
@@ -262,7 +272,7 @@ def _rates(cell: Any, rate: Any) -> list[float]:
     if len(rates) != count:
         raise ValueError(
             f"`rate` of Zoneout must be one number, or {count} for the states of "
-            f"{type(cell).__name__} ({', '.join(names)}), but {rate!r} came."
+            f"{type(cell).__name__} ({', '.join(names)}). Received: rate={rate!r}"
         )
     for value in rates:
         check_rate("Zoneout", "rate", value)

@@ -21,7 +21,8 @@ def check_options(layer: Any) -> None:
         raise ValueError(
             f"{name_of(layer)}: `activity_regularizer` would be applied to the trace too, so it "
             "cannot be combined with `return_gates=True`. Put a "
-            "`keras.layers.ActivityRegularization` behind the layer's output instead."
+            "`keras.layers.ActivityRegularization` behind the layer's output instead. "
+            f"Received: return_gates=True, activity_regularizer={layer.activity_regularizer!r}"
         )
 
 
@@ -50,8 +51,8 @@ def check_rank(layer: Any, shape: Any) -> None:
             "`keras_rnnkit.TimeDistributed` runs the layer over one axis more."
         )
     raise ValueError(
-        f"{name_of(layer)}: expected sequences of shape (batch, time, features), but "
-        f"{tuple(shape)} came. {remedy}"
+        f"{name_of(layer)}: expected sequences of shape (batch, time, features). {remedy} "
+        f"Received: sequences of shape {tuple(shape)}"
     )
 
 
@@ -61,13 +62,13 @@ def check_sequences(layer: Any, shape: Any) -> None:
         check_rank(layer, shape)
     if shape[1] == 0:
         raise ValueError(
-            f"{name_of(layer)}: sequences need at least one time step, but the shape is "
-            f"{tuple(shape)}."
+            f"{name_of(layer)}: sequences need at least one time step. "
+            f"Received: sequences of shape {tuple(shape)}"
         )
     if layer.unroll and shape[1] is None:
         raise ValueError(
-            f"{name_of(layer)}: `unroll=True` needs a known number of time steps, but the shape is "
-            f"{tuple(shape)}. Give the input a length, or set `unroll=False`."
+            f"{name_of(layer)}: `unroll=True` needs a known number of time steps. Give the input a "
+            f"length, or set `unroll=False`. Received: sequences of shape {tuple(shape)}"
         )
 
 
@@ -75,8 +76,9 @@ def check_data(layer: Any, sequences: Any) -> None:
     """Refuse a symbolic tensor where numbers are needed."""
     if isinstance(sequences, keras.KerasTensor):
         raise ValueError(
-            f"{name_of(layer)}: `trace` takes data, but a symbolic tensor came. In a model, make "
-            "the layer with `return_gates=True` and use the trace that it returns."
+            f"{name_of(layer)}: `trace` takes data, not a symbolic tensor. In a model, make the "
+            "layer with `return_gates=True` and use the trace that it returns. "
+            f"Received: sequences={sequences!r}"
         )
 
 
@@ -89,7 +91,7 @@ def check_features(layer: Any, shape: Any) -> None:
     if shape[-1] not in (None, expected):
         raise ValueError(
             f"{name_of(layer)}: expected sequences with {expected} features, for which its weights "
-            f"were made, but the shape is {tuple(shape)}."
+            f"were made. Received: sequences of shape {tuple(shape)}"
         )
 
 
@@ -98,7 +100,8 @@ def check_batch(layer: Any, batch: Any) -> None:
     if batch is None and layer.states is None:
         raise ValueError(
             f"{name_of(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
-            "one: `keras.Input(batch_shape=(batch, time, features))`."
+            "one: `keras.Input(batch_shape=(batch, time, features))`. "
+            "Received: a batch size of None"
         )
     if layer.states is None or batch is None:
         return
@@ -106,7 +109,7 @@ def check_batch(layer: Any, batch: Any) -> None:
     if batch != expected:
         raise ValueError(
             f"{name_of(layer)}: a stateful layer keeps its batch size, with a state for each of "
-            f"{expected} rows, but a batch of {batch} came. Feed batches of {expected}."
+            f"{expected} rows. Feed batches of {expected}. Received: a batch size of {batch}"
         )
 
 
@@ -129,8 +132,8 @@ def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
     if len(flat) != len(sizes) or not all(map(fits, shapes, right)):
         raise ValueError(
             f"{name_of(layer)}: expected `{argument}` to hold {len(sizes)} tensor(s) of shape "
-            f"{', '.join(map(str, right))}, but {len(flat)} of shape "
-            f"{', '.join(map(str, shapes))} came."
+            f"{', '.join(map(str, right))}. Received: {len(flat)} of shape "
+            f"{', '.join(map(str, shapes))}"
         )
     return packed(layer, flat)
 
@@ -154,8 +157,8 @@ def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
     mask = mask_of_steps(ops.cast(ops.convert_to_tensor(mask), "bool"))
     if not fits(tuple(mask.shape), tuple(shape[:2])):
         raise ValueError(
-            f"{name_of(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}, but "
-            f"{tuple(mask.shape)} came."
+            f"{name_of(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}. "
+            f"Received: a mask of shape {tuple(mask.shape)}"
         )
     return mask
 

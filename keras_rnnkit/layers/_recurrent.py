@@ -1,6 +1,5 @@
-"""What every recurrent layer of the kit adds to its Keras namesake, or mends in it."""
+"""What every recurrent layer of the kit adds to the Keras layer of its name, or fixes in it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,19 +19,19 @@ from keras_rnnkit.layers._checks import (
     packed,
     without_time_major,
 )
-from keras_rnnkit.layers._traceable import ReturnsGates, check_variables_are_here, note_mask
+from keras_rnnkit.layers._specs import outputs_of
+from keras_rnnkit.layers._stateful import Stateful
+from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
 from keras_rnnkit.running.calls import Call, Carry, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
-from keras_rnnkit.running.loop import output_size
 from keras_rnnkit.running.run import choice_for, run
-from keras_rnnkit.running.trace import make_trace, trace_spec
+from keras_rnnkit.running.trace import make_trace
 
 
-class Recurrent(ReturnsGates):
+class Recurrent(Stateful, ReturnsGates):
     """A mixin, to be put before a Keras recurrent layer, that runs it on the kit's own loop.
 
-    The states of a stateful layer are tracked variables, so that they carry on every backend and
-    are saved; they are no weights, so that the weights stay those of the Keras layer.
+    `_prepared` checks what a call is given, `running.run` chooses a path and runs it.
     """
 
     # What the Keras layer behind the mixin brings.
@@ -105,20 +104,6 @@ class Recurrent(ReturnsGates):
         states = tree.flatten(self.cell.get_initial_state(batch_size=batch_size))
         return packed(self, states)
 
-    def reset_state(self, states: Any = None) -> None:
-        """Put a stateful layer back to its initial states, or to the states given.
-
-        Args:
-            states: Arrays in the structure of the layer's states, each `(batch, units)`, or a dict
-                of them by name.
-        """
-        if self.states is None:
-            return
-        check_variables_are_here(self)
-        batch = tree.flatten(self.states)[0].shape[0]
-        values = self.get_initial_state(batch) if states is None else states
-        self._assign(checked_states(self, values, batch, "states"))
-
     def compute_output_spec(
         self,
         sequences: Any,
@@ -131,35 +116,15 @@ class Recurrent(ReturnsGates):
         check_sequences(self, sequences.shape)
         if initial_state is not None:
             checked_states(self, initial_state, sequences.shape[0], "initial_state")
-        return self._outputs(sequences.shape, keras.KerasTensor)
+        return outputs_of(self, sequences.shape, keras.KerasTensor)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
-        return self._outputs(sequences_shape, lambda shape, dtype: shape)
+        return outputs_of(self, sequences_shape, lambda shape, dtype: shape)
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
         mask = mask_of_steps(tree.flatten(mask)[0]) if self.return_sequences else None
         others = len(self.state_size) * self.return_state + self._return_gates
         return [mask] + [None] * others if others else mask
-
-    @property
-    def weights(self) -> list[Any]:
-        states = {id(variable) for variable in tree.flatten(self.states)}
-        return [w for w in super().weights if id(w) not in states]  # type: ignore[misc]
-
-    def load_own_variables(self, store: Any) -> None:
-        """Load the states, where the file has some that fit; else they stay as they are.
-
-        A file of plain Keras has none, and one of another batch size has others: the weights of a
-        model trained on batches of 32 serve one that is fed single rows.
-        """
-        of_cell = {id(weight) for weight in getattr(self.cell, "weights", ())}
-        if any(id(weight) not in of_cell for weight in self.weights):
-            super().load_own_variables(store)  # type: ignore[misc]  # a subclass with its own
-            return
-        states = [] if self.states is None else tree.flatten(self.states)
-        stored = [store[str(i)] for i in range(len(store.keys()))]
-        if [tuple(value.shape) for value in stored] == [tuple(state.shape) for state in states]:
-            self._assign(stored)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # type: ignore[misc]
@@ -230,31 +195,6 @@ class Recurrent(ReturnsGates):
             cell = cell.cells[0]
         return getattr(cell, "compute_dtype", self.compute_dtype)
 
-    def _make_states(self, batch: int) -> None:
-        def variable(i: int) -> Any:
-            def initial(shape: Any, dtype: Any = None) -> Any:
-                return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
-
-            # Not under autocast: on PyTorch an assignment would land in the copy it makes.
-            return self.add_weight(
-                shape=(batch, sizes[i]),
-                initializer=initial,
-                trainable=False,
-                autocast=False,
-                name=f"state_{i}",
-            )
-
-        sizes = tree.flatten(self.state_size)
-        variables = [variable(i) for i in range(len(sizes))]
-        self.states = packed(self, variables)
-
-    def _assign(self, values: Any) -> None:
-        if self.states is None:
-            return
-        for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
-            # A copy: on JAX an assignment shares the array, which its trainer then takes away.
-            variable.assign(ops.copy(ops.convert_to_tensor(value)))
-
     def _trace_from(self, traces: dict[int, Any]) -> Any:
         return traces[id(self)]
 
@@ -273,23 +213,3 @@ class Recurrent(ReturnsGates):
 
     def _cast(self, tensor: Any) -> Any:
         return ops.cast(tensor, self.compute_dtype)
-
-    def _outputs(self, sequences_shape: Any, make: Callable[..., Any]) -> Any:
-        """What a call returns, with `make(shape, dtype)` for each tensor."""
-        batch, time = sequences_shape[:2]
-
-        def last(size: int) -> Any:
-            return make((batch, size), dtype=self.compute_dtype)
-
-        def steps(size: int) -> Any:
-            return make((batch, time, size), dtype=self.compute_dtype)
-
-        width = output_size(self.cell)
-        returned = [steps(width) if self.return_sequences else last(width)]
-        if self.return_state:
-            # In plain lists: JAX does not know those by which Keras tracks the sizes of a stack.
-            returned += packed(self, [last(size) for size in tree.flatten(self.state_size)])
-        if self.return_gates:
-            mask = make((batch, time), dtype="bool")
-            returned.append(trace_spec(self.cell, self.cell.state_size, steps, mask))
-        return tuple(returned) if len(returned) > 1 else returned[0]

@@ -10,8 +10,7 @@ from keras_rnnkit import cells
 from keras_rnnkit.cells._gated import check_rate
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
-from keras_rnnkit.layers.min_gru import MinGRU
-from keras_rnnkit.layers.min_lstm import MinLSTM
+from keras_rnnkit.layers.min_rnn import MinGRU, MinLSTM
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 from keras_rnnkit.running.loop import output_size
@@ -53,8 +52,8 @@ def checked_units(owner: str, units: Any) -> list[int]:
     """The units of each layer."""
     if not isinstance(units, list | tuple) or not units or not all(map(_is_positive, units)):
         raise ValueError(
-            f"`units` of {owner} must be a list of positive integers, one for each layer, but "
-            f"{units!r} came. A stack of one layer is `units=[8]`."
+            f"`units` of {owner} must be a list of positive integers, one for each layer. A stack "
+            f"of one layer is `units=[8]`. Received: units={units!r}"
         )
     return [int(u) for u in units]
 
@@ -70,7 +69,7 @@ def one_per_layer(owner: str, name: str, value: Any, count: int) -> list[Any]:
     if len(value) != count:
         raise ValueError(
             f"`{name}` of {owner} must be one value, or a list of one for each of the {count} "
-            f"layers, but {len(value)} came: {value!r}."
+            f"layers. Received: {name}={value!r}"
         )
     return list(value)
 
@@ -89,8 +88,8 @@ def checked_seeds(owner: str, seed: Any, count: int) -> list[int | None]:
         return one_per_layer(owner, "seed", seed, count)
     if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise ValueError(
-            f"`seed` of {owner} must be an integer, a list of one for each layer or None, "
-            f"but {seed!r} came."
+            f"`seed` of {owner} must be an integer, a list of one for each layer or None. "
+            f"Received: seed={seed!r}"
         )
     return [int(seed) + i for i in range(count)]
 
@@ -100,8 +99,9 @@ def checked_options(owner: str, options: dict[str, Any] | None) -> dict[str, Any
     own = sorted(set(options or {}) & _SET_BY_THE_STACK)
     if own:
         raise ValueError(
-            f"`cell_options` of {owner} hold {', '.join(map(repr, own))}, which the stack sets in "
-            "its layers itself. Give it to the stack, under the same name."
+            f"`cell_options` of {owner} must not hold what the stack sets in its layers itself. "
+            "Pass it to the stack, under the same name. "
+            f"Received: cell_options with {', '.join(map(repr, own))}"
         )
     return dict(options or {})
 
@@ -138,7 +138,7 @@ def cell_layer(
     if isinstance(cell, str):
         if cell not in CELLS:
             names = ", ".join(map(repr, CELLS))
-            raise ValueError(f"`cell` of {owner} must be one of {names}, but {cell!r} came.")
+            raise ValueError(f"`cell` of {owner} must be one of {names}. Received: cell={cell!r}")
         cell = CELLS[cell]
     drop = {n: v for n, v in drop.items() if v or (n == "seed" and v is not None)}
     if isinstance(cell, type):
@@ -154,8 +154,9 @@ def cell_layer(
         made = _made(owner, cell, units)
         if options or drop:
             raise ValueError(
-                f"{owner}: {', '.join(f'`{name}`' for name in (*options, *drop))} cannot be set in "
-                "a cell that is made already. Set them in the function or cell that `cell` is."
+                f"{owner}: `cell` is a cell, or a function that returns one, so that its options "
+                "must be set there. "
+                f"Received: {', '.join(f'{n}={v!r}' for n, v in {**options, **drop}.items())}"
             )
     _check_cell(owner, made)
     return RNN(made, **layer)
@@ -185,7 +186,8 @@ def _made(owner: str, cell: Any, units: int) -> Any:
         of_cell = getattr(cell, "units", units)
         if of_cell != units:
             raise ValueError(
-                f"{owner}: a cell of {of_cell} units came in `cell` where `units` says {units}."
+                f"{owner}: the cells in `cell` must have the widths in `units`. "
+                f"Received: a cell of {of_cell} units, and {units} in `units`"
             )
         return cell
     return cell(units)
@@ -197,7 +199,8 @@ def check_apart(owner: str, entries: list[Any]) -> None:
     if len(set(made)) < len(made):
         raise ValueError(
             f"`cell` of {owner} holds the same cell more than once, so that layers would share "
-            "weights. Give each layer a cell of its own, or a function `units -> cell`."
+            "weights. Give each layer a cell of its own, or a function `units -> cell`. "
+            f"Received: {len(made)} cells, {len(set(made))} of them distinct"
         )
 
 
@@ -207,21 +210,21 @@ def check_choice(owner: str, name: str, value: Any, allowed: tuple[Any, ...]) ->
         value is choice or (isinstance(value, str) and value == choice) for choice in allowed
     ):
         words = ", ".join(map(repr, allowed))
-        raise ValueError(f"`{name}` of {owner} must be one of {words}, but {value!r} came.")
+        raise ValueError(f"`{name}` of {owner} must be one of {words}. Received: {name}={value!r}")
 
 
 def _check_cell(owner: str, cell: Any) -> None:
     if isinstance(cell, keras.layers.RNN):
         raise ValueError(
-            f"`cell` of {owner} must be a cell, which does one step, but the layer "
-            f'{type(cell).__name__} came. Give its cell: "lstm" or `LSTMCell` for an `LSTM`.'
+            f"`cell` of {owner} must be a cell, which computes one step, not a layer. Give its "
+            f'cell: "lstm" or `LSTMCell` for an `LSTM`. Received: a layer {type(cell).__name__}'
         )
     missing = [name for name in ("call", "state_size") if not hasattr(cell, name)]
     if missing:
         raise ValueError(
-            f"{owner}: a cell needs `call(inputs, states)` and `state_size`, but "
-            f"{type(cell).__name__} has no `{missing[0]}`. `cell` takes a name "
-            f"({', '.join(map(repr, CELLS))}), a cell class, or a function `units -> cell`."
+            f"{owner}: a cell needs `call(inputs, states)` and `state_size`. `cell` takes a name "
+            f"({', '.join(map(repr, CELLS))}), a cell class, or a function `units -> cell`. "
+            f"Received: {type(cell).__name__}, without `{missing[0]}`"
         )
 
 
@@ -230,8 +233,8 @@ def check_joined(owner: str, widths: list[int]) -> None:
     if len(set(widths)) > 1:
         raise ValueError(
             f'{owner}: `residual="identity"` adds the input of a layer to its output, so that all '
-            f"layers must be of one width, but they are {widths} wide. `residual=True` puts a "
-            "projection where widths differ."
+            "layers must have the same width. `residual=True` puts a projection where widths "
+            f"differ. Received: widths {widths}"
         )
 
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.running.names import (
     by_name,
     flat_states,
     is_named,
     is_nested,
-    state_names,
     states_in_order,
 )
 
@@ -74,8 +74,8 @@ def split_states(owner: str, states: Any, layers: list[Any]) -> list[Any]:
         if len(part) != count:
             raise ValueError(
                 f"{owner}: expected `initial_state` to hold {count} tensor(s) for layer {name!r}, "
-                f"but {len(part)} came. `stack.get_initial_state(batch_size)` has the right "
-                "structure; states of a bidirectional stack go through `merge_states` first."
+                "as `stack.get_initial_state(batch_size)` returns them; states of a bidirectional "
+                f"stack go through `merge_states` first. Received: {len(part)}"
             )
     return parts
 
@@ -139,7 +139,7 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
     """
     if mode not in _MERGES:
         modes = ", ".join(map(repr, _MERGES))
-        raise ValueError(f"`mode` of merge_states must be one of {modes}, but {mode!r} came.")
+        raise ValueError(f"`mode` of merge_states must be one of {modes}. Received: mode={mode!r}")
     if isinstance(states, BidirectionalStates):
         return _merged("", states, mode)
     if isinstance(states, list | tuple) and not is_named(states):
@@ -188,8 +188,8 @@ def _merged_pair(forward: Any, backward: Any, mode: str) -> Any:
 def _merged(name: str, both: Any, mode: str) -> Any:
     if not isinstance(both, list | tuple) or len(both) != 2 or not isinstance(both[0], tuple):
         raise TypeError(
-            f"`states[{name!r}]` must hold the states of two directions, `(forward, backward)`, "
-            f"but {type(both).__name__} came. Only bidirectional stacks need merging."
+            f"`states[{name!r}]` must hold the states of two directions, `(forward, backward)`. "
+            f"Only bidirectional stacks need merging. Received: {type(both).__name__}"
         )
     forward, backward = both
     pairs = zip(forward, backward, strict=True)

@@ -138,5 +138,5 @@ def check_variables_are_here(layer: Any) -> None:
             f"{name_of(layer)}: between two batches of `fit`, `evaluate` or "
             "`predict` the trainer of JAX holds the weights and states. Use "
             "`keras_rnnkit.reset_states(model)` with the model that is being trained, or call its "
-            "`model.jax_state_sync()` first."
+            "`model.jax_state_sync()` first. Received: variables without values"
         ) from None

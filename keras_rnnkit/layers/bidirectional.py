@@ -86,8 +86,8 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
             elif return_gates:
                 raise ValueError(
                     f"Bidirectional '{self.name}': `return_gates=True` needs layers of "
-                    f"keras_rnnkit, but {type(direction).__module__}.{type(direction).__name__} "
-                    "came."
+                    "keras_rnnkit in both directions. Received: "
+                    f"{type(direction).__module__}.{type(direction).__name__}"
                 )
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
@@ -209,8 +209,8 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         if len(states) != first + second:
             raise ValueError(
                 f"{owner}: expected `initial_state` to hold {first} tensor(s) "
-                f"for the forward layer, then {second} for the backward one, but {len(states)} "
-                "came."
+                f"for the forward layer, then {second} for the backward one. "
+                f"Received: {len(states)}"
             )
         return states[:first], states[first:]
 

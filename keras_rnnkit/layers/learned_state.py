@@ -143,11 +143,11 @@ def parts_of(layer: Any) -> list[Recurrent]:
 def _check(layer: Any) -> None:
     if not isinstance(layer, Recurrent | Bidirectional | StackedRNN):
         raise TypeError(
-            "`layer` of LearnedInitialState must be a recurrent layer of keras_rnnkit, but "
-            f"{layer!r} came."
+            "`layer` of LearnedInitialState must be a recurrent layer of keras_rnnkit. "
+            f"Received: layer={layer!r}"
         )
     if layer.stateful:
         raise ValueError(
-            f"`layer` of LearnedInitialState must not be stateful, but {name_of(layer)} is: "
-            "it would start from its own states. Make it with `stateful=False`."
+            "`layer` of LearnedInitialState must not be stateful, as it would start from its own "
+            f"states. Make it with `stateful=False`. Received: {name_of(layer)}, which is stateful"
         )

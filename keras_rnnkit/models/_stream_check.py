@@ -60,7 +60,8 @@ def checked(model: Any, stepwise: tuple[type, ...]) -> Checked:
         if sum(layer is other for other in (*layers, *walk.later)) > 1:
             raise ValueError(
                 f"{name_of(layer)} is called more than once in the model, so that its states "
-                "cannot be told apart. Use a layer of its own for each call."
+                "cannot be distinguished. Use a layer of its own for each call. "
+                "Received: a second call"
             )
     return Checked(layers, [beginning for _, beginning in walk.found], outputs)
 
@@ -96,7 +97,7 @@ class _Walk:
         tensors = [x for x in tree.flatten((args, kwargs)) if isinstance(x, Sized)]
         with_time = any(tensor.with_time for tensor in tensors)
         if with_time and kwargs.get("training"):
-            raise ValueError(_whole(operation, "it is called with `training=True`"))
+            raise ValueError(_not_stepwise(operation, "it is called with `training=True`"))
         if is_graph(operation):
             inputs = [x for x in tree.flatten(args) if isinstance(x, Sized)]
             return self.through(operation, inputs)
@@ -121,28 +122,32 @@ class _Walk:
             self._check_masks(operation, masks)
         if self._take(operation):
             if given.get("initial_state") is not None:
-                raise ValueError(_whole(operation, "it is given an `initial_state` in the model"))
+                raise ValueError(
+                    _not_stepwise(operation, "it is given an `initial_state` in the model")
+                )
             return
         tensors = [x for x in tree.flatten(given) if isinstance(x, Sized)]
         if not all(tensor.with_time for tensor in tensors):
             why = "it joins steps with what has no axis of time, or is known at the end alone"
-            raise ValueError(_whole(operation, why))
+            raise ValueError(_not_stepwise(operation, why))
         constants = [x for x in given.values() if not _holds_tensors(x)]
         self._check_stepwise(operation, [x.few.shape for x in tensors], constants)
 
     def _check_later(self, operation: Any) -> None:
         """Check what sees no steps: it may do anything but keep something from call to call."""
         if not (own_code_is_known(operation) or isinstance(operation, self.stepwise)):
-            raise ValueError(_whole(operation, _own_code(operation)))
+            raise ValueError(_not_stepwise(operation, _own_code(operation)))
         inside = [part for part in layers_in(operation) if isinstance(part, keras.layers.RNN)]
         if any(part.stateful for part in inside):
-            raise ValueError(_whole(operation, "it is stateful, and sees no steps that come in"))
+            raise ValueError(
+                _not_stepwise(operation, "it is stateful, and sees no steps that come in")
+            )
         self.later += inside
 
     def _check_masks(self, operation: Any, masks: list[Any]) -> None:
         for mask in tree.flatten(masks):
             if mask is not None and not (isinstance(mask, Sized) and mask.with_time):
-                raise ValueError(_whole(operation, "its `mask` has no steps that come in"))
+                raise ValueError(_not_stepwise(operation, "its `mask` has no steps that come in"))
 
     def _check_stepwise(self, operation: Any, shapes: list[Any], constants: list[Any]) -> None:
         if isinstance(operation, self.stepwise):
@@ -150,7 +155,7 @@ class _Walk:
             return
         why = why_not_stepwise(operation, shapes, constants)
         if why is not None:
-            raise ValueError(_whole(operation, why))
+            raise ValueError(_not_stepwise(operation, why))
 
     def _look_into(self, layer: Any) -> None:
         """Check what is in a layer or model that the user vouches for."""
@@ -163,7 +168,7 @@ class _Walk:
             raise ValueError(
                 f"{name_of(layer)} holds {name_of(inside[0])}, and a layer in `stepwise` treats "
                 "every step by itself. Make it a `keras.Model`, whose recurrent layers a stream "
-                "carries."
+                f"carries. Received: stepwise with {type(layer).__name__}"
             )
 
     def _take(self, layer: Any) -> bool:
@@ -176,7 +181,7 @@ class _Walk:
 
     def _refuse_own_code(self, layer: Any) -> None:
         if not (own_code_is_known(layer) or isinstance(layer, self.stepwise)):
-            raise ValueError(_whole(layer, _own_code(layer)))
+            raise ValueError(_not_stepwise(layer, _own_code(layer)))
 
 
 def recurrent_in(layer: Any) -> list[tuple[Recurrent, Callable[[int], Any]]]:
@@ -194,17 +199,17 @@ def recurrent_in(layer: Any) -> list[tuple[Recurrent, Callable[[int], Any]]]:
     if isinstance(layer, StackedRNN):
         return [found for part in layer.recurrent_layers for found in recurrent_in(part)]
     if isinstance(layer, keras.layers.Bidirectional):
-        raise ValueError(_whole(layer, "one direction begins at the end"))
+        raise ValueError(_not_stepwise(layer, "one direction begins at the end"))
     if not isinstance(layer, keras.layers.RNN):
         return []
     if not isinstance(layer, Recurrent):
         raise ValueError(
-            f"{name_of(layer)} is not a layer of keras_rnnkit, whose states alone can be carried "
-            "outside. Put the kit's layer of that name in its place; `kit.from_keras(model)` does "
-            "so in a model that Keras can serialize."
+            "A stream carries the states of layers of keras_rnnkit alone. Put the kit's layer in "
+            "its place; `kit.from_keras(model)` does so in a model that Keras can serialize. "
+            f"Received: {name_of(layer)} of {type(layer).__module__.partition('.')[0]}"
         )
     if layer.go_backwards:
-        raise ValueError(_whole(layer, "it goes backwards through time"))
+        raise ValueError(_not_stepwise(layer, "it goes backwards through time"))
     return [(layer, layer.get_initial_state)]
 
 
@@ -221,9 +226,9 @@ def _part(wrapper: LearnedInitialState, which: slice, batch: int) -> list[Any]:
     return wrapper.get_initial_state(batch)[which]
 
 
-def _whole(layer: Any, why: str) -> str:
+def _not_stepwise(layer: Any, why: str) -> str:
     return (
         f"{name_of(layer)} cannot be fed step by step: {why}. A stream takes one-directional "
-        "recurrent layers and layers that treat every step by itself; classes of your own that do "
-        "go into `stepwise=(MyLayer,)`."
+        "recurrent layers and layers that treat every step by itself; pass classes of your own "
+        f"that do so as `stepwise=(MyLayer,)`. Received: a model with {name_of(layer)}"
     )

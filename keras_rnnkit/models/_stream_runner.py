@@ -102,7 +102,7 @@ class Runner:
                 other = "`chunk` takes several steps" if without_time else "`step` takes one step"
                 raise ValueError(
                     f"`inputs` of a stream's {'step' if without_time else 'chunk'} must have the "
-                    f"shape {shape}, but {tuple(x.shape)} came; {other}."
+                    f"shape {shape}; {other}. Received: inputs of shape {tuple(x.shape)}"
                 )
 
     def find_time(self, inputs: Any) -> None:
@@ -118,8 +118,9 @@ class Runner:
         for layer in self.recurrent:
             if id(layer) not in capture.last:
                 raise ValueError(
-                    f"{name_of(layer)} is in the model, but was not called, so that there are no "
-                    "states to carry. Take it out of the model."
+                    f"{name_of(layer)} is in the model but was not called, so that it has no "
+                    "states to carry. Take it out of the model. "
+                    f"Received: a model with {len(self.recurrent)} recurrent layer(s)"
                 )
         after = [capture.last[id(layer)] for layer in self.recurrent]
         return outputs, [Carry(carry.output, carry.states, ()) for carry in after]

@@ -45,11 +45,11 @@ def from_keras(model: Any) -> Any:
     True
     """
     if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     if not model.built:
         raise ValueError(
-            f"`model` '{model.name}' has no weights yet. Call it on data, or give it a "
-            "`keras.Input`, before it is converted."
+            "`model` must be built, as its weights are copied. Call it on data, or give it a "
+            f"`keras.Input`, before it is converted. Received: '{model.name}', which is not built"
         )
     config = keras.saving.serialize_keras_object(model)
     copy = keras.saving.deserialize_keras_object(_renamed(config))
@@ -103,6 +103,6 @@ def _check_converted(copy: Any) -> None:
     if left:
         raise ValueError(
             f"`model` '{copy.name}' makes its recurrent layers in its own code, so that its config "
-            f"does not name them: {', '.join(left)} would stay as they are. Put the kit's layers "
-            "there, and load the weights of the Keras model into them."
+            "does not name them and they cannot be replaced. Put the kit's layers there, and load "
+            f"the weights of the Keras model into them. Received: {', '.join(left)}"
         )

@@ -102,7 +102,7 @@ def explain(model: Any) -> Explanation:
           |      | sigmoid alone                          |            |
     """
     if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     layers = layers_in(model)
     found = (layer for layer in layers if isinstance(layer, keras.layers.RNN))
     converts = _converts(model, layers)

@@ -35,7 +35,7 @@ def reset_states(model: Any) -> int:
     1
     """
     if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer, but {model!r} came.")
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     if hasattr(model, "jax_state_sync"):
         # Between two batches the trainer of JAX holds the states, and would put its own back.
         model.jax_state_sync()

@@ -47,7 +47,9 @@ def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
     True
     """
     if not isinstance(model, keras.layers.Layer) or not model.built:
-        raise TypeError(f"`model` of stream must be a built model or layer, but {model!r} came.")
+        raise TypeError(
+            f"`model` of stream must be a built model or layer. Received: model={model!r}"
+        )
     return Stream(model, tuple(stepwise))
 
 
@@ -99,7 +101,11 @@ class Stream:
         inputs = tree.map_structure(ops.convert_to_tensor, inputs)
         self._runner.check_rank(inputs, without_time=False)
         if 0 in tree.flatten(inputs)[0].shape[1:2]:
-            raise ValueError("`inputs` of a stream need at least one time step.")
+            shape = tuple(tree.flatten(inputs)[0].shape)
+            raise ValueError(
+                "`inputs` of a stream need at least one time step. "
+                f"Received: inputs of shape {shape}"
+            )
         return self._feed(self._runner.chunk, inputs)
 
     def _follow(self) -> None:
@@ -115,8 +121,8 @@ class Stream:
             carries = self._runner.start(batch)
         elif batch != self._batch:
             raise ValueError(
-                f"`inputs` of a stream must keep their batch size: it began with {self._batch} "
-                f"rows, but {batch} came. Make another stream, or `reset` this one."
+                f"`inputs` of a stream must keep their batch size, which is {self._batch}. Make "
+                f"another stream, or `reset` this one. Received: a batch size of {batch}"
             )
         outputs, self._carries = run(inputs, carries)
         self._batch = batch

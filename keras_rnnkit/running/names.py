@@ -3,9 +3,8 @@
 from typing import Any
 
 import keras
-from keras import tree
 
-from keras_rnnkit.cells import Zoneout
+from keras_rnnkit.cells.zoneout import state_names
 
 DIRECTIONS = ("forward", "backward")
 
@@ -13,15 +12,6 @@ DIRECTIONS = ("forward", "backward")
 def name_of(layer: Any) -> str:
     """A layer as an error calls it."""
     return f"{type(layer).__name__} '{layer.name}'"
-
-
-def state_names(cell: Any) -> tuple[str, ...]:
-    """The names of a cell's states in their order; `state_0`, `state_1`, ... where it has none."""
-    if isinstance(cell, Zoneout):
-        return state_names(cell.cell)
-    count = len(tree.flatten(cell.state_size))
-    names = tuple(getattr(cell, "state_names", ()))
-    return names if len(names) == count else tuple(f"state_{i}" for i in range(count))
 
 
 def states_in_order(owner: str, layer: Any, states: Any, argument: str) -> list[Any]:

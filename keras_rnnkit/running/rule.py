@@ -66,8 +66,8 @@ def choose(request: Request) -> Choice:
     if obstacle is not None:
         if request.path == "fused":
             raise ValueError(
-                f'`path="fused"` is not available: {obstacle.reason}. '
-                f"To fix it, {obstacle.faster}; else use `path=\"auto\"`. Received: path='fused'"
+                f'`path="fused"` is not possible here: {obstacle.reason}. To use it, '
+                f'{obstacle.faster}; or set `path="auto"`. Received: path="fused"'
             )
         return obstacle
     if request.exported:

@@ -281,14 +281,14 @@ def test_an_unknown_path_is_refused(layer):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"activation": "relu"}, "alone. To fix it, use the default activations"),
-        ({"unroll": True}, 'out. To fix it, use unroll=False; else use `path="auto"`'),
+        ({"activation": "relu"}, "alone. To use it, use the default activations"),
+        ({"unroll": True}, 'out. To use it, use unroll=False; or set `path="auto"`'),
     ],
     ids=["activation", "unroll"],
 )
 def test_a_path_that_cannot_serve_says_why(options, why):
     with pytest.raises(
-        ValueError, match=rf"GRU 'mine'.*`path=\"fused\"` is not available: .*{why}"
+        ValueError, match=rf"GRU 'mine'.*`path=\"fused\"` is not possible here: .*{why}"
     ):
         kit.GRU(4, path="fused", name="mine", **options)
 

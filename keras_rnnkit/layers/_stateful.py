@@ -1,0 +1,81 @@
+"""The states of a stateful layer."""
+
+from typing import Any
+
+from keras import ops, tree
+
+from keras_rnnkit.layers._checks import checked_states, packed
+from keras_rnnkit.layers._traceable import check_variables_are_here
+
+
+class Stateful:
+    """A mixin that keeps the states of a stateful layer from call to call.
+
+    They are tracked variables, so that they carry on every backend and are saved; they are no
+    weights, so that the weights stay those of the Keras layer.
+    """
+
+    add_weight: Any
+    cell: Any
+    get_initial_state: Any
+    state_size: Any
+    states: Any
+
+    def reset_state(self, states: Any = None) -> None:
+        """Put a stateful layer back to its initial states, or to the states given.
+
+        Args:
+            states: Arrays in the structure of the layer's states, each `(batch, units)`, or a dict
+                of them by name.
+        """
+        if self.states is None:
+            return
+        check_variables_are_here(self)
+        batch = tree.flatten(self.states)[0].shape[0]
+        values = self.get_initial_state(batch) if states is None else states
+        self._assign(checked_states(self, values, batch, "states"))
+
+    @property
+    def weights(self) -> list[Any]:
+        states = {id(variable) for variable in tree.flatten(self.states)}
+        return [w for w in super().weights if id(w) not in states]  # type: ignore[misc]
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load the states, where the file has some that fit; else they stay as they are.
+
+        A file of plain Keras has none, and one of another batch size has others: the weights of a
+        model trained on batches of 32 serve one that is fed single rows.
+        """
+        of_cell = {id(weight) for weight in getattr(self.cell, "weights", ())}
+        if any(id(weight) not in of_cell for weight in self.weights):
+            super().load_own_variables(store)  # type: ignore[misc]  # a subclass with its own
+            return
+        states = [] if self.states is None else tree.flatten(self.states)
+        stored = [store[str(i)] for i in range(len(store.keys()))]
+        if [tuple(value.shape) for value in stored] == [tuple(state.shape) for state in states]:
+            self._assign(stored)
+
+    def _make_states(self, batch: int) -> None:
+        def variable(i: int) -> Any:
+            def initial(shape: Any, dtype: Any = None) -> Any:
+                return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
+
+            # Not under autocast: on PyTorch an assignment would land in the copy it makes.
+            return self.add_weight(
+                shape=(batch, sizes[i]),
+                initializer=initial,
+                trainable=False,
+                autocast=False,
+                name=f"state_{i}",
+            )
+
+        sizes = tree.flatten(self.state_size)
+        variables = [variable(i) for i in range(len(sizes))]
+        self.states = packed(self, variables)
+
+    def _assign(self, values: Any) -> None:
+        if self.states is None:
+            return
+        for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
+            # A copy: on JAX an assignment shares the array, which its trainer then takes away.
+            variable.assign(ops.copy(ops.convert_to_tensor(value)))
