@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from _grid import LAYERS, MODES
-from _method_rows import BACKWARD, METHODS, STEPS, VARIANTS, rows_of
+from _method_rows import BACKWARD, DROPPED_BATCH, METHODS, STEPS, VARIANTS, rows_of
 from _results import BACKENDS, every
 from _rule_data import GOOD, NOISE, Case, case_of, cases, method_of_rule
 from _rule_table import rule_table
@@ -47,14 +47,16 @@ the gates cannot share a product.
 ## How to read the tables
 
 A number is the time of a method divided by that of the fastest method in the same row, so 1.00 is
-the fastest. The three numbers are for batches of {batches} sequences. Where several
-processors were measured, it is the largest ratio. The method that the rule of the layers takes is
-**bold**. The last column is the time of the fastest method on the first processor of the list
-below, in milliseconds of one batch of `fit` (training) or `predict` (prediction).
+the fastest. The numbers of a cell are for batches of {batches} sequences; layers of 512
+units have the first two, and a single number is for batches of {dropped}. Where several processors
+were measured, it is the largest ratio. The method that the rule of the layers takes is **bold**.
+The last column is the time of the fastest method on the first processor of the list below, in
+milliseconds of one batch of `fit` (training) or `predict` (prediction).
 
 The rule does not know the batch size. In each line it takes the method whose largest ratio is the
-smallest. Methods within {good:g}, or within {noise:.0%} of the smallest, count as equal. Of those
-it takes the one that keeps the rule simple. A test compares the rule with these rows.
+smallest. Methods within {good:.2f}, or within {noise:.0%} of the smallest, count as equal. Of those
+it takes the one that keeps the rule simple. A test compares the rule with the lines of 8, 32, 128
+and 512 units. The other lines are from one processor and one batch size.
 
 Sequences have {steps} steps; layers of 8 units have 16 features, wider ones as many as they have
 units, at most 128. "Masked" is padding at the end of sequences of random lengths. With "gates",
@@ -79,6 +81,7 @@ def page() -> str:
     batches = sorted({row.batch for report in reports["jax"] for row in rows_of(report)})
     head = INTRODUCTION.format(
         batches=f"{', '.join(map(str, batches[:-1]))} and {batches[-1]}",
+        dropped=DROPPED_BATCH,
         good=GOOD,
         noise=NOISE - 1,
         steps=STEPS,
@@ -129,7 +132,7 @@ def line(backend: str, case: Case, ratios: Any, report: dict[str, Any]) -> list[
         by_batch = ratios.get(method, {})
         text = " / ".join(f"{by_batch[batch]:.2f}" for batch in sorted(by_batch)) or NOTHING
         cells.append(f"**{text}**" if method == taken else text)
-    variant = case.variant.replace("_post", "")
+    variant = case.variant.replace("_post", "").replace("_", " ")
     return [f"{case.layer}, {variant}, {case.units}", *cells, _fastest(case, report)]
 
 
