@@ -20,21 +20,23 @@ PAGE = Path(__file__).parent.parent / "docs" / "background" / "cells.md"
 INTRODUCTION = """\
 # Cells compared
 
-The cells of the kit beside the LSTM; `Zoneout` goes around any of them. The names of the gates and
-states are those of a trace; $N$ is layer normalisation. Parameters are those of {units} units on
-{features} features; `ProjectedLSTMCell` projects to half its units, and an `ESNCell` trains none.
-The papers are listed in [The maths](maths.md#references).
+The table compares the cells of the kit. `Zoneout` wraps any of them. Gates and states have the
+names that a trace has; $N$ is layer normalisation. The parameters are counted for {units} units and
+{features} features, with a projection of half the units for `ProjectedLSTMCell`. Those of an
+`ESNCell` are not trained. The papers are listed in [The maths](maths.md#references); the
+[Glossary](glossary.md) has their letters.
 
 {facts}
 
 ## What a training step costs
 
-Times an LSTM of the kit of the same width, in turns with it: (batch, time, features, units) =
-({batch}, {steps}, {features}, {units}), median of {rounds} rounds, {cores} CPU cores. `LSTM`,
-`GRU`, `SimpleRNN`, `MinLSTM` and `MinGRU` have kernels; the other cells run in the portable loop.
-Times on TensorFlow, here and below, are those of whole calls of `fit` and `predict`, with the
-waits at their ends of which [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)
-tells.
+The time of a training step, divided by that of an `LSTM` of the kit with the same number of units.
+The two are timed in turns, with (batch, time, features, units) = ({batch}, {steps}, {features},
+{units}), in {rounds} rounds on {cores} CPU cores; the table has the median. `LSTM`, `GRU`,
+`SimpleRNN`, `MinLSTM` and `MinGRU` have kernels; the other cells run on the portable path. On
+TensorFlow, here and below, whole calls of `fit` and `predict` are timed. They include the waiting
+at the end of a call that [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)
+explains.
 
 {costs}
 """
@@ -42,10 +44,11 @@ tells.
 LONG = """\
 ## Long sequences
 
-The time of an `LSTM` of the same width by that of the minimal layers, training / prediction, in
-turns: (batch, features) = ({batch}, {features}), medians of {rounds} rounds or more. On PyTorch an
-LSTM's training slows down over long sequences, as its gradients fade into subnormal floats, which
-processors handle slowly; [Choose a backend](../how-to/backend.md#what-differs) has a remedy.
+The time of an `LSTM`, divided by that of a minimal layer with the same number of units: training /
+prediction. The layers are timed in turns, with (batch, features) = ({batch}, {features}), in
+{rounds} rounds or more; the table has the medians. On PyTorch, the training of an LSTM slows down
+on long sequences: its gradients become subnormal numbers, which processors compute slowly.
+[Choose a backend](../how-to/backend.md#what-differs) has a remedy.
 
 {table}
 """
@@ -53,11 +56,12 @@ processors handle slowly; [Choose a backend](../how-to/backend.md#what-differs) 
 ADDING = """\
 ## A task that needs memory
 
-The adding problem (Hochreiter and Schmidhuber, 1997): of {steps} random numbers two are marked, and
-their sum is asked for at the end. The mean squared error on 2,000 new sequences after {batches}
-batches of {batch}, with {units} units, Adam at {learning_rate:g} and gradients clipped at norm 1,
-on {backend}: the median of {seeds} seeds, the best and the worst. Always answering 1 has an error
-of 1/6, 0.1667; a cell that is still there has not found the marks yet.
+The adding problem (Hochreiter and Schmidhuber, 1997): two of {steps} random numbers are marked, and
+the target is their sum. The table has the mean squared error on 2,000 new sequences after {batches}
+batches of {batch} sequences, with {units} units, Adam with a learning rate of {learning_rate:g} and
+gradients clipped to norm 1, on {backend}: the median, the best and the worst of {seeds} seeds. A
+model that always predicts 1 has an error of 1/6, about 0.1667. A cell with this error has not yet
+learned to find the marked numbers.
 
 {results}
 """

@@ -1,4 +1,4 @@
-"""What the docs say is held by a test is held by one: the table of what is mended, row by row."""
+"""What the docs say is held by a test is held by one: the table of what is fixed, row by row."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,8 @@ REFERENCE = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?:(?P<group>\w+)::)?(?P<t
 
 
 def rows(page):
-    """The cells of each row of the table under "Mended"."""
-    section = page.partition("\n## Mended\n")[2].partition("\n## ")[0]
+    """The cells of each row of the table under "Fixed"."""
+    section = page.partition("\n## Fixed\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
@@ -51,15 +51,13 @@ def test_every_row_names_a_test_that_is_there():
     [
         ("| a | b | - |", "no test: a"),
         ("| a | b |", "not three columns"),
-        ("| a | b | `tests/docs/test_mended_table.py::test_nothing` |", "not there: `tests/docs"),
+        ("| a | b | `tests/docs/test_fixed_table.py::test_nothing` |", "not there: `tests/docs"),
         ("| a | b | `tests/docs/no_such_file.py::test_rows` |", "not there: `tests/docs/no_such"),
-        ("| a | b | `tests/docs/test_mended_table.py::TestNo::test_every_row` |", "not there"),
+        ("| a | b | `tests/docs/test_fixed_table.py::TestNo::test_every_row` |", "not there"),
     ],
 )
 def test_a_row_without_a_test_is_noticed(row, complaint):
-    page = (
-        f"# Page\n\n## Mended\n\n| in Keras | here | held by |\n|---|---|---|\n{row}\n\n## Next\n"
-    )
+    page = f"# Page\n\n## Fixed\n\n| in Keras | here | held by |\n|---|---|---|\n{row}\n\n## Next\n"
     assert any(found.startswith(complaint) for found in complaints(page))
 
 
