@@ -467,7 +467,7 @@ def test_what_keeps_a_layer_off_cudnn_is_named(training):
     names = {"recurrent_dropout": "recurrent_dropout", "weight_dropout": "recurrent_weight_dropout"}
     names |= {"masked": "the mask", "capture_gates": "the gates"}
     for option, name in names.items():
-        assert choose(plain._replace(**{option: True})).faster == f"on cuDNN, but for {name}"
+        assert choose(plain._replace(**{option: True})).faster == f"cuDNN, without {name}"
 
 
 def test_no_rule_of_jax_reaches_cudnn():
