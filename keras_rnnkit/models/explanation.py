@@ -99,8 +99,8 @@ def explain(model: Any) -> Explanation:
     >>> print(kit.explain(model))
     layer | type | training                               | prediction | faster
     ----- | ---- | -------------------------------------- | ---------- | ---------------------------
-    a     | LSTM | portable: the kernels know tanh and    | the same   | use the default activations
-          |      | sigmoid alone                          |            |
+    a     | LSTM | portable: the kernels support only     | the same   | use the default activations
+          |      | tanh and sigmoid                       |            |
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")

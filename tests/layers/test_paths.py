@@ -281,7 +281,7 @@ def test_an_unknown_path_is_refused(layer):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"activation": "relu"}, "alone. To use it, use the default activations"),
+        ({"activation": "relu"}, r"only tanh and sigmoid\. To use it, use the default activations"),
         ({"unroll": True}, 'out. To use it, use unroll=False; or set `path="auto"`'),
     ],
     ids=["activation", "unroll"],
