@@ -1,4 +1,4 @@
-"""Cells that Keras has not, against other ways to the same numbers."""
+"""Cells that Keras does not have, against other implementations of the same numbers."""
 
 import keras
 import numpy as np

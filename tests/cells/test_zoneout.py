@@ -1,4 +1,4 @@
-"""`Zoneout` around cells of the kit, of Keras and of nobody."""
+"""`Zoneout` around cells of the kit, of Keras and of the user."""
 
 import keras
 import numpy as np
@@ -107,7 +107,7 @@ def test_the_same_seed_draws_the_same():
 
 
 @pytest.mark.parametrize("name", ["lstm", "of keras"])
-def test_fit_draws_anew_in_every_batch(name):
+def test_fit_draws_new_masks_in_every_batch(name):
     cell = kit.Zoneout(CELLS[name](), rate=0.5, seed=7)
     model = keras.Sequential(
         [keras.Input((None, 4)), kit.RNN(cell), keras.layers.Dense(1, trainable=False)]

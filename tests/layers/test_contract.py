@@ -1,4 +1,4 @@
-"""What every layer owes Keras: wherever `keras.layers.X` stands, ours can stand."""
+"""What Keras requires of every layer: ours replaces `keras.layers.X` anywhere."""
 
 import keras
 import numpy as np
@@ -275,7 +275,7 @@ def stateful_model(batch, stateful=True):
 
 
 @pytest.mark.parametrize(("batch", "stateful"), [(1, True), (3, False)], ids=["batch", "stateless"])
-def test_weights_of_a_stateful_model_serve_others(batch, stateful, tmp_path):
+def test_weights_of_a_stateful_model_load_into_others(batch, stateful, tmp_path):
     trained = stateful_model(3)
     trained(X)
     trained.save_weights(tmp_path / "model.weights.h5")

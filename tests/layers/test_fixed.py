@@ -273,7 +273,7 @@ def test_implementation_1_with_dropout_trains(kind):
 
 
 @pytest.mark.parametrize("wrap", [lambda layer: layer, kit.Bidirectional], ids=["layer", "both"])
-def test_the_mask_of_an_embedding_holds_beside_an_initial_state(wrap, tmp_path):
+def test_the_mask_of_an_embedding_is_used_with_an_initial_state(wrap, tmp_path):
     """keras.layers drops the mask where a decoder is given its encoder's states."""
     tokens = np.array([[1, 2, 0, 0, 0], [3, 4, 5, 6, 7]])
     inputs = keras.Input((5,), dtype="int32")

@@ -1,4 +1,4 @@
-"""`LearnedInitialState`: a layer that starts from weights."""
+"""`LearnedInitialState`: a layer with trainable initial states."""
 
 import keras
 import numpy as np

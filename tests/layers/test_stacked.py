@@ -1,4 +1,4 @@
-"""The stack builder: what chains of layers compute, and what it adds to them."""
+"""`StackedRNN` against chains of layers, and what it adds to them."""
 
 from functools import partial
 
@@ -309,7 +309,7 @@ def test_explained_and_summarised():
     assert "rnn_1 (Bidirectional)" in "".join(lines)
 
 
-def test_the_mask_goes_on_behind_the_stack():
+def test_the_mask_is_passed_on_by_the_stack():
     inputs = keras.layers.Masking()(keras.Input((5, 4)))
     stack = kit.StackedRNN([3], return_sequences=True, return_state=True)
     output, _ = stack(inputs)

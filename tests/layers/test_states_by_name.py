@@ -1,4 +1,4 @@
-"""States given by name are taken by name, wherever states go in; wrong names are refused."""
+"""States given by name, wherever a layer takes states; wrong names are refused."""
 
 from collections import namedtuple
 

@@ -1,4 +1,4 @@
-"""What a stream accepts gives the whole sequence's numbers; all else is refused before a step."""
+"""Accepted models give the numbers of the whole sequence; others are refused before a step."""
 
 import keras
 import numpy as np
@@ -320,7 +320,7 @@ class TestAccepted:
             layer(X)
             assert_streams(layer, X)
 
-    def test_a_random_layer_draws_anew_in_each_step(self):
+    def test_a_random_layer_draws_new_numbers_in_each_step(self):
         model = keras.Sequential([keras.Input((None, 4)), Noise(), kit.LSTM(3)])
         live = kit.stream(model, stepwise=(Noise,))
         first = to_numpy(live.step(X[:, 0]))

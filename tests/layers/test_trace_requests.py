@@ -1,4 +1,4 @@
-"""What is asked of `trace` and `return_gates`: a mask that arrays have lost, and when to ask."""
+"""Checks of `trace` and `return_gates`: a mask that arrays do not have, and a built layer."""
 
 import keras
 import numpy as np
