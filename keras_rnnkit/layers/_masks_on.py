@@ -9,11 +9,6 @@ from typing import Any
 import keras
 
 
-def attached_mask(tensor: Any) -> Any:
-    """The mask in the attribute of a tensor, or `None`. Inside a trace of JAX use `mask_on`."""
-    return getattr(tensor, "_keras_mask", None)
-
-
 def mask_on(tensor: Any) -> Any:
     """The mask that a layer left on a tensor, or `None`."""
     return _READS(tensor)

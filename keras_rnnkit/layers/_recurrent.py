@@ -19,10 +19,9 @@ from keras_rnnkit.layers._checks import (
     packed,
     without_time_major,
 )
-from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
-from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 from keras_rnnkit.running.calls import Call, Carry, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
 from keras_rnnkit.running.run import choice_for, run

@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from keras_rnnkit.layers._checks import check_data
-from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.running.capture import capturing
 from keras_rnnkit.running.moving_variables import InnerScope
 from keras_rnnkit.running.names import name_of
@@ -90,6 +89,11 @@ class ReturnsGates(Traceable):
     def _parts_with_gates(self) -> list[Any]:
         """The layers inside this one that follow its `return_gates`."""
         return []
+
+
+def attached_mask(tensor: Any) -> Any:
+    """The mask in the attribute of a tensor, or `None`. Inside a trace of JAX, use `_masks_on.mask_on`."""
+    return getattr(tensor, "_keras_mask", None)
 
 
 def note_mask(layer: Any, *masks: Any) -> None:

@@ -5,10 +5,9 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
-from keras_rnnkit.layers._traceable import Traceable, note_mask
+from keras_rnnkit.layers._traceable import Traceable, attached_mask, note_mask
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
 from keras_rnnkit.running.capture import carry_before

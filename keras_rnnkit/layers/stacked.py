@@ -6,7 +6,6 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._checks import check_rank, checked_mask, mask_of_steps
-from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.layers._stack_cells import cell_config, cell_name, cells_from_config
 from keras_rnnkit.layers._stack_checks import (
     check_apart,
@@ -29,7 +28,7 @@ from keras_rnnkit.layers._stack_parts import (
     with_collected,
 )
 from keras_rnnkit.layers._states import directions, named_states, split_states, state_count
-from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 
 _MERGES = ("concat", "sum", "mul", "ave")
 _RESIDUALS = (False, True, "identity")

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_rnnkit.layers._masks_on import attached_mask
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._traceable import attached_mask
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
 from keras_rnnkit.running.rule import Choice
