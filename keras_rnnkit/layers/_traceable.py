@@ -92,7 +92,7 @@ class ReturnsGates(Traceable):
 
 
 def attached_mask(tensor: Any) -> Any:
-    """The mask in the attribute of a tensor, or `None`. Inside a trace of JAX, use `_masks_on.mask_on`."""
+    """The mask in the attribute of a tensor, or `None`; in a trace of JAX, use `mask_on`."""
     return getattr(tensor, "_keras_mask", None)
 
 
