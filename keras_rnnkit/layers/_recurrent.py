@@ -21,7 +21,7 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
-from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
 from keras_rnnkit.running.calls import Call, Carry, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
 from keras_rnnkit.running.run import choice_for, run
@@ -78,7 +78,9 @@ class Recurrent(Stateful, ReturnsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, attached_mask(sequences))
+        # Not by `attached_mask`: most calls have no mask, and pass one file less.
+        if getattr(sequences, "_keras_mask", None) is not None:
+            note_mask(self, sequences._keras_mask)
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))

@@ -208,11 +208,11 @@ MISUSES = {
     "projection": (lambda: kit.ProjectedLSTMCell(3, projection=0), "`projection` of Projected"),
     "states": (
         lambda: kit.ProjectedLSTMCell(3, 2).gates(X[:, 0], [X[:, 0]]),
-        r"\(hidden, cell\), of shape \(batch, 2\), \(batch, 3\).*len\(states\)=1$",
+        r"\(hidden, cell\), of shape \(batch, 2\), \(batch, 3\).*len\(states\)=1",
     ),
     "initial state": (
         lambda: kit.RNN(kit.ProjectedLSTMCell(3, 2))(X, initial_state=[np.zeros((3, 3))] * 2),
-        r"\(3, 2\), \(3, 3\)\. Received: shapes=\[\(3, 3\), \(3, 3\)\]$",
+        r"\(3, 2\), \(3, 3\)\. Received: shapes=\[\(3, 3\), \(3, 3\)\]",
     ),
 }
 
