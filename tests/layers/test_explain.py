@@ -56,7 +56,7 @@ class TestExplain:
         ]
         assert rows[0].training.startswith("fused: ")
         assert rows[3].faster == "keras_rnnkit.from_keras(model)"
-        assert rows[4].training.startswith("portable: the kernels know tanh")
+        assert rows[4].training.startswith("portable: the kernels support only tanh")
         assert rows[4].faster == "use the default activations"
 
     def test_prints_a_table(self):
