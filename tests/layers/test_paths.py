@@ -318,7 +318,7 @@ def test_a_stack_of_cells_says_what_to_do_instead():
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
-PRODUCTS = ("concatenated", "fused gates", "hoisted", "hoisted fused gates", "per gate")
+PRODUCTS = ("concatenated", "fused gates", "hoisted", "per gate")
 METHODS = [
     *((method, {}) for method in PRODUCTS),
     # A mask for each gate, which a product of all gates together cannot have.
