@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 from _grid import SHAPES
-from _models import build_peers, data
+from _models import build_models, data
 
 FEWEST = {"train": 2, "predict": 4}  # batches
 MOST = 1000  # batches, all of them in memory
@@ -82,10 +82,10 @@ def measure_cell(
         shape: A shape of the grid.
         variant: A variant of the grid.
         modes: "train", "predict" or both.
-        repeats: How many rounds; each peer runs once in a round.
+        repeats: How many rounds; each library runs once in a round.
         seconds: How long the rounds of one mode take together, about.
     """
-    models = build_peers(layer, shape, variant)
+    models = build_models(layer, shape, variant)
     batch = SHAPES[shape].batch
     assert_same(models, data(shape, variant, 2)[0], batch)
     figures = {}
@@ -95,7 +95,8 @@ def measure_cell(
         def ways(batches: int, run: Callable = run) -> dict[str, Callable[[], float]]:
             rows = data(shape, variant, batches)
             return {
-                peer: lambda model=model: run(model, rows, batch) for peer, model in models.items()
+                library: lambda model=model: run(model, rows, batch)
+                for library, model in models.items()
             }
 
         batches, times = take_turns(ways, FEWEST[mode], repeats, seconds)
@@ -107,7 +108,7 @@ def measure_cell(
 def assert_same(models: dict[str, keras.Model], x: np.ndarray, batch: int) -> None:
     """Refuses to compare models that do not compute the same."""
     found, expected = (
-        models[peer].predict(x, batch_size=batch, verbose=0) for peer in ("kit", "keras")
+        models[library].predict(x, batch_size=batch, verbose=0) for library in ("kit", "keras")
     )
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
@@ -117,38 +118,45 @@ def take_turns(
     fewest: int,
     repeats: int,
     seconds: float,
+    most: int = MOST,
 ) -> tuple[int, dict[str, list[float]]]:
-    """The number of batches, and each peer's milliseconds a step in every round.
+    """The number of batches, and each library's milliseconds a step in every round.
 
     Args:
         ways: What makes, for a number of batches, the functions that return seconds a step.
         fewest: The least number of batches.
         repeats: The number of rounds.
         seconds: How long the rounds take together, about.
+        most: The largest number of batches.
     """
     first = ways(2)
     for run in first.values():  # compiles
         run()
     step = sum(run() for run in first.values())
-    batches = int(np.clip(round(seconds / repeats / step), fewest, MOST))
+    batches = int(np.clip(round(seconds / repeats / step), fewest, max(fewest, most)))
     runs = ways(batches)
-    times: dict[str, list[float]] = {peer: [] for peer in runs}
+    times: dict[str, list[float]] = {library: [] for library in runs}
     turns = list(runs.items())
     for _ in range(repeats):
-        for peer, run in turns:
-            times[peer].append(run() * 1000)
+        for library, run in turns:
+            times[library].append(run() * 1000)
         turns.reverse()  # who comes first has a colder machine
     return batches, times
 
 
 def summarise(batches: int, times: dict[str, list[float]], by: str = "kit") -> dict[str, Any]:
-    """Medians, and what the other peers take for each millisecond of one of them, the kit's."""
-    others = [peer for peer in times if peer != by]
+    """Medians, and what the other libraries take for each millisecond of one of them, the kit's."""
+    others = [library for library in times if library != by]
     return {
         "batches": batches,
-        "median_ms": {peer: round(float(np.median(values)), 4) for peer, values in times.items()},
-        **{f"{peer}_over_{by}": spread(np.divide(times[peer], times[by])) for peer in others},
-        "rounds_ms": {peer: [round(v, 4) for v in values] for peer, values in times.items()},
+        "median_ms": {
+            library: round(float(np.median(values)), 4) for library, values in times.items()
+        },
+        **{
+            f"{library}_over_{by}": spread(np.divide(times[library], times[by]))
+            for library in others
+        },
+        "rounds_ms": {library: [round(v, 4) for v in values] for library, values in times.items()},
     }
 
 
@@ -157,3 +165,8 @@ def spread(values: np.ndarray) -> dict[str, float]:
     names = ("min", "q1", "median", "q3", "max")
     quantiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
     return {name: round(float(v), 4) for name, v in zip(names, quantiles, strict=True)}
+
+
+def quartiles(values: list[float]) -> list[float]:
+    """The lower quartile, the median and the upper quartile."""
+    return [float(f"{v:.4g}") for v in np.quantile(values, (0.25, 0.5, 0.75))]

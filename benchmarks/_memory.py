@@ -1,6 +1,6 @@
-"""The peak memory of training, of one peer in a process of its own (Linux with glibc).
+"""The peak memory of training, of one library in a process of its own (Linux with glibc).
 
-    python benchmarks/_memory.py PEER LAYER SHAPE VARIANT
+    python benchmarks/_memory.py LIBRARY LAYER SHAPE VARIANT
 
 Prints the figures as JSON. `memory.py` runs this for the kit and for Keras.
 """
@@ -50,7 +50,7 @@ def planned_mib(model: Any, x: Any, y: Any) -> float:
     return program.memory_analysis().temp_size_in_bytes / 2**20
 
 
-def main(peer: str, layer: str, shape: str, variant: str) -> None:
+def main(library: str, layer: str, shape: str, variant: str) -> None:
     """Trains a little, and prints by how much the peaks rise.
 
     `step_mib`: above what the process keeps between steps, the median of some runs; on JAX, whose
@@ -62,7 +62,7 @@ def main(peer: str, layer: str, shape: str, variant: str) -> None:
     from _grid import SHAPES
     from _models import build, data
 
-    model = build(peer, layer, shape, variant)
+    model = build(library, layer, shape, variant)
     x, y = data(shape, variant, BATCHES)
 
     def train() -> tuple[float, float]:

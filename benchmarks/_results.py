@@ -1,16 +1,16 @@
-"""The files of results: where a run took place, and the cells it has measured."""
+"""The files of results: a folder for each processor, a file for each script and backend."""
 
 import datetime
 import json
 import os
 import platform
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-ROOFLINE = RESULTS / "roofline.json"
 BACKENDS = ("jax", "tensorflow", "torch")
 
 # Settings of libraries that change what is measured.
@@ -21,9 +21,40 @@ SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 
 
-def results_file(script: str, backend: str, folder: Path = RESULTS) -> Path:
-    """Where the results of a script of this folder lie, by its name."""
-    return folder / f"{script}_{backend}.json"
+def results_file(script: str, backend: str | None = None) -> Path:
+    """Where the results of a script on this machine's processor are stored."""
+    name = script if backend is None else f"{script}_{backend}"
+    return RESULTS / slug(machine()) / f"{name}.json"
+
+
+def every(script: str, backend: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """The results of a script on one backend, of every processor that has some."""
+    return [load(path) for path in sorted(folder.glob(f"*/{script}_{backend}.json"))]
+
+
+def fullest(script: str, folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """By backend, the results of the processor that has most of them; of equals, the newest."""
+    found = {backend: every(script, backend, folder) for backend in BACKENDS}
+    return {backend: max(reports, key=_size) for backend, reports in found.items() if reports}
+
+
+def _size(report: dict[str, Any]) -> tuple[int, str]:
+    entries = report.get("cells", report.get("rows", {}))
+    entries = entries.values() if isinstance(entries, dict) else entries
+    return len(entries), max((entry.get("date", "") for entry in entries), default="")
+
+
+def peaks(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """What `roofline.py` measured, by processor."""
+    found = (load(path) for path in sorted(folder.glob("*/roofline.json")))
+    return {peak["machine"]["cpu"]: peak for peak in found}
+
+
+def slug(machine: dict[str, Any]) -> str:
+    """The name of a processor's folder: its name, family, model and cores."""
+    words = re.findall(r"[a-z0-9]+", machine["cpu"].lower())
+    name = "-".join(word for word in words if word not in ("r", "cpu", "processor"))
+    return f"{name}_{machine['cores']}-cores"
 
 
 def machine() -> dict[str, Any]:
@@ -90,11 +121,11 @@ def load(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def load_or_start(path: Path, backend: str) -> dict[str, Any]:
-    """The file to go on with, or a new one; cells of another environment do not mix."""
+def load_or_start(path: Path, backend: str, entries: str = "cells") -> dict[str, Any]:
+    """The file to go on with, or a new one; results of another environment do not mix."""
     here = environment(backend)
     if not path.exists():
-        return {**here, "cells": {}}
+        return {**here, entries: [] if entries == "rows" else {}}
     report = load(path)
     other = [name for name, value in here.items() if report[name] != value]
     if other:

@@ -6,7 +6,7 @@ from typing import Any
 
 from _grid import LAYERS, MODES, SHAPES, VARIANTS, cell_key, floor_ms
 
-PEERS = {"kit": "kit", "keras": "`keras.layers`", "torch_nn": "`torch.nn`"}
+LIBRARIES = {"kit": "kit", "keras": "`keras.layers`", "torch_nn": "`torch.nn`"}
 MODE_NAMES = {"train": "training", "predict": "prediction"}
 NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 SLOWER = 0.95
@@ -37,11 +37,11 @@ def by_shape(cells: Cells, text: Callable[[dict], str]) -> str:
     return table(head, rows) if rows else ""
 
 
-def ratios(cells: Cells, peer: str) -> str:
-    """What a peer takes for each millisecond of the kit's, in training and prediction."""
+def ratios(cells: Cells, library: str) -> str:
+    """What a library takes for each millisecond of the kit's, in training and prediction."""
 
     def one(figures: dict, mode: str) -> str:
-        ratio = figures.get(mode, {}).get(f"{peer}_over_kit")
+        ratio = figures.get(mode, {}).get(f"{library}_over_kit")
         if ratio is None:
             return ""
         return f"{ratio['median']:.2f} ±{(ratio['q3'] - ratio['q1']) / 2:.2f}"
@@ -60,7 +60,7 @@ def memory(cells: Cells) -> str:
         if not figures:
             return ""
         step, whole = (
-            " / ".join(f"{figures[peer][what]:.0f}" for peer in ("kit", "keras"))
+            " / ".join(f"{figures[library][what]:.0f}" for library in ("kit", "keras"))
             for what in ("step_mib", "whole_mib")
         )
         return f"{step} ({whole})"
@@ -83,20 +83,22 @@ def kept(figures: dict, before: dict) -> str:
 
 def milliseconds(cells: Cells, gflops: float) -> str:
     """The plain rows in milliseconds, and how many floors that is."""
-    peers = {p: n for p, n in PEERS.items() if any(_median(c, "train", p) for c in cells.values())}
+    libraries = {
+        p: n for p, n in LIBRARIES.items() if any(_median(c, "train", p) for c in cells.values())
+    }
     rows = []
     for layer, shape, mode in product(LAYERS, SHAPES, MODES):
         figures = cells.get(cell_key(layer, shape, "plain"), {})
         floor = floor_ms(layer, shape, "plain", mode, gflops)
-        medians = [_median(figures, mode, peer) for peer in peers]
+        medians = [_median(figures, mode, library) for library in libraries]
         if any(medians):
             texts = [f"{_number(ms)} ({_number(ms / floor)})" if ms else NOTHING for ms in medians]
             rows.append([f"{layer}, {shape}, {MODE_NAMES[mode]}", _number(floor), *texts])
-    return table(["", "GEMM floor", *peers.values()], rows) if rows else ""
+    return table(["", "GEMM floor", *libraries.values()], rows) if rows else ""
 
 
-def _median(figures: dict, mode: str, peer: str) -> float | None:
-    return figures.get(mode, {}).get("median_ms", {}).get(peer)
+def _median(figures: dict, mode: str, library: str) -> float | None:
+    return figures.get(mode, {}).get("median_ms", {}).get(library)
 
 
 def _number(value: float) -> str:

@@ -52,17 +52,17 @@ def cost(name: str, repeats: int, batches: int) -> dict[str, Any]:
     x = rng.standard_normal((BATCH * batches, TIME, FEATURES), dtype="float32")
     y = rng.standard_normal((BATCH * batches, 1)).astype("float32")
     models = {"it": model_of(name, FEATURES, UNITS), "lstm": model_of("LSTM", FEATURES, UNITS)}
-    rounds: dict[str, list[float]] = {peer: [] for peer in models}
+    rounds: dict[str, list[float]] = {library: [] for library in models}
     for i in range(repeats + 1):
-        for peer, model in models.items():
+        for library, model in models.items():
             seconds = fit_seconds(model, (x, y), BATCH)
             if i:  # the first compiles
-                rounds[peer].append(seconds * 1000)
+                rounds[library].append(seconds * 1000)
     ratios = np.divide(rounds["it"], rounds["lstm"])
     return {
         "ms": round(float(np.median(rounds["it"])), 2),
         "times_lstm": round(float(np.median(ratios)), 2),
-        "rounds_ms": {peer: [round(v, 3) for v in values] for peer, values in rounds.items()},
+        "rounds_ms": {library: [round(v, 3) for v in values] for library, values in rounds.items()},
     }
 
 

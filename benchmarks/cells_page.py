@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from _cell_table import CELLS
-from _results import BACKENDS, load, results_file
+from _results import fullest
 from _tables import NAMES, NOTHING, table
 from min_rnn import FEATURES
 
@@ -146,18 +146,12 @@ def cost_of(row: dict[str, Any]) -> str:
     return f"{row['cost']['times_lstm']:.2f}" if "cost" in row else NOTHING
 
 
-def read(script: str) -> dict[str, dict[str, Any]]:
-    """The results that a script has saved, by backend."""
-    files = {backend: results_file(script, backend) for backend in BACKENDS}
-    return {backend: load(file) for backend, file in files.items() if file.exists()}
-
-
 def main() -> None:
     """Writes or checks the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    text = page(read("cells"), read("min_rnn"))
+    text = page(fullest("cells"), fullest("min_rnn"))
     if not arguments.check:
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:

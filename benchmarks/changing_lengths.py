@@ -4,7 +4,7 @@
 
 Each length comes once an epoch. A figure is the CPU seconds of two epochs of `fit`, or of two
 calls of `predict`, of a fresh model, all tracing and compiling included; a ratio is that of one
-round, the kit's by Keras'. The file of results has a table for each processor.
+round, the kit's by Keras'. The results are stored by processor.
 
 Of lengths that recur there is a row, too: CPU milliseconds a batch, once all is traced, of Keras
 and of the kit, uncompiled and compiled; the CPU seconds to compile a length; and after how many
@@ -12,14 +12,13 @@ batches of a length that is made up for.
 """
 
 import argparse
-import json
 import os
 import time
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from _results import RESULTS, machine, today
+from _results import load, machine, results_file, save, today
 
 FEATURES, BATCH, SHORTEST = 16, 32, 20
 MODES = ("train", "predict")
@@ -34,7 +33,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--units", nargs="+", type=int, default=[32, 128])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only-recurring", action="store_true")
-    parser.add_argument("--out", type=Path, default=RESULTS / "changing_lengths.json")
+    parser.add_argument("--out", type=Path, help="results/PROCESSOR/changing_lengths.json")
     return parser.parse_args()
 
 
@@ -89,16 +88,16 @@ def measure(kind: str, units: int, count: int, rounds: int) -> dict[str, Any]:
 
     import keras_rnnkit as kit
 
-    peers = {"kit": getattr(kit, kind), "keras": getattr(keras.layers, kind)}
-    for layer in peers.values():
+    libraries = {"kit": getattr(kit, kind), "keras": getattr(keras.layers, kind)}
+    for layer in libraries.values():
         cpu_seconds(layer, 2, 2)  # what loads only once
     times = [
-        {peer: cpu_seconds(layer, units, count) for peer, layer in peers.items()}
+        {library: cpu_seconds(layer, units, count) for library, layer in libraries.items()}
         for _ in range(rounds)
     ]
     row: dict[str, Any] = {"date": today()}
     for mode in MODES:
-        seconds = {peer: [one[peer][mode] for one in times] for peer in peers}
+        seconds = {library: [one[library][mode] for one in times] for library in libraries}
         row[mode] = {
             "cpu_seconds": {p: round(float(np.median(s)), 3) for p, s in seconds.items()},
             "kit_over_keras": [
@@ -117,17 +116,17 @@ def recurring(kind: str, units: int) -> dict[str, Any]:
 
     each = [SHORTEST + 20 * (i + 1) for i in range(RECURRING)]
     data, one = batches(each * TIMES), batches(each)
-    peers = {"keras": keras.layers, "uncompiled": kit, "compiled": kit}
+    libraries = {"keras": keras.layers, "uncompiled": kit, "compiled": kit}
     often, cold, warm = compiling.OFTEN, {}, {}
-    for peer, module in peers.items():
-        compiling.OFTEN = 1 if peer == "compiled" else 10**9
+    for library, module in libraries.items():
+        compiling.OFTEN = 1 if library == "compiled" else 10**9
         model = fresh(getattr(module, kind), units)
-        cold[peer] = runs(model, one, epochs=1)
-        warm[peer] = runs(model, data, epochs=1)
+        cold[library] = runs(model, one, epochs=1)
+        warm[library] = runs(model, data, epochs=1)
     compiling.OFTEN = often
     row: dict[str, Any] = {"date": today()}
     for mode in MODES:
-        a_batch = {peer: warm[peer][mode] / len(data) for peer in peers}
+        a_batch = {library: warm[library][mode] / len(data) for library in libraries}
         compile_s = (cold["compiled"][mode] - cold["uncompiled"][mode]) / len(each)
         saved = a_batch["uncompiled"] - a_batch["compiled"]
         row[mode] = {
@@ -141,20 +140,20 @@ def recurring(kind: str, units: int) -> dict[str, Any]:
 def main() -> None:
     arguments = parse()
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    here = machine()
-    rows = results.setdefault(f"{here['cpu']}, {here['cores']} cores", {})
+    path = arguments.out or results_file("changing_lengths")
+    report = load(path) if path.exists() else {"machine": machine(), "rows": {}}
+    rows = report["rows"]
     counts = [] if arguments.only_recurring else arguments.lengths
     for kind, units, count in product(arguments.layers, arguments.units, counts):
         name = f"{kind}, {units} units, {count} lengths"
         rows[name] = measure(kind, units, count, arguments.rounds)
         print(name, rows[name])
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+        save(path, report)
     for kind, units in product(arguments.layers, arguments.units):
         name = f"{kind}, {units} units, {RECURRING} recurring lengths"
         rows[name] = recurring(kind, units)
         print(name, rows[name])
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+        save(path, report)
 
 
 if __name__ == "__main__":

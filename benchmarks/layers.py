@@ -2,10 +2,10 @@
 
     python benchmarks/layers.py --backend jax
 
-In one process the peers take turns at the same model: the recurrent layers with the same weights
-and a `Dense` behind them, float sequences in front, `compile` with its defaults. A figure is the
-milliseconds a step of `fit` or `predict`; a ratio is that of one round, the others' time by the
-kit's. One call of each goes ahead, so compilation is not counted.
+The libraries take turns in one process, at models with the same weights: the recurrent layers of a
+row and a `Dense`, on float sequences, compiled with Keras' defaults. A time is that of one step of
+`fit` or `predict`; a ratio is another library's time divided by the kit's in the same round. One
+call of each is made first, so compilation is not counted.
 
 Every cell of the grid is saved as it finishes, and a run goes on where the last one stopped.
 """
@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
         action="store_true",
         help="have glibc keep freed memory; results go to layers_kept_BACKEND.json",
     )
-    parser.add_argument("--out", type=Path, help="benchmarks/results/layers_BACKEND.json")
+    parser.add_argument("--out", type=Path, help="results/PROCESSOR/layers_BACKEND.json")
     return parser.parse_args()
 
 
@@ -68,10 +68,10 @@ def describe(figures: dict[str, Any]) -> str:
 
 def _times(figure: dict[str, Any]) -> str:
     text = f"{figure['median_ms']['kit']:.4g} ms"
-    for peer, ms in figure["median_ms"].items():
-        if peer != "kit":
-            ratio = figure[f"{peer}_over_kit"]
-            text += f", {peer} {ms:.4g} = x{ratio['median']:.2f} "
+    for library, ms in figure["median_ms"].items():
+        if library != "kit":
+            ratio = figure[f"{library}_over_kit"]
+            text += f", {library} {ms:.4g} = x{ratio['median']:.2f} "
             text += f"({ratio['min']:.2f}-{ratio['max']:.2f})"
     return text
 

@@ -17,16 +17,16 @@ from _arguments import grid_parser
 from _grid import cell_key
 from _results import load_or_start, results_file, save, today
 
-PEERS = ("kit", "keras")
+LIBRARIES = ("kit", "keras")
 
 # On some processors TensorFlow uses oneDNN by itself, whose allocator keeps what it took, and takes
 # it in powers of two: nothing is to be seen of a step then.
 WITHOUT_ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
-def measure(peer: str, *row: str) -> dict[str, float]:
-    """The figures of one peer, from a process of its own."""
-    command = [sys.executable, Path(__file__).with_name("_memory.py"), peer, *row]
+def measure(library: str, *row: str) -> dict[str, float]:
+    """The figures of one library, from a process of its own."""
+    command = [sys.executable, Path(__file__).with_name("_memory.py"), library, *row]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -43,10 +43,10 @@ def main() -> None:
         key = cell_key(*row)
         if key in report["cells"] and not arguments.again:
             continue
-        figures = {peer: measure(peer, *row) for peer in PEERS}
+        figures = {library: measure(library, *row) for library in LIBRARIES}
         report["cells"][key] = {"date": today(), **figures}
         save(path, report)
-        kit, keras = (figures[peer] for peer in PEERS)
+        kit, keras = (figures[library] for library in LIBRARIES)
         print(
             f"{key:32} a step {kit['step_mib']:.0f} MiB, keras {keras['step_mib']:.0f} | "
             f"all {kit['whole_mib']:.0f}, keras {keras['whole_mib']:.0f}",

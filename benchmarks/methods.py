@@ -1,136 +1,118 @@
-"""Times a layer by each method of its kernels: what sets the thresholds of `running/rule.py`.
+"""Times a layer by each method of its kernels: the data that hold the rule of `running/rule.py`.
 
-    python benchmarks/methods.py --backend torch --methods "native,in place" \
-        --layer LSTM --variant masked_post --units 64,128,256,512
-    python benchmarks/methods.py --backend jax --methods "at once,in blocks" --units 64,128,256
+    python benchmarks/methods.py --backend jax
+    python benchmarks/methods.py --backend torch --units 128,512 --variants masked_post --again
 
-The methods take turns at the same model, batches of 64 with 100 steps, by default of 128 features.
+The methods take turns at models with the same weights, on 100 steps. Every row is saved as it is
+finished, in the folder of the processor; a run goes on where the last one stopped.
 """
 
 import argparse
+import gc
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from typing import Any
 
-from _arguments import some_of
-from _grid import LAYERS, MODES, SHAPES, VARIANTS, Shape
-from _results import BACKENDS, load_or_start, results_file, save, today
+from _arguments import add_choice
+from _grid import LAYERS, MODES, SHAPES, Shape
+from _method_rows import (
+    COMPARED,
+    SIZES,
+    STEPS,
+    VARIANTS,
+    Row,
+    all_rows,
+    methods_of,
+    rows_of,
+    save_rows,
+)
+from _results import BACKENDS, load_or_start, results_file, today
 
-METHODS = ("native", "preallocated", "concatenated", "fused gates", "hoisted", "per gate")
-# The backward pass of the method chosen: chunked from so many bytes (JAX) or units (TensorFlow) on.
-WAYS_BACK = {"at once": float("inf"), "in blocks": 0}
+MOST_BYTES = 200 * 2**20  # of inputs
 
 
 def parse() -> argparse.Namespace:
     """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument(
-        "--methods", type=some_of((*METHODS, *WAYS_BACK)), required=True, metavar="A,B,..."
-    )
-    parser.add_argument("--layer", choices=LAYERS, default="LSTM")
-    parser.add_argument("--variant", choices=VARIANTS, default="plain")
-    parser.add_argument("--units", required=True, metavar="N,M,...")
-    parser.add_argument("--features", type=int, default=128, help="128")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds; 7")
-    parser.add_argument("--seconds", type=float, default=6.0, help="of the rounds of a row; 6")
+    add_choice(parser, "--layers", LAYERS)
+    add_choice(parser, "--variants", VARIANTS)
+    add_choice(parser, "--modes", MODES)
+    add_choice(parser, "--units", tuple(map(str, SIZES)))
+    add_choice(parser, "--compared", COMPARED)
+    parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
+    parser.add_argument("--rounds", type=int, default=7, help="of each row; 7")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of the rounds of a row; 2")
+    parser.add_argument("--max-seconds", type=float, default=1e9, help="stop after so long")
     return parser.parse_args()
 
 
-@contextmanager
-def forced(method: str) -> Iterator[None]:
-    """Has every layer that has a kernel go by this method, or go back like this."""
-    if method in WAYS_BACK:
-        with _limit(WAYS_BACK[method]):
-            yield
-        return
-    from keras_rnnkit.running import fused
-
-    chosen = fused.choose
-
-    def choose(request: Any) -> Any:
-        choice = chosen(request)
-        return choice._replace(method=method) if choice.path == "fused" else choice
-
-    fused.choose = choose
-    try:
-        yield
-    finally:
-        fused.choose = chosen
+def wanted(arguments: argparse.Namespace, known: dict[Row, Any]) -> list[Row]:
+    """The rows to measure."""
+    return [
+        row
+        for row in all_rows(arguments.backend)
+        if (arguments.again or row not in known)
+        and row.layer in arguments.layers
+        and row.variant in arguments.variants
+        and row.mode in arguments.modes
+        and str(row.units) in arguments.units
+        and row.compared in arguments.compared
+    ]
 
 
-@contextmanager
-def _limit(value: float) -> Iterator[None]:
-    """Sets from what in the backward pass goes by blocks, for what is compiled meanwhile."""
-    from keras_rnnkit.kernels import backend_kernels
+def measure(row: Row, methods: list[str], rounds: int, seconds: float) -> dict[str, Any]:
+    """The times of one row: quartiles of each method, in milliseconds a step of Keras."""
+    import keras
+    from _forcing import forced
+    from _measure import FEWEST, MOST, RUNS, quartiles, take_turns
+    from _models import build_for_method, data
 
-    kernels = backend_kernels()
-    name = "CHUNK_ABOVE_BYTES" if hasattr(kernels, "CHUNK_ABOVE_BYTES") else "CHUNK_FROM_UNITS"
-    before = getattr(kernels, name)
-    _set(kernels, name, value)
-    try:
-        yield
-    finally:
-        _set(kernels, name, before)
-
-
-def _set(kernels: Any, name: str, value: float) -> None:
-    setattr(kernels, name, value)
-    if name == "CHUNK_ABOVE_BYTES":  # what JAX has traced, it would not ask again
-        kernels._run.clear_cache()
-
-
-def measure(
-    methods: list[str],
-    layer: str,
-    variant: str,
-    features: int,
-    units: int,
-    mode: str,
-    repeats: int,
-    seconds: float,
-) -> dict[str, Any]:
-    """The figures of one width and mode."""
-    # These import Keras, which looks at KERAS_BACKEND when it is imported.
-    from _measure import FEWEST, RUNS, summarise, take_turns
-    from _models import build, data
-
-    shape = f"{features} features, {units} units"
-    SHAPES[shape] = Shape(64, 100, features, units)
-    models = {method: build("kit", layer, shape, variant) for method in methods}
+    shape = Shape(row.batch, STEPS, row.features, row.units)
+    SHAPES["row"] = shape
+    models = {method: build_for_method(method, row.layer, shape, row.variant) for method in methods}
+    most = min(MOST, MOST_BYTES // (4 * row.batch * STEPS * row.features))
 
     def ways(batches: int) -> dict[str, Callable[[], float]]:
-        rows = data(shape, variant, batches)
+        x, y = data("row", row.variant, batches)
 
         def way(method: str) -> Callable[[], float]:
             def run() -> float:
                 with forced(method):
-                    return RUNS[mode](models[method], rows, SHAPES[shape].batch)
+                    return RUNS[row.mode](models[method], (x, y), row.batch)
 
             return run
 
         return {method: way(method) for method in methods}
 
-    return summarise(*take_turns(ways, FEWEST[mode], repeats, seconds), by=methods[0])
+    gc.freeze()  # what is there already need not be searched between the runs
+    batches, times = take_turns(ways, FEWEST[row.mode], rounds, seconds, most)
+    gc.unfreeze()
+    keras.utils.clear_session()
+    return {"batches": batches, "ms": {method: quartiles(ms) for method, ms in times.items()}}
 
 
 def main() -> None:
-    """Measures, prints and saves row by row; what was there of a row is measured again."""
+    """Measures, prints and saves row by row."""
     arguments = parse()
     os.environ["KERAS_BACKEND"] = arguments.backend
     path = results_file("methods", arguments.backend)
-    report = load_or_start(path, arguments.backend)
-    of_way_back = set(arguments.methods) <= set(WAYS_BACK)
-    for units in map(int, arguments.units.split(",")):
-        for mode in ("train",) if of_way_back else MODES:
-            row = (arguments.layer, arguments.variant, arguments.features, units, mode)
-            figures = measure(arguments.methods, *row, arguments.repeats, arguments.seconds)
-            key = "/".join(map(str, ("backward pass", *row) if of_way_back else row))
-            report["cells"][key] = {"date": today(), **figures}
-            save(path, report)
-            times = ", ".join(f"{name} {ms:.4g}" for name, ms in figures["median_ms"].items())
-            print(f"{' '.join(map(str, row))}: {times} ms", flush=True)
+    report = load_or_start(path, arguments.backend, "rows")
+    known = rows_of(report)
+    end = time.monotonic() + arguments.max_seconds
+    for row in wanted(arguments, known):
+        if time.monotonic() > end:
+            break
+        start = time.monotonic()
+        methods = methods_of(arguments.backend, row)
+        times = measure(row, methods, arguments.rounds, arguments.seconds)
+        known[row] = {**row._asdict(), "date": today(), **times}
+        report["rows"] = list(known.values())
+        save_rows(path, report)
+        medians = ", ".join(f"{name} {ms[1]:.4g}" for name, ms in times["ms"].items())
+        took = time.monotonic() - start
+        print(f"{' '.join(map(str, row))}: {medians} ms ({took:.1f} s)", flush=True)
 
 
 if __name__ == "__main__":

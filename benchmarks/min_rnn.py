@@ -20,7 +20,7 @@ from typing import Any
 from _results import BACKENDS, load_or_start, results_file, save, today
 
 FEATURES = 16
-PEERS = ("MinLSTM", "MinGRU", "LSTM")
+LIBRARIES = ("MinLSTM", "MinGRU", "LSTM")
 MODES = ("predict", "train")  # in this order, so that predictions come before the weights move
 
 
@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=6, help="rounds; 6")
     parser.add_argument("--seconds", type=float, default=20.0, help="of the rounds of a row; 20")
     parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
-    parser.add_argument("--out", type=Path, help="benchmarks/results/min_rnn_BACKEND.json")
+    parser.add_argument("--out", type=Path, help="results/PROCESSOR/min_rnn_BACKEND.json")
     return parser.parse_args()
 
 
@@ -52,8 +52,12 @@ def measure(time: int, units: int, mode: str, arguments: argparse.Namespace) -> 
 
     import keras_rnnkit as kit
 
-    def build(peer: str) -> keras.Model:
-        layers = [keras.Input((time, FEATURES)), getattr(kit, peer)(units), keras.layers.Dense(1)]
+    def build(library: str) -> keras.Model:
+        layers = [
+            keras.Input((time, FEATURES)),
+            getattr(kit, library)(units),
+            keras.layers.Dense(1),
+        ]
         model = keras.Sequential(layers)
         model.compile("adam", "mse")
         return model
@@ -63,32 +67,34 @@ def measure(time: int, units: int, mode: str, arguments: argparse.Namespace) -> 
         x = rng.standard_normal((batches * arguments.batch, time, FEATURES), dtype="float32")
         rows = x, x[:, 0, :1]
         return {
-            peer: lambda model=model: RUNS[mode](model, rows, arguments.batch)
-            for peer, model in models.items()
+            library: lambda model=model: RUNS[mode](model, rows, arguments.batch)
+            for library, model in models.items()
         }
 
     keras.utils.set_random_seed(0)
-    models = {peer: build(peer) for peer in PEERS}
+    models = {library: build(library) for library in LIBRARIES}
     batches, rounds = take_turns(ways, FEWEST[mode], arguments.repeats, arguments.seconds)
     keras.utils.clear_session()
     return {
         "batches": batches,
-        "median_ms": {peer: round(float(np.median(rounds[peer])), 4) for peer in PEERS},
-        **{
-            f"LSTM_over_{peer}": spread(np.divide(rounds["LSTM"], rounds[peer]))
-            for peer in PEERS[:2]
+        "median_ms": {
+            library: round(float(np.median(rounds[library])), 4) for library in LIBRARIES
         },
-        "rounds_ms": {peer: [round(ms, 4) for ms in rounds[peer]] for peer in PEERS},
+        **{
+            f"LSTM_over_{library}": spread(np.divide(rounds["LSTM"], rounds[library]))
+            for library in LIBRARIES[:2]
+        },
+        "rounds_ms": {library: [round(ms, 4) for ms in rounds[library]] for library in LIBRARIES},
     }
 
 
 def describe(figures: dict[str, Any]) -> str:
     """One line about a row."""
     parts = [f"LSTM {figures['median_ms']['LSTM']:.4g} ms"]
-    for peer in PEERS[:2]:
-        ratio = figures[f"LSTM_over_{peer}"]
+    for library in LIBRARIES[:2]:
+        ratio = figures[f"LSTM_over_{library}"]
         parts.append(
-            f"{peer} {figures['median_ms'][peer]:.4g} ms = x{ratio['median']:.2f} "
+            f"{library} {figures['median_ms'][library]:.4g} ms = x{ratio['median']:.2f} "
             f"({ratio['min']:.2f}-{ratio['max']:.2f})"
         )
     return " | ".join(parts)

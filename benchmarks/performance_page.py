@@ -3,117 +3,25 @@
     python benchmarks/performance_page.py           # writes the page
     python benchmarks/performance_page.py --check   # fails where the page is not that one
 
-With it go its chart and the line that sums it up, which the home page has, too. Every figure comes
-from the files in `benchmarks/results`.
+It also writes the chart of that page, and the sentence that sums it up, which the home page shows
+too. All numbers come from the files in `benchmarks/results`.
 """
 
 import argparse
 import sys
 from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import _headline
+import _performance_prose as prose
+import _prediction_table as _prediction
 import _tables
-from _results import BACKENDS, KEPT_MEMORY, RESULTS, load, results_file
+from _grid import MODES
+from _results import BACKENDS, KEPT_MEMORY, RESULTS, every, fullest, peaks
 
 DOCS = Path(__file__).parent.parent / "docs"
-INTRODUCTION = """\
-# Performance
-
-**{line}**
-
-![Times as fast as keras.layers: a dot for each case, in training and in prediction, and the \
-median, on each backend](../assets/performance/speed.svg)
-
-Each dot is a row of the tables below, which have the same models with the kit's layers and with
-those of `keras.layers`. The page is made from the files in `benchmarks/results`, where every
-round is kept.
-
-## How it was measured
-
-- A model is one recurrent layer (or what the row says) and a `Dense`, on random float sequences,
-  with the defaults of `compile`. The kit's and Keras' models have the same weights, and have to
-  predict the same before they are timed.
-- They take turns in one process. A time is that of the steps of one epoch of `fit`, or of one
-  `predict`, after the first, from its results to those of the last, divided by their number.
-  Each step is waited for. Compilation is left out, and so is making the data set and taking it
-  down.
-- A ratio is Keras' time divided by the kit's in the same round: above 1, the kit is faster. The
-  tables have the median of the rounds, ± half the distance between the quartiles.
-- Shapes are (batch, time, features, units). In "masked post" the sequences are padded at the
-  end, in "masked pre" at the head. Padded rows have a random number of real steps, from 1 to
-  all. Dropout has the rate 0.3; it is off in prediction.
-- The GEMM floor is the time that a step's matrix products alone would take at the processor's
-  peak, the rate at which NumPy multiplies large square float32 matrices. Training counts three
-  times the forward products, also for the gradient of the inputs, which an `Embedding` in front
-  would ask for. Padded and dropped steps count in full. Less than one floor is possible: the
-  models here have no `Embedding`, and the backends' products beat NumPy's on some processors.
-- Not all backends were measured on the same processor, as the table says: compare times within a
-  backend.
-- Taking the data set down can take as long as all steps together on TensorFlow, for both peers
-  (see [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)).
-- The device is in the table below; memory, stacks and streams say their own. None of the figures
-  is from a GPU yet. A dash, or a row that is not there, was not measured.
-"""
-
-STREAMING = """\
-## Streams
-
-Microseconds for one row: a step fed to `kit.stream(model)`, one by one and ten at a time, beside
-one call of the whole model on all {steps} steps (`predict_on_batch`), which is what each new step
-costs without a stream. Medians; the models are a `StackedRNN` and a `Dense`. {where}
-"""
-
-STACKS = """\
-## Stacks
-
-The time of two layers chained by hand by that of the same two in a `StackedRNN`, in turns: batches
-of 64, 100 steps of 16 features. Medians of the rounds, whole calls with what `fit` and `predict`
-do before and after the steps. {where}
-"""
-
-COMMANDS = """\
-```sh
-python benchmarks/layers.py --backend ...
-python benchmarks/memory.py --backend ...
-python benchmarks/layers.py --backend ... --keep-memory \\
-    --shapes 128,512 --variants plain,masked_post
-python benchmarks/roofline.py
-python benchmarks/streaming.py --backend ...
-python benchmarks/stack.py --backend ...
-python benchmarks/performance_page.py
-```
-"""
-
-KEPT = """\
-## With freed memory kept
-
-Large blocks that are freed go back to the system with glibc, and the next step gets fresh ones,
-which are filled with zeros page by page. These variables in the environment keep them in the
-process, for both peers:
-
-```sh
-{variables}
-```
-
-Keras' time by the kit's and, in brackets where both runs were on the same machine, the kit's time
-without them by its time with them. Training / prediction.
-"""
-
-MEMORY = """\
-Peak memory in MiB, kit / Keras, each in a process of its own: that of a training step, above what
-the process keeps between steps. In brackets that of the whole training, above model and data; it
-has the code in it that libraries load or compile once. {where}"""
-
-WITHOUT_ONEDNN = """\
-TensorFlow ran without oneDNN here (`TF_ENABLE_ONEDNN_OPTS=0`), which it uses by itself on some
-processors: its allocator keeps what it took."""
-
-PLANNED = """\
-Steps on JAX find the memory of the last one: that of a step is what XLA plans for its
-gradients, beside arguments and results."""
-
 Reports = list[dict[str, Any]]
 
 
@@ -124,24 +32,32 @@ class Results(NamedTuple):
     peaks: dict[str, Any]  # by processor
     memory: Reports
     kept: Reports
+    prediction: Reports
     streams: Reports
     chains: Reports
+    others: Reports  # of `layers.py`, all processors
 
 
 def page(results: Results) -> str:
     """The whole page."""
-    reports, peaks, memory, kept, streams, chains = results
+    reports, peaks = results.reports, results.peaks
     parts = [
-        INTRODUCTION.format(line=_headline.line(reports)),
+        prose.INTRODUCTION.format(line=_headline.line(reports)),
         environments(reports, peaks),
-        COMMANDS,
+        prose.COMMANDS,
         *(
-            section(report, peaks[report["machine"]["cpu"]], of_backend(memory, report["backend"]))
+            section(
+                report,
+                peaks[report["machine"]["cpu"]],
+                of_backend(results.memory, report["backend"]),
+            )
             for report in reports
         ),
-        *([keeping(reports, kept)] if kept else []),
-        *([stacks(chains)] if chains else []),
-        *([streaming(streams)] if streams else []),
+        *([others(results.others)] if results.others else []),
+        *([_prediction.section(results.prediction)] if results.prediction else []),
+        *([keeping(reports, results.kept)] if results.kept else []),
+        *([stacks(results.chains)] if results.chains else []),
+        *([streaming(results.streams)] if results.streams else []),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -176,7 +92,7 @@ def facts(report: dict[str, Any], peak: dict[str, Any]) -> dict[str, str]:
         "processor": f"{machine['cpu']}, {machine['cores']} cores",
         "GEMM peak": f"{peak['gflops']:g} GFLOP/s",
         "device": report["device"],
-        "threads": ", ".join(threads) or "as it comes",
+        "threads": ", ".join(threads) or "default",
         "rounds": " to ".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))),
         "measured": " to ".join(dict.fromkeys((*dates[:1], *dates[-1:]))),
     }
@@ -189,34 +105,22 @@ def section(report: dict[str, Any], peak: dict[str, Any], memory: Reports) -> st
     slower = _tables.slower(cells)
     limit = f"{_tables.SLOWER:g}"
     parts = [
-        (
-            f"## {name}\n\nKeras' time by the kit's, training / prediction.",
-            _tables.ratios(cells, "keras"),
-        ),
-        (
-            "`torch.nn`'s time by the kit's, training / prediction.",
-            _tables.ratios(cells, "torch_nn"),
-        ),
-        (
-            "Milliseconds a step of the plain layers, and in brackets how many GEMM floors.",
-            _tables.milliseconds(cells, peak["gflops"]),
-        ),
+        (f"## {name}\n\n{prose.RATIOS}", _tables.ratios(cells, "keras")),
+        (prose.TORCH_RATIOS, _tables.ratios(cells, "torch_nn")),
+        (prose.MILLISECONDS, _tables.milliseconds(cells, peak["gflops"])),
         *((memory_text(of_memory), _tables.memory(of_memory["cells"])) for of_memory in memory),
-        (
-            f"### Slower than keras.layers here\n\nRatios below {limit}.",
-            slower or "There are none.",
-        ),
+        (prose.SLOWER.format(limit=limit), slower or "There are none."),
     ]
     return "\n\n".join(f"{text}\n\n{figures}" for text, figures in parts if figures)
 
 
 def memory_text(report: dict[str, Any]) -> str:
-    """What the figures of memory are."""
-    text = MEMORY.format(where=where([report]))
+    """What the values of memory are."""
+    text = prose.MEMORY.format(where=where([report]))
     if report["backend"] == "jax":
-        return f"{text}\n{PLANNED}"
+        return f"{text}\n{prose.PLANNED}"
     off = report["threads"].get("TF_ENABLE_ONEDNN_OPTS") == "0"
-    return f"{text}\n{WITHOUT_ONEDNN}" if off else text
+    return f"{text}\n{prose.WITHOUT_ONEDNN}" if off else text
 
 
 def of_backend(reports: Reports, backend: str) -> Reports:
@@ -246,7 +150,7 @@ def keeping(reports: Reports, kept: Reports) -> str:
         for key in keys
     ]
     variables = " ".join(f"{name}={value}" for name, value in KEPT_MEMORY.items())
-    return KEPT.format(variables=variables) + "\n" + _tables.table(head, rows)
+    return prose.KEPT.format(variables=variables) + "\n" + _tables.table(head, rows)
 
 
 def streaming(streams: Reports) -> str:
@@ -258,7 +162,7 @@ def streaming(streams: Reports) -> str:
         for report in streams
         for name, cell in report["cells"].items()
     ]
-    text = STREAMING.format(steps=streams[0]["steps"], where=where(streams))
+    text = prose.STREAMING.format(steps=streams[0]["steps"], where=where(streams))
     return text + "\n" + _tables.table(head, rows)
 
 
@@ -269,7 +173,21 @@ def stacks(reports: Reports) -> str:
         [name, *(f"{r['cells'][name]['chain_over_stack']['median']:.2f}" for r in reports)]
         for name in reports[0]["cells"]
     ]
-    return STACKS.format(where=where(reports)) + "\n" + _tables.table(head, rows)
+    return prose.STACKS.format(where=where(reports)) + "\n" + _tables.table(head, rows)
+
+
+def others(reports: Reports) -> str:
+    """The speed relative to Keras on every processor."""
+    rows = []
+    for report in reports:
+        cells = [
+            f"{median(ratios):.2f} ({min(ratios):.2f})" if ratios else _tables.NOTHING
+            for ratios in (_headline.found(report, mode) for mode in MODES)
+        ]
+        machine = f"{report['machine']['cpu']}, {report['machine']['cores']} cores"
+        name = _tables.NAMES[report["backend"]]
+        rows.append([name, machine, str(len(report["cells"])), " / ".join(cells)])
+    return prose.PROCESSORS + "\n" + _tables.table(["", "Processor", "Rows", ""], rows)
 
 
 def where(reports: Reports) -> str:
@@ -282,19 +200,19 @@ def where(reports: Reports) -> str:
 
 def read(folder: Path) -> Results:
     """The results of all backends that have some."""
-    reports = [report for report in _those("layers", folder) if report["cells"]]
+    reports = list(fullest("layers", folder).values())
     if not reports:
         sys.exit(f"No results in {folder}: run python benchmarks/layers.py --backend ... first.")
-    peaks = folder / "roofline.json"
-    if not peaks.exists():
-        sys.exit(f"No {peaks}: run python benchmarks/roofline.py first.")
-    others = (_those(name, folder) for name in ("memory", "layers_kept", "streaming", "stack"))
-    return Results(reports, load(peaks), *others)
-
-
-def _those(script: str, folder: Path) -> Reports:
-    files = [results_file(script, backend, folder) for backend in BACKENDS]
-    return [load(file) for file in files if file.exists()]
+    found = peaks(folder)
+    missing = {report["machine"]["cpu"] for report in reports} - set(found)
+    if missing:
+        sys.exit(f"No peak of {', '.join(missing)}: run python benchmarks/roofline.py there first.")
+    others = (
+        list(fullest(name, folder).values())
+        for name in ("memory", "layers_kept", "prediction", "streaming", "stack")
+    )
+    elsewhere = [report for backend in BACKENDS for report in every("layers", backend, folder)]
+    return Results(reports, found, *others, elsewhere if elsewhere != reports else [])
 
 
 def files(results: Results, docs: Path) -> dict[Path, str]:

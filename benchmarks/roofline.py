@@ -5,7 +5,7 @@
 
 The GEMM floor of a row is the time that its matrix products would take at the peak of one large
 float32 product by NumPy. Nothing with as many products can be faster, unless its own products
-beat NumPy's. The file of results has a peak for each processor.
+beat NumPy's. The peaks are stored by processor.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from _grid import MODES, floor_ms
-from _results import BACKENDS, RESULTS, ROOFLINE, load, machine, results_file, save, today
+from _results import BACKENDS, RESULTS, every, machine, peaks, results_file, save, today
 
 
 class Distance(NamedTuple):
@@ -25,11 +25,11 @@ class Distance(NamedTuple):
     key: str
     mode: str
     floor_ms: float
-    median_ms: dict[str, float]  # of each peer
+    median_ms: dict[str, float]  # of each library
 
-    def times(self, peer: str) -> float:
-        """How many times the floor a peer takes."""
-        return self.median_ms[peer] / self.floor_ms
+    def times(self, library: str) -> float:
+        """How many times the floor a library takes."""
+        return self.median_ms[library] / self.floor_ms
 
 
 def gemm_gflops(size: int, repeats: int) -> float:
@@ -58,13 +58,13 @@ def distances(report: dict, gflops: float) -> Iterator[Distance]:
 def print_distances(report: dict, gflops: float) -> None:
     """Prints one line for each row."""
     for row in distances(report, gflops):
-        peers = (
-            f"{peer} {ms:9.2f} ms = {row.times(peer):7.1f} floors"
-            for peer, ms in row.median_ms.items()
+        libraries = (
+            f"{library} {ms:9.2f} ms = {row.times(library):7.1f} floors"
+            for library, ms in row.median_ms.items()
         )
         print(
             f"{report['backend']:10} {row.key:30} {row.mode:7} floor {row.floor_ms:8.3f} ms | "
-            + " | ".join(peers)
+            + " | ".join(libraries)
         )
 
 
@@ -86,21 +86,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--saved", action="store_true", help="take the peaks that are saved")
-    parser.add_argument("--out", type=Path, default=ROOFLINE)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of layers_*.json")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     arguments = parser.parse_args()
-    peaks = load(arguments.out) if arguments.out.exists() else {}
     if not arguments.saved:
-        peaks[machine()["cpu"]] = measure(arguments.size, arguments.repeats)
-        save(arguments.out, peaks)
-    for cpu, peak in peaks.items():
+        save(results_file("roofline"), measure(arguments.size, arguments.repeats))
+    of_processors = peaks(arguments.results)
+    for cpu, peak in of_processors.items():
         size = peak["size"]
         print(f"GEMM peak {peak['gflops']} GFLOP/s, float32, {size} x {size}, {cpu}")
     for backend in BACKENDS:
-        path = results_file("layers", backend, arguments.results)
-        if path.exists():
-            report = load(path)
-            print_distances(report, peaks[report["machine"]["cpu"]]["gflops"])
+        for report in every("layers", backend, arguments.results):
+            print_distances(report, of_processors[report["machine"]["cpu"]]["gflops"])
 
 
 if __name__ == "__main__":

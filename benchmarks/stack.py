@@ -33,10 +33,10 @@ def measure(cell: str, units: int, mode: str, repeats: int, seconds: float) -> d
         "stack": [kit.StackedRNN([units, units], cell=cell)],
     }
     keras.utils.set_random_seed(0)
-    for peer, layers in models.items():
+    for library, layers in models.items():
         model = keras.Sequential([keras.Input((TIME, FEATURES)), *layers, keras.layers.Dense(1)])
         model.compile("adam", "mse")
-        models[peer] = model
+        models[library] = model
     models["stack"].set_weights(models["chain"].get_weights())
 
     def ways(batches: int) -> dict[str, Callable[[], float]]:

@@ -3,7 +3,7 @@
     python benchmarks/streaming.py --backend jax
 
 For a model that answers after every step there are two ways: to keep a stream, or to call the
-model on all that has come so far. Microseconds a step for one row; the peers take turns.
+model on all that has come so far. Microseconds a step for one row; the libraries take turns.
 """
 
 import argparse

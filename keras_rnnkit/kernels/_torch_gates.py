@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
 from keras_rnnkit.kernels._cells import LSTM
-from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps
-from keras_rnnkit.kernels._torch_linear import linear_scan
+from keras_rnnkit.kernels._torch_linear import associative_scan
 from keras_rnnkit.kernels._torch_native import native
 
 
@@ -51,9 +51,9 @@ def _gates(cell: Any, args: Arguments, previous: Any) -> list[Any]:
 def _cell_states(args: Arguments, i: Any, f: Any, g: Any) -> Any:
     """An LSTM's cell state after every step; a masked step leaves it as it is."""
     update = i * g
-    if args.keep:
-        f, update = f.where(args.keep[0], 1.0), update.where(args.keep[0], 0.0)
+    if args.mask:
+        f, update = f.where(args.mask[0], 1.0), update.where(args.mask[0], 0.0)
     # In half precision the sums of many steps would lose what a step adds.
     first = args.states[1]
     exact = torch.promote_types(first.dtype, torch.float32)
-    return linear_scan(f, update, first.to(exact), associative=True).to(first.dtype)
+    return associative_scan(f, update, first.to(exact)).to(first.dtype)

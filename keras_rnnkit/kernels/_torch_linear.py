@@ -9,19 +9,16 @@ from keras_rnnkit.kernels._torch_backward import of_kernel, without_subnormals
 
 
 @torch.compiler.disable  # the compiler would write the steps of the loop out
-def linear_scan(a: Any, b: Any, first: Any, associative: bool = False) -> Any:
-    """The state after every step, `(time, batch, units)`, in the dtype of the first state.
-
-    Args:
-        a: `(time, batch, units)`.
-        b: `(time, batch, units)`.
-        first: `(batch, units)`.
-        associative: Whether to combine steps in pairs, pairs of pairs, and so on: a few operations
-            on all steps in place of one operation for each, as suits a GPU.
-    """
+def linear_scan(a: Any, b: Any, first: Any) -> Any:
+    """The state after every step, `(time, batch, units)`, in the dtype of the first state."""
     # Under autocast the gates are in half precision, and the state is not.
-    scan = _associative if associative else _sequential
-    return _Linear.apply(scan, a.to(first.dtype), b.to(first.dtype), first)
+    return _Linear.apply(_sequential, a.to(first.dtype), b.to(first.dtype), first)
+
+
+@torch.compiler.disable
+def associative_scan(a: Any, b: Any, first: Any) -> Any:
+    """The same by a few operations on all steps, instead of one for each step, as suits a GPU."""
+    return _Linear.apply(_associative, a.to(first.dtype), b.to(first.dtype), first)
 
 
 class _Linear(torch.autograd.Function):

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
 from keras_rnnkit.kernels._cells import LSTM, SimpleRNN
-from keras_rnnkit.kernels._sequence import Arguments, Plan, Steps
 from keras_rnnkit.kernels._torch_backward import check_gradients
 from keras_rnnkit.kernels._torch_modes import exporting
 
@@ -13,7 +13,7 @@ from keras_rnnkit.kernels._torch_modes import exporting
 def native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     """An LSTM, a GRU that resets after the product, or a SimpleRNN, by PyTorch."""
     cell, index = plan.cell, None
-    if args.keep:
+    if args.mask:
         args, index = _packed(cell, args)
     outputs, *last = _call(cell, args, [state[None] for state in args.states], _weights(cell, args))
     if index is not None:
@@ -35,7 +35,7 @@ def native_pair(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     Returns:
         The last states, in the same order; of the steps the outputs in order of time, concatenated.
     """
-    cell, mask = plan.cell, args.keep
+    cell, mask = plan.cell, args.mask
     if mask:
         args, index = _packed(cell, args)
     weights = [args.kernel, args.recurrent_kernel, args.bias]
@@ -112,13 +112,13 @@ def _packed(cell: Any, args: Arguments) -> tuple[Arguments, Any]:
     others follow as identity steps, in which the states of an LSTM and a GRU stay as they are.
     """
     (x,) = args.inputs
-    order, valid, index = _packed_order(args.keep[0])
+    order, valid, index = _packed_order(args.mask[0])
     x, kernel = x.gather(0, order.expand(x.shape)), args.kernel
     if cell is not SimpleRNN:  # its only state is its output, which `_unpacked` gathers
         x = torch.cat([x, (~valid).to(x.dtype)], dim=-1)
         row = _identity_row(cell, kernel[:1], len(args.states) // cell.states)
         kernel = torch.cat([kernel, row])
-    return args._replace(inputs=[x], kernel=kernel, keep=[]), index
+    return args._replace(inputs=[x], kernel=kernel, mask=[]), index
 
 
 def _unpacked(outputs: Any, index: Any, first: Any) -> Any:

@@ -10,39 +10,46 @@ from typing import Any
 import torch
 from keras import tree
 
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import LSTM, Functions
-from keras_rnnkit.kernels._sequence import (
-    Arguments,
-    Plan,
-    Steps,
-    backward,
-    forward,
-    input_gradients,
-    shown,
-    weight_gradients,
+from keras_rnnkit.kernels._defaults import (
+    as_one_program,
+    call_compiled,
+    recompiles_loops,
+    with_batch_size,
 )
+from keras_rnnkit.kernels._gradients import input_gradients, weight_gradients
+from keras_rnnkit.kernels._sequence import backward, forward
 from keras_rnnkit.kernels._torch_backward import (
     needs_gradients,
     of_kernel,
     without_autocast,
     without_subnormals,
 )
+from keras_rnnkit.kernels._torch_calls import compiled, has_onednn, on_gpu, value_and_gradients
 from keras_rnnkit.kernels._torch_gates import native_with_gates
 from keras_rnnkit.kernels._torch_gru import gru
 from keras_rnnkit.kernels._torch_linear import linear_scan
 from keras_rnnkit.kernels._torch_lstm import lstm
 from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
 from keras_rnnkit.kernels._torch_native import native, native_pair
+from keras_rnnkit.kernels._unrolled import unrolled as scan
 
 __all__ = [
+    "as_one_program",
+    "call_compiled",
     "compiled",
     "exporting",
     "exporting_to_onnx",
     "has_onednn",
     "linear_scan",
+    "on_gpu",
+    "recompiles_loops",
     "run",
-    "together",
+    "scan",
     "transforming",
+    "value_and_gradients",
+    "with_batch_size",
 ]
 
 _TO = Functions(torch.sigmoid, torch.tanh)
@@ -65,20 +72,10 @@ def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         return _METHODS.get(plan.method, _shared)(plan, args)
 
 
-def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors, without a backward pass. PyTorch compiles nothing here."""
-    return torch.no_grad()(function)
-
-
-def has_onednn() -> bool:
-    """Whether PyTorch has oneDNN, and may use it."""
-    return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-
-
 def _preallocated(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     """A loop over the steps that writes into preallocated buffers."""
-    keep = args.keep[0] if args.keep else None
-    drop = torch.stack(args.drop) if args.drop else None
+    keep = args.mask[0] if args.mask else None
+    drop = torch.stack(args.recurrent_masks) if args.recurrent_masks else None
     tensors = (args.kernel, args.recurrent_kernel, args.bias, keep, drop)
     if plan.cell is LSTM:
         h, c, gates, *last = lstm(args.inputs, args.states, *tensors)
@@ -95,7 +92,7 @@ def _preallocated(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
 def _shared(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     tensors = tree.flatten(args)
     if not needs_gradients(*tensors):
-        return shown(plan, *forward(plan, args, _TO, _scan, save=False))
+        return outputs(plan, *forward(plan, args, _TO, _scan, save=False))
     structure: list[Any] = []
     flat = _Differentiable.apply(plan, args, structure, *tensors)
     return tree.pack_sequence_as(structure[0], list(flat))
@@ -107,7 +104,7 @@ class _Differentiable(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, like: Arguments, structure: Any, *flat: Any) -> Any:
         last, steps = forward(plan, tree.pack_sequence_as(like, list(flat)), _TO, _scan, save=True)
-        result = shown(plan, last, steps)
+        result = outputs(plan, last, steps)
         structure.append(tree.map_structure(_nothing, result))
         ctx.plan, ctx.structure = plan, tree.map_structure(_nothing, (like, steps, result))
         ctx.save_for_backward(*flat, *tree.flatten(steps))
@@ -145,11 +142,6 @@ def _scan(
         kept.reverse()
     stacked = [torch.stack(values) for values in zip(*kept, strict=True)]
     return carry, tree.pack_sequence_as(widths, stacked)
-
-
-def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The function itself: PyTorch runs operation by operation."""
-    return function
 
 
 _METHODS = {

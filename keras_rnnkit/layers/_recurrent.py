@@ -163,7 +163,8 @@ class Recurrent(Stateful, ReturnsGates):
         if not self.stateful or sequences.shape[0] is not None:
             return sequences
         # TensorFlow traces for every batch size; one of another size fails here when it comes.
-        return backend_kernels().of_batch(sequences, tree.flatten(self.states)[0].shape[0])
+        batch = tree.flatten(self.states)[0].shape[0]
+        return backend_kernels().with_batch_size(sequences, batch)
 
     def _starts_at_zero(self, initial_state: Any) -> bool:
         """Whether the first states are known to be zeros."""

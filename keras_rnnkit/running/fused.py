@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
 from keras_rnnkit.kernels import _cells, backend_kernels
-from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.running.calls import Call, Carry, outputs_from_states, zeros_where_masked
 
 _KERNELS = {
@@ -60,8 +60,8 @@ def arguments_of(cell: Any, call: Call) -> Arguments:
         kernel=kernel,
         recurrent_kernel=recurrent_kernel,
         bias=bias,
-        keep=[] if call.mask is None else [_swapped(call.mask)[..., None]],
-        drop=_recurrent_masks(cell, call.dropout_masks),
+        mask=[] if call.mask is None else [_swapped(call.mask)[..., None]],
+        recurrent_masks=_recurrent_masks(cell, call.dropout_masks),
     )
 
 

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.running.calls import Call, Carry
 from keras_rnnkit.running.fused import arguments_of, kernel_of
 from keras_rnnkit.running.rule import one_call_serves
@@ -62,8 +62,8 @@ def run_pair(layers: Any, calls: list[Call]) -> list[tuple[Carry, Carry]]:
     args = Arguments(
         inputs=forward.inputs,
         states=[*forward.states, *backward.states],
-        keep=forward.keep,
-        drop=[],
+        mask=forward.mask,
+        recurrent_masks=[],
         **both,
     )
     sequences = any(layer.return_sequences for layer in layers)

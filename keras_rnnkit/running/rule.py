@@ -1,43 +1,33 @@
-"""Which path a layer runs on, and why: one rule, which the layers follow and `explain` reads out.
+"""Which path a layer runs on, and why: one rule, which the layers follow and `explain` reports.
 
-The thresholds were set with `benchmarks/methods.py` on two CPU cores, that of the smallest layers
-with `benchmarks/layers.py`.
+`benchmarks/methods.py` measures every method of the kernels; `benchmarks/results` has the rows of
+all processors. A test fails where the rule takes another method than the rows support.
 """
 
 from typing import NamedTuple
 
 PATHS = ("auto", "fused", "portable")
 
-# The cells whose gates do not look at the state.
+# The cells whose gates do not depend on the state.
 SCANNED = ("MinGRU", "MinLSTM")
 
 _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 
-# Up to this width a step under XLA is one product of inputs and state side by side: fewer, larger
-# pieces. Above it TensorFlow has two of each gate, which XLA runs beside each other.
-CONCATENATED_UP_TO = 32
-
-# From this width on, a step on JAX is a product of its inputs and one of its state, each of all
-# gates together: as fast in training as all projections ahead of the loop or faster, and in less
-# memory. Where nothing trains, all but an LSTM go from the next width on.
-FUSED_GATES_FROM = 96
-FUSED_GATES_FROM_IN_PREDICTION = 256
-
-# Widths at which PyTorch trains a masked LSTM in place: as fast there as oneDNN's, which takes
-# copies of all steps, moved out of the mask's way, and more memory than Keras' loop.
-MASKED_PREALLOCATED = range(128, 512)
+# Up to this width, a step that XLA compiles is one product of the concatenated inputs and state.
+# There, a second operation costs more than the zeros that fill the weights of a GRU.
+CONCATENATED_UP_TO = 16
 
 
 class Request(NamedTuple):
     """All that the rule looks at."""
 
-    path: str = "auto"  # what the user asked for
+    path: str = "auto"  # as requested by the user
     backend: str = "jax"
     gpu: bool = False
     onednn: bool = True  # whether PyTorch has it, and may use it
     cell: str | None = "LSTM"  # None for a cell that has no kernel
     stack: bool = False  # a stack of cells
-    keras_layer: bool = True  # whether Keras' layer of the same name stands behind this one
+    keras_layer: bool = True  # whether the layer subclasses Keras' layer of the same name
     units: int = 1
     dtype: str = "float32"
     default_activations: bool = True
@@ -45,7 +35,7 @@ class Request(NamedTuple):
     use_cudnn: bool = True
     unroll: bool = False
     masked: bool = False
-    capture_gates: bool = False  # gates are asked for
+    capture_gates: bool = False  # the gates of all steps are requested
     training: bool = False
     dropout_per_gate: bool = False  # a mask for each gate
     recurrent_dropout: bool = False
@@ -55,7 +45,7 @@ class Request(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A path, how it goes, and what there is to say about it."""
+    """A path, its method, and the text that `explain` reports."""
 
     path: str  # "fused", "parallel scan", "portable" or "keras"
     method: str = ""
@@ -64,10 +54,10 @@ class Choice(NamedTuple):
 
 
 def choose(request: Request) -> Choice:
-    """The path that serves a request the fastest.
+    """The fastest path for a request.
 
     Raises:
-        ValueError: If the fused path was asked for and cannot serve.
+        ValueError: If the fused path was requested and is not available.
     """
     obstacle = _obstacle(request)
     if request.path == "portable":
@@ -92,7 +82,7 @@ def choose(request: Request) -> Choice:
     costs = _costs(request._replace(training=training))
     if not costs:
         return Choice("keras", reason="cuDNN, by Keras' own layer")
-    return found._replace(faster=f"on cuDNN, but for {costs}")
+    return found._replace(faster=f"cuDNN, without {costs}")
 
 
 def one_call_serves(forward: Request, backward: Request) -> bool:
@@ -106,17 +96,17 @@ def one_call_serves(forward: Request, backward: Request) -> bool:
 
 
 def _scan(request: Request) -> Choice:
-    """All gates in one product; a CPU then has no use for fewer, but larger sums."""
+    """All gates in one product. The associative scan pays on a GPU alone: it computes more."""
     if request.gpu:
         return Choice(
-            "parallel scan", "associative", "all steps at once, as no gate sees the state"
+            "parallel scan", "associative", "associative scan, as no gate depends on the state"
         )
-    in_order = "all gates at once, then the states one by one"
+    in_order = "all gates in one product, states step by step"
     return Choice("parallel scan", "sequential", in_order + _compiled(request, "fixed"))
 
 
 def _obstacle(request: Request) -> Choice | None:
-    """The portable path, where no kernel can serve."""
+    """The portable path, where no kernel is available; else `None`."""
     obstacles = {
         ("a stack of cells has no kernel", "stack layers, not cells"): request.stack,
         (
@@ -128,7 +118,7 @@ def _obstacle(request: Request) -> Choice | None:
             "set KERAS_BACKEND to jax, tensorflow or torch",
         ): request.backend not in ("jax", "tensorflow", "torch"),
         (
-            "the kernels know tanh and sigmoid alone",
+            "the kernels support only tanh and sigmoid",
             "use the default activations",
         ): not request.default_activations,
         ("unroll=True writes the steps out", "use unroll=False"): request.unroll,
@@ -147,24 +137,24 @@ def _obstacle(request: Request) -> Choice | None:
 
 
 def _has_node(request: Request) -> bool:
-    """Whether an export holds the whole sequence in one node."""
+    """Whether an exported file has one node for the whole sequence."""
     cell = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
     return cell and not _costs(request._replace(masked=False, weight_dropout=False))
 
 
 def _keras_has_cudnn(request: Request) -> bool:
-    """Whether Keras' own layer can run on cuDNN, and is right there: on TensorFlow alone.
+    """Whether Keras' own layer can run on cuDNN and is correct there: on TensorFlow only.
 
-    On PyTorch the kit's kernel calls cuDNN by itself. On JAX Keras' call of cuDNN reads a
-    transposed operand as if it were not transposed (https://github.com/jax-ml/jax/issues/19177):
-    under jit an LSTM behind a GRU gives wrong numbers, so no rule of JAX reaches it.
+    On PyTorch the kit's kernel calls cuDNN itself. On JAX, Keras' call of cuDNN reads a transposed
+    operand as if it were not transposed (https://github.com/jax-ml/jax/issues/19177): under jit, an
+    LSTM behind a GRU gives wrong numbers. The rule never takes it there.
     """
     allowed = request.gpu and request.keras_layer and request.use_cudnn and request.use_bias
     return request.backend == "tensorflow" and request.cell in ("LSTM", "GRU") and allowed
 
 
 def _costs(request: Request) -> str:
-    """What is asked for that the libraries' kernels cannot do."""
+    """The requested options that cuDNN and oneDNN do not support."""
     costs = {
         "the gates": request.capture_gates,
         "the mask": request.masked,
@@ -180,25 +170,19 @@ def _fused_on_torch(request: Request) -> Choice:
     library = "cuDNN" if gpu else "oneDNN"
     onednn = request.cell == "LSTM" and request.onednn and request.dtype == "float32"
     serves = request.cell in ("LSTM", "GRU") if gpu else onednn and not request.gpu
-    # The kit moves masked steps out of the way, and drops weights ahead of the call.
+    # The kit packs the valid steps, and applies the dropout of weights, before the call.
     costs = _costs(request._replace(masked=False, weight_dropout=False))
     if serves and not costs:
-        masked = request.masked and request.training and not gpu
-        if masked and request.units in MASKED_PREALLOCATED:
-            return Choice(
-                "fused", "preallocated", f"{_LOOP}, in place, in less memory than oneDNN's"
-            )
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
     if serves and gpu and costs == "the gates":
         reason = f"cuDNN's {request.cell}, by PyTorch, then the gates of all steps in one product"
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
-        faster = f"on {library}, but for {costs}" if serves else ""
-        return Choice("fused", "preallocated", f"{_LOOP}, in place", faster)
-    return Choice("fused", "hoisted", _LOOP)
-
-
-_LOOP = "a loop with its own backward pass"
+        faster = f"{library}, without {costs}" if serves else ""
+        return Choice(
+            "fused", "preallocated", "a preallocated loop with its own backward pass", faster
+        )
+    return Choice("fused", "hoisted", "a loop with its own backward pass")
 
 
 def _fused_by_xla(request: Request) -> Choice:
@@ -207,32 +191,26 @@ def _fused_by_xla(request: Request) -> Choice:
 
 
 def _compiled(request: Request, length: str) -> str:
-    """What TensorFlow's kernels do about lengths; on JAX the whole model is compiled."""
+    """When TensorFlow's kernels are compiled; on JAX the whole model is."""
     return f", compiled where the length is {length}" if request.backend == "tensorflow" else ""
 
 
 _BY_XLA = {
-    "concatenated": "one product a step",
-    "fused gates": "inputs beside the state in a step",
-    "per gate": "inputs beside the state in a step",
-    "hoisted": "inputs ahead of the loop",
+    "concatenated": "concatenated-input GEMM",
+    "fused gates": "fused-gate GEMM",
+    "per gate": "per-gate GEMM",
+    "hoisted": "hoisted input projection",
 }
 
 
 def _method_by_xla(request: Request) -> str:
-    if request.gpu:  # where few large products are what counts
+    if request.gpu:  # fewer and larger products
         return "hoisted"
-    simple = not (_drops_state(request) or _drops_per_gate(request))
-    if request.units <= CONCATENATED_UP_TO and simple and request.cell != "GRU, reset before":
+    if _drops_state(request) or _drops_per_gate(request):  # each gate has inputs of its own
+        return "per gate"
+    if request.units <= CONCATENATED_UP_TO and request.cell != "GRU, reset before":
         return "concatenated"
-    if request.backend == "tensorflow":
-        return "per gate"
-    if request.units < FUSED_GATES_FROM:
-        return "hoisted"
-    if not simple:
-        return "per gate"
-    wide = request.units >= FUSED_GATES_FROM_IN_PREDICTION or request.cell == "LSTM"
-    return "fused gates" if request.training or wide else "hoisted"
+    return "fused gates" if request.backend == "jax" else "per gate"
 
 
 def _drops_state(request: Request) -> bool:

@@ -166,7 +166,9 @@ def test_what_a_file_cannot_hold_is_refused_before_there_is_one(kind, why, tmp_p
 
 def test_a_path_that_an_export_has_not_says_so(tmp_path):
     model = model_of(kit.GRU(4, path="fused", reset_after=False), 5)
-    with pytest.raises(ValueError, match=r"`path=\"fused\"` cannot serve: an export has no node"):
+    with pytest.raises(
+        ValueError, match=r"`path=\"fused\"` is not possible here: an export has no node"
+    ):
         exported(model, tmp_path / "model.onnx", sequences(2, 5))
 
 

@@ -245,13 +245,13 @@ def test_the_path_is_chosen_and_explained(case, monkeypatch):
     compiled = (
         ", compiled where the length is fixed" if keras.config.backend() == "tensorflow" else ""
     )
-    one_by_one = "parallel scan: all gates at once, then the states one by one"
+    one_by_one = "parallel scan: all gates in one product, states step by step"
     assert row.training == one_by_one + compiled
     assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "parallel scan"
     assert choice(case.layer(3, activation="relu")) == "parallel scan"
     assert choice(kit.RNN(case.cell(3))) == "parallel scan"
     monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
-    assert "as no gate sees the state" in kit.explain(case.layer(3))[0].training
+    assert "as no gate depends on the state" in kit.explain(case.layer(3))[0].training
     assert choice(case.layer(3, path="portable")) == "portable"
     assert choice(case.layer(3, unroll=True)) == "portable"
     with pytest.raises(ValueError, match="unroll=True writes the steps out"):

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
+from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running import rule, run
 from keras_rnnkit.running.rule import (
     CONCATENATED_UP_TO,
-    FUSED_GATES_FROM,
-    FUSED_GATES_FROM_IN_PREDICTION,
     Request,
     choose,
 )
@@ -145,10 +144,10 @@ def assert_same_gradients(case, units, mask, options):
         close(got / (1 + np.abs(want).max()), want / (1 + np.abs(want).max()))
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's way of middling widths")
+@pytest.mark.skipif(BACKEND != "torch", reason="a method on PyTorch")
 @pytest.mark.parametrize("variant", ["plain", "sequences", "dropout", "backwards"])
 def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch):
-    monkeypatch.setattr(rule, "MASKED_PREALLOCATED", range(1, 512))
+    monkeypatch.setattr(backend_kernels(), "has_onednn", lambda: False)
     options = {**VARIANTS[variant], "use_cudnn": False}  # which serves on a GPU
     layer, _ = pair(NAMESAKES[0], 3, **options)
     assert (
@@ -282,13 +281,15 @@ def test_an_unknown_path_is_refused(layer):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"activation": "relu"}, "alone. To mend it, use the default activations"),
-        ({"unroll": True}, 'out. To mend it, use unroll=False; else use `path="auto"`'),
+        ({"activation": "relu"}, "alone. To use it, use the default activations"),
+        ({"unroll": True}, 'out. To use it, use unroll=False; or set `path="auto"`'),
     ],
     ids=["activation", "unroll"],
 )
 def test_a_path_that_cannot_serve_says_why(options, why):
-    with pytest.raises(ValueError, match=rf"GRU 'mine'.*`path=\"fused\"` cannot serve: .*{why}"):
+    with pytest.raises(
+        ValueError, match=rf"GRU 'mine'.*`path=\"fused\"` is not possible here: .*{why}"
+    ):
         kit.GRU(4, path="fused", name="mine", **options)
 
 
@@ -317,8 +318,9 @@ def test_a_stack_of_cells_says_what_to_do_instead():
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
+PRODUCTS = ("concatenated", "fused gates", "hoisted", "hoisted fused gates", "per gate")
 METHODS = [
-    *((method, {}) for method in ("concatenated", "fused gates", "hoisted", "per gate")),
+    *((method, {}) for method in PRODUCTS),
     # A mask for each gate, which a product of all gates together cannot have.
     *((method, {"dropout": 0.4, "recurrent_dropout": 0.4}) for method in ("hoisted", "per gate")),
 ]
@@ -364,7 +366,7 @@ def test_a_method_without_masks_for_each_gate_refuses_them(monkeypatch):
         run, "choose", lambda request: chosen(request)._replace(method="fused gates")
     )
     layer = kit.LSTM(3, recurrent_dropout=0.5)
-    with pytest.raises(ValueError, match="'fused gates' knows no mask for each gate"):
+    with pytest.raises(ValueError, match="where dropout has a mask for each gate"):
         layer(np.zeros((BATCH, TIME, FEATURES), "float32"), training=True)
 
 
@@ -386,23 +388,19 @@ def test_the_number_of_steps_is_known_after_one_that_was_not(case):
 PLAIN = Request(units=64, keras_layer=True)
 
 
-MIDDLING = {"backend": "jax", "units": FUSED_GATES_FROM}
-WIDE = {"backend": "jax", "units": FUSED_GATES_FROM_IN_PREDICTION}
+WIDE = {"backend": "jax", "units": 256}
 RULE = [
-    ({"backend": "jax", "training": True, "units": FUSED_GATES_FROM - 1}, "fused", "hoisted"),
     ({"backend": "jax", "training": True, "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
-    (MIDDLING, "fused", "fused gates"),
-    ({**MIDDLING, "training": True}, "fused", "fused gates"),
-    ({**MIDDLING, "cell": "GRU"}, "fused", "hoisted"),
-    ({**MIDDLING, "cell": "GRU", "training": True}, "fused", "fused gates"),
-    ({**MIDDLING, "cell": "SimpleRNN", "training": True}, "fused", "fused gates"),
-    ({**MIDDLING, "recurrent_dropout": True, "training": True}, "fused", "per gate"),
-    ({**MIDDLING, "recurrent_dropout": True, "cell": "GRU"}, "fused", "hoisted"),
-    ({**WIDE, "cell": "GRU"}, "fused", "fused gates"),
+    ({"backend": "jax", "units": CONCATENATED_UP_TO + 1}, "fused", "fused gates"),
+    (WIDE, "fused", "fused gates"),
+    ({**WIDE, "cell": "GRU", "training": True}, "fused", "fused gates"),
+    ({**WIDE, "cell": "SimpleRNN"}, "fused", "fused gates"),
     ({**WIDE, "capture_gates": True}, "fused", "fused gates"),
+    ({**WIDE, "recurrent_dropout": True}, "fused", "fused gates"),
     ({**WIDE, "recurrent_dropout": True, "training": True}, "fused", "per gate"),
+    ({**WIDE, "dropout_per_gate": True, "training": True}, "fused", "per gate"),
     ({**WIDE, "gpu": True, "capture_gates": True}, "fused", "hoisted"),
-    ({"backend": "jax", "units": 8, "cell": "GRU, reset before"}, "fused", "hoisted"),
+    ({"backend": "jax", "units": 8, "cell": "GRU, reset before"}, "fused", "fused gates"),
     ({"backend": "jax", "units": 8, "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
     ({"backend": "tensorflow", "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
     ({"backend": "tensorflow", "units": 8, "cell": "GRU, reset before"}, "fused", "per gate"),
@@ -411,9 +409,8 @@ RULE = [
     ({"backend": "torch"}, "fused", "native"),
     ({"backend": "torch", "masked": True}, "fused", "native"),
     ({"backend": "torch", "masked": True, "training": True}, "fused", "native"),
-    ({"backend": "torch", "masked": True, "training": True, "units": 128}, "fused", "preallocated"),
+    ({"backend": "torch", "masked": True, "training": True, "units": 128}, "fused", "native"),
     ({"backend": "torch", "masked": True, "units": 128}, "fused", "native"),
-    ({"backend": "torch", "masked": True, "training": True, "units": 512}, "fused", "native"),
     (
         {"backend": "torch", "masked": True, "training": True, "units": 128, "gpu": True},
         "fused",
@@ -470,7 +467,7 @@ def test_what_keeps_a_layer_off_cudnn_is_named(training):
     names = {"recurrent_dropout": "recurrent_dropout", "weight_dropout": "recurrent_weight_dropout"}
     names |= {"masked": "the mask", "capture_gates": "the gates"}
     for option, name in names.items():
-        assert choose(plain._replace(**{option: True})).faster == f"on cuDNN, but for {name}"
+        assert choose(plain._replace(**{option: True})).faster == f"cuDNN, without {name}"
 
 
 def test_no_rule_of_jax_reaches_cudnn():

@@ -1,0 +1,123 @@
+"""The text of the performance page."""
+
+INTRODUCTION = """\
+# Performance
+
+**{line}**
+
+![Speed relative to keras.layers: a dot for each case, in training and in prediction, and the \
+median, on each backend](../assets/performance/speed.svg)
+
+Each dot is a row of the tables below. A row compares two models that differ only in their
+recurrent layers: one has those of keras-rnnkit, the other those of `keras.layers`. This page is
+generated from the files in `benchmarks/results`.
+
+## How it was measured
+
+- A model is one recurrent layer (or what the row says) and a `Dense`, compiled with Keras'
+  defaults, on random float sequences. Both models have the same weights. Their predictions are
+  compared before they are timed.
+- The two models take turns in one process. The time of a step is that of one epoch of `fit`, or of
+  one call of `predict`, without the first step, divided by the number of steps. Compilation and
+  the creation of the data set are not included.
+- A ratio is the time of `keras.layers` divided by the time of keras-rnnkit in the same round:
+  above 1, keras-rnnkit is faster. The tables show the median of the rounds, ± half the
+  interquartile range.
+- Shapes are (batch, time, features, units). In "masked post" the padding is at the end of each
+  sequence, in "masked pre" at the start. The number of valid steps of a sequence is random, from 1
+  to all. Dropout has the rate 0.3 and is off in prediction.
+- The GEMM floor is the time that the matrix products of a step would take at the processor's peak
+  rate, the rate at which NumPy multiplies large square float32 matrices. For training it counts
+  three times the products of the forward pass, including the gradient of the inputs. Padded steps
+  and dropped values count in full. A time below one floor is possible: a first layer needs no
+  gradient of its inputs, and some backends multiply faster than NumPy.
+- Not all backends were measured on the same processor: see the table. Compare times within one
+  backend only.
+- After `fit` or `predict`, TensorFlow can take as long to shut down its data pipeline as for all
+  steps together, with both packages (see
+  [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)). These tables leave it out.
+- Memory, stacks and streams were measured separately, on the processors named there. All results
+  are from CPUs. A dash, or a missing row, means that it was not measured.
+- [Methods of the kernels](methods.md) compares the ways in which the kernels can compute a layer.
+"""
+
+COMMANDS = """\
+```sh
+python benchmarks/layers.py --backend ...
+python benchmarks/memory.py --backend ...
+python benchmarks/layers.py --backend ... --keep-memory \\
+    --shapes 128,512 --variants plain,masked_post
+python benchmarks/roofline.py
+python benchmarks/prediction.py --backend ...   # needs onnx and onnxruntime
+python benchmarks/streaming.py --backend ...
+python benchmarks/stack.py --backend ...
+python benchmarks/performance_page.py
+```
+"""
+
+RATIOS = "Speed relative to `keras.layers`, training / prediction."
+TORCH_RATIOS = "Speed relative to `torch.nn`, training / prediction."
+MILLISECONDS = """\
+Milliseconds of one step of the plain layers. In brackets: how many GEMM floors that is."""
+SLOWER = "### Slower than keras.layers here\n\nRatios below {limit}."
+
+PROCESSORS = """\
+## Other processors
+
+All measured cases on each processor: the median speed relative to `keras.layers`, and in brackets
+the lowest. Training / prediction. The tables above show one processor for each backend, the one
+with the most rows.
+"""
+
+PREDICTION = """\
+## Prediction beside onnxruntime
+
+Three ways to call a model: `predict` on several batches, `predict_on_batch`, and a plain call
+`model(x)`. The time of one batch, from a NumPy array to a NumPy array, in milliseconds; in brackets
+how many times the time of onnxruntime, which runs the same weights in one LSTM or GRU node, in
+turns in the same process. "One row" is a batch of one sequence, {one_row}. {where}
+"""
+
+STREAMING = """\
+## Streams
+
+Microseconds for one sequence: one step passed to `kit.stream(model)`, singly or ten at a time, and
+one call of `predict_on_batch` on all {steps} steps, which is the cost of each new step without a
+stream. Medians. The models are a `StackedRNN` and a `Dense`. {where}
+"""
+
+STACKS = """\
+## Stacks
+
+The time of two chained layers divided by the time of the same two layers in a `StackedRNN`, in
+turns: batches of 64, 100 steps of 16 features. Medians of the rounds, for whole calls of `fit` and
+`predict`. {where}
+"""
+
+KEPT = """\
+## With freed memory kept
+
+By default, glibc returns large freed blocks to the operating system. The next step then gets new
+blocks, which the system has to clear page by page. These environment variables keep freed memory
+in the process, for both packages:
+
+```sh
+{variables}
+```
+
+Speed relative to `keras.layers` with these variables, training / prediction. In brackets, where
+both runs were on the same machine: by how much they speed up keras-rnnkit itself.
+"""
+
+MEMORY = """\
+Peak memory in MiB, keras-rnnkit / `keras.layers`, each in its own process: during one training
+step, above what the process holds between steps. In brackets: during the whole training, above
+model and data, including the code that libraries load or compile once. {where}"""
+
+WITHOUT_ONEDNN = """\
+TensorFlow ran without oneDNN here (`TF_ENABLE_ONEDNN_OPTS=0`). TensorFlow uses oneDNN by default on
+some processors, and its allocator does not return memory."""
+
+PLANNED = """\
+A training step on JAX reuses the memory of the step before. The value is therefore the memory that
+XLA reserves for temporary results, without arguments and results."""

@@ -1,0 +1,49 @@
+"""The rule of methods agrees with the measured rows in `benchmarks/results`."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import _method_rows  # noqa: E402
+import _results  # noqa: E402
+import _rule_data  # noqa: E402
+
+sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.mark.parametrize("backend", _results.BACKENDS)
+def test_the_rule_takes_a_method_that_is_good_on_every_processor(backend):
+    """The worst ratio over processors and batch sizes is the least, or within 1.10.
+
+    Of methods whose worst ratios are within 5% of the least, any may be taken: medians of the same
+    row differ by so much from one run to the next.
+    """
+    wrong = {}
+    for case, ratios in _rule_data.judged(backend).items():
+        taken = _rule_data.method_of_rule(backend, case)
+        if taken not in _rule_data.accepted(ratios):
+            wrong[case] = taken, _rule_data.worst(ratios)
+    assert not wrong
+
+
+@pytest.mark.parametrize("backend", _results.BACKENDS)
+def test_the_table_is_complete_on_one_processor(backend):
+    measured = [_method_rows.rows_of(report) for report in _results.every("methods", backend)]
+    fullest = max(measured, key=len)
+    assert set(_method_rows.all_rows(backend)) <= set(fullest)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "accepted"),
+    [
+        ({"a": {1: 1.0, 64: 1.0}, "b": {1: 1.08, 64: 1.10}, "c": {1: 1.0, 64: 1.11}}, {"a", "b"}),
+        ({"a": {1: 1.0, 64: 1.5}, "b": {1: 1.3, 64: 1.0}, "c": {1: 1.32, 64: 1.36}}, {"b", "c"}),
+        ({"a": {1: 1.2, 64: 1.2}, "of one batch": {64: 1.0}}, {"a"}),
+    ],
+)
+def test_what_is_accepted(ratios, accepted):
+    assert _rule_data.accepted(ratios) == accepted
