@@ -36,7 +36,7 @@ def test_there_is_a_mask_for_each_output_and_none_for_states(
     assert [mask is not None for mask in masks] == [i < with_mask for i in range(len(masks))]
 
 
-def test_the_layer_behind_gets_the_mask_beside_the_states():
+def test_the_next_layer_gets_the_mask_with_the_states():
     inputs = keras.Input((5, 4))
     both = kit.Bidirectional(kit.GRU(2, return_sequences=True, return_state=True))
     last = kit.LSTM(3)

@@ -107,7 +107,7 @@ def test_initial_states(calls, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stateful_layer_goes_on_from_its_states(calls, kind):
+def test_a_stateful_layer_continues_from_its_states(calls, kind):
     results = []
     for path in ("auto", "portable"):
         layer = make(kind, path, stateful=True, return_sequences=True)
