@@ -4,8 +4,8 @@
 
 The `python` blocks of a page run in order, in one namespace and in an empty folder. A `text` block
 is what the `python` block before it prints. Where a page shows `assets/.../name.png`, its code
-draws `name.png`. A translation (`page.ko.md`) has the blocks of its original. The tests run every
-page and compare what it prints; the outputs are JAX's.
+draws `name.png`. A translation (`page.ko.md`) has the blocks of its original; their comments may be
+translated. The tests run every page and compare what it prints; the outputs are JAX's.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 DOCS = Path(__file__).resolve().parent
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e[+-]?\d+)?(?![\w.])")
+COMMENT = re.compile(r"[ \t]*# .*$", re.MULTILINE)
 FENCE = re.compile(r"^```\w+\n.*?^```$", re.DOTALL | re.MULTILINE)
 PICTURE = re.compile(r"!\[[^\]]*\]\((?P<path>[^)]*\.png)\)")
 
@@ -109,9 +110,16 @@ def write(page: Path) -> None:
 
 
 def with_code_of(original: str, translation: str) -> str:
-    """The translation with the original's blocks of code and output, which are not translated."""
+    """The translation with the original's code and output; only comments are translated."""
     blocks = iter(FENCE.findall(original))
-    text = FENCE.sub(lambda _: next(blocks, ""), translation)
+
+    def block(match: re.Match[str]) -> str:
+        translated, found = match[0], next(blocks, "")
+        if found.startswith("```text"):
+            return found
+        return translated if COMMENT.sub("", translated) == COMMENT.sub("", found) else found
+
+    text = FENCE.sub(block, translation)
     if next(blocks, None) is not None:
         raise ValueError("The translation has fewer blocks of code than its original.")
     return text

@@ -1,9 +1,9 @@
-"""Files: what the package writes replaces the old file in one move, what it reads is bounded.
+"""Files: what the package writes replaces the old file atomically, what it reads is bounded.
 
-A file that is rewritten in place is torn for a while, and stays so when the disk fills up or the
-process is killed. So nothing is: each file is written aside, in the same folder, synced to the
-disk and renamed over the old one. At every moment the path leads to the old file or to the new
-one, and both are whole. Whatever writes a file in this package goes through `replacing`.
+A file that is rewritten in place is incomplete for a while, and stays so when the disk fills up or
+the process is killed. So every file is written under a temporary name in the same folder, synced
+to the disk and renamed to its own name. At every moment the path leads to the old file or to the
+new one, and both are complete. All code of this package that writes a file uses `replacing`.
 """
 
 from __future__ import annotations
@@ -18,36 +18,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PathLike = str | os.PathLike[str]
-
 _ABANDONED = 3600.0  # seconds after which an unfinished file belongs to no running process
 _DISK_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
 
 
-def as_path(path: PathLike, argument: str) -> Path:
-    """Return `path` as a `Path`, with `~` for the home folder, or say that it is none."""
-    if not isinstance(path, str | os.PathLike) or not str(path):
-        raise TypeError(f"`{argument}` must be a path. Received: {argument}={path!r}")
-    return Path(os.path.expanduser(path))
-
-
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the path of a file to write, which takes the place of `path` when the block ends.
+    """Give the path of a temporary file, which replaces the one at `path` when the block ends.
 
-    The old file is left alone when the block raises, when the process is killed, and when the
-    block writes nothing. A link stays a link: what it points at is replaced. The new file has
+    The old file is not changed when the block raises, when the process is killed, and when the
+    block writes nothing. A link stays a link: its target is replaced. The new file has
     the permissions of the old one. Missing folders are made.
 
     Args:
-        path: The file to make or to replace.
+        path: The file to create or to replace.
 
     Yields:
-        A path in the same folder with the same suffix, where nothing is yet.
+        A path in the same folder with the same suffix, where no file exists yet.
 
     Raises:
-        OSError: The file cannot be written; the message names it and says what became of the
-            old one.
+        OSError: The file cannot be written; the message names it and says whether the old one
+            is still there.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -56,11 +47,11 @@ def replacing(path: Path) -> Iterator[Path]:
         _remove_abandoned(target)
     except OSError as error:
         raise _explained(error, path, target) from error
-    aside = target.with_name(f"{_head(target)}{secrets.token_hex(8)}.partial{target.suffix}")
+    temporary = target.with_name(f"{_head(target)}{secrets.token_hex(8)}.partial{target.suffix}")
     try:
-        yield aside
-        if aside.exists():
-            _take_place(aside, target)
+        yield temporary
+        if temporary.exists():
+            _take_place(temporary, target)
     except Exception as error:
         cause = _disk_error(error)
         if cause is None:
@@ -68,17 +59,18 @@ def replacing(path: Path) -> Iterator[Path]:
         raise _explained(cause, path, target) from error
     finally:
         with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """Return the bytes of the regular file at `path`, `most` of them at most.
+    """Return the bytes of the regular file at `path`, which may have `most` bytes.
 
-    Neither a pipe without a writer nor a device without an end can hold it up.
+    A pipe without a writer cannot block it, and a device without an end is not read.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
-        ValueError: It is no regular file, or longer than `most`.
+        ValueError: It is no regular file, or longer than `most`. The message says what was found;
+            the caller adds what is expected.
     """
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     if path.is_dir():  # Windows opens no folder
@@ -100,12 +92,12 @@ def _check_replaceable(target: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _take_place(aside: Path, target: Path) -> None:
-    with open(aside, "rb+") as file:
+def _take_place(temporary: Path, target: Path) -> None:
+    with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     if target.exists():
-        _copy_permissions(target, aside)
-    os.replace(aside, target)
+        _copy_permissions(target, temporary)
+    os.replace(temporary, target)
     if os.name == "posix":
         _sync_folder(target.parent)
 
@@ -124,7 +116,7 @@ def _owner(path: Path) -> tuple[int, int]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself last; the file is in place whether or not that can be done."""
+    """Sync the folder too, so that the new name survives a crash; not every system can do it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -138,7 +130,7 @@ def _head(target: Path) -> str:
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove what killed processes left unfinished for this target."""
+    """Remove the temporary files that killed processes left behind for this target."""
     unfinished = re.compile(
         rf"{re.escape(_head(target))}[0-9a-f]{{16}}\.partial{re.escape(target.suffix)}"
     )
@@ -151,7 +143,7 @@ def _remove_abandoned(target: Path) -> None:
 
 
 def _disk_error(error: BaseException) -> OSError | None:
-    """Return the fault of the disk behind an error; archives raise others on top of it."""
+    """Return the disk's error that caused this one: archives raise errors of their own on top."""
     if isinstance(error, OSError):
         return error
     behind = error.__cause__ or error.__context__
@@ -163,6 +155,8 @@ def _disk_error(error: BaseException) -> OSError | None:
 
 
 def _explained(error: OSError, path: Path, target: Path) -> OSError:
-    old = "The file that was there is as it was." if target.exists() else "Nothing is left there."
-    message = f"Cannot write '{path}': {error.strerror or error}. {old}"
+    old = "The old file is unchanged." if target.exists() else "No file was created."
+    message = (
+        f"The file cannot be written: {error.strerror or error}. {old} Received: path='{path}'"
+    )
     return OSError(message) if error.errno is None else OSError(error.errno, message)

@@ -1,10 +1,29 @@
-"""What every test starts from."""
+"""Settings and fixtures of every test."""
 
+import math
+import os
+
+import hypothesis
 import keras
 import pytest
 
+from tests.support.memory import MemoryGuard, WorkerPeaks
+
+# The same examples in every run; `--hypothesis-profile=default` draws new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_configure(config):
+    guard = MemoryGuard(limit=float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf)))
+    config.pluginmanager.register(guard, "memory_guard")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(WorkerPeaks(guard))
+
 
 @pytest.fixture(autouse=True)
-def seeded():
+def seeded(request):
     """The same weights and data in every run, so that a test that passes goes on passing."""
     keras.utils.set_random_seed(0)
+    yield
+    request.config.pluginmanager.get_plugin("memory_guard").after_test()

@@ -18,10 +18,10 @@ MISSING = "NA"
 class EpochLog(keras.callbacks.CSVLogger):
     """`keras.callbacks.CSVLogger` that loses no row and no column.
 
-    The file is made with the first row, so that a run refused in its first epoch leaves none
-    behind, and written anew with every row: a row that is cut off takes no other one with it, and
-    what is measured for the first time in a later epoch has its column. Epochs before have
-    `NA` there.
+    The file is created with the first row, so that a run that fails in its first epoch leaves no
+    file, and it is rewritten with every row: a row that cannot be written damages no other one,
+    and a metric that is measured for the first time in a later epoch has a column, with `NA` in
+    the rows before.
 
     Args:
         file: The CSV file.
@@ -36,23 +36,23 @@ class EpochLog(keras.callbacks.CSVLogger):
         self._rows = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        figures = {name: _cell(value) for name, value in (logs or {}).items()}
-        self._rows.append({**figures, "epoch": epoch})
-        measured = {name for row in self._rows for name in row} - {"epoch"}
+        metrics = {name: _cell(value) for name, value in (logs or {}).items()}
+        self._rows.append({**metrics, "epoch": epoch})
+        names = {name for row in self._rows for name in row} - {"epoch"}
         with (
-            replacing(self._file) as aside,
-            open(aside, "w", newline="", encoding="utf-8") as stream,
+            replacing(self._file) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as stream,
         ):
-            writer = csv.DictWriter(stream, ["epoch", *sorted(measured)], restval=MISSING)
+            writer = csv.DictWriter(stream, ["epoch", *sorted(names)], restval=MISSING)
             writer.writeheader()
             writer.writerows(self._rows)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leave nothing to close: the file is whole after every epoch."""
+        """Do nothing: the file is complete and closed after every epoch."""
 
 
 def _cell(value: Any) -> Any:
-    """A value as Keras writes it: several as a list in quotes."""
+    """A value in Keras' format: several values as a list in quotes."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
     if isinstance(value, np.ndarray) and value.ndim == 0:

@@ -1,12 +1,12 @@
-"""Will the monitored figure ever be in the logs? Asked early, answered in words.
+"""Checks whether the monitored metric will ever be in the logs, as early as possible.
 
-What can be known, and when:
+What is known, and when:
 
-* before training: whether any epoch has validation at all;
-* after the first batch: the names of everything the model measures while it trains;
-* after the first validation: the names of everything it measures there;
-* whether `fit()` was given validation data is not told to callbacks, so its lack shows only when
-  the first epoch's logs are handed out, before any other callback has seen them.
+* before training: whether any epoch has validation;
+* after the first batch: the names of all training metrics;
+* after the first validation: the names of all validation metrics;
+* at the end of the first epoch: whether `fit()` was given validation data, which Keras does not
+  tell callbacks. This check runs before any other callback receives the logs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ValidationFrequency = int | Collection[int]
 
 
 def check_frequency(frequency: ValidationFrequency) -> None:
-    """Refuse what `fit(validation_freq=...)` would not take."""
+    """Refuse a value that `fit(validation_freq=...)` does not accept."""
     if isinstance(frequency, int) and not isinstance(frequency, bool) and frequency > 0:
         return
     if isinstance(frequency, Collection) and not isinstance(frequency, str) and frequency:
@@ -31,7 +31,7 @@ def check_frequency(frequency: ValidationFrequency) -> None:
 
 
 def is_due(epoch: int, monitor: str, frequency: ValidationFrequency) -> bool:
-    """Whether the monitored figure belongs in the logs of `epoch`, counted from 0."""
+    """Whether the monitored metric must be in the logs of `epoch`, counted from 0."""
     if not monitor.startswith("val_"):
         return True
     if isinstance(frequency, int):
@@ -43,39 +43,40 @@ def check_any_due(epochs: int, monitor: str, frequency: ValidationFrequency) -> 
     """Refuse a run that ends before its first validation."""
     if epochs and not any(is_due(epoch, monitor, frequency) for epoch in range(epochs)):
         raise ValueError(
-            f"monitor={monitor!r} will never be in the logs: with validation_freq={frequency!r} "
-            f"none of the {epochs} epochs has validation."
+            f"`monitor` must be a metric in the logs, and {monitor!r} will never be there: none "
+            f"of the {epochs} epochs has validation. Received: validation_freq={frequency!r}"
         )
 
 
 def check_measured(monitor: str, names: Iterable[str]) -> None:
-    """Refuse a monitor that the model does not measure; `names` come without `val_`."""
+    """Refuse a metric that the model does not measure; `names` are without `val_`."""
     measured = sorted(names)
     if monitor in measured or monitor.removeprefix("val_") in measured:
         return
     available = measured + [f"val_{name}" for name in measured]
     raise ValueError(
-        f"monitor={monitor!r} will never be in the logs. "
+        f"`monitor` must be a metric in the logs, and {monitor!r} will never be there. "
         f"This model, as compiled, measures: {', '.join(available)} "
         "(those with `val_` when `fit()` has validation data). "
-        "Pass one of these as `monitor`, or add the metric in `model.compile()`."
+        "Pass one of these, or add the metric in `model.compile()`. "
+        f"Received: monitor={monitor!r}"
     )
 
 
 def check_logged(monitor: str, logs: Iterable[str]) -> None:
-    """Refuse logs of a whole epoch that lack the monitor."""
+    """Refuse the logs of an epoch that lack the monitored metric."""
     if monitor in logs:
         return
     raise ValueError(
-        f"monitor={monitor!r} is not in the logs of this epoch, which hold: "
+        f"`monitor` must be a metric in the logs, and {monitor!r} is not in those of this epoch: "
         f"{', '.join(sorted(logs))}. Pass `validation_data` or `validation_split` to `fit()`; "
-        "if it was given a `validation_freq`, pass the same one to the preset; or monitor "
-        "a training figure, such as 'loss'."
+        "if `fit()` was given a `validation_freq`, pass the same one to the preset; or monitor "
+        f"a training metric, such as 'loss'. Received: monitor={monitor!r}"
     )
 
 
 def has_own_step(model: keras.Model) -> bool:
-    """Whether training and validation may measure different things in this model."""
+    """Whether training and validation of this model may have different metrics."""
     kind = type(model)
     return (
         kind.train_step is not keras.Model.train_step or kind.test_step is not keras.Model.test_step

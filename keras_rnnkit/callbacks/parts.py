@@ -1,4 +1,4 @@
-"""Keras' callbacks with what the presets add to them: early errors, and epochs left unmeasured."""
+"""Keras' callbacks with what the presets add: early errors, and epochs without validation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import keras
 
+from keras_rnnkit._checks import refuse_existing
 from keras_rnnkit._files import replacing
 from keras_rnnkit.callbacks import monitoring
-from keras_rnnkit.plots.paths import refuse_existing
 
 Logs = dict[str, Any] | None
 
 
 class Checkpoint(keras.callbacks.ModelCheckpoint):
-    """`keras.callbacks.ModelCheckpoint` of one file, which is whole at every moment.
+    """`keras.callbacks.ModelCheckpoint` of one file, which is complete at every moment.
 
     Args:
         file: Where to save the model.
@@ -27,8 +27,8 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
         self._file = file
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        with replacing(self._file) as aside:
-            self.filepath = literal(aside)
+        with replacing(self._file) as temporary:
+            self.filepath = literal(temporary)
             try:
                 super().on_epoch_end(epoch, logs)
             finally:
@@ -36,19 +36,19 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
 
 
 class BestCheckpoint(Checkpoint):
-    """Keeps the best model in one `.keras` file, and guards the run it stands first in.
+    """Saves the best model in one `.keras` file, and checks the run; it is the first of its list.
 
-    Beside what `keras.callbacks.ModelCheckpoint` does, it refuses to start over files that exist,
-    raises a `ValueError` when the monitor will never be in the logs, and leaves an epoch alone
-    whose figure was not measured or is NaN: neither can be the best one.
+    In addition to `keras.callbacks.ModelCheckpoint`, it refuses to overwrite files that exist,
+    raises a `ValueError` when the monitored metric will never be in the logs, and skips an epoch
+    whose metric was not measured or is NaN: such an epoch cannot be the best one.
 
     Args:
         file: Where to save the best model.
-        results: The files of the run that are not replaced unasked, `file` among them.
-        argument: How the user calls the path, for error messages.
+        results: The files of the run that `overwrite` protects, `file` among them.
+        argument: The name of the user's argument with the path, for error messages.
         validation_freq: As in `fit()`.
         overwrite: Whether existing `results` may be replaced.
-        monitor: The figure that decides what is best.
+        monitor: The metric that decides what is best.
         mode: `"auto"`, `"min"` or `"max"`.
     """
 
@@ -100,10 +100,11 @@ class BestCheckpoint(Checkpoint):
         super().on_train_end(logs)
 
 
-class PatientStopping(keras.callbacks.EarlyStopping):
-    """`keras.callbacks.EarlyStopping` that passes over epochs without validation.
+class SkippingEarlyStopping(keras.callbacks.EarlyStopping):
+    """`keras.callbacks.EarlyStopping` that skips epochs without validation.
 
-    A NaN is never the best, as Keras would have it when it comes first, but it uses up patience.
+    A NaN is never the best value (in Keras it is when it comes first), but counts as an epoch
+    without improvement.
     """
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -119,10 +120,10 @@ class PatientStopping(keras.callbacks.EarlyStopping):
             self.model.stop_training = True
 
 
-class PatientReduction(keras.callbacks.ReduceLROnPlateau):
-    """`keras.callbacks.ReduceLROnPlateau` that passes over epochs without validation.
+class SkippingReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
+    """`keras.callbacks.ReduceLROnPlateau` that skips epochs without validation.
 
-    The learning rate is put in the logs of these epochs, too.
+    The logs of these epochs have the learning rate, too.
     """
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -143,22 +144,22 @@ class CurvesPicture(keras.callbacks.Callback):
     def __init__(self, target: Path) -> None:
         super().__init__()
         self._target = target
-        self._record: dict[str, list[Any]] = {}
+        self._losses: dict[str, list[Any]] = {}
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._record = {"epoch": [], "loss": [], "val_loss": []}
+        self._losses = {"epoch": [], "loss": [], "val_loss": []}
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        figures = {"epoch": epoch + 1, **(logs or {})}
-        for key, values in self._record.items():
-            values.append(figures.get(key))
+        metrics = {"epoch": epoch + 1, **(logs or {})}
+        for key, values in self._losses.items():
+            values.append(metrics.get(key))
 
     def on_train_end(self, logs: Logs = None) -> None:
-        if not self._record["epoch"]:
+        if not self._losses["epoch"]:
             return
         from keras_rnnkit import plots
 
-        plots.history(self._record, path=self._target, overwrite=True)
+        plots.history(self._losses, path=self._target, overwrite=True)
 
 
 def _learning_rates(optimizer: Any) -> dict[str, float]:
@@ -176,5 +177,5 @@ def _is_nan(value: Any) -> bool:
 
 
 def literal(file: Path) -> str:
-    """The path as Keras must be given it: braces would be taken for placeholders."""
+    """The path for a Keras checkpoint, which reads single braces as placeholders."""
     return str(file).replace("{", "{{").replace("}", "}}")

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 
 import keras
 
+from keras_rnnkit._checks import (
+    PathLike,
+    check_choice,
+    check_file,
+    check_folder,
+    check_integer,
+    refuse_existing,
+)
 from keras_rnnkit.callbacks.epoch_log import EpochLog
 from keras_rnnkit.callbacks.monitoring import ValidationFrequency, check_frequency
 from keras_rnnkit.callbacks.parts import (
     BestCheckpoint,
     Checkpoint,
     CurvesPicture,
-    PatientReduction,
-    PatientStopping,
+    SkippingEarlyStopping,
+    SkippingReduceLROnPlateau,
 )
 from keras_rnnkit.plots.figures import require_matplotlib
-from keras_rnnkit.plots.paths import PathLike, check_file, check_folder, refuse_existing
 
 
 def chapter(
@@ -28,41 +35,41 @@ def chapter(
     validation_freq: ValidationFrequency = 1,
     overwrite: bool = False,
 ) -> list[keras.callbacks.Callback]:
-    """The two callbacks of the textbook chapter: keep the best model, stop in time.
+    """The two callbacks of the textbook chapter: save the best model, stop early.
 
     The first is a `keras.callbacks.ModelCheckpoint` of the best model, the second a
-    `keras.callbacks.EarlyStopping` that gives the model its best weights back at the end. Keep
-    their order, and put callbacks of your own after them: the first one guards the run.
+    `keras.callbacks.EarlyStopping` that restores the model's best weights at the end. Keep
+    their order, and put callbacks of your own after them: the first one checks the run.
 
-    A list serves one `fit()`. A second one with the same list finds the first one's file and is
-    refused, unless `overwrite=True`; then it starts afresh and replaces the file. A better model
-    is written aside and renamed over the one before, which is whole until then, also when the
-    disk fills up or the process is killed.
+    Use a list for one `fit()`. A second `fit()` with the same list finds the file of the first
+    one and raises, unless `overwrite=True`; then it starts anew and replaces the file. A better
+    model is written to a temporary file and renamed, so that the file at `filepath` is complete
+    at every moment, also when the disk fills up or the process is killed.
 
     Args:
-        filepath: Where to keep the best model; must end in `.keras`. Missing folders are made
-            when training starts. The path is taken as it stands, so braces in the file's name,
-            Keras' placeholders, are refused.
-        monitor: The figure that decides. It must be one that the model itself measures.
-        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras tell.
+        filepath: Where to save the best model; must end in `.keras`. Missing folders are made
+            when training starts. Placeholders in braces, which Keras would fill in, are refused
+            in the name of the file.
+        monitor: The metric that decides which model is best. The model itself must measure it.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras decide.
         patience: After how many epochs without an improvement training stops.
         validation_freq: What `fit(validation_freq=...)` is given. Epochs without validation
-            are passed over: they are never the best, and patience does not count them.
+            are skipped: they are never the best, and `patience` does not count them.
         overwrite: Whether an existing file at `filepath` may be replaced.
 
     Returns:
         A list of two Keras callbacks.
 
     Raises:
-        ValueError: An argument is wrong. Also raised by `fit()` when the monitor will never be
-            in the logs: after the first batch for a name the model does not measure (after the
-            first validation, if it has its own `train_step` or `test_step`), and
-            at the end of the first epoch, before anything is written, for want of validation
-            data, which callbacks cannot know of sooner.
-        FileExistsError: `filepath` exists and `overwrite` is False; looked at again by `fit()`,
+        ValueError: An argument is wrong. Also raised by `fit()` when `monitor` will never be
+            in the logs: after the first batch for a metric that the model does not measure (after
+            the first validation, if it has its own `train_step` or `test_step`), and
+            at the end of the first epoch, before anything is written, without validation
+            data, which Keras does not tell callbacks earlier.
+        FileExistsError: `filepath` exists and `overwrite` is False; checked again by `fit()`,
             before it trains.
         OSError: `filepath` cannot be written. Also raised by `fit()` when the disk is full; the
-            model saved before is then as it was.
+            model saved before is then unchanged.
 
     Example:
 
@@ -83,14 +90,14 @@ def chapter(
     target = check_file(filepath, "filepath", ".keras", overwrite)
     if "{" in target.name or "}" in target.name:
         raise ValueError(
-            "`filepath` names one file, so placeholders in braces are not filled in. "
+            "`filepath` must be the name of one file, without placeholders in braces. "
             f"Received: filepath={str(filepath)!r}"
         )
     _check_options(monitor, mode, patience, validation_freq)
     options = {"monitor": monitor, "mode": mode}
     return [
         BestCheckpoint(target, [target], "filepath", validation_freq, overwrite, **options),
-        PatientStopping(patience=patience, restore_best_weights=True, **options),
+        SkippingEarlyStopping(patience=patience, restore_best_weights=True, **options),
     ]
 
 
@@ -106,50 +113,51 @@ def standard(
     curves: bool = True,
     overwrite: bool = False,
 ) -> list[keras.callbacks.Callback]:
-    """What a training run should leave behind, in one folder.
+    """Saves what is needed of a training run in one folder, stops early, stops on NaN.
 
     * `best.keras`, the best model so far, and `last.keras`, that of the last epoch;
-    * `log.csv`, one row an epoch, with a column for whatever any epoch has measured;
+    * `log.csv`, one row an epoch, with a column for each metric that any epoch has measured;
     * `curves.png`, training and validation loss, drawn when training ends.
 
-    Each file is written aside and renamed over the old one, so that a full disk or a killed
-    process leaves the old one whole.
+    Each file is written under a temporary name and renamed, so that a full disk or a killed
+    process leaves the old one complete.
 
-    Training stops after `patience` epochs without an improvement, and the model gets its best
-    weights back; it stops at once when the loss is NaN or infinite. With `reduce_lr` the
-    learning rate falls on a plateau.
+    Training stops after `patience` epochs without an improvement, and the model's best weights
+    are restored; it stops after the batch in which the loss is NaN or infinite. With `reduce_lr`
+    the learning rate is reduced on a plateau.
 
-    Keep the order of the list, and put callbacks of your own after it: the first one guards the
-    run. A list serves one `fit()`. A second one with the same list finds the first one's files
-    and is refused, unless `overwrite=True`; then it starts afresh and replaces them.
+    Keep the order of the list, and put callbacks of your own after it: the first one checks the
+    run. Use a list for one `fit()`. A second `fit()` with the same list finds the files of the
+    first one and raises, unless `overwrite=True`; then it starts anew and replaces them.
 
     Args:
-        folder: Where to put the files; made, when it is missing, as training starts. Other
-            files in it do not matter.
-        monitor: The figure that decides. It must be one that the model itself measures.
-        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras tell.
+        folder: Where to put the files; created when training starts. Other files in it do not
+            matter.
+        monitor: The metric that decides which model is best. The model itself must measure it.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras decide.
         patience: After how many epochs without an improvement training stops.
-        reduce_lr: What the learning rate is multiplied by on a plateau, between 0 and 1.
-            None, the default, leaves the learning rate alone.
-        reduce_lr_patience: After how many epochs without an improvement; less than `patience`,
-            or it would never come to it. Half of `patience`, at least 1, by default.
+        reduce_lr: The factor of the learning rate on a plateau, between 0 and 1.
+            None, the default, does not change the learning rate.
+        reduce_lr_patience: After how many epochs without an improvement the learning rate is
+            reduced; less than `patience`, or training stops before. Half of `patience`, at
+            least 1, by default.
         validation_freq: What `fit(validation_freq=...)` is given. Epochs without validation
-            are passed over: they are never the best, and patience does not count them.
+            are skipped: they are never the best, and `patience` does not count them.
         curves: Whether to draw `curves.png`, which needs matplotlib.
         overwrite: Whether the models and the log may be replaced when they exist. The picture
-            is, always.
+            is always replaced.
 
     Returns:
         A list of Keras callbacks.
 
     Raises:
         ImportError: `curves` is True and matplotlib is not installed.
-        ValueError: An argument is wrong. Also raised by `fit()` when the monitor will never be
-            in the logs, as `chapter` does.
-        FileExistsError: A model or the log exists and `overwrite` is False; looked at again
+        ValueError: An argument is wrong. Also raised by `fit()` when `monitor` will never be
+            in the logs, as `chapter` describes.
+        FileExistsError: A model or the log exists and `overwrite` is False; checked again
             by `fit()`, before it trains.
         OSError: `folder` is not a folder, or cannot be written to. Also raised by `fit()` when
-            the disk is full; every file is then as it was.
+            the disk is full; every file is then unchanged.
 
     Example:
 
@@ -179,7 +187,7 @@ def standard(
         *reduction,
         Checkpoint(results[1]),
         EpochLog(results[2]),
-        PatientStopping(patience=patience, restore_best_weights=True, **options),
+        SkippingEarlyStopping(patience=patience, restore_best_weights=True, **options),
         *([CurvesPicture(target / "curves.png")] if curves else []),
     ]
 
@@ -189,21 +197,12 @@ def _check_options(
 ) -> None:
     if not isinstance(monitor, str) or not monitor:
         raise ValueError(
-            "`monitor` must be the name of a figure in the logs, such as 'val_loss'. "
+            "`monitor` must be the name of a metric in the logs, such as 'val_loss'. "
             f"Received: monitor={monitor!r}"
         )
-    if mode not in ("auto", "min", "max"):
-        raise ValueError(f"`mode` must be 'auto', 'min' or 'max'. Received: mode={mode!r}")
-    _check_count(patience, "patience")
+    check_choice(mode, "mode", ("auto", "min", "max"))
+    check_integer(patience, "patience", least=1, most=None)
     check_frequency(validation_freq)
-
-
-def _check_count(value: int, argument: str) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"`{argument}` must be a whole number of epochs, 1 or more. "
-            f"Received: {argument}={value!r}"
-        )
 
 
 def _reduction(
@@ -213,7 +212,7 @@ def _reduction(
     if factor is None:
         if own_patience is not None:
             raise ValueError(
-                "`reduce_lr_patience` does nothing without `reduce_lr`. Pass, for example, "
+                "`reduce_lr_patience` has no effect without `reduce_lr`. Pass, for example, "
                 f"reduce_lr=0.5. Received: reduce_lr_patience={own_patience!r}"
             )
         return []
@@ -223,10 +222,10 @@ def _reduction(
             f"Received: reduce_lr={factor!r}"
         )
     own_patience = max(1, patience // 2) if own_patience is None else own_patience
-    _check_count(own_patience, "reduce_lr_patience")
+    check_integer(own_patience, "reduce_lr_patience", least=1, most=None)
     if own_patience >= patience:
         raise ValueError(
             f"`reduce_lr_patience` must be less than patience={patience}, or training stops "
-            f"before the learning rate falls. Received: reduce_lr_patience={own_patience}"
+            f"before the learning rate is reduced. Received: reduce_lr_patience={own_patience}"
         )
-    return [PatientReduction(factor=factor, patience=own_patience, **options)]
+    return [SkippingReduceLROnPlateau(factor=factor, patience=own_patience, **options)]

@@ -1,9 +1,8 @@
-"""The flat cache: the reviews as plain arrays, so that a file is parsed once.
+"""The cache: the reviews as plain arrays, so that a source file is parsed only once.
 
-One cache file belongs to one source file (its name is made of the source's path) and says which
-content it was made from. A line of JSON comes first, the bytes of the arrays follow. What does
-not fit in any point, be it the version, the source, the checksum or the length, is no cache and
-is made anew; there is nothing a user has to clear.
+Each source file has its own cache file, whose name is a hash of the source's path. A cache file
+is a line of JSON (the header) and the bytes of the arrays. A file whose version, source hash,
+checksum or length does not match is ignored and written anew, so users never have to clear it.
 """
 
 import contextlib
@@ -36,13 +35,13 @@ def keras_home() -> Path:
 
 
 def cache_file(source: Path, folder: Path) -> Path:
-    """Returns where the cache of `source` lies."""
+    """Returns the path of the cache of `source`."""
     name = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:16]
     return folder / f"imdb-{name}.flat"
 
 
 def load_cache(path: Path, digest: str) -> Corpus | None:
-    """Returns the reviews cached at `path`, or `None` unless they are whole and of `digest`."""
+    """Returns the reviews cached at `path`, or `None` if there is no valid cache of `digest`."""
     try:
         line, payload = _split(read_bounded(path, LARGEST_CACHE))
         header = json.loads(line)
@@ -50,17 +49,17 @@ def load_cache(path: Path, digest: str) -> Corpus | None:
             return None
         corpus = _unpack(payload, header["counts"])
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return None  # not there, or not a cache: the source will be read
-    return None if corpus.train.fault() or corpus.test.fault() else corpus
+        return None  # no file, or not a cache: the source will be read
+    return None if corpus.train.invalid() or corpus.test.invalid() else corpus
 
 
 def save_cache(path: Path, digest: str, corpus: Corpus) -> None:
-    """Writes the cache in one move; a folder that cannot be written is left without one."""
+    """Writes the cache atomically; without effect where the folder cannot be written."""
     arrays = [field for split in corpus for field in split]
     pairs = zip(arrays, _DTYPES * 2, strict=True)
     parts = [_bytes_of(field, dtype) for field, dtype in pairs]
     header = _header(digest, parts, [len(field) for field in arrays])
-    with contextlib.suppress(OSError), replacing(path) as aside, open(aside, "wb") as file:
+    with contextlib.suppress(OSError), replacing(path) as temporary, open(temporary, "wb") as file:
         file.writelines([json.dumps(header).encode() + b"\n", *parts])
 
 

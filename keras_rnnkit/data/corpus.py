@@ -1,11 +1,10 @@
-"""From a path, or none, to the reviews: the cache where it fits, the file where it does not."""
+"""Loads the reviews: from the cache if it is valid, else from the source file."""
 
 import hashlib
 
 import numpy as np
 
-from keras_rnnkit._files import PathLike as PathLike
-from keras_rnnkit._files import as_path
+from keras_rnnkit._checks import PathLike, as_path
 from keras_rnnkit.data.caching import cache_file, default_folder, load_cache, save_cache
 from keras_rnnkit.data.downloading import IMDB_REVIEWS, fetch
 from keras_rnnkit.data.reading import parse_corpus, read_source
@@ -15,8 +14,8 @@ from keras_rnnkit.data.reviews import Corpus
 def load_corpus(path: PathLike | None, cache: bool, cache_dir: PathLike | None) -> Corpus:
     """Returns the reviews of the file at `path`, or of the official one.
 
-    The file's whole content is hashed on every load (a few hundredths of a second): its size
-    and time would let a file that was replaced pass for the old one.
+    The whole file is hashed at every load (a few hundredths of a second): size and time alone
+    do not tell whether it was replaced.
     """
     folder = default_folder() if cache_dir is None else as_path(cache_dir, "cache_dir")
     file = fetch(IMDB_REVIEWS) if path is None else as_path(path, "path")

@@ -1,4 +1,4 @@
-"""Official files, through Keras' cached download."""
+"""The official files, downloaded once by Keras' `get_file`."""
 
 import contextlib
 import hashlib
@@ -40,7 +40,7 @@ IMDB_WORD_INDEX = Remote(
 
 
 def fetch(remote: Remote) -> Path:
-    """Returns the path of the cached file, downloaded and checked first where it is missing."""
+    """Returns the path of the downloaded file; downloads and checks it first if needed."""
     for home in (keras_home(), _writable_home()):
         file = home / "datasets" / remote.name
         if _is_whole(file, remote):
@@ -50,15 +50,16 @@ def fetch(remote: Remote) -> Path:
         return file
     except Exception as error:  # Keras raises a bare Exception when a URL cannot be reached
         raise DownloadError(
-            f"Cannot get {remote.name} ({type(error).__name__}: {error}). Fetch it from "
-            f"{remote.origin} ({remote.algorithm} {remote.digest}), and either put it at "
-            f"'{home / 'datasets' / remote.name}' or pass where it lies as "
-            f'`path="/folder/of/{remote.name}"`.'
+            f"`path` must be given, since {remote.name} cannot be downloaded "
+            f"({type(error).__name__}: {error}). Download it from {remote.origin} "
+            f"({remote.algorithm} {remote.digest}), and either put it at "
+            f"'{home / 'datasets' / remote.name}' or pass "
+            f'`path="/folder/of/{remote.name}"`. Received: path=None'
         ) from error
 
 
 def _writable_home() -> Path:
-    """Returns Keras' home, or where Keras turns to if that cannot be written."""
+    """Returns Keras' home, or the folder that Keras uses if its home cannot be written."""
     home = keras_home()
     with contextlib.suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
@@ -66,7 +67,7 @@ def _writable_home() -> Path:
 
 
 def _is_whole(file: Path, remote: Remote) -> bool:
-    """Whether the right file is there already; what is no file at all is for `replacing`."""
+    """Whether the file exists with the right checksum; `replacing` refuses what is no file."""
     with contextlib.suppress(OSError, ValueError):
         content = read_bounded(file, LARGEST_DOWNLOAD)
         return hashlib.new(remote.algorithm, content).hexdigest() == remote.digest
@@ -75,12 +76,12 @@ def _is_whole(file: Path, remote: Remote) -> bool:
 
 def _download(remote: Remote, file: Path, home: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as aside:
+    with replacing(file) as temporary:
         keras.utils.get_file(
-            fname=aside.name,
+            fname=temporary.name,
             origin=remote.origin,
             file_hash=remote.digest,
             hash_algorithm=remote.algorithm,
             cache_dir=str(home),
-            cache_subdir=str(aside.parent.resolve()),
+            cache_subdir=str(temporary.parent.resolve()),
         )

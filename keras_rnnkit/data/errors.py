@@ -1,18 +1,18 @@
-"""What goes wrong with files: one error for what a file holds, one for getting it."""
+"""The errors of data files: one for their content, one for their download."""
 
 
 class DataFileError(OSError, ValueError):
-    """A data file is missing, torn, foreign or unsafe.
+    """A data file is missing, incomplete, of another format or unsafe.
 
-    It is both an `OSError` and a `ValueError`, as `io.UnsupportedOperation` is: the fault lies
-    in a file, and it came in through an argument. The message names the path, what was found
-    there, what was expected and what to do.
+    It is both an `OSError` and a `ValueError`, as `io.UnsupportedOperation` is: the cause is a
+    file, whose path is the value of an argument. The message says what is expected, what to do,
+    what was found, and the path.
     """
 
 
 class DownloadError(ConnectionError):
-    """A data file could not be downloaded, or came with the wrong checksum.
+    """A data file could not be downloaded, or has the wrong checksum.
 
-    The message says what to fetch, from where, with which checksum, and how to pass the file
+    The message says what to download, from where, with which checksum, and how to pass the file
     as `path`.
     """

@@ -1,11 +1,11 @@
-"""Sequences of different lengths brought to one, without a loop over their items."""
+"""Pads and truncates sequences to one length, vectorised over all of their items."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_rnnkit.data.checks import require_choice, require_count
+from keras_rnnkit._checks import check_choice, check_integer
 
 SIDES = ("pre", "post")
 
@@ -17,23 +17,23 @@ def pad(
     truncating: str = "pre",
     value: int = 0,
 ) -> np.ndarray:
-    """Pads and cuts sequences of integers to one length.
+    """Pads and truncates sequences of integers to one length.
 
-    Equal to `keras.utils.pad_sequences` for sequences of ids, and vectorised: its time goes
-    with the number of ids, not with a Python loop over the sequences' rows.
+    Equal to `keras.utils.pad_sequences` for sequences of ids, but vectorised, without a Python
+    loop that copies one sequence after the other.
 
     Args:
         sequences: Lists, tuples or 1-D arrays of integers.
         maxlen: The length of every row; `None` for that of the longest sequence.
         padding: `"pre"` pads on the left, `"post"` on the right.
-        truncating: `"pre"` cuts what is too long on the left, `"post"` on the right.
+        truncating: `"pre"` truncates longer sequences on the left, `"post"` on the right.
         value: The id to pad with.
 
     Returns:
         An int32 array of shape `(len(sequences), maxlen)`.
 
     Raises:
-        TypeError: If a sequence does not hold integers in a single row.
+        TypeError: If a sequence is not a flat sequence of integers.
         ValueError: If an argument is not one of the above, or an id does not fit int32.
 
     Example:
@@ -42,39 +42,39 @@ def pad(
     array([[0, 7, 8],
            [2, 3, 4]], dtype=int32)
     """
-    maxlen = require_count("maxlen", maxlen, least=1, optional=True)
-    require_choice("padding", padding, SIDES)
-    require_choice("truncating", truncating, SIDES)
+    maxlen = check_integer(maxlen, "maxlen", least=1, optional=True)
+    check_choice(padding, "padding", SIDES)
+    check_choice(truncating, "truncating", SIDES)
     rows = [_as_ids(index, sequence) for index, sequence in enumerate(sequences)]
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     tokens = _flat(rows)
     if maxlen is None:
         maxlen = int(lengths.max(initial=0))
-    starts, lengths = cut(np.cumsum(lengths) - lengths, lengths, maxlen, truncating)
-    return rectangle(tokens[ranges(starts, lengths)], lengths, maxlen, padding, value)
+    starts, lengths = truncate(np.cumsum(lengths) - lengths, lengths, maxlen, truncating)
+    return padded_rows(tokens[ranges(starts, lengths)], lengths, maxlen, padding, value)
 
 
 def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns the positions `start, start + 1, ...` of every range, one range after another."""
+    """Returns the positions `start, start + 1, ...` of all ranges, concatenated."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - ends + lengths, lengths) + np.arange(total)
 
 
-def cut(
+def truncate(
     starts: np.ndarray, lengths: np.ndarray, maxlen: int | None, truncating: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns where each sequence starts and how long it is once cut to `maxlen`, if any."""
+    """Returns start and length of each sequence, truncated to `maxlen` unless that is `None`."""
     if maxlen is None:
         return starts, lengths
-    kept = np.minimum(lengths, maxlen)
-    return (starts + lengths - kept if truncating == "pre" else starts), kept
+    truncated = np.minimum(lengths, maxlen)
+    return (starts + lengths - truncated if truncating == "pre" else starts), truncated
 
 
-def rectangle(
+def padded_rows(
     values: np.ndarray, lengths: np.ndarray, maxlen: int, padding: str, value: int = 0
 ) -> np.ndarray:
-    """Lays flat `values` into int32 rows of `maxlen`, padded with `value`."""
+    """Returns the concatenated `values` as int32 rows of `maxlen`, padded with `value`."""
     columns = np.arange(maxlen)
     if padding == "pre":
         inside = columns >= (maxlen - lengths)[:, None]
@@ -90,8 +90,8 @@ def _flat(rows: list[np.ndarray]) -> np.ndarray:
     limits = np.iinfo(np.int32)
     if tokens.size and not limits.min <= tokens.min() <= tokens.max() <= limits.max:
         raise ValueError(
-            f"`sequences` must hold ids that fit int32. Received ids from {tokens.min()} to "
-            f"{tokens.max()}."
+            "`sequences` must have ids that fit int32. "
+            f"Received: min(ids)={tokens.min()}, max(ids)={tokens.max()}"
         )
     return tokens.astype(np.int32)
 
@@ -104,6 +104,6 @@ def _as_ids(index: int, sequence: Any) -> np.ndarray:
     if ids.ndim == 1 and (ids.size == 0 or ids.dtype.kind in "iu"):
         return ids.astype(np.int64)
     raise TypeError(
-        f"`sequences[{index}]` must be a flat sequence of integers. Received: "
-        f"{type(sequence).__name__} with dtype {ids.dtype} and shape {ids.shape}."
+        f"`sequences[{index}]` must be a flat sequence of integers. "
+        f"Received: type={type(sequence).__name__}, dtype={ids.dtype}, shape={ids.shape}"
     )

@@ -1,11 +1,13 @@
-"""The pickle of an object array of lists of integers, read by hand.
+"""A parser for the pickle of an object array of lists of integers, which calls nothing.
 
-NumPy stores object arrays as pickles. A pickle is a program for a stack machine, and Python's own
-machine can be told which names it may call, but not how much it may take: ten bytes make it
-reserve gigabytes, or nest tuples without end. This one knows the few instructions that NumPy and
-Python write for such an array. Each costs no more than its own bytes, nothing is ever called, and
-the number of instructions is bounded. What remains for `pickle.loads` are runs of integers, which
-a regular expression has read first: three instructions, none of which names anything.
+NumPy stores object arrays as pickles. A pickle is a program for a stack machine. Python's own
+unpickler can limit the names that a program calls, but not its memory: ten bytes make it
+allocate gigabytes, or nest tuples without end. The machine here has only the few instructions that
+NumPy and Python write for such an array. Each needs no more memory than its own bytes, nothing is
+ever called, and the number of instructions is bounded. `pickle.loads` receives only sequences of
+three kinds of integer instructions, which a regular expression has checked before.
+
+The errors in this file say what was found; the reader of the file adds what is expected.
 """
 
 from __future__ import annotations
@@ -17,18 +19,18 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 MOST_STEPS = 2**20  # instructions; the official file has 130,000 a split
-MOST_STACKED = 2**20  # objects; Python's pickler puts down 1,000 at a time
+MOST_STACKED = 2**20  # objects; Python's pickler writes at most 1,000 at a time
 LONGEST_NAME = 64
 
 Ranks: TypeAlias = "array[int]"
-_NO_RANKS: Ranks = array("i")  # what an empty list holds, until it is given something
+_NO_RANKS: Ranks = array("i")  # shared by all lists that are still empty
 _NOTHING: list[Any] = []
 _INTEGERS = re.compile(rb"(?:K.|M..|J.{4}){1,1000}+", re.DOTALL)
 _GLOBAL = re.compile(rb"([!-~]{1,64})\n([!-~]{1,64})\n")
 
 
 class _Name:
-    """Stands for something of NumPy's or Python's. It is compared, never called."""
+    """Represents a function or a class of NumPy or Python. It is compared, never called."""
 
 
 _NDARRAY, _DTYPE, _RECONSTRUCT, _ENCODE, _OBJECTS, _FLAG = (_Name() for _ in range(6))
@@ -42,7 +44,7 @@ _NAMES = {
 
 
 class _List:
-    """A list: of integers, or of something else."""
+    """A list of integers (`ranks`), or of other objects (`others`)."""
 
     __slots__ = ("others", "ranks")
 
@@ -53,14 +55,14 @@ class _List:
     def extend(self, items: list[Any]) -> None:
         if items and type(items[0]) is int:
             self.ranks = self.ranks or array("i")
-            self.ranks.fromlist(items)  # refuses what is not an integer of 32 bits
+            self.ranks.fromlist(items)  # raises unless all are integers of 32 bits
         else:
             self.others = self.others or []
             self.others.extend(items)
 
 
 class _Array:
-    """An object array, whose items come after it."""
+    """An object array; a later instruction sets its items."""
 
     items: _List | None = None
 
@@ -69,16 +71,16 @@ def read_lists(content: bytes, at: int) -> list[Ranks]:
     """Returns the lists of an object array, whose pickle starts at `at`.
 
     Raises:
-        ValueError: The pickle is anything else, torn, or too long.
+        ValueError: The pickle is something else, incomplete, or too long.
     """
     machine = _Machine(content, at)
     try:
         machine.run()
         stored = machine.stack.pop()
     except (IndexError, KeyError) as error:
-        raise ValueError("a torn pickle") from error
+        raise ValueError("an incomplete pickle") from error
     except (TypeError, OverflowError) as error:
-        raise ValueError(f"a list of something else than word ranks ({error})") from error
+        raise ValueError(f"a list with other items than word ranks ({error})") from error
     if type(stored) is not _Array or stored.items is None:
         raise ValueError("a pickle that is not an array of objects")
     return [_ranks(one) for one in stored.items.others]
@@ -116,7 +118,7 @@ class _Machine:
     def take(self, count: int) -> bytes:
         start, self.at = self.at, self.at + count
         if self.at > len(self.content):
-            raise ValueError("a torn pickle")
+            raise ValueError("an incomplete pickle")
         return self.content[start : self.at]
 
     def number(self, count: int) -> int:
@@ -125,7 +127,7 @@ class _Machine:
     def integers(self) -> None:
         run = _INTEGERS.match(self.content, self.at - 1)
         if run is None or len(self.stack) > MOST_STACKED:
-            raise ValueError("a torn pickle, or one that piles up numbers")
+            raise ValueError("an incomplete pickle, or one with too many integers on its stack")
         self.stack += pickle.loads(b"](" + run[0] + b"e.")
         self.at = run.end()
 
@@ -141,22 +143,22 @@ class _Machine:
     def global_in_lines(self) -> None:
         names = _GLOBAL.match(self.content, self.at)
         if names is None:
-            raise ValueError("a pickle that asks for a name, which was refused")
+            raise ValueError("a pickle with an import of an unusual name, which was refused")
         self.at = names.end()
         self.push_name(names[1], names[2])
 
     def global_on_stack(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
         if type(name) is not bytes or type(module) is not bytes:
-            raise ValueError("a pickle that asks for a name that is no text, which was refused")
+            raise ValueError("a pickle with an import whose name is not text, which was refused")
         self.push_name(module, name)
 
     def push_name(self, module: bytes, name: bytes) -> None:
         known = _NAMES.get((module, name))
         if known is None:
-            asked = f"{module.decode('utf-8', 'replace')}.{name.decode('utf-8', 'replace')}"
+            imported = f"{module.decode('utf-8', 'replace')}.{name.decode('utf-8', 'replace')}"
             raise ValueError(
-                f"a pickle that asks for `{asked}`, which was refused: the file may have been "
+                f"a pickle that imports `{imported}`, which was refused: the file may have been "
                 "tampered with"
             )
         self.stack.append(known)
@@ -178,16 +180,16 @@ class _Machine:
         self.stack[-1].extend(items)
 
     def call(self) -> None:
-        """What would be a call of a function that helps to rebuild an empty object array."""
+        """Replaces the call of a function that creates an empty object array or its dtype."""
         arguments, function = self.stack.pop(), self.stack.pop()
         if type(arguments) is not tuple or len(arguments) not in (2, 3):
-            raise ValueError("a pickle that makes something else than an array")
+            raise ValueError("a pickle that creates something else than an array")
         first = arguments[0]
         if function is _ENCODE and type(first) is bytes:
             self.stack.append(first)
         elif function is _RECONSTRUCT:
             if first is not _NDARRAY:
-                raise ValueError("an array made of something else than `numpy.ndarray`")
+                raise ValueError("an array of another class than `numpy.ndarray`")
             self.stack.append(_Array())
         elif function is _DTYPE:
             if type(first) is not bytes or first not in (b"O8", b"O4", b"O"):
@@ -195,10 +197,10 @@ class _Machine:
                 raise ValueError(f"an array of dtype {found} instead of objects")
             self.stack.append(_OBJECTS)
         else:
-            raise ValueError("a pickle that calls what is no function")
+            raise ValueError("a pickle that calls something else than a function")
 
     def set_state(self) -> None:
-        """The items of an array; the byte order and the flags of a dtype are left alone."""
+        """Sets the items of an array; the byte order and the flags of a dtype are ignored."""
         state, owner = self.stack.pop(), self.stack[-1]
         if owner is _OBJECTS:
             return
@@ -206,9 +208,9 @@ class _Machine:
             raise ValueError("a pickle that sets the state of something else than an array")
         _, shape, dtype, _, items = state
         if dtype is not _OBJECTS or type(items) is not _List or items.ranks:
-            raise ValueError("an array that does not hold lists")
+            raise ValueError("an array whose items are not lists")
         if type(shape) is not tuple or shape != (len(items.others),):
-            raise ValueError("an array that does not fit its items")
+            raise ValueError("an array whose shape does not match its items")
         owner.items = items
 
     def remember(self, index: int) -> None:

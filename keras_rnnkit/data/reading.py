@@ -1,8 +1,9 @@
-"""Keras' `imdb.npz`, read within bounds of memory and time, whatever it holds.
+"""Reads Keras' `imdb.npz` with bounded memory and time, whatever its content is.
 
-The file is a zip of two integer arrays and of two object arrays, which are pickles; those are
-read by hand in `pickled_lists.py`. What a zip or a header says of sizes is checked before anything
-of that size is made.
+The file is a zip of two integer arrays and of two object arrays, which are pickles;
+`pickled_lists.py` reads those without unpickling. Sizes in the zip and in the headers are checked
+before memory of that size is allocated. The errors in this file say what was found; `bad_file`
+adds what is expected.
 """
 
 import io
@@ -18,9 +19,9 @@ from keras_rnnkit.data.errors import DataFileError
 from keras_rnnkit.data.pickled_lists import Ranks, read_lists
 from keras_rnnkit.data.reviews import SLOT, Corpus, Reviews
 
-LARGEST_FILE = 2**26  # bytes, packed or unpacked; the official file has 17 and 28 million
+LARGEST_FILE = 2**26  # bytes, compressed or not; the official file has 17 and 28 million
 MOST_MEMBERS = 64
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack without a bound
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without a bound
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -28,7 +29,7 @@ def read_source(path: Path) -> bytes:
     """Returns the bytes of the regular file at `path`."""
     try:
         return read_bounded(path, LARGEST_FILE)
-    except (OSError, ValueError) as error:  # not there, not allowed, no file, too large
+    except (OSError, ValueError) as error:  # missing, no permission, no file, too large
         raise bad_file(path, f"{type(error).__name__}: {error}") from error
 
 
@@ -40,46 +41,46 @@ def parse_corpus(source: bytes, path: Path) -> Corpus:
             train=_parse_split(members["x_train"], members["y_train"]),
             test=_parse_split(members["x_test"], members["y_test"]),
         )
-    # Whatever bytes may raise in zipfile, zlib or NumPy, the file is what is wrong.
+    # Any error of zipfile, zlib or NumPy here means that the file is damaged.
     except Exception as error:
         raise bad_file(path, f"{type(error).__name__}: {error}") from error
 
 
 def bad_file(path: Path, found: str) -> DataFileError:
-    """Returns the error for a file that does not hold the reviews."""
+    """Returns the error for a file that does not contain the reviews."""
     return DataFileError(
-        f"Cannot read the IMDB reviews from '{path}'. Found: {found}. Expected: an `imdb.npz` of "
-        f"Keras' format, a zip of {', '.join(_KEYS)}, where each x is an object array of lists of "
-        "word ranks and each y an integer array of as many labels. Pass the path of such a file, "
-        "or leave `path` out to download the official one."
+        f"`path` must lead to the IMDB reviews as an `imdb.npz` of Keras' format, a zip of "
+        f"{', '.join(_KEYS)}, where each x is an object array of lists of word ranks and each y "
+        "an integer array of as many labels. Pass the path of such a file, or omit `path` to "
+        f"download the official one. Found: {found}. Received: path='{path}'"
     )
 
 
 def _unzip(source: bytes) -> dict[str, bytes]:
     if not source:
         raise ValueError("an empty file")
-    if source.count(b"PK\x01\x02") > MOST_MEMBERS:  # so each begins in the list of contents
+    if source.count(b"PK\x01\x02") > MOST_MEMBERS:  # the signature of a directory entry
         raise ValueError(f"a zip of more than {MOST_MEMBERS} files")
     with zipfile.ZipFile(io.BytesIO(source)) as archive:
         members = {key: _find(archive, key) for key in _KEYS}
         if sum(member.file_size for member in members.values()) > LARGEST_FILE:
-            raise ValueError(f"arrays of more than {LARGEST_FILE} bytes once unpacked")
+            raise ValueError(f"arrays of more than {LARGEST_FILE} bytes when decompressed")
         return {key: _unpack(archive, member) for key, member in members.items()}
 
 
 def _find(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
     names = [name[:80] for name in archive.namelist()]
     if names.count(f"{key}.npy") != 1:
-        how = "with two of" if f"{key}.npy" in names else "without"
-        raise ValueError(f"a zip {how} {key}.npy; it has {', '.join(names[:8])}")
+        how = "two files" if f"{key}.npy" in names else "no file"
+        raise ValueError(f"a zip with {how} {key}.npy; it has {', '.join(names[:8])}")
     member = archive.getinfo(f"{key}.npy")
-    if member.compress_type not in _PACKED:
-        raise ValueError(f"{key}.npy packed in another way than NumPy does")
+    if member.compress_type not in _METHODS:
+        raise ValueError(f"{key}.npy compressed by another method than NumPy's")
     return member
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member, never more than it says: `archive.read` unpacks first, then cuts."""
+    """The bytes of a member, at most `file_size`: `archive.read` would decompress all of them."""
     with archive.open(member) as stream:
         return stream.read(member.file_size)
 
@@ -93,8 +94,8 @@ def _parse_split(x: bytes, y: bytes) -> Reviews:
     offsets = np.fromiter(accumulate((len(r) + 1 for r in reviews), initial=0), np.int64)
     labels = _parse_labels(y, len(reviews))
     split = Reviews(np.frombuffer(slots_and_ranks, np.int32), offsets, labels)
-    if fault := split.fault():
-        raise ValueError(fault)
+    if reason := split.invalid():
+        raise ValueError(reason)
     return split
 
 
@@ -117,7 +118,7 @@ def _parse_labels(member: bytes, reviews: int) -> np.ndarray:
     if dtype.kind not in "iu":
         raise ValueError(f"labels of dtype {dtype}")
     if shape[0] * dtype.itemsize != len(member) - start:
-        raise ValueError(f"labels said to have shape {shape}, in another number of bytes")
+        raise ValueError(f"labels with a header of shape {shape}, in another number of bytes")
     if shape != (reviews,):
         raise ValueError(f"{reviews} reviews but {shape[0]} labels")
     labels = np.frombuffer(member, dtype, offset=start)
@@ -132,8 +133,8 @@ def _parse_lists(member: bytes) -> list[Ranks]:
         raise ValueError(f"reviews of dtype {dtype}")
     reviews = read_lists(member, start)
     if shape != (len(reviews),):
-        raise ValueError(f"{len(reviews)} reviews in an array said to have shape {shape}")
-    # An honest rank takes two bytes at least; a list that is repeated by reference takes none.
+        raise ValueError(f"{len(reviews)} reviews in an array with a header of shape {shape}")
+    # A rank takes at least two bytes; a list that is repeated by reference takes none.
     if sum(map(len, reviews)) > len(member):
-        raise ValueError("more words than its bytes can hold")
+        raise ValueError("more words than its number of bytes allows")
     return reviews

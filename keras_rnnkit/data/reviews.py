@@ -1,40 +1,40 @@
-"""Reviews of different lengths as flat arrays, and the table that numbers their words.
+"""Reviews of different lengths as concatenated arrays, and the table from word ranks to ids.
 
-The reviews of a split lie one after another in one array of word ranks (1 is the most frequent
-word), each behind a slot of its own for the start sign. A start sign, a shift of the ids, words
-too rare or too frequent: all of that is one table, looked up once per word. The slot holds -1,
-so it takes the table's last row.
+The reviews of a split are concatenated in one array of word ranks (1 is the most frequent word),
+each of them after a slot for `start_char`. `start_char`, the offset of the ids, and words too rare
+or too frequent are all in one table, with one look-up per word. The value of a slot is -1,
+so that its id is the last row of the table.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_rnnkit.data.checks import require_count
-from keras_rnnkit.data.padding import cut, ranges
+from keras_rnnkit._checks import check_integer
+from keras_rnnkit.data.padding import ranges, truncate
 
 SLOT = -1
 HIGHEST_RANK = 2**24 - 1
 MOST_REVIEWS, MOST_WORDS = 2**18, 2**25  # a split; the official ones have 25,000 and 6 million
-_DROPPED = -1
+_REMOVED = -1
 
 
 class Reviews(NamedTuple):
     """One split. Shapes: `tokens` `(words + n,)`, `offsets` `(n + 1,)`, `labels` `(n,)`."""
 
-    tokens: np.ndarray  # int32: every review's slot, then its ranks
+    tokens: np.ndarray  # int32: the slot of each review, then its ranks
     offsets: np.ndarray  # int64: review i is tokens[offsets[i]:offsets[i + 1]]
     labels: np.ndarray  # int64
 
-    def fault(self) -> str | None:
-        """Returns what is wrong with these arrays, in words, or `None`."""
+    def invalid(self) -> str | None:
+        """Returns why these arrays are not valid, or `None` if they are."""
         if len(self.labels) != len(self.offsets) - 1:
             return f"{len(self.offsets) - 1} reviews but {len(self.labels)} labels"
         if len(self.labels) > MOST_REVIEWS or len(self.tokens) > MOST_WORDS:
             return f"more than {MOST_REVIEWS} reviews or {MOST_WORDS} words"
         bounds = self.offsets[[0, -1]].tolist() if len(self.offsets) else None
         if bounds != [0, len(self.tokens)] or (np.diff(self.offsets) < 1).any():
-            return "offsets that do not fit the words"
+            return "offsets that do not match the words"
         slots = self.offsets[:-1]
         if (self.tokens[slots] != SLOT).any() or (self.tokens < 0).sum() != len(slots):
             return "a negative word rank"
@@ -48,7 +48,7 @@ class Reviews(NamedTuple):
         return int(self.tokens.max(initial=0))
 
     def spans(self, rows: np.ndarray, start_char: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """Returns where the reviews at `rows` start and how long they are."""
+        """Returns the starts and the lengths of the reviews at `rows`."""
         starts = self.offsets[rows] + (start_char is None)
         return starts, self.offsets[rows + 1] - starts
 
@@ -65,15 +65,18 @@ class Corpus(NamedTuple):
         return max(self.train.highest_rank, self.test.highest_rank)
 
 
-class Numbering(NamedTuple):
-    """How words become ids: Keras' options, with `start_kept` for its trap around START."""
+class IdRule(NamedTuple):
+    """How word ranks become ids: the arguments of Keras' loader.
+
+    With `exempt_start=False`, `skip_top` and `num_words` apply to `start_char` too, as in Keras.
+    """
 
     num_words: int | None
     skip_top: int
     start_char: int | None
     oov_char: int | None
     index_from: int
-    start_kept: bool = True
+    exempt_start: bool = True
 
     @classmethod
     def checked(
@@ -83,55 +86,56 @@ class Numbering(NamedTuple):
         start_char: int | None,
         oov_char: int | None,
         index_from: int,
-    ) -> "Numbering":
-        """Returns the numbering of these options, or raises in words."""
+    ) -> "IdRule":
+        """Returns the rule of these arguments, which are checked."""
         return cls(
-            num_words=require_count("num_words", num_words, least=1, optional=True),
-            skip_top=require_count("skip_top", skip_top),
-            start_char=require_count("start_char", start_char, optional=True),
-            oov_char=require_count("oov_char", oov_char, optional=True),
-            index_from=require_count("index_from", index_from),
+            num_words=check_integer(num_words, "num_words", least=1, optional=True),
+            skip_top=check_integer(skip_top, "skip_top"),
+            start_char=check_integer(start_char, "start_char", optional=True),
+            oov_char=check_integer(oov_char, "oov_char", optional=True),
+            index_from=check_integer(index_from, "index_from"),
         )
 
     def table(self, highest_rank: int) -> np.ndarray:
-        """Returns the int32 id of every rank up to `highest_rank`, and of the slot, last."""
+        """Returns the int32 ids of the ranks up to `highest_rank`, and last that of the slot."""
         ids = np.arange(highest_rank + 2, dtype=np.int32) + self.index_from
         ids[SLOT] = self.start_char or 0
-        kept = ids >= self.skip_top
+        known = ids >= self.skip_top
         if self.num_words is not None:
-            kept &= ids < self.num_words
-        if self.start_kept:
-            kept[SLOT] = True
-        return np.where(kept, ids, _DROPPED if self.oov_char is None else self.oov_char)
+            known &= ids < self.num_words
+        if self.exempt_start:
+            known[SLOT] = True
+        return np.where(known, ids, _REMOVED if self.oov_char is None else self.oov_char)
 
 
-class Numbered(NamedTuple):
-    """Reviews as flat ids: `values` `(ids,)` and `lengths` `(n,)`."""
+class Encoded(NamedTuple):
+    """Reviews as concatenated ids: `values` `(ids,)` and `lengths` `(n,)`."""
 
     values: np.ndarray
     lengths: np.ndarray
 
 
-def number(
+def encode(
     reviews: Reviews,
     rows: np.ndarray,
-    numbering: Numbering,
+    rule: IdRule,
     table: np.ndarray,
     maxlen: int | None = None,
     truncating: str = "pre",
-) -> Numbered:
-    """Returns the ids of the reviews at `rows`, cut to `maxlen`."""
-    starts, lengths = reviews.spans(rows, numbering.start_char)
-    if numbering.oov_char is None:
-        values, lengths = _drop(table[reviews.tokens[ranges(starts, lengths)]], lengths)
-        starts, lengths = cut(np.cumsum(lengths) - lengths, lengths, maxlen, truncating)
-        return Numbered(values[ranges(starts, lengths)], lengths)
-    starts, lengths = cut(starts, lengths, maxlen, truncating)
-    return Numbered(table[reviews.tokens[ranges(starts, lengths)]], lengths)
+) -> Encoded:
+    """Returns the ids of the reviews at `rows`, truncated to `maxlen`."""
+    starts, lengths = reviews.spans(rows, rule.start_char)
+    if rule.oov_char is None:
+        values, lengths = _remove(table[reviews.tokens[ranges(starts, lengths)]], lengths)
+        starts, lengths = truncate(np.cumsum(lengths) - lengths, lengths, maxlen, truncating)
+        return Encoded(values[ranges(starts, lengths)], lengths)
+    starts, lengths = truncate(starts, lengths, maxlen, truncating)
+    return Encoded(table[reviews.tokens[ranges(starts, lengths)]], lengths)
 
 
-def _drop(values: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    kept = values != _DROPPED
-    counts = np.concatenate([[0], np.cumsum(kept)])
+def _remove(values: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Removes the ids that `_REMOVED` marks."""
+    remaining = values != _REMOVED
+    counts = np.concatenate([[0], np.cumsum(remaining)])
     ends = np.cumsum(lengths)
-    return values[kept], counts[ends] - counts[ends - lengths]
+    return values[remaining], counts[ends] - counts[ends - lengths]

@@ -1,11 +1,12 @@
-"""The IMDB reviews exactly as `keras.datasets.imdb.load_data` gives them."""
+"""The IMDB reviews exactly as `keras.datasets.imdb.load_data` returns them."""
 
 import numpy as np
 
-from keras_rnnkit.data.corpus import PathLike, load_corpus, shuffled_rows
-from keras_rnnkit.data.reviews import Numbering, Reviews, number
+from keras_rnnkit._checks import PathLike
+from keras_rnnkit.data.corpus import load_corpus, shuffled_rows
+from keras_rnnkit.data.reviews import IdRule, Reviews, encode
 
-Part = tuple[Reviews, np.ndarray]
+SplitRows = tuple[Reviews, np.ndarray]
 
 
 def load_imdb_sequences(
@@ -21,12 +22,12 @@ def load_imdb_sequences(
     cache: bool = True,
     cache_dir: PathLike | None = None,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Loads exactly what `keras.datasets.imdb.load_data` returns, surprises included.
+    """Loads exactly what `keras.datasets.imdb.load_data` returns, with its surprises.
 
-    For programs that must keep Keras' numbers: `skip_top` turns the start sign into `oov_char`,
-    `num_words=None` turns the rarest word into it, `maxlen` drops every review that has as many
-    ids or more. Only `path` is better: a local file, read where it lies. `load_imdb` has none of
-    these.
+    For programs that must keep Keras' numbers: `skip_top` replaces `start_char` by `oov_char`,
+    `num_words=None` replaces the rarest word by it, `maxlen` removes every review that has as many
+    ids or more. Only `path` differs: a local file, read in place. `load_imdb` has none of these
+    surprises.
 
     Args:
         path: A local `imdb.npz` of Keras' format; `None` for the official file, downloaded.
@@ -45,9 +46,9 @@ def load_imdb_sequences(
         int64 array of labels.
 
     Raises:
-        DataFileError: If the file is missing, torn, foreign or unsafe.
-        DownloadError: If there is no `path` and the official file cannot be fetched.
-        ValueError: If an argument is not one of the above, or `maxlen` keeps no review.
+        DataFileError: If the file is missing, incomplete, of another format or unsafe.
+        DownloadError: If there is no `path` and the official file cannot be downloaded.
+        ValueError: If an argument is not one of the above, or `maxlen` removes all reviews.
 
     Example:
 
@@ -62,35 +63,35 @@ def load_imdb_sequences(
     >>> list(x_train)
     [[1, 4, 7, 5], [1, 2]]
     """
-    numbering = Numbering.checked(num_words or None, skip_top, start_char, oov_char, index_from)
+    rule = IdRule.checked(num_words or None, skip_top, start_char, oov_char, index_from)
     corpus = load_corpus(path, cache, cache_dir)
-    parts = list(zip(corpus, shuffled_rows(corpus, seed), strict=True))
+    splits = list(zip(corpus, shuffled_rows(corpus, seed), strict=True))
     if maxlen:
-        parts = [_shorter_than(maxlen, part, start_char) for part in parts]
-    raw = numbering._replace(num_words=None, skip_top=0)
-    if numbering.num_words is None:  # Keras' bound then excludes the highest id itself
+        splits = [_shorter_than(maxlen, split, start_char) for split in splits]
+    raw = rule._replace(num_words=None, skip_top=0)
+    if rule.num_words is None:  # Keras' bound then excludes the highest id itself
         table = raw.table(corpus.highest_rank)
-        highest = max(int(number(*part, raw, table).values.max(initial=0)) for part in parts)
-        numbering = numbering._replace(num_words=highest)
-    table = numbering._replace(start_kept=False).table(corpus.highest_rank)
-    train, test = (_as_lists(part, numbering, table) for part in parts)
+        highest = max(int(encode(*split, raw, table).values.max(initial=0)) for split in splits)
+        rule = rule._replace(num_words=highest)
+    table = rule._replace(exempt_start=False).table(corpus.highest_rank)
+    train, test = (_as_lists(split, rule, table) for split in splits)
     return train, test
 
 
-def _shorter_than(maxlen: int, part: Part, start_char: int | None) -> Part:
-    reviews, rows = part
+def _shorter_than(maxlen: int, split: SplitRows, start_char: int | None) -> SplitRows:
+    reviews, rows = split
     rows = rows[reviews.spans(rows, start_char)[1] < maxlen]
     if not len(rows):
         raise ValueError(
-            "Keras drops reviews of `maxlen` ids or more, and none is left. Increase `maxlen`. "
-            f"Received: maxlen={maxlen}"
+            "`maxlen` must be larger than the shortest review: Keras removes reviews of `maxlen` "
+            f"ids or more, and none is left. Received: maxlen={maxlen}"
         )
     return reviews, rows
 
 
-def _as_lists(part: Part, numbering: Numbering, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    reviews, rows = part
-    values, lengths = number(reviews, rows, numbering, table)
+def _as_lists(split: SplitRows, rule: IdRule, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    reviews, rows = split
+    values, lengths = encode(reviews, rows, rule, table)
     ids = values.tolist()
     ends = np.cumsum(lengths).tolist()
     starts = [0, *ends[:-1]]

@@ -14,18 +14,18 @@ LARGEST_INDEX = 2**23  # bytes; the official one has 1.6 million
 
 
 def ranked(word_index: Any) -> list[tuple[str, int]]:
-    """Returns words and ranks, the most frequent first, or says what is wrong with them."""
+    """Returns the checked words and ranks, the most frequent first."""
     if not isinstance(word_index, Mapping):
         raise TypeError(
-            f"`word_index` must map words to ranks. Received: {reprlib.repr(word_index)}"
+            f"`word_index` must map words to ranks. Received: word_index={reprlib.repr(word_index)}"
         )
     words: dict[int, str] = {}
     for word, rank in word_index.items():
         _check(word, rank)
         if rank in words:
             raise ValueError(
-                f"`word_index` must not have a rank twice. Received: {words[rank]!r}: {rank} and "
-                f"{word!r}: {rank}"
+                "`word_index` must not have a rank twice. Received: "
+                f"word_index[{words[rank]!r}]={rank}, word_index[{word!r}]={rank}"
             )
         words[rank] = word
     return [(words[rank], rank) for rank in sorted(words)]
@@ -42,27 +42,28 @@ def read_index(path: Path) -> list[tuple[str, int]]:
         return ranked(json.loads(content, object_pairs_hook=_without_repeats))
     except (OSError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise DataFileError(
-            f"Cannot read the IMDB word index from '{path}'. Found: {type(error).__name__}: "
-            f"{error}. Expected: an `imdb_word_index.json` of Keras' format, a JSON object of "
-            "words and their ranks. Pass the path of such a file, or leave `path` out to "
-            "download the official one."
+            "`path` must lead to the IMDB word index as an `imdb_word_index.json` of Keras' "
+            "format, a JSON object of words and their ranks. Pass the path of such a file, or "
+            f"omit `path` to download the official one. Found: {type(error).__name__}: {error}. "
+            f"Received: path='{path}'"
         ) from error
 
 
 def _check(word: Any, rank: Any) -> None:
-    received = f"Received: {reprlib.repr(word)}: {reprlib.repr(rank)}"
+    received = f"Received: word_index[{reprlib.repr(word)}]={reprlib.repr(rank)}"
     if type(word) is not str or type(rank) is not int:
         raise TypeError(f"`word_index` must map words to ranks. {received}")
     if not 1 <= rank <= HIGHEST_RANK:
         raise ValueError(f"`word_index` must have ranks from 1 to {HIGHEST_RANK}. {received}")
     if not _is_text(word):
         raise ValueError(
-            f"`word_index` must have words of whole characters, not half of a pair. {received}"
+            f"`word_index` must have words without lone surrogates, which no file can store. "
+            f"{received}"
         )
 
 
 def _is_text(word: str) -> bool:
-    """Whether a word can be written; a lone surrogate cannot."""
+    """Whether a word can be encoded; a lone surrogate cannot."""
     return word.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 

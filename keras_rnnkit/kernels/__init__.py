@@ -1,13 +1,14 @@
-"""Whole sequences at once, with a file for each backend."""
+"""Whole sequences in one call, with a file for each backend."""
 
 import functools
-from typing import Any
 
 import keras
 
+from keras_rnnkit.kernels.protocol import Kernels
+
 
 @functools.cache
-def backend_kernels() -> Any:
+def backend_kernels() -> Kernels:
     """The kernels of the backend that runs."""
     name = keras.config.backend()
     if name == "jax":

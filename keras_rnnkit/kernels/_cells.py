@@ -1,8 +1,8 @@
 """One step of each cell, forward and backward, in plain arithmetic that any tensors understand.
 
-The letters are those of the cells' equations; `d_x` is the gradient of `x`. A step starts from
-`pre`, the sums that go into the activations: `inputs` names those to which a block of the input
-kernel contributes, in the kernel's order, `products` those for the recurrent kernel.
+The letters are those of the cells' equations; `d_x` is the gradient of `x`. A step starts from its
+pre-activations, the arguments of the activation functions: `inputs` names those to which a block of
+the input kernel contributes, in the kernel's order, `products` those for the recurrent kernel.
 """
 
 from collections.abc import Callable
@@ -10,115 +10,138 @@ from typing import Any, NamedTuple
 
 
 class Functions(NamedTuple):
-    """What arithmetic is not enough for."""
+    """What a cell needs beside arithmetic."""
 
     sigmoid: Callable[[Any], Any]
     tanh: Callable[[Any], Any]
-    late: Any = None  # the recurrent product inside a step, or in the backward pass its transpose
+    # The candidate's recurrent product of a GRU that resets before it; in the backward pass the
+    # product with the transposed weights.
+    reset_product: Any = None
 
 
 class LSTM:
     """`c' = f * c + i * g` and `h' = o * tanh(c')`."""
 
-    states, gates, extras = 2, 4, 0
+    states, gates, extras, preactivations = 2, 4, 0, 4
     inputs, products = (0, 1, 2, 3), (0, 1, 2, 3)
 
     @staticmethod
-    def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
+    def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
         """The new states, the gates, and what else the backward pass needs."""
-        _, c = states
-        i, f, g, o = to.sigmoid(pre[0]), to.sigmoid(pre[1]), to.tanh(pre[2]), to.sigmoid(pre[3])
+        sigmoid, tanh, _ = functions
+        (of_i, of_f, of_g, of_o), (_, c) = preactivations, states
+        i, f, g, o = sigmoid(of_i), sigmoid(of_f), tanh(of_g), sigmoid(of_o)
         c = f * c + i * g
-        return [o * to.tanh(c), c], [i, f, g, o], []
+        return [o * tanh(c), c], [i, f, g, o], []
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of `pre`, and of the old states but for the recurrent product."""
-        (d_h, d_c), (_, c), (i, f, g, o) = d_states, old, gates
-        t = to.tanh(f * c + i * g)
+        """The gradients of the pre-activations, and of the states but for the recurrent product."""
+        (d_h, d_c), (_, c), (i, f, g, o) = d_states, states, gates
+        t = functions.tanh(f * c + i * g)
         d_c = d_c + d_h * o * (1 - t * t)
-        d_i, d_f, d_g, d_o = _sums([d_c * g, d_c * c, d_c * i, d_h * t], d_gates)
-        d_pre = [d_i * i * (1 - i), d_f * f * (1 - f), d_g * (1 - g * g), d_o * o * (1 - o)]
-        return d_pre, [0.0, d_c * f]
+        d_i, d_f, d_g, d_o = _added([d_c * g, d_c * c, d_c * i, d_h * t], d_gates)
+        d_preactivations = [
+            _through_sigmoid(d_i, i),
+            _through_sigmoid(d_f, f),
+            _through_tanh(d_g, g),
+            _through_sigmoid(d_o, o),
+        ]
+        return d_preactivations, [0.0, d_c * f]
 
 
 class GRU:
     """`h' = z * h + (1 - z) * g`, where `g` resets after the recurrent product."""
 
-    states, gates, extras = 1, 3, 1
+    states, gates, extras, preactivations = 1, 3, 1, 4
     inputs, products = (0, 1, 2), (0, 1, 3)
 
     @staticmethod
-    def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
+    def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
         """The new states, the gates, and what else the backward pass needs."""
-        (h,) = states
-        z, r, product = to.sigmoid(pre[0]), to.sigmoid(pre[1]), pre[3]
-        g = to.tanh(pre[2] + r * product)
+        (of_z, of_r, of_g, product), (h,) = preactivations, states
+        z, r = functions.sigmoid(of_z), functions.sigmoid(of_r)
+        g = functions.tanh(of_g + r * product)
         return [z * h + (1 - z) * g], [z, r, g], [product]
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of `pre`, and of the old states but for the recurrent product."""
-        (d_h,), (h,), (z, r, g), (product,) = d_states, old, gates, extras
-        (d_g,) = _sums([d_h * (1 - z)], d_gates[2:])
-        d_sum = d_g * (1 - g * g)
-        d_z, d_r = _sums([d_h * (h - g), d_sum * product], d_gates[:2])
-        return [d_z * z * (1 - z), d_r * r * (1 - r), d_sum, d_sum * r], [d_h * z]
+        """The gradients of the pre-activations, and of the states but for the recurrent product."""
+        (d_h,), (h,), (z, r, g), (product,) = d_states, states, gates, extras
+        d_candidate = _d_candidate(d_h, d_gates, z, g)
+        d_z, d_r = _added([d_h * (h - g), d_candidate * product], d_gates[:2])
+        d_z, d_r = _through_sigmoid(d_z, z), _through_sigmoid(d_r, r)
+        return [d_z, d_r, d_candidate, d_candidate * r], [d_h * z]
 
 
 class GRUResetBefore:
     """`h' = z * h + (1 - z) * g`, where `g` resets before the recurrent product."""
 
-    states, gates, extras = 1, 3, 0
+    states, gates, extras, preactivations = 1, 3, 0, 3
     inputs, products = (0, 1, 2), (0, 1)
 
     @staticmethod
-    def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
+    def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
         """The new states, the gates, and what else the backward pass needs."""
-        (h,) = states
-        z, r = to.sigmoid(pre[0]), to.sigmoid(pre[1])
-        g = to.tanh(pre[2] + to.late(r * h))
+        (of_z, of_r, of_g), (h,) = preactivations, states
+        z, r = functions.sigmoid(of_z), functions.sigmoid(of_r)
+        g = functions.tanh(of_g + functions.reset_product(r * h))
         return [z * h + (1 - z) * g], [z, r, g], []
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of `pre`, and of the old states but for the recurrent product."""
-        (d_h,), (h,), (z, r, g) = d_states, old, gates
-        (d_g,) = _sums([d_h * (1 - z)], d_gates[2:])
-        d_sum = d_g * (1 - g * g)
-        d_reset = to.late(d_sum)  # the gradient of r * h
-        d_z, d_r = _sums([d_h * (h - g), d_reset * h], d_gates[:2])
-        return [d_z * z * (1 - z), d_r * r * (1 - r), d_sum], [d_h * z + d_reset * r]
+        """The gradients of the pre-activations, and of the states but for the recurrent product."""
+        (d_h,), (h,), (z, r, g) = d_states, states, gates
+        d_candidate = _d_candidate(d_h, d_gates, z, g)
+        d_reset = functions.reset_product(d_candidate)  # the gradient of r * h
+        d_z, d_r = _added([d_h * (h - g), d_reset * h], d_gates[:2])
+        d_z, d_r = _through_sigmoid(d_z, z), _through_sigmoid(d_r, r)
+        return [d_z, d_r, d_candidate], [d_h * z + d_reset * r]
 
 
 class SimpleRNN:
     """`h' = g`."""
 
-    states, gates, extras = 1, 1, 0
+    states, gates, extras, preactivations = 1, 1, 0, 1
     inputs, products = (0,), (0,)
 
     @staticmethod
-    def forward(pre: Any, states: Any, to: Functions) -> tuple[Any, Any, Any]:
+    def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
         """The new states, the gates, and what else the backward pass needs."""
-        g = to.tanh(pre[0])
+        g = functions.tanh(preactivations[0])
         return [g], [g], []
 
     @staticmethod
     def backward(
-        d_states: Any, d_gates: Any, old: Any, gates: Any, extras: Any, to: Functions
+        d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of `pre`, and of the old states but for the recurrent product."""
-        (g,) = gates
-        (d_g,) = _sums(d_states, d_gates)
-        return [d_g * (1 - g * g)], [0.0]
+        """The gradients of the pre-activations, and of the states but for the recurrent product."""
+        (d_g,) = _added(d_states, d_gates)
+        return [_through_tanh(d_g, gates[0])], [0.0]
 
 
-def _sums(values: list[Any], others: Any) -> list[Any]:
-    """The sums, where there is something to add."""
-    return [a + b for a, b in zip(values, others, strict=True)] if others else values
+def _d_candidate(d_h: Any, d_gates: Any, z: Any, g: Any) -> Any:
+    """The gradient of the pre-activation of a GRU's candidate."""
+    (d_g,) = _added([d_h * (1 - z)], d_gates[2:])
+    return _through_tanh(d_g, g)
+
+
+def _through_sigmoid(d_gate: Any, gate: Any) -> Any:
+    """The gradient of the pre-activation, from that of the sigmoid's value."""
+    return d_gate * gate * (1 - gate)
+
+
+def _through_tanh(d_gate: Any, gate: Any) -> Any:
+    """The gradient of the pre-activation, from that of the tanh's value."""
+    return d_gate * (1 - gate * gate)
+
+
+def _added(gradients: list[Any], others: Any) -> list[Any]:
+    """The sums with other gradients, where there are any."""
+    return [a + b for a, b in zip(gradients, others, strict=True)] if others else gradients

@@ -1,9 +1,9 @@
-"""What XLA compiles on TensorFlow: kernels of lengths that pay for it, in graphs that stay here.
+"""Which kernels XLA compiles on TensorFlow: those of a fixed length, or of one that comes often.
 
-XLA compiles for each shape by itself, which takes as long as hundreds of batches. A graph of one
-length compiles it at once. A graph of any length counts, whenever it runs, how often the shape
-came, and compiles those that came often. For the others, and in a graph for export, whose readers
-know no XLA, the same operations run as they are.
+XLA compiles each shape separately, which takes as long as hundreds of batches. A graph of a fixed
+length compiles its kernels. A graph of any length counts how often each shape comes, and compiles
+for those that come often. For other shapes the same operations run uncompiled. So they do in a
+graph for export, because programs that read exported graphs have no XLA.
 """
 
 import sys
@@ -46,15 +46,15 @@ def _local(value: Any) -> Any:
 
 
 def for_steps(tensor: Any, compiled: Any, plain: Any) -> tuple[Callable[..., Any], ...]:
-    """Those of two sequences of functions to call for such a tensor, or a choice between them.
+    """The functions to call for such a tensor: compiled, plain, or chosen when the graph runs.
 
     Args:
         tensor: `(time, batch, ...)`, where both may be unknown.
         compiled: Functions by `by_xla`.
-        plain: The same functions as they are.
+        plain: The same functions, uncompiled.
 
     Returns:
-        As many functions. Those that choose do so by one count, of the calls of this function.
+        As many functions. Those chosen when the graph runs share one count for each shape.
     """
     if compiles(tensor.shape[0]):
         return tuple(compiled)
@@ -65,7 +65,7 @@ def for_steps(tensor: Any, compiled: Any, plain: Any) -> tuple[Callable[..., Any
 
 
 def _counts() -> bool:
-    """Whether this graph may count: not where it is compiled as a whole, for each shape anyway."""
+    """Whether this graph may count shapes: not if XLA compiles it as a whole, for each shape."""
     graph = tf.compat.v1.get_default_graph
     return not (tf.executing_eagerly() or _exporting() or GraphOrParentsInXlaContext(graph()))
 
@@ -73,12 +73,12 @@ def _counts() -> bool:
 def _either(
     often: Any, compiled: Callable[..., Any], plain: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """One of the two, as the graph runs: what is not called is not compiled."""
+    """A choice between the two when the graph runs: a function not called is not compiled."""
     return lambda *args: tf.cond(often, lambda: compiled(*args), lambda: plain(*args))
 
 
 def _often(shape: Any) -> Any:
-    """Count this shape, and tell whether it is one of those to compile.
+    """Count this shape, and return whether it is one of those to compile.
 
     Args:
         shape: `(time, batch, ...)`, an int64 tensor.
@@ -94,7 +94,7 @@ def _often(shape: Any) -> Any:
         count, used = found[0] + 1, found[1]
         is_new = (count == OFTEN) & (used < MOST)
         often = is_new | (count > OFTEN)
-        # What finds no place stays below.
+        # Once `MOST` shapes are compiled, the count of another one stays below `OFTEN`.
         count = tf.where(often, tf.cast(OFTEN, tf.int64), tf.minimum(count, OFTEN - 1))
         values = tf.stack([count, used + tf.cast(is_new, tf.int64)])
         tf.raw_ops.LookupTableInsertV2(table_handle=table, keys=keys, values=values)

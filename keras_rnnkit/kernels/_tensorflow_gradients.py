@@ -18,7 +18,7 @@ def off_tape(tensors: Any) -> Any:
     return tree.map_structure(lambda t: t if t is None else tf.stop_gradient(t), tensors)
 
 
-def by_hand(
+def with_backward_pass(
     forward: Callable[..., tuple[list[Any], Any]],
     backward: Callable[..., list[Any]],
     plain: Callable[..., list[Any]],
@@ -28,12 +28,12 @@ def by_hand(
     """What `forward` computes, with `backward` as its backward pass.
 
     Args:
-        forward: `forward(*sources)`, a list of tensors, and what the backward pass wants to find.
+        forward: `forward(*sources)`, a list of tensors, and what to save for the backward pass.
         backward: `backward(sources, saved, d_outputs)`, the gradients of the sources.
         plain: `plain(*sources)`, the same list by operations that TensorFlow can differentiate.
         sources: The tensors to differentiate by.
-        groups: How many gradients stand together, in their order: those of one group are computed
-            as soon as one of them is wanted.
+        groups: How many gradients each group has, in their order: those of one group are computed
+            as soon as one of them is asked for.
     """
 
     @tf.custom_gradient
@@ -53,15 +53,15 @@ def by_hand(
     return list(differentiable(*map(tf.convert_to_tensor, sources)))
 
 
-def run_again(
+def with_plain_gradients(
     compiled: Callable[..., list[Any]], plain: Callable[..., list[Any]], sources: Sequence[Any]
 ) -> list[Any]:
-    """What `compiled` computes, differentiated as `plain`, which is run when that is wanted."""
+    """What `compiled` computes, with the gradients of `plain`, which runs only for them."""
 
     def backward(sources: list[Any], saved: Any, d_outputs: list[Any]) -> list[Any]:
         return _gradients(plain, sources, d_outputs)
 
-    return by_hand(
+    return with_backward_pass(
         lambda *sources: (compiled(*sources), None), backward, plain, sources, [len(sources)]
     )
 

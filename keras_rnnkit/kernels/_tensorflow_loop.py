@@ -39,11 +39,11 @@ def loop(
     def body(i: Any, states: Any, targets: Any) -> tuple[Any, Any, Any]:
         t = length - 1 - i if reverse else i
         current = tree.pack_sequence_as(xs, [source.read(t) for source in sources])
-        new, kept = step(tree.pack_sequence_as(carry, list(states)), current)
+        new, outputs = step(tree.pack_sequence_as(carry, list(states)), current)
         new = [_shaped(value, old) for value, old in zip(tree.flatten(new), states, strict=True)]
         targets = [
             target.write(t, value)
-            for target, value in zip(targets, tree.flatten(kept), strict=True)
+            for target, value in zip(targets, tree.flatten(outputs), strict=True)
         ]
         return i + 1, new, targets
 

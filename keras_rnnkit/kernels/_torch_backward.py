@@ -1,8 +1,8 @@
-"""What the ways back of the kernels on PyTorch have in common."""
+"""What the backward passes of the kernels on PyTorch have in common."""
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -13,12 +13,13 @@ def needs_gradients(*tensors: Any) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
-def without_traces(gradient: Any) -> Any:
-    """The gradient of a state, with zero for what is about to leave the range of normal floats.
+def without_subnormals(gradient: Any) -> Any:
+    """The gradient of a state, with zeros for values near the end of the range of normal floats.
 
-    A gradient that fades on its way through time spends some twenty steps among the subnormal
-    floats, with which a CPU calculates ten times slower, before it is zero anyway. In float16 that
-    is where most gradients are, and processors calculate in float32.
+    A gradient that vanishes over time is subnormal for some twenty steps before it is zero, and a
+    CPU calculates ten times slower with subnormal floats. So it is enough to do this every few
+    steps. It is not done in float16: most gradients are subnormal there, and processors convert
+    them to float32.
     """
     if gradient.dtype == torch.float16:
         return gradient
@@ -26,10 +27,10 @@ def without_traces(gradient: Any) -> Any:
 
 
 def check_gradients(*gradients: Any) -> None:
-    """Refuse to be differentiated twice, or by many gradients at once.
+    """Refuse a second derivative, and a batch of gradients.
 
-    The backward pass of a kernel has none of its own: left alone, torch would leave its share out
-    of a second gradient without a word. And it works in place, for which torch has no batches.
+    The backward pass of a kernel is not differentiable: PyTorch would leave its part out of a
+    second derivative without an error. And it writes into buffers, which PyTorch cannot batch.
     """
     if torch.is_grad_enabled():
         raise NotImplementedError(
@@ -46,7 +47,7 @@ def check_gradients(*gradients: Any) -> None:
 
 
 def _has_storage(tensor: Any) -> bool:
-    """Whether a tensor is one by itself, and not many that torch shows as one."""
+    """Whether a tensor is a plain one, and not a batch that PyTorch presents as one tensor."""
     try:
         tensor.data_ptr()
     except RuntimeError:
@@ -57,13 +58,34 @@ def _has_storage(tensor: Any) -> bool:
 def without_autocast(*tensors: Any) -> Any:
     """The context in which operations on these tensors, or `None`, have the tensors' dtypes.
 
-    Autocast would give some operations other dtypes, and not those that write in place.
+    Autocast would change the dtypes of some operations, but not of those that write into buffers.
 
-    It knows no meta device, which Keras asks for shapes: an error there would have Keras call the
-    layer for them, and draw random numbers for nothing.
+    It has no meta device, on which Keras computes shapes. After an error there Keras would call the
+    layer instead, which draws random numbers.
     """
-    types = {tensor.device.type for tensor in tensors if tensor is not None} - {"meta"}
-    return torch.autocast(types.pop(), enabled=False) if types else contextlib.nullcontext()
+    device = next((tensor.device.type for tensor in tensors if tensor is not None), "meta")
+    if device == "meta" or not torch.is_autocast_enabled(device):
+        return contextlib.nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
+def states_of_gates(h: Any, recurrent_masks: Any, gates: int = 1) -> Iterable[Any]:
+    """The hidden states that each gate multiplies; without masks, the same for so many gates."""
+    return [h] * gates if recurrent_masks is None else (h * mask for mask in recurrent_masks)
+
+
+def weight_gradient(values: Iterable[Any], d_preactivations: Iterable[Any]) -> Any:
+    """The gradient of a kernel: for each gate, the product of what its weights multiply with `d`.
+
+    Args:
+        values: For each gate, or for all together, `(..., rows)`.
+        d_preactivations: As many gradients `(steps, columns)`.
+
+    Returns:
+        `(rows, gates * units)`.
+    """
+    pairs = zip(values, d_preactivations, strict=True)
+    return torch.cat([value.reshape(-1, value.shape[-1]).t() @ d for value, d in pairs], dim=-1)
 
 
 def of_kernel(backward: Callable[..., Any]) -> Callable[..., Any]:

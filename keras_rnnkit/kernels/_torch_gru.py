@@ -1,22 +1,30 @@
-"""A GRU on PyTorch that works in place, for which PyTorch has no kernel of its own on a CPU.
+"""A GRU on PyTorch: a loop that writes into preallocated buffers.
+
+PyTorch's own GRU is faster on a GPU alone; it returns no gates and applies no recurrent dropout.
 
 The letters are those of the cell's equations: gates `z` (update), `r` (reset), `g` (candidate),
-and `q`, the recurrent product that `r` resets. A masked step is one whose update gate is shut at
-one, where the state stays and no gradient flows: there is no other trace of the mask in the loop.
+and `q`, the recurrent product that `r` resets. At a masked step `z` is 1, so the state stays as it
+is and no gradient reaches the pre-activations; the loop needs no other treatment of masks.
 """
 
 from typing import Any, NamedTuple
 
 import torch
 
-from keras_rnnkit.kernels._torch_backward import needs_gradients, of_kernel, without_traces
+from keras_rnnkit.kernels._torch_backward import (
+    needs_gradients,
+    of_kernel,
+    states_of_gates,
+    weight_gradient,
+    without_subnormals,
+)
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
 
 
 class Steps(NamedTuple):
-    """What every step leaves."""
+    """The state, the gates and the recurrent product of every step."""
 
     h: Any  # (time, batch, units)
     gates: Any  # (time, batch, 3 * units)
@@ -29,14 +37,14 @@ def gru(
     kernel: Any,
     recurrent_kernel: Any,
     bias: Any,
-    keep: Any,
-    drop: Any,
+    mask: Any,
+    recurrent_masks: Any,
     sequences: bool,
     capture_gates: bool,
 ) -> tuple[Any, Any, Any]:
-    """The states of every step, the gates side by side, and the last state.
+    """The states of every step, the gates concatenated, and the last state.
 
-    Without a backward pass, states and gates that nobody asked for are `None`.
+    Without a backward pass, states and gates that are not asked for are `None`.
 
     Args:
         inputs: A list of `(time, batch, features)`, one tensor, or one for each gate.
@@ -44,31 +52,36 @@ def gru(
         kernel: `(features, 3 * units)`.
         recurrent_kernel: `(units, 3 * units)`.
         bias: `(2, 3 * units)`.
-        keep: `(time, batch, 1)`, false where a step is skipped, or `None`.
-        drop: `(3, batch, units)`, by which `h` is multiplied ahead of the products, or `None`.
+        mask: `(time, batch, 1)`, false where a step is skipped, or `None`.
+        recurrent_masks: `(3, batch, units)`, the recurrent dropout masks, by which `h` is
+            multiplied before the products, or `None`.
         sequences: Whether every state is asked for.
         capture_gates: Whether the gates are asked for, `(time, batch, 3 * units)`. Those of a
-            masked step are undefined: the caller has to put zeros there, which also stops their
+            masked step are undefined: the caller replaces them by zeros, which also stops their
             gradients.
     """
     tensors = (first, kernel, recurrent_kernel, bias)
     if needs_gradients(*tensors, *inputs):
-        return _GRU.apply(*tensors, keep, drop, *inputs)
-    if capture_gates or drop is not None or len(inputs) > 1:
-        steps = _forward(*tensors, keep, drop, *inputs)
-        shown = (steps.h if sequences else None, steps.gates if capture_gates else None)
-        return *shown, steps.h[-1].clone()
-    states, last = _predict(inputs[0], *tensors, keep, sequences)
+        return _GRU.apply(*tensors, mask, recurrent_masks, *inputs)
+    one_row = len(first) == 1  # faster with the units last: 1.2 to 1.4 times from 128 units on
+    if capture_gates or recurrent_masks is not None or len(inputs) > 1 or one_row:
+        steps = _forward(*tensors, mask, recurrent_masks, *inputs)
+        outputs = (steps.h if sequences else None, steps.gates if capture_gates else None)
+        return *outputs, steps.h[-1].clone()
+    states, last = _predict(inputs[0], *tensors, mask, sequences)
     return states, None, last
 
 
-_CHUNK = 10  # steps whose inputs are projected together when nothing is kept: they stay in cache
+_CHUNK = 10  # steps of a prediction whose inputs are projected in one product: it stays in cache
 
 
 def _predict(
-    x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any, sequences: bool
+    x: Any, first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, mask: Any, sequences: bool
 ) -> tuple[Any, Any]:
-    """The states alone, units first: so every gate lies in one piece, whatever its width."""
+    """The states alone, with the units first, `(units, batch)`.
+
+    So each gate is contiguous. Batches of 64 take 1.15 to 1.4 times as long with the units last.
+    """
     (time, batch), u = x.shape[:2], first.shape[1]
     kernel, recurrent_kernel = kernel.t().contiguous(), recurrent_kernel.t().contiguous()
     bias = bias[..., None]
@@ -85,8 +98,8 @@ def _predict(
         chunk = x[start : start + _CHUNK].transpose(1, 2)
         part = inputs[: len(chunk)]
         torch.baddbmm(ahead.expand(part.shape), kernel.expand(len(chunk), -1, -1), chunk, out=part)
-        if keep is not None:
-            masked = ~keep[start : start + _CHUNK].transpose(1, 2)
+        if mask is not None:
+            masked = ~mask[start : start + _CHUNK].transpose(1, 2)
             part[:, :u].masked_fill_(masked, torch.inf)
         for i, (in_z_r, g) in enumerate(slots[: len(chunk)], start):
             torch.addmm(own_bias, recurrent_kernel, h, out=product)
@@ -97,15 +110,21 @@ def _predict(
 
 
 def _forward(
-    first: Any, kernel: Any, recurrent_kernel: Any, bias: Any, keep: Any, drop: Any, *inputs: Any
+    first: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    mask: Any,
+    recurrent_masks: Any,
+    *inputs: Any,
 ) -> Steps:
     """All that the backward pass needs."""
     (time, batch), u = inputs[0].shape[:2], first.shape[1]
     ahead = torch.cat([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
-    gates = _projected(inputs, kernel, ahead)  # in the loop; here what goes into them
+    gates = _projected(inputs, kernel, ahead)  # pre-activations, until the loop overwrites them
     h, q = gates.new_empty(time, batch, u), gates.new_empty(time, batch, u)
-    if keep is not None:
-        gates[..., :u].masked_fill_(~keep, torch.inf)
+    if mask is not None:
+        gates[..., :u].masked_fill_(~mask, torch.inf)
     both, own = recurrent_kernel[:, : 2 * u], recurrent_kernel[:, 2 * u :]
     own_bias = bias[1, 2 * u :]
     old = first
@@ -116,14 +135,14 @@ def _forward(
         h.unbind(0),
         strict=True,
     ):
-        if drop is None:
+        if recurrent_masks is None:
             z_r.addmm_(old, both)
             torch.addmm(own_bias, old, own, out=q_t)
         else:
-            seen = old * drop
-            z.addmm_(seen[0], both[:, :u])
-            r.addmm_(seen[1], both[:, u:])
-            torch.addmm(own_bias, seen[2], own, out=q_t)
+            of_z, of_r, of_g = old * recurrent_masks
+            z.addmm_(of_z, both[:, :u])
+            r.addmm_(of_r, both[:, u:])
+            torch.addmm(own_bias, of_g, own, out=q_t)
         z_r.sigmoid_()
         g.addcmul_(r, q_t).tanh_()
         old = torch.lerp(g, old, z, out=new)
@@ -131,7 +150,7 @@ def _forward(
 
 
 def _projected(inputs: Any, kernel: Any, bias: Any) -> Any:
-    """What the inputs add to the sums of all steps, those of the gates side by side."""
+    """The products of the inputs of all steps, those of the gates concatenated."""
     shape, count = inputs[0].shape[:2], len(inputs)
     triples = zip(inputs, kernel.chunk(count, -1), bias.chunk(count), strict=True)
     parts = [torch.addmm(b, x.flatten(0, 1), weight) for x, weight, b in triples]
@@ -150,56 +169,57 @@ class _GRU(torch.autograd.Function):
     @staticmethod
     @of_kernel
     def backward(ctx: Any, d_every: Any, d_gates: Any, d_last: Any) -> Any:
-        h, gates, q, first, kernel, recurrent_kernel, drop, *inputs = ctx.saved_tensors
+        h, gates, q, first, kernel, recurrent_kernel, masks, *inputs = ctx.saved_tensors
         time, batch, u = h.shape
         z = gates[..., :u]
         d = _derivatives(Steps(h, gates, q), first)
-        own = None if d_gates is None else _from_gates(gates, q, d_gates)
-        if drop is not None:
-            drop = drop.roll(1, 0)  # in the order of `rotated`
+        direct = None if d_gates is None else _through_activations(gates, q, d_gates)
+        if masks is not None:
+            masks = masks.roll(1, 0)  # in the order of `rotated`
 
-        # In one piece: a product with a transposed view takes twice as long.
+        # Contiguous: a product with a transposed view takes twice as long.
         rotated = _last_first(recurrent_kernel, 2 * u).t().contiguous()
         d_h = torch.zeros_like(first) if d_last is None else d_last.clone()
-        sums = d.view(time, batch, 4 * u)
+        concatenated = d.view(time, batch, 4 * u)
         for t in reversed(range(time)):
             if d_every is not None:
                 d_h.add_(d_every[t])
             d[t].mul_(d_h[:, None])
-            if own is not None:
-                d[t].add_(own[t])
+            if direct is not None:
+                d[t].add_(direct[t])
             d_h.mul_(z[t])
-            if drop is None:
-                d_h.addmm_(sums[t, :, : 3 * u], rotated)
+            if masks is None:
+                d_h.addmm_(concatenated[t, :, : 3 * u], rotated)
             else:
                 d_old = torch.bmm(d[t, :, :3].transpose(0, 1), rotated.view(3, u, u))
-                d_h.add_(d_old.mul_(drop).sum(0))
-            if t % 4 == 0:  # what fades takes some twenty steps to the subnormal floats' end
-                d_h = without_traces(d_h)
+                d_h.add_(d_old.mul_(masks).sum(0))
+            if t % 4 == 0:
+                d_h = without_subnormals(d_h)
 
-        del own  # ahead of the large products
+        del direct  # before the large products
         rows = d.view(time * batch, 4 * u)
         d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
-        d_recurrent = _weight_gradient(_dropped(first[None], drop), d_products[:batch])
-        d_recurrent.add_(_weight_gradient(_dropped(h[:-1], drop), d_products[batch:]))
+        parts = d_products.chunk(1 if masks is None else 3, -1)
+        d_recurrent = weight_gradient(states_of_gates(first, masks), [d[:batch] for d in parts])
+        of_others = states_of_gates(h[:-1], masks)
+        d_recurrent.add_(weight_gradient(of_others, [d[batch:] for d in parts]))
         d_recurrent = _last_first(d_recurrent, u)
         d_bias = torch.stack([d_inputs.sum(0), _last_first(d_products.sum(0), u)])
-        d_kernel = _weight_gradient(inputs, d_inputs)
+        parts = d_inputs.chunk(len(inputs), -1)
+        d_kernel = weight_gradient(inputs, parts)
         d_x = [None] * len(inputs)
         if any(ctx.needs_input_grad[-len(inputs) :]):
-            parts = zip(
-                *(whole.chunk(len(inputs), -1) for whole in (d_inputs, kernel)), strict=True
-            )
-            d_x = [(part @ weight.t()).unflatten(0, (time, batch)) for part, weight in parts]
+            pairs = zip(parts, kernel.chunk(len(inputs), -1), strict=True)
+            d_x = [(part @ weight.t()).unflatten(0, (time, batch)) for part, weight in pairs]
         return d_h, d_kernel, d_recurrent, d_bias, None, None, *d_x
 
 
 def _derivatives(steps: Steps, first: Any) -> Any:
-    """Those of all steps at once, by which the loop multiplies the gradient of the state.
+    """The derivatives of all steps, by which the loop multiplies the gradient of the state.
 
     Returns:
-        `(time, batch, 4, units)`: by `q`, and by the sums in front of `z`, `r` and `g`. So both
-        kernels find theirs in one piece.
+        `(time, batch, 4, units)`: the derivatives of `h` by `q`, and by the pre-activations of `z`,
+        `r` and `g`. So the three of each kernel are contiguous.
     """
     h, gates, q = steps
     z, r, g = gates.chunk(3, dim=-1)
@@ -214,23 +234,12 @@ def _derivatives(steps: Steps, first: Any) -> Any:
     return d
 
 
-def _from_gates(gates: Any, q: Any, d_gates: Any) -> Any:
-    """What the gradients of the gates themselves add, in the places of `_derivatives`."""
+def _through_activations(gates: Any, q: Any, d_gates: Any) -> Any:
+    """The gradients that come directly from those of the gates, in the order of `_derivatives`."""
     (z, r, g), (d_z, d_r, d_g) = gates.chunk(3, dim=-1), d_gates.chunk(3, dim=-1)
     d_g = _tanh_backward(d_g, g)
     d_r = _sigmoid_backward(d_r + d_g * q, r)
     return torch.stack([d_g * r, _sigmoid_backward(d_z, z), d_r, d_g], dim=2)
-
-
-def _dropped(h: Any, drop: Any) -> list[Any]:
-    """The hidden states as the gates see them: one for all, or one for each."""
-    return [h] if drop is None else [h * mask for mask in drop]
-
-
-def _weight_gradient(values: list[Any], d_sums: Any) -> Any:
-    """The gradient of a kernel, from what all gates multiply with it, or each of them."""
-    pairs = zip(values, d_sums.chunk(len(values), -1), strict=True)
-    return torch.cat([value.flatten(0, 1).t() @ d for value, d in pairs], dim=-1)
 
 
 def _last_first(weight: Any, at: int) -> Any:

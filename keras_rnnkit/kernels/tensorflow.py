@@ -4,241 +4,190 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import Functions
-from keras_rnnkit.kernels._chunks import (
-    added,
-    all_gradients,
-    fitting_length,
-    gathered,
-    no_sums,
+from keras_rnnkit.kernels._chunks import added, chunk_length, gathered, zero_totals
+from keras_rnnkit.kernels._defaults import (
+    call_compiled,
+    exporting,
+    exporting_to_onnx,
+    has_onednn,
+    recompiles_loops,
+    transforming,
 )
-from keras_rnnkit.kernels._linear import backward_pass
-from keras_rnnkit.kernels._sequence import (
-    Arguments,
-    Plan,
-    Steps,
-    backward,
-    forward,
-    shown,
+from keras_rnnkit.kernels._gradients import all_gradients
+from keras_rnnkit.kernels._linear import backward_pass as linear_backward_pass
+from keras_rnnkit.kernels._sequence import backward, forward
+from keras_rnnkit.kernels._tensorflow_calls import (
+    as_one_program,
+    compiled,
+    on_gpu,
+    value_and_gradients,
+    with_batch_size,
 )
 from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles, for_steps
-from keras_rnnkit.kernels._tensorflow_gradients import by_hand, off_tape, run_again
+from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_pass
 from keras_rnnkit.kernels._tensorflow_loop import loop, scan
 
-__all__ = ["compiled", "linear_scan", "of_batch", "run", "scan", "together"]
+__all__ = [
+    "as_one_program",
+    "call_compiled",
+    "compiled",
+    "exporting",
+    "exporting_to_onnx",
+    "has_onednn",
+    "linear_scan",
+    "on_gpu",
+    "recompiles_loops",
+    "run",
+    "scan",
+    "transforming",
+    "value_and_gradients",
+    "with_batch_size",
+]
 
-_TO = Functions(tf.sigmoid, tf.tanh)
+_FUNCTIONS = Functions(tf.sigmoid, tf.tanh)
 
-# From this width on, the backward pass on a CPU is chunked, with at least STEPS steps a chunk and
-# at most BLOCKS chunks: the gradients of a chunk's pre-activations are still in the cache when they
-# are multiplied. The graph holds every chunk by itself. Set with `benchmarks/methods.py`.
-CHUNK_FROM_UNITS, STEPS, BLOCKS = 96, 20, 10
+# From this width on, the backward pass on a CPU is chunked, with at least CHUNK_STEPS steps a chunk
+# and at most MOST_CHUNKS chunks: the gradients of a chunk's pre-activations are still in the cache
+# when they are multiplied. The graph holds every chunk by itself. Set with `benchmarks/methods.py`.
+CHUNK_FROM_UNITS, CHUNK_STEPS, MOST_CHUNKS = 96, 20, 10
 
 
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
-    """The last states, and of the steps what the plan asks for.
+    """Run a cell over whole sequences; `training` saves what the backward pass needs.
 
-    Args:
-        plan: What is fixed.
-        args: The tensors, time first.
-        training: Whether to save what the backward pass needs; if not, it is recomputed at need.
+    Without it, a backward pass runs forward once more.
     """
-    ahead, back = for_steps(args.inputs[0], *(_kernels(plan, xla) for xla in (True, False)))
-    args = args._replace(keep=off_tape(args.keep), drop=off_tape(args.drop))
+    kernels = (_kernels(plan, xla) for xla in (True, False))
+    run_forward, run_backward = for_steps(args.inputs[0], *kernels)
+    mask, recurrent_masks = off_tape(args.mask), off_tape(args.recurrent_masks)
+    without_masks = args._replace(mask=[], recurrent_masks=[])
     structure: list[Any] = []
 
+    def packed(sources: Any) -> Arguments:
+        tensors = tree.pack_sequence_as(without_masks, list(sources))
+        return tensors._replace(mask=mask, recurrent_masks=recurrent_masks)
+
     def forward_pass(*sources: Any) -> tuple[list[Any], Steps]:
-        last, steps = ahead(_with(args, sources), training)
-        structure[:] = [shown(plan, last, steps)]
+        last, steps = run_forward(packed(sources), training)
+        structure[:] = [outputs(plan, last, steps)]
         for tensor in tree.flatten(structure[0][1]):
             # A graph that was made for any number of steps serves this one too, but forgets it.
             tensor.set_shape([*args.inputs[0].shape[:2], tensor.shape[-1]])
         return tree.flatten(structure[0]), steps
 
     def backward_pass(sources: list[Any], steps: Steps, d_outputs: list[Any]) -> list[Any]:
-        packed = _with(args, sources)
-        every = steps if training else ahead(packed, True)[1]
+        own = packed(sources)
+        saved = steps if training else run_forward(own, True)[1]
         d_last, d_steps = tree.pack_sequence_as(structure[0], d_outputs)
-        # What `back` leaves over is not compiled: TensorFlow's own large products are faster
-        # than XLA's, and it leaves out those that nobody asks for.
-        length = _block_length(plan, packed)
-        found = (
-            all_gradients(plan, back, packed, every, d_last, d_steps)
-            if length is None
-            else _in_blocks(plan, back, packed, every, d_last, d_steps, length)
-        )
-        return _sources(found)
+        # Only the loop is compiled: TensorFlow's own large products are faster than XLA's, and it
+        # leaves out those whose results are not asked for.
+        found = _gradients(plan, run_backward, own, saved, d_last, d_steps)
+        return tree.flatten(found._replace(mask=[], recurrent_masks=[]))
 
     def plain(*sources: Any) -> list[Any]:
-        last, steps = _kernels(plan, xla=False)[0](_with(args, sources), False)
-        return tree.flatten(shown(plan, last, steps))
+        last, steps = _kernels(plan, xla=False)[0](packed(sources), False)
+        return tree.flatten(outputs(plan, last, steps))
 
-    sources = _sources(args)
+    sources = tree.flatten(without_masks)
     # A first layer's inputs need no gradients, which are then left out.
     groups = [len(args.inputs), len(sources) - len(args.inputs)]
-    flat = by_hand(forward_pass, backward_pass, plain, sources, groups)
+    flat = with_backward_pass(forward_pass, backward_pass, plain, sources, groups)
     return tree.pack_sequence_as(structure[0], flat)
-
-
-def _sources(args: Arguments) -> list[Any]:
-    """Of the arguments, or of their gradients, those to differentiate by."""
-    return [*args.inputs, *args.states, args.kernel, args.recurrent_kernel, args.bias]
-
-
-def _with(args: Arguments, sources: Any) -> Arguments:
-    """The arguments with other such tensors."""
-    count = len(args.inputs)
-    *states, kernel, recurrent_kernel, bias = sources[count:]
-    return Arguments(
-        list(sources[:count]), states, kernel, recurrent_kernel, bias, args.keep, args.drop
-    )
-
-
-def _in_blocks(
-    plan: Plan, back: Any, args: Arguments, steps: Steps, d_last: Any, d_steps: Any, length: int
-) -> Arguments:
-    """The gradients of all arguments by blocks of so many steps, the last one first."""
-    d_states, sums = d_last, no_sums(args)
-    d_inputs: list[list[Any]] = []
-    for start in reversed(range(0, args.inputs[0].shape[0], length)):
-        inputs, keep, own, d_own = _between(
-            (args.inputs, args.keep, steps, d_steps), start, start + length
-        )
-        of_block = args._replace(inputs=inputs, keep=keep)
-        found = all_gradients(plan, back, of_block, own, d_states, d_own)
-        d_states, sums = found.states, added(sums, found)
-        d_inputs.insert(0, found.inputs)
-    joined = [tf.concat(blocks, axis=0) for blocks in zip(*d_inputs, strict=True)]
-    return gathered(args, joined, d_states, sums)
-
-
-def _block_length(plan: Plan, args: Arguments) -> int | None:
-    """How many steps make a block of the backward pass; `None` for all at once.
-
-    All at once, too, where no length divides the steps.
-    """
-    steps = args.inputs[0].shape[0]
-    # The rule multiplies in the step on a CPU alone.
-    if plan.method != "per gate" or steps is None or args.states[0].shape[-1] < CHUNK_FROM_UNITS:
-        return None
-    return fitting_length(steps, max(STEPS, -(-steps // BLOCKS)))
-
-
-def _between(tensors: Any, start: int, stop: int) -> Any:
-    """These steps of a structure of tensors, time first."""
-    return tree.map_structure(lambda tensor: tensor[start:stop], tensors)
 
 
 @functools.cache
 def _kernels(plan: Plan, xla: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The kernel and its backward pass, compiled by XLA (even where the model is not), or plain."""
 
-    def ahead(args: Any, save: bool) -> Any:
-        return forward(plan, args, _TO, _scan, save)
+    def run_forward(args: Any, save: bool) -> Any:
+        return forward(plan, args, _FUNCTIONS, _loop, save)
 
-    def back(args: Any, steps: Any, d_last: Any, d_steps: Any) -> Any:
-        return backward(plan, args, steps, d_last, d_steps, _TO, _scan)
+    def run_backward(args: Any, steps: Any, d_last: Any, d_steps: Any) -> Any:
+        return backward(plan, args, steps, d_last, d_steps, _FUNCTIONS, _loop)
 
-    return (by_xla(ahead), by_xla(back)) if xla else (ahead, back)
+    return (by_xla(run_forward), by_xla(run_backward)) if xla else (run_forward, run_backward)
 
 
-def _scan(
+def _loop(
     step: Callable[..., Any], carry: Any, xs: Any, widths: Any, reverse: bool = False
 ) -> tuple[Any, Any]:
     like = tree.flatten(carry)[0]
     kinds = [(like.dtype, (like.shape[0], width)) for width in tree.flatten(widths)]
-    last, kept = loop(step, carry, xs, kinds, reverse)
-    return last, tree.pack_sequence_as(widths, kept)
+    last, stacked = loop(step, carry, xs, kinds, reverse)
+    return last, tree.pack_sequence_as(widths, stacked)
 
 
-def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors as a graph; it reads the variables as they then are."""
-    return tf.function(function, autograph=False, jit_compile=xla)
+def _gradients(
+    plan: Plan, run_backward: Any, args: Arguments, steps: Steps, d_last: Any, d_steps: Steps
+) -> Arguments:
+    """The gradients of all arguments, where that pays by chunks of steps, the last one first."""
+    length = _chunk_length(plan, args)
+    if length is None:
+        return all_gradients(plan, run_backward, args, steps, d_last, d_steps)
+    d_states, totals = d_last, zero_totals(args)
+    d_inputs: list[list[Any]] = []
+    for start in reversed(range(0, args.inputs[0].shape[0], length)):
+        part = functools.partial(_between, start=start, stop=start + length)
+        inputs, mask, own, d_own = tree.map_structure(
+            part, (args.inputs, args.mask, steps, d_steps)
+        )
+        own_args = args._replace(inputs=inputs, mask=mask)
+        found = all_gradients(plan, run_backward, own_args, own, d_states, d_own)
+        d_states, totals = found.states, added(totals, found)
+        d_inputs.insert(0, found.inputs)
+    whole = [tf.concat(chunks, axis=0) for chunks in zip(*d_inputs, strict=True)]
+    return gathered(args, whole, d_states, totals)
 
 
-def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The function as one XLA program where that can be, so that its operations share loops.
+def _between(tensor: Any, start: int, stop: int) -> Any:
+    return tensor[start:stop]
 
-    Args:
-        function: Takes structures of tensors, or `None`, the first one time first.
-        variables: Those that it reads.
+
+def _chunk_length(plan: Plan, args: Arguments) -> int | None:
+    """How many steps make a chunk of the backward pass; `None` for no chunks.
+
+    No chunks, too, where no length divides the steps.
     """
-
-    def run(*args: Any) -> Any:
-        if not compiles(args[0].shape[0]):
-            return function(*args)
-        return _together(function, variables, args)
-
-    return run
-
-
-def _together(function: Callable[..., Any], variables: list[Any], args: tuple[Any, ...]) -> Any:
-    count, structure = len(variables), [None]
-    given = [tensor for tensor in tree.flatten(args) if tensor is not None]
-
-    def plain(*sources: Any) -> list[Any]:
-        tensors = iter(sources[count:])
-        own = tree.map_structure(lambda t: None if t is None else next(tensors), args)
-        mapping = list(zip(variables, sources[:count], strict=True))
-        with keras.StatelessScope(state_mapping=mapping):
-            structure[0] = function(*own)
-        return tree.flatten(structure[0])
-
-    flat = run_again(by_xla(plain), plain, [*(v.value for v in variables), *given])
-    return tree.pack_sequence_as(structure[0], flat)
+    steps = args.inputs[0].shape[0]
+    # The rule takes this method on a CPU alone.
+    if plan.method != "per gate" or steps is None or args.states[0].shape[-1] < CHUNK_FROM_UNITS:
+        return None
+    return chunk_length(steps, max(CHUNK_STEPS, -(-steps // MOST_CHUNKS)))
 
 
 def linear_scan(a: Any, b: Any, first: Any) -> Any:
-    """H = a h + b, step by step.
-
-    Args:
-        a: `(time, batch, units)`.
-        b: `(time, batch, units)`.
-        first: `(batch, units)`.
-
-    Returns:
-        The state after every step, `(time, batch, units)`.
-    """
-    ahead, back = _linear_kernels(compiles(a.shape[0]))
+    """The states of `h = a h + b` after every step, in sequence."""
+    run_forward, run_backward = _linear_kernels(compiles(a.shape[0]))
 
     def forward_pass(a: Any, b: Any, first: Any) -> tuple[list[Any], Any]:
-        every = ahead(a, b, first)
-        return [every], every
+        states = run_forward(a, b, first)
+        return [states], states
 
-    def backward_pass(sources: list[Any], every: Any, d_outputs: list[Any]) -> list[Any]:
+    def backward_pass(sources: list[Any], states: Any, d_outputs: list[Any]) -> list[Any]:
         a, _, first = sources
-        return list(back(a, first, every, *d_outputs))
+        return list(run_backward(a, first, states, *d_outputs))
 
     def plain(a: Any, b: Any, first: Any) -> list[Any]:
-        return [_linear(a, b, first)]
+        return [_linear_scan(a, b, first)]
 
-    return by_hand(forward_pass, backward_pass, plain, [a, b, first], [3])[0]
+    return with_backward_pass(forward_pass, backward_pass, plain, [a, b, first], [3])[0]
 
 
 @functools.cache
 def _linear_kernels(xla: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    back = functools.partial(backward_pass, _linear)
-    return (by_xla(_linear), by_xla(back)) if xla else (_linear, back)
+    run_backward = functools.partial(linear_backward_pass, _linear_scan)
+    return (by_xla(_linear_scan), by_xla(run_backward)) if xla else (_linear_scan, run_backward)
 
 
-def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
+def _linear_scan(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
     def step(h: Any, current: Any) -> tuple[Any, Any]:
         a_t, b_t = current
         h = a_t * h + b_t
         return h, h
 
     return loop(step, first, (a, b), [(b.dtype, b.shape[1:])], reverse)[1][0]
-
-
-def of_batch(tensor: Any, batch: int) -> Any:
-    """The same tensor, of a known batch size; another one fails when it comes.
-
-    Args:
-        tensor: `(batch, ...)`, where the batch size may be unknown.
-        batch: What it must be.
-    """
-    return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])

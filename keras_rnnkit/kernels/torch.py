@@ -1,7 +1,7 @@
-"""Whole sequences on PyTorch: in its own kernels where they serve, else in a loop.
+"""Whole sequences on PyTorch: by its own kernels where they serve, else by a loop.
 
-Whichever it is, the backward pass is not recorded step by step: what a small layer costs on
-PyTorch is the number of operations, and what a large one costs is the traffic of the gradients.
+In no case does PyTorch record the steps for the backward pass. Recording costs a small layer time
+for each operation, and a large one memory traffic for the gradients.
 """
 
 from collections.abc import Callable
@@ -10,74 +10,72 @@ from typing import Any
 import torch
 from keras import tree
 
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import LSTM, Functions
-from keras_rnnkit.kernels._linear import backward_pass
-from keras_rnnkit.kernels._sequence import (
-    Arguments,
-    Plan,
-    Steps,
-    backward,
-    forward,
-    input_gradients,
-    shown,
-    weight_gradients,
+from keras_rnnkit.kernels._defaults import (
+    as_one_program,
+    call_compiled,
+    recompiles_loops,
+    with_batch_size,
 )
+from keras_rnnkit.kernels._gradients import input_gradients, weight_gradients
+from keras_rnnkit.kernels._sequence import backward, forward
 from keras_rnnkit.kernels._torch_backward import (
     needs_gradients,
     of_kernel,
     without_autocast,
-    without_traces,
+    without_subnormals,
 )
+from keras_rnnkit.kernels._torch_calls import compiled, has_onednn, on_gpu, value_and_gradients
+from keras_rnnkit.kernels._torch_gates import native_with_gates
 from keras_rnnkit.kernels._torch_gru import gru
+from keras_rnnkit.kernels._torch_linear import linear_scan
 from keras_rnnkit.kernels._torch_lstm import lstm
 from keras_rnnkit.kernels._torch_modes import exporting, exporting_to_onnx, transforming
-from keras_rnnkit.kernels._torch_native import native
+from keras_rnnkit.kernels._torch_native import native, native_pair
+from keras_rnnkit.kernels._unrolled import unrolled as scan
 
 __all__ = [
+    "as_one_program",
+    "call_compiled",
     "compiled",
     "exporting",
     "exporting_to_onnx",
     "has_onednn",
     "linear_scan",
+    "on_gpu",
+    "recompiles_loops",
     "run",
-    "together",
+    "scan",
     "transforming",
+    "value_and_gradients",
+    "with_batch_size",
 ]
 
 _TO = Functions(torch.sigmoid, torch.tanh)
 
 
-# Beside a graph of `torch.compile`, not in it: the compiler has no LSTM of oneDNN's, and would
-# write the steps of a loop out.
+# `torch.compile` calls it from between its graphs: the compiler does not know oneDNN's LSTM, and it
+# would unroll a loop.
 @torch.compiler.disable
 def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
     """The last states, and of the steps what the plan asks for.
 
     Args:
         plan: What is fixed; its method is "native" (all but a GRU that resets before the product),
-            "preallocated" (an LSTM, or a GRU that resets after the product), or one of those that
-            the backends share.
+            "native + gates", "native pair" or "preallocated" (an LSTM, or a GRU that resets after
+            the product), or one of those that the backends share.
         args: The tensors, time first.
-        training: Not needed here: what the backward pass needs is saved where a gradient is asked.
+        training: Unused: PyTorch says of each tensor whether it needs a gradient.
     """
-    how = {"native": native, "preallocated": _in_place}.get(plan.method, _shared)
     with without_autocast(args.kernel):
-        return how(plan, args)
+        return _METHODS.get(plan.method, _shared)(plan, args)
 
 
-def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors without a backward pass; it reads the variables as they then are."""
-    return torch.no_grad()(function)
-
-
-def has_onednn() -> bool:
-    """Whether PyTorch has oneDNN, and may use it."""
-    return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-
-
-def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
-    keep = args.keep[0] if args.keep else None
-    drop = torch.stack(args.drop) if args.drop else None
+def _preallocated(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
+    """A loop over the steps that writes into preallocated buffers."""
+    keep = args.mask[0] if args.mask else None
+    drop = torch.stack(args.recurrent_masks) if args.recurrent_masks else None
     tensors = (args.kernel, args.recurrent_kernel, args.bias, keep, drop)
     if plan.cell is LSTM:
         h, c, gates, *last = lstm(args.inputs, args.states, *tensors)
@@ -88,13 +86,13 @@ def _in_place(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
         states, gates = [h], gates.chunk(3, -1) if plan.capture_gates else ()
     if plan.capture_gates:
         return last, Steps(states, list(gates))
-    return last, Steps([h][: int(plan.sequences)])
+    return last, Steps([h] if plan.sequences else [])
 
 
 def _shared(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     tensors = tree.flatten(args)
     if not needs_gradients(*tensors):
-        return shown(plan, *forward(plan, args, _TO, _scan, save=False))
+        return outputs(plan, *forward(plan, args, _TO, _scan, save=False))
     structure: list[Any] = []
     flat = _Differentiable.apply(plan, args, structure, *tensors)
     return tree.pack_sequence_as(structure[0], list(flat))
@@ -106,7 +104,7 @@ class _Differentiable(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, like: Arguments, structure: Any, *flat: Any) -> Any:
         last, steps = forward(plan, tree.pack_sequence_as(like, list(flat)), _TO, _scan, save=True)
-        result = shown(plan, last, steps)
+        result = outputs(plan, last, steps)
         structure.append(tree.map_structure(_nothing, result))
         ctx.plan, ctx.structure = plan, tree.map_structure(_nothing, (like, steps, result))
         ctx.save_for_backward(*flat, *tree.flatten(steps))
@@ -126,7 +124,7 @@ class _Differentiable(torch.autograd.Function):
 
 
 def _nothing(_: Any) -> int:
-    """What stands for a tensor in a structure."""
+    """A placeholder for a tensor in a structure."""
     return 0
 
 
@@ -139,56 +137,16 @@ def _scan(
         carry, values = step(carry, tree.pack_sequence_as(xs, list(current)))
         kept.append(tree.flatten(values))
         if reverse:
-            carry = [without_traces(gradient) for gradient in carry]
+            carry = [without_subnormals(gradient) for gradient in carry]
     if reverse:
         kept.reverse()
     stacked = [torch.stack(values) for values in zip(*kept, strict=True)]
     return carry, tree.pack_sequence_as(widths, stacked)
 
 
-def together(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The function itself: PyTorch runs operation by operation."""
-    return function
-
-
-@torch.compiler.disable  # as `run`
-def linear_scan(a: Any, b: Any, first: Any) -> Any:
-    """H = a h + b, step by step.
-
-    Args:
-        a: `(time, batch, units)`.
-        b: `(time, batch, units)`.
-        first: `(batch, units)`.
-
-    Returns:
-        The state after every step, `(time, batch, units)`.
-    """
-    # Under autocast the gates come in half precision, and the state does not.
-    return _Linear.apply(a.to(first.dtype), b.to(first.dtype), first)
-
-
-class _Linear(torch.autograd.Function):
-    """The loop, in place, with its own backward pass."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Any, b: Any, first: Any) -> Any:
-        every = _linear(a, b, first)
-        ctx.save_for_backward(a, first, every)
-        return every
-
-    @staticmethod
-    @of_kernel
-    def backward(ctx: Any, d_every: Any) -> Any:
-        a, first, every = ctx.saved_tensors
-        return backward_pass(_linear, a, first, every, d_every)
-
-
-def _linear(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
-    every = torch.empty_like(b, memory_format=torch.contiguous_format)
-    steps = list(zip(a.unbind(0), b.unbind(0), every.unbind(0), strict=True))
-    h = first
-    for t, (a_t, b_t, h_t) in enumerate(reversed(steps) if reverse else steps):
-        torch.addcmul(b_t, a_t, h, out=h_t)
-        # What fades takes some twenty steps from here to the subnormal floats' end.
-        h = without_traces(h_t) if reverse and t % 8 == 7 else h_t
-    return every
+_METHODS = {
+    "native": native,
+    "native + gates": native_with_gates,
+    "native pair": native_pair,
+    "preallocated": _preallocated,
+}

@@ -83,6 +83,10 @@ class Recurrent(Stateful, ReturnsGates):
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))
+        return self._returned(last, steps, call, capture)
+
+    def _returned(self, last: Carry, steps: Carry, call: Call, capture: Capture | None) -> Any:
+        """What a call returns, from what a runner returned; it also stores the last states."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
             capture.report(self, last, trace)
@@ -159,7 +163,8 @@ class Recurrent(Stateful, ReturnsGates):
         if not self.stateful or sequences.shape[0] is not None:
             return sequences
         # TensorFlow traces for every batch size; one of another size fails here when it comes.
-        return backend_kernels().of_batch(sequences, tree.flatten(self.states)[0].shape[0])
+        batch = tree.flatten(self.states)[0].shape[0]
+        return backend_kernels().with_batch_size(sequences, batch)
 
     def _starts_at_zero(self, initial_state: Any) -> bool:
         """Whether the first states are known to be zeros."""

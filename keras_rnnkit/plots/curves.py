@@ -1,4 +1,4 @@
-"""Histories in any of the accepted forms, read into one: the losses of a run by epoch."""
+"""The losses of a run by epoch, read from any of the accepted forms of a history."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LossCurves:
 
 def read_named(histories: Any, argument: str) -> dict[str, LossCurves]:
     """Read one or several histories; the name of a single one is the empty string."""
-    if isinstance(histories, keras.callbacks.History) or _is_record(histories):
+    if isinstance(histories, keras.callbacks.History) or _is_dictionary_of_lists(histories):
         return {"": read_one(histories, argument)}
     if not isinstance(histories, Mapping) or not histories:
         raise ValueError(f"`{argument}` must be {_FORMS}. Received: {argument}={histories!r}")
@@ -45,26 +45,26 @@ def read_named(histories: Any, argument: str) -> dict[str, LossCurves]:
 def read_one(history: Any, argument: str) -> LossCurves:
     """Read the losses of one run."""
     if isinstance(history, keras.callbacks.History):
-        record = {"epoch": [epoch + 1 for epoch in history.epoch], **history.history}
-    elif _is_record(history):
-        record = dict(history)
+        columns = {"epoch": [epoch + 1 for epoch in history.epoch], **history.history}
+    elif _is_dictionary_of_lists(history):
+        columns = dict(history)
     else:
         raise ValueError(f"`{argument}` must be {_FORMS}. Received: {argument}={history!r}")
-    length = max(len(record.get(key, ())) for key in ("loss", "val_loss"))
+    length = max(len(columns.get(key, ())) for key in ("loss", "val_loss"))
     if not length:
         raise ValueError(
             f"`{argument}` has no losses to draw: expected a list under 'loss' or 'val_loss' "
-            f"with one value an epoch. Received the keys: {sorted(record)}"
+            f"with one value an epoch. Received: sorted({argument})={sorted(columns)}"
         )
-    epochs = record.get("epoch", range(1, length + 1))
+    epochs = columns.get("epoch", range(1, length + 1))
     return LossCurves(
-        training=_points(epochs, record.get("loss"), f"{argument}['loss']"),
-        validation=_points(epochs, record.get("val_loss"), f"{argument}['val_loss']"),
+        training=_points(epochs, columns.get("loss"), f"{argument}['loss']"),
+        validation=_points(epochs, columns.get("val_loss"), f"{argument}['val_loss']"),
     )
 
 
-def _is_record(history: Any) -> bool:
-    """A dictionary of lists, not of histories."""
+def _is_dictionary_of_lists(history: Any) -> bool:
+    """Whether this is the history of one run as a dictionary, and not a dictionary of runs."""
     return (
         isinstance(history, Mapping)
         and len(history) > 0
@@ -78,13 +78,13 @@ def _is_record(history: Any) -> bool:
 
 
 def _points(epochs: Sequence[float], losses: Sequence[float] | None, argument: str) -> Points:
-    """Pair epochs with losses and leave out what cannot be drawn (None, NaN, infinity)."""
+    """Pair epochs with losses, without those that cannot be drawn (None, NaN, infinity)."""
     if losses is None or not len(losses):
         return [], []
     if len(losses) != len(epochs):
         raise ValueError(
             f"`{argument}` must have one value for each of the {len(epochs)} epochs "
-            f"(None or NaN where nothing was measured). Received: {len(losses)} values"
+            f"(None or NaN where nothing was measured). Received: len({argument})={len(losses)}"
         )
     pairs = [
         (float(epoch), float(loss))

@@ -1,6 +1,6 @@
-"""What every picture shares: colours, an empty figure, the grid, the file.
+"""What all pictures have in common: colours, an empty figure, the grid, the file.
 
-Figures are made with matplotlib's object-oriented face: no pyplot, no display, no global state.
+Figures are made with matplotlib's object-oriented API: no pyplot, no display, no global state.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart with every common colour blindness.
+# Okabe and Ito's palette: distinct for all common types of colour blindness.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 SKY_BLUE, ORANGE = "#56B4E9", "#E69F00"
 INK, GRID, SPINE = "#333333", "#E6E6E6", "#999999"
@@ -34,7 +34,7 @@ def require_matplotlib(caller: str) -> None:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, whose parts make room for one another."""
+    """An empty figure, its size in inches, with a layout in which nothing overlaps."""
     from keras_rnnkit.plots.picture import Picture
 
     figure = Picture(
@@ -44,7 +44,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def soften(axes: Axes) -> None:
+def style_axes(axes: Axes) -> None:
     """Light grid, grey frame on two sides only, small dark labels."""
     axes.set_facecolor("white")
     axes.grid(True, color=GRID, linewidth=0.8)
@@ -55,6 +55,6 @@ def soften(axes: Axes) -> None:
 
 
 def save_figure(figure: Figure, target: Path) -> None:
-    """Write the figure as PNG, making the folder when it is not there yet."""
-    with replacing(target) as aside:
-        figure.savefig(aside, format="png", dpi=DOTS_PER_INCH)
+    """Write the figure as PNG; a missing folder is created."""
+    with replacing(target) as temporary:
+        figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_rnnkit._checks import PathLike, check_file
 from keras_rnnkit.plots.choices import Units, chosen_fields, chosen_units
 from keras_rnnkit.plots.figures import INK, new_figure, require_matplotlib, save_figure
 from keras_rnnkit.plots.heads import prediction
 from keras_rnnkit.plots.panels import Panel, draw_field, draw_prediction, rows_of
-from keras_rnnkit.plots.paths import PathLike, check_file
 from keras_rnnkit.plots.samples import Sample, read_sample
 from keras_rnnkit.plots.words import name_steps, number_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# All in inches, of which a picture has 150 dots.
+# All in inches; a picture has 150 dots an inch.
 _HIGHEST, _WIDEST = 10.6, 13.0
 _TITLE, _HEADLINE, _WORDS, _PREDICTION, _MARGIN = 0.29, 0.35, 0.95, 0.85, 0.16
 _BESIDE = 1.35  # labels and colour bars
@@ -41,34 +41,35 @@ def gates(
 ) -> Figure:
     """Draw the gates and states of one sample as heat maps, time to the right, units downwards.
 
-    A panel has a row of means over all its units, and below it the units that matter most, that
-    one first. Gates are dark where they are more closed and yellow where they are more open; the
-    colours of states and candidates turn at 0, and their row of means is of absolute values. Each
-    panel has its own scale, from the 1st to the 99th percentile of what it shows, rounded outwards.
-    A field that leaves the range of its kind (a `relu` candidate, say) is drawn with the unbounded
-    ones. Masked steps are left out. A picture is at most 1,600 pixels high.
+    A panel has a row of means over all its units, and below it its most important units, the most
+    important one first. Gates are dark where they are more closed and yellow where they are more
+    open; states and candidates have a diverging colour map centred at 0, and their row of means is
+    of absolute values. Each panel has its own scale, from the 1st to the 99th percentile of its
+    values, rounded outwards. A field with values outside the range of its kind (a `relu`
+    candidate, for example) is drawn like an unbounded one. Masked steps are left out. A picture is
+    at most 1,600 pixels high.
 
-    A unit matters as much as its hidden state varies: the standard deviation over the steps. With
-    a `head`, it matters as much as the prediction so far moves, on the mean of the steps, when the
-    unit is held at its own mean.
+    The importance of a unit is the standard deviation of its hidden state over the steps. With a
+    `head`, it is the change of the prediction so far, averaged over the steps, when the unit is
+    replaced by its own mean.
 
     Args:
         trace: A trace of a layer: a NamedTuple of arrays or tensors `(batch, time, units)`,
             with `mask`, `(batch, time)` or None, as its last field. Or a `BidirectionalTrace`, the
             dictionary of a `StackedRNN`, the tuple of an `RNN` around several cells, whose parts
-            are drawn below each other.
+            are drawn one below the other.
         tokens: The word at each step, as many as there are steps, masked ones included.
-            Steps are numbered from 0 without it. Where there is no room for all words, those
-            are shown at which the prediction, or else the hidden state, moves most.
+            Steps are numbered from 0 without it. Where there is no room for all words, the
+            words at which the prediction, or else the hidden state, changes most are written.
         sample: Which sequence of the batch to draw.
         fields: Names of the fields to draw, in this order, or one name. All by default, gates
             first.
-        units: Which units to draw: a list of their numbers, or how many of those that matter
-            most. By default so many as have room for their numbers, at most 12.
-        head: A layer, a model or a function that makes predictions `(steps,)` or
-            `(steps, classes)` of hidden states `(steps, units)`, a float32 array: the `Dense` after
-            the layer. Its value at each step, the prediction so far, is drawn below the panels. In
-            a stack it reads the last layer.
+        units: Which units to draw: a list of their numbers, or how many of the most important.
+            By default as many as there is room for, at most 12.
+        head: A layer, a model or a function from hidden states `(steps, units)`, a float32 array,
+            to predictions `(steps,)` or `(steps, classes)`: the `Dense` after the layer. Its value
+            at each step, the prediction so far, is drawn below the panels. In a stack its input is
+            the hidden state of the last layer.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
         overwrite: Whether a file at `path` is replaced; False keeps it and raises.
         title: A title above all panels.
@@ -81,8 +82,8 @@ def gates(
         TypeError: `trace` is not a trace (the message says how a list from a reloaded model
             becomes one), or `head` cannot be called.
         ValueError: Shapes do not fit, `tokens` has a wrong length, every step is masked, `fields`
-            or `units` name what is not there, there are more than 15 panels to draw, `head`
-            returns something else than a prediction a step, or `path` has a wrong suffix.
+            or `units` do not exist, there are more than 15 panels to draw, `head`
+            does not return one prediction a step, or `path` has a wrong suffix.
         IndexError: `sample` is out of range.
         FileExistsError: `path` exists and `overwrite` is False.
         OSError: `path` cannot be written.
@@ -99,9 +100,9 @@ def gates(
     """
     require_matplotlib("plots.gates")
     target = None if path is None else check_file(path, "path", ".png", overwrite)
-    read = read_sample(trace, tokens, sample)
-    panels, line = _choose(read, fields, units, head)
-    figure = _draw(read, panels, line, title)
+    data = read_sample(trace, tokens, sample)
+    panels, line = _choose(data, fields, units, head)
+    figure = _draw(data, panels, line, title)
     if target:
         save_figure(figure, target)
     return figure
@@ -115,47 +116,49 @@ def _choose(
     count = sum(map(len, names))
     if count > _MOST_PANELS:
         raise ValueError(
-            f"`trace` has {count} fields in {len(sample.parts)} parts, and a picture shows at most "
-            f"{_MOST_PANELS}. Choose some with `fields=`, for example "
-            f"fields={names[0][-1:]}, or draw a part alone: "
-            f"{' or '.join('trace' + part.way for part in sample.parts)}."
+            f"`fields` must be chosen for this trace: it has {count} fields in "
+            f"{len(sample.parts)} parts, and a picture shows at most {_MOST_PANELS}. Pass for "
+            f"example fields={names[0][-1:]}, or draw a part alone: "
+            f"{' or '.join('trace' + part.key for part in sample.parts)}. "
+            f"Received: fields={fields!r}"
         )
-    usual = _usual_units(count, head is not None)
-    reader = _part_of_head(sample) if head else None
+    default = _default_units(count, head is not None)
+    reader = _part_of_head(sample, head) if head else None
     panels = []
     for index, (part, chosen) in enumerate(zip(sample.parts, names, strict=True)):
-        shown = chosen_units(part, chosen, units, usual, head if index == reader else None)
-        panels += [Panel(name, part.title, part.fields[name], shown[name]) for name in chosen]
+        rows = chosen_units(part, chosen, units, default, head if index == reader else None)
+        panels += [Panel(name, part.title, part.fields[name], rows[name]) for name in chosen]
     hidden = None if reader is None else sample.parts[reader].fields["hidden"]
     return panels, None if hidden is None or head is None else prediction(head, hidden)
 
 
-def _part_of_head(sample: Sample) -> int:
-    """The part whose hidden state the head reads: the last layer of a stack."""
+def _part_of_head(sample: Sample, head: Callable[[Any], Any]) -> int:
+    """The part whose hidden state is the input of the head: the last layer of a stack."""
     last = len(sample.parts) - 1
     part = sample.parts[last]
-    if part.way.endswith(".backward"):
-        forward = sample.parts[last - 1].way
+    if part.key.endswith(".backward"):
+        forward = sample.parts[last - 1].key
         raise ValueError(
             "`head` reads the hidden state of one direction, and `trace` has two. Draw one of "
-            f"them: plots.gates(trace{forward}, head=...) or plots.gates(trace{part.way}, head=...)"
+            f"them: plots.gates(trace{forward}, head=...) or "
+            f"plots.gates(trace{part.key}, head=...). Received: head={head!r}"
         )
     if "hidden" not in part.fields:
         raise ValueError(
-            f"`head` reads the field `hidden`, which `trace{part.way}` does not have. "
-            f"Received a trace with the fields: {list(part.fields)}"
+            f"`head` reads the field `hidden`, which `trace{part.key}` does not have. "
+            f"Received: trace{part.key}._fields={(*part.fields, 'mask')}"
         )
     return last
 
 
 def _room(panels: int, predicted: bool) -> float:
-    """What the highest picture leaves each of its panels, without their titles."""
+    """The height of each panel in a picture of the maximal height, without their titles."""
     taken = _WORDS + _MARGIN + _HEADLINE + predicted * (_PREDICTION + _TITLE)
     return (_HIGHEST - taken) / panels - _TITLE
 
 
-def _usual_units(panels: int, predicted: bool) -> int:
-    """So many units as have room for their numbers."""
+def _default_units(panels: int, predicted: bool) -> int:
+    """As many units as there is room for with their numbers."""
     fitting = [n for n in range(1, _MOST_UNITS + 1) if rows_of(n) * 0.1 <= _room(panels, predicted)]
     return max([_FEWEST_UNITS, *fitting])
 
@@ -186,14 +189,14 @@ def _draw(
     if sample.numbered:
         number_steps(axes[-1], sample.labels)
     else:
-        name_steps(axes[-1], sample.labels, _moves(sample, line), (width - _BESIDE) / steps)
+        name_steps(axes[-1], sample.labels, _changes(sample, line), (width - _BESIDE) / steps)
     if title:
         figure.suptitle(title, fontsize=12, color=INK, parse_math=False)
     return figure
 
 
-def _moves(sample: Sample, line: np.ndarray | None) -> np.ndarray:
-    """How far each step moves the prediction, or else the state."""
+def _changes(sample: Sample, line: np.ndarray | None) -> np.ndarray:
+    """How much each step changes the prediction, or else the state."""
     fields = sample.parts[-1].fields
-    followed = fields.get("hidden", list(fields.values())[-1]) if line is None else line
-    return np.abs(np.diff(followed, axis=0, prepend=followed[:1])).sum(axis=1)
+    values = fields.get("hidden", list(fields.values())[-1]) if line is None else line
+    return np.abs(np.diff(values, axis=0, prepend=values[:1])).sum(axis=1)

@@ -1,4 +1,4 @@
-"""What the values of a field may be, and from where to where its colours run."""
+"""The range that the values of a field may have, and the limits of its colour map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Kind(enum.Enum):
-    """What the values of a field may be, and so which colours show them."""
+    """The range that the values of a field may have, which decides its colour map."""
 
     GATE = "between 0 and 1"
     BOUNDED = "between -1 and 1"
@@ -22,14 +22,14 @@ _KINDS = {
 }
 COLOR_MAPS = {Kind.GATE: "viridis", Kind.BOUNDED: "RdBu_r", Kind.UNBOUNDED: "PuOr_r"}
 
-# Colours run over all values but the outermost 1 % at either end, which are saturated.
+# The limits are percentiles: the outermost 1 % of the values at either end are saturated.
 TAIL = 1.0
-# The narrowest range of a gate: differences below a quarter of it are not worth a colour.
+# The narrowest range of colours for a gate, so that tiny differences do not look large.
 NARROWEST = 0.2
 
 
 def kind_of(name: str, values: np.ndarray) -> Kind:
-    """The kind the name stands for, or the next wider one that holds the values."""
+    """The kind of a field of this name, or the next wider one that contains the values."""
     kinds = list(Kind)
     allowed = kinds[kinds.index(_KINDS.get(name, Kind.GATE)) :]
     low, high = float(values.min()), float(values.max())
@@ -38,9 +38,9 @@ def kind_of(name: str, values: np.ndarray) -> Kind:
 
 
 def color_limits(kind: Kind, values: np.ndarray) -> tuple[float, float]:
-    """The lowest and the highest colour: round numbers that nearly all values lie between.
+    """The lower and the upper limit of the colours: round numbers around nearly all values.
 
-    Those of a gate lie in 0 to 1; all others turn at 0 in the middle.
+    Those of a gate are between 0 and 1; all others are symmetric around 0.
     """
     if kind is not Kind.GATE:
         reach = _rounded_up(float(np.percentile(np.abs(values), 100 - TAIL)))
@@ -53,7 +53,7 @@ def color_limits(kind: Kind, values: np.ndarray) -> tuple[float, float]:
 
 
 def _rounded_up(value: float) -> float:
-    """The next number with two digits; 1 for 0, so that there is something to draw."""
+    """The next number with two significant digits; 1 for 0, so that the range is not empty."""
     if value <= 0:
         return 1.0
     unit = 10.0 ** (np.floor(np.log10(value)) - 1)

@@ -11,15 +11,15 @@ from keras_rnnkit.plots.figures import INK, SPINE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The room a two-line label takes, as a share of the panel.
+# The size of a two-line label, as a fraction of the panel.
 WIDTH, HEIGHT = 0.34, 0.17
-# A place below the point counts as farther by this much: there the line would cross the
-# training loss, which usually runs below.
+# Added to the distance of a place below the point: the line from there to the point would cross
+# the training loss, which is usually below.
 DOWNWARDS = 0.3
 
 
 def place_label(axes: Axes, point: tuple[float, float], text: str) -> None:
-    """Write `text` near `point`, in the free place that lies nearest, with a thin line to it."""
+    """Write `text` in the nearest free place to `point`, with a thin line to it."""
     left, bottom = _free_place(_curve_points(axes), _to_panel(axes, np.array([point]))[0])
     axes.annotate(
         text,
@@ -36,13 +36,13 @@ def place_label(axes: Axes, point: tuple[float, float], text: str) -> None:
 
 
 def _to_panel(axes: Axes, points: np.ndarray) -> np.ndarray:
-    """Data coordinates as shares of the panel."""
+    """Data coordinates as fractions of the panel."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     return (points - [left, bottom]) / [right - left, top - bottom]
 
 
 def _curve_points(axes: Axes) -> np.ndarray:
-    """Points along every line of the panel, dense enough that no box slips between them."""
+    """Points along every line of the panel, closer to each other than the size of a label."""
     dense = []
     for line in axes.lines:
         corners = _to_panel(axes, np.asarray(line.get_xydata(), dtype=float))
@@ -53,7 +53,7 @@ def _curve_points(axes: Axes) -> np.ndarray:
 
 
 def _free_place(curves: np.ndarray, point: np.ndarray) -> tuple[float, float]:
-    """The lower left corner of the box with the fewest curve points, the nearest of equals."""
+    """The lower left corner of the box with the fewest curve points; of equals, the nearest."""
     margin = 0.02
     lefts = np.linspace(margin, 1 - margin - WIDTH, 15)
     bottoms = np.linspace(margin, 1 - margin - HEIGHT, 15)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from keras_rnnkit._checks import PathLike, check_file
 from keras_rnnkit.plots.curves import LossCurves, Points, read_named
 from keras_rnnkit.plots.figures import (
     BLUE,
@@ -15,10 +16,9 @@ from keras_rnnkit.plots.figures import (
     new_figure,
     require_matplotlib,
     save_figure,
-    soften,
+    style_axes,
 )
 from keras_rnnkit.plots.labels import place_label
-from keras_rnnkit.plots.paths import PathLike, check_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,16 +38,16 @@ def history(
 ) -> Figure:
     """Draw the training and validation loss of one or several runs.
 
-    Each run has a panel of its own; all share the loss axis, so that they compare at a glance.
+    Each run has a panel of its own; all panels have the same loss axis.
     The epoch of the lowest validation loss is marked (of the lowest training loss, when there
-    was no validation). No window opens, and matplotlib's global state is left alone.
+    was no validation). No window opens, and matplotlib's global state does not change.
 
     Args:
         histories: What `model.fit()` returned, or a dictionary of lists
             (`{"loss": [...], "val_loss": [...]}`), or a mapping from the names of the runs to
-            either. A dictionary may bring `"epoch"`, the number of each epoch, counted from 1;
-            None or NaN stand where nothing was measured.
-        published: Figures to compare with, in the same form as `histories` and under the same
+            either. A dictionary may have `"epoch"`, the number of each epoch, counted from 1;
+            None or NaN where nothing was measured.
+        published: Losses to compare with, in the same form as `histories` and with the same
             names (some may be missing), drawn dashed.
         title: A title above all panels.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
@@ -74,9 +74,9 @@ def history(
     require_matplotlib("plots.history")
     target = None if path is None else check_file(path, "path", ".png", overwrite)
     runs = read_named(histories, "histories")
-    beside = read_named(published, "published") if published else {}
-    _check_names(beside, runs)
-    figure = _draw(runs, beside)
+    published_runs = read_named(published, "published") if published else {}
+    _check_names(published_runs, runs)
+    figure = _draw(runs, published_runs)
     if title:
         figure.suptitle(title, fontsize=13, color=INK, parse_math=False)
     if target:
@@ -84,16 +84,16 @@ def history(
     return figure
 
 
-def _check_names(beside: dict[str, LossCurves], runs: dict[str, LossCurves]) -> None:
-    unknown = sorted(set(beside) - set(runs))
+def _check_names(published: dict[str, LossCurves], runs: dict[str, LossCurves]) -> None:
+    unknown = sorted(set(published) - set(runs))
     if unknown:
         raise ValueError(
             f"`published` must use the names of `histories`, which are {sorted(runs)}. "
-            f"Received as well: {unknown}"
+            f"Unknown: {unknown}. Received: sorted(published)={sorted(published)}"
         )
 
 
-def _draw(runs: dict[str, LossCurves], beside: dict[str, LossCurves]) -> Figure:
+def _draw(runs: dict[str, LossCurves], published: dict[str, LossCurves]) -> Figure:
     columns = len(runs) if len(runs) < 4 else 2 if len(runs) == 4 else 3
     rows = -(-len(runs) // columns)
     figure = new_figure(PANEL_WIDTH * max(columns, 1.4), PANEL_HEIGHT * rows + 0.8)
@@ -101,20 +101,20 @@ def _draw(runs: dict[str, LossCurves], beside: dict[str, LossCurves]) -> Figure:
     for index, (name, run) in enumerate(runs.items()):
         axes = figure.add_subplot(rows, columns, index + 1, sharey=shared)
         shared = shared or axes
-        _draw_panel(axes, name, run, beside.get(name))
+        _draw_panel(axes, name, run, published.get(name))
     for axes, run in zip(figure.axes, runs.values(), strict=True):
         _mark_best(axes, run)
     _draw_legend(figure)
     return figure
 
 
-def _draw_panel(axes: Axes, name: str, run: LossCurves, beside: LossCurves | None) -> None:
+def _draw_panel(axes: Axes, name: str, run: LossCurves, published: LossCurves | None) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    soften(axes)
-    if beside is not None:
-        _draw_line(axes, beside.training, "training, published", SKY_BLUE, dashed=True)
-        _draw_line(axes, beside.validation, "validation, published", ORANGE, dashed=True)
+    style_axes(axes)
+    if published is not None:
+        _draw_line(axes, published.training, "training, published", SKY_BLUE, dashed=True)
+        _draw_line(axes, published.validation, "validation, published", ORANGE, dashed=True)
     _draw_line(axes, run.training, "training", BLUE)
     _draw_line(axes, run.validation, "validation", VERMILION)
     axes.set_title(name, fontsize=11, color=INK, parse_math=False)

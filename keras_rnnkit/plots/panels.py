@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_rnnkit.plots.figures import BLUE, GRID, INK, SPINE, VERMILION, soften
+from keras_rnnkit.plots.figures import BLUE, GRID, INK, SPINE, VERMILION, style_axes
 from keras_rnnkit.plots.kinds import COLOR_MAPS, Kind, color_limits, kind_of
 
 if TYPE_CHECKING:
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 _MEANINGS = {
     "input": "how much of the candidate is written to the cell",
     "forget": "how much of the cell is kept",
-    "output": "how much of the cell is shown",
+    "output": "how much of the cell is output",
     "update": "how much of the old state is kept",
-    "reset": "how much of the old state the candidate sees",
-    "candidate": "the new content on offer",
-    "hidden": "the state that is passed on",
-    "cell": "the memory",
+    "reset": "how much of the old state the candidate uses",
+    "candidate": "the values that can be written",
+    "hidden": "the state that is output",
+    "cell": "the cell state",
 }
 # The heights of the row of means and of the gap below it, in rows of units; in a panel of many
-# thin rows, as shares of the panel.
+# thin rows, as fractions of the panel.
 _MEAN, _GAP = 1.3, 0.4
-_MEAN_SHARE, _GAP_SHARE = 0.08, 0.03
+_MEAN_FRACTION, _GAP_FRACTION = 0.08, 0.03
 _BAR = 0.12  # the width of a colour bar, in inches
 _MOST_CLASSES = 5
 _CLASS_COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#56B4E9")
@@ -35,7 +35,7 @@ _CLASS_COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#56B4E9")
 
 @dataclass(frozen=True)
 class Panel:
-    """A field to draw: `values` `(steps, units)` of all its units, and which rows to show."""
+    """A field to draw: `values` `(steps, units)` of all its units, and which units to draw."""
 
     name: str
     part: str
@@ -44,17 +44,17 @@ class Panel:
 
 
 def rows_of(units: int) -> float:
-    """How many rows high a panel of so many units is, with its mean and the gap below that."""
-    return units + max(_MEAN, _MEAN_SHARE * units) + max(_GAP, _GAP_SHARE * units)
+    """The height in rows of a panel of `units` units, with the row of means and its gap."""
+    return units + max(_MEAN, _MEAN_FRACTION * units) + max(_GAP, _GAP_FRACTION * units)
 
 
 def draw_field(figure: Figure, axes: Axes, panel: Panel, row_height: float) -> None:
     """A row of means over all units on top, below it the chosen units, and a colour bar.
 
-    The two signs would cancel out in a mean, so that of a signed field is of absolute values.
+    The mean of a signed field is of absolute values, since both signs would cancel out.
     """
     steps, count = panel.values.shape[0], len(panel.units)
-    mean, gap = max(_MEAN, _MEAN_SHARE * count), max(_GAP, _GAP_SHARE * count)
+    mean, gap = max(_MEAN, _MEAN_FRACTION * count), max(_GAP, _GAP_FRACTION * count)
     top = -0.5 - gap - mean
     kind = kind_of(panel.name, panel.values)
     low, high = color_limits(kind, panel.values[:, panel.units])
@@ -87,7 +87,7 @@ def _title(axes: Axes, panel: Panel) -> None:
 
 
 def _name_rows(axes: Axes, panel: Panel, mean: tuple[str, float], row_height: float) -> None:
-    """The numbers of the units where there is room for them."""
+    """The numbers of the units, if there is room for them."""
     size = min(8.0, 72 * row_height * 0.9)
     named = size >= 5.5
     numbers = panel.units if named else []
@@ -99,14 +99,14 @@ def _name_rows(axes: Axes, panel: Panel, mean: tuple[str, float], row_height: fl
 
 
 def draw_prediction(axes: Axes, values: np.ndarray) -> None:
-    """The prediction so far, `(steps, classes)`: a line for each of the likeliest classes."""
-    soften(axes)
+    """The prediction so far, `(steps, classes)`: a line for each of the most likely classes."""
+    style_axes(axes)
     steps, classes = values.shape
     places = np.arange(steps)
     probable = bool(values.min() >= 0 and values.max() <= 1)
     level = 0.5 if probable else 0.0
-    shown = np.argsort(-values[-1], kind="stable")[:_MOST_CLASSES]
-    for color, index in zip(_CLASS_COLORS, shown, strict=False):
+    likely = np.argsort(-values[-1], kind="stable")[:_MOST_CLASSES]
+    for color, index in zip(_CLASS_COLORS, likely, strict=False):
         axes.plot(
             places,
             values[:, index],

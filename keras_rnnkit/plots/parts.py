@@ -1,11 +1,11 @@
-"""A trace in any form that the layers return, as the traces of single layers it is made of."""
+"""Splits a trace of any form that the layers return into the traces of single layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-# The trace types by the number of their fields, for those who hold a trace without its names.
+# The trace types by the number of their fields, for the error about a trace without field names.
 _NAMED = {
     3: "kit.SimpleRNNTrace(*trace) for a SimpleRNN",
     4: "kit.MinGRUTrace(*trace) for a MinGRU",
@@ -18,19 +18,19 @@ _NAMED = {
 class Part(NamedTuple):
     """The trace of one layer in one direction."""
 
-    title: str  # what tells it from the others in a picture; empty where there is one
-    way: str  # how to take it out of the trace: `["rnn_0"].forward`
+    title: str  # names it in a picture; empty if there is only one
+    key: str  # the expression that takes it out of the trace: `["rnn_0"].forward`
     trace: Any
 
 
-def split_parts(trace: Any, title: str = "", way: str = "") -> list[Part]:
-    """The single traces that this one is made of.
+def split_parts(trace: Any, title: str = "", key: str = "") -> list[Part]:
+    """The traces of single layers in this one.
 
     A `BidirectionalTrace` has two, the dictionary of a `StackedRNN` and the tuple of an `RNN`
     around several cells those of their layers.
     """
     if is_single(trace):
-        return [Part(title, way, trace)]
+        return [Part(title, key, trace)]
     inner: dict[str, tuple[str, Any]]
     if is_bidirectional(trace):
         inner = {f".{name}": (name, part) for name, part in trace._asdict().items()}
@@ -39,11 +39,11 @@ def split_parts(trace: Any, title: str = "", way: str = "") -> list[Part]:
     elif type(trace) is tuple and trace and all(map(is_single, trace)):
         inner = {f"[{index}]": (f"cell {index}", part) for index, part in enumerate(trace)}
     else:
-        raise TypeError(_complaint(trace, way))
+        raise TypeError(_complaint(trace, key))
     return [
         found
-        for key, (name, part) in inner.items()
-        for found in split_parts(part, f"{title} {name}".strip(), way + key)
+        for inner_key, (name, part) in inner.items()
+        for found in split_parts(part, f"{title} {name}".strip(), key + inner_key)
     ]
 
 
@@ -58,17 +58,17 @@ def is_bidirectional(trace: Any) -> bool:
     return getattr(trace, "_fields", ()) == ("forward", "backward")
 
 
-def _complaint(trace: Any, way: str) -> str:
-    """What was expected, and how to come from what was given to it."""
-    name = f"trace{way}"
+def _complaint(trace: Any, key: str) -> str:
+    """The error: what is expected, and how to get it from what was received."""
+    name = f"trace{key}"
     expected = (
         f"`{name}` must be a trace of a recurrent layer: a NamedTuple of arrays "
         "(batch, time, units) whose last field is `mask`. The traces of both directions or of a "
         "stack, as their layers return them, are taken too."
     )
     if not isinstance(trace, list | tuple) or not trace:
-        return f"{expected} Received: {name} of type {type(trace).__name__}"
-    received = f"Received: {name}, a {type(trace).__name__} of length {len(trace)}"
+        return f"{expected} Received: type({name})={type(trace).__name__}"
+    received = f"Received: type({name})={type(trace).__name__}, len({name})={len(trace)}"
     if is_single(trace[-1]) or is_bidirectional(trace[-1]) or isinstance(trace[-1], Mapping):
         return f"{expected} Take it out of what the layer returned: {name}[-1]. {received}"
     nested = all(isinstance(part, list | tuple) for part in trace)

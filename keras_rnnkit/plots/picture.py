@@ -1,4 +1,4 @@
-"""A figure that a notebook shows; imported where a figure is made, since it needs matplotlib."""
+"""A figure that a notebook displays; imported only where a figure is made: it needs matplotlib."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 
 class Picture(Figure):
-    """A `matplotlib.figure.Figure` that shows itself as the result of a notebook's cell.
+    """A `matplotlib.figure.Figure` that a notebook displays as the result of a cell.
 
-    pyplot does not know it, so that nothing shows it twice and nothing has to close it.
+    pyplot does not know it, so that it is not displayed twice and need not be closed.
     """
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Save the figure on its own background, whatever style is set.
+        """Save the figure on its own background, independent of matplotlib's style.
 
         Args:
             fname: A path or a binary file.

@@ -1,4 +1,4 @@
-"""One sequence out of a trace, as NumPy arrays, with every way it can be wrong said in words."""
+"""One sequence out of a trace, checked, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from keras_rnnkit.plots.parts import Part, split_parts
 
 @dataclass(frozen=True)
 class PartSample:
-    """The fields `(steps, units)` of one layer in one direction; its masked steps are dropped."""
+    """The fields `(steps, units)` of one layer in one direction, without masked steps."""
 
     title: str
-    way: str
+    key: str
     fields: dict[str, np.ndarray]
 
 
@@ -34,34 +34,41 @@ class Sample:
 def read_sample(trace: Any, tokens: Sequence[str] | None, sample: int) -> Sample:
     """Take sequence number `sample` out of `trace`, or say what is wrong with an argument."""
     parts = split_parts(trace)
-    read = [_read_trace(part) for part in parts]
-    batch, time = read[0][1].shape
-    index = operator.index(sample)
-    if not -batch <= index < batch:
-        raise IndexError(
-            f"`sample` must be between 0 and {batch - 1}: the trace holds {batch} sequences. "
-            f"Received: sample={sample}"
-        )
-    labels = _read_tokens(tokens, time)
-    kept = np.flatnonzero(
-        np.logical_and.reduce([_like(read[0][1], mask) for _, mask in read])[index]
-    )
-    if not len(kept):
+    arrays_and_masks = [_read_trace(part) for part in parts]
+    first_mask = arrays_and_masks[0][1]
+    index = _read_index(sample, len(first_mask))
+    labels = _read_tokens(tokens, first_mask.shape[1])
+    masks = [_same_shape(first_mask, mask) for _, mask in arrays_and_masks]
+    valid = np.flatnonzero(np.logical_and.reduce(masks)[index])
+    if not len(valid):
         raise ValueError(
-            f"Every step of sample={sample} is masked, so there is nothing to draw. "
-            "Choose another `sample`."
+            "`sample` must have a step that is not masked: all steps of this one are. Choose "
+            f"another `sample`. Received: sample={sample}"
         )
     samples = []
-    for part, (arrays, _) in zip(parts, read, strict=True):
-        fields = {name: array[index, kept] for name, array in arrays.items()}
-        _check_finite(fields, part.way, sample)
-        samples.append(PartSample(part.title, part.way, fields))
-    return Sample(samples, [labels[step] for step in kept], numbered=tokens is None)
+    for part, (arrays, _) in zip(parts, arrays_and_masks, strict=True):
+        fields = {name: array[index, valid] for name, array in arrays.items()}
+        _check_finite(fields, part.key, sample)
+        samples.append(PartSample(part.title, part.key, fields))
+    return Sample(samples, [labels[step] for step in valid], numbered=tokens is None)
+
+
+def _read_index(sample: int, batch: int) -> int:
+    try:
+        index = operator.index(sample)
+    except TypeError as error:
+        raise TypeError(f"`sample` must be an integer. Received: sample={sample!r}") from error
+    if not -batch <= index < batch:
+        raise IndexError(
+            f"`sample` must be between 0 and {batch - 1}: the trace has {batch} sequences. "
+            f"Received: sample={sample}"
+        )
+    return index
 
 
 def _read_trace(part: Part) -> tuple[dict[str, np.ndarray], np.ndarray]:
     names = part.trace._fields
-    trace = f"trace{part.way}"
+    trace = f"trace{part.key}"
     arrays = {name: _to_numpy(getattr(part.trace, name), f"{trace}.{name}") for name in names[:-1]}
     first = arrays[names[0]]
     for name, array in arrays.items():
@@ -69,7 +76,7 @@ def _read_trace(part: Part) -> tuple[dict[str, np.ndarray], np.ndarray]:
             raise ValueError(
                 f"`{trace}.{name}` must have the shape (batch, time, units), none of them 0, with "
                 f"batch and time as in `{trace}.{names[0]}`, which has the shape {first.shape}. "
-                f"Received the shape: {array.shape}"
+                f"Received: {trace}.{name}.shape={array.shape}"
             )
     return arrays, _read_mask(part.trace.mask, f"{trace}.mask", first.shape[:2])
 
@@ -81,16 +88,16 @@ def _read_mask(mask: Any, name: str, expected: tuple[int, ...]) -> np.ndarray:
     if array.shape != expected:
         raise ValueError(
             f"`{name}` must have the shape (batch, time) = {expected}. "
-            f"Received the shape: {array.shape}"
+            f"Received: {name}.shape={array.shape}"
         )
     return array
 
 
-def _like(first: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _same_shape(first: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if mask.shape != first.shape:
         raise ValueError(
-            "All parts of `trace` must have the same batch and time. "
-            f"Received: (batch, time) = {first.shape} and {mask.shape}"
+            f"All parts of `trace` must have the same batch and time, {first.shape} in the first. "
+            f"Received: (batch, time)={mask.shape}"
         )
     return mask
 
@@ -98,8 +105,8 @@ def _like(first: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _to_numpy(value: Any, name: str) -> np.ndarray:
     if keras.utils.is_keras_tensor(value):
         raise TypeError(
-            f"`{name}` is symbolic: it has no values yet. "
-            "Make a model that returns the trace and call it on data."
+            f"`{name}` must have values, and it is symbolic. Make a model that returns the trace "
+            f"and call it on data. Received: {name}={value}"
         )
     return np.asarray(keras.ops.convert_to_numpy(value), dtype="float64")
 
@@ -110,15 +117,16 @@ def _read_tokens(tokens: Sequence[str] | None, time: int) -> list[str]:
     if isinstance(tokens, str) or len(tokens) != time:
         raise ValueError(
             f"`tokens` must be a list of {time} strings, one for each step of the trace "
-            f"(masked steps included). Received: {len(tokens)} in a {type(tokens).__name__}"
+            f"(masked steps included). Received: type(tokens)={type(tokens).__name__}, "
+            f"len(tokens)={len(tokens)}"
         )
     return [str(token) for token in tokens]
 
 
-def _check_finite(fields: dict[str, np.ndarray], way: str, sample: int) -> None:
+def _check_finite(fields: dict[str, np.ndarray], key: str, sample: int) -> None:
     for name, values in fields.items():
         if not np.isfinite(values).all():
             raise ValueError(
-                f"`trace{way}.{name}` of sample={sample} holds NaN or infinity, which has no "
-                "colour. Check the weights of the layer and what it was given."
+                f"`trace{key}.{name}` must be finite, and this sample has NaN or infinity there. "
+                f"Check the weights and the inputs of the layer. Received: sample={sample}"
             )

@@ -1,4 +1,4 @@
-"""The words below a picture: short, drawable with the fonts that are there, not on each other."""
+"""The words below a picture: short, in the fonts that are installed, without overlaps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST = 14
 _MOST_NUMBERS = 25
-# matplotlib brings the first; the others have the scripts that it lacks, where they are installed.
+# The first one comes with matplotlib; the others, if installed, have scripts that it lacks.
 _FONTS = (
     "DejaVu Sans",
     "Noto Sans CJK KR",
@@ -38,17 +38,18 @@ def number_steps(axes: Axes, labels: list[str]) -> None:
     axes.set_xlabel("step", fontsize=9, color=INK)
 
 
-def name_steps(axes: Axes, tokens: list[str], moves: np.ndarray, width: float) -> None:
-    """Label the steps with their words; where there is no room for all, with the telling ones.
+def name_steps(axes: Axes, tokens: list[str], changes: np.ndarray, width: float) -> None:
+    """Label the steps with their words; without room for all, those with the largest changes.
 
     Args:
         axes: The panel whose steps are labelled.
         tokens: A word for each step.
-        moves: How much happens at each step: of two words too near, the greater keeps its place.
+        changes: How much changes at each step: of two words too close, the one with the larger
+            change is written.
         width: The width of a step, in inches.
     """
     size = float(np.clip(72 * width / 1.25, 6.5, 9))
-    places = spaced(moves, gap=int(np.ceil(1.2 * size / 72 / width)))
+    places = spaced(changes, gap=int(np.ceil(1.2 * size / 72 / width)))
     steep = width < 2 * size / 72
     axes.set_xticks(
         places,
@@ -63,11 +64,11 @@ def name_steps(axes: Axes, tokens: list[str], moves: np.ndarray, width: float) -
     )
 
 
-def spaced(moves: np.ndarray, gap: int) -> list[int]:
-    """Places at least `gap` apart, chosen greedily from the one where `moves` is greatest."""
-    free = np.ones(len(moves), dtype=bool)
+def spaced(changes: np.ndarray, gap: int) -> list[int]:
+    """Places at least `gap` apart, chosen greedily from the one with the largest change."""
+    free = np.ones(len(changes), dtype=bool)
     places = []
-    for place in np.argsort(-moves, kind="stable"):
+    for place in np.argsort(-changes, kind="stable"):
         if free[place]:
             places.append(int(place))
             free[max(0, place - gap + 1) : place + gap] = False
@@ -75,13 +76,13 @@ def spaced(moves: np.ndarray, gap: int) -> list[int]:
 
 
 def shorten(token: str) -> str:
-    """One line, no longer than leaves the picture its room, in characters that can be drawn."""
+    """One line of limited length, in characters that can be drawn."""
     line = " ".join(drawable(token).split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
 def drawable(text: str) -> str:
-    """The text with a sign for each character that no font has; marks without a font are left out.
+    """The text with a replacement for each character that no font has; combining marks are removed.
 
     matplotlib warns of such characters, and fails on half of a surrogate pair.
     """
@@ -96,7 +97,7 @@ def _drawable(character: str) -> str:
 
 @functools.cache
 def fonts() -> list[str]:
-    """Those of the fonts that are installed."""
+    """The installed ones of the fonts."""
     from matplotlib import font_manager
 
     installed = set(font_manager.get_font_names())

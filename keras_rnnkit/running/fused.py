@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
 from keras_rnnkit.kernels import _cells, backend_kernels
-from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.running.calls import Call, Carry, outputs_from_states, zeros_where_masked
 
 _KERNELS = {
@@ -34,13 +34,9 @@ def kernel_name(cell: Any) -> str | None:
 def run_fused(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
     """The runner of the kernels for whole sequences; the contract is in `running/run.py`."""
     cell, capture_gates, mask = layer.cell, call.capture_gates, call.mask
-    plan = Plan(
-        _KERNELS[kernel_name(cell)],  # type: ignore[index]
-        method,
-        layer.return_sequences or capture_gates,
-        capture_gates,
-    )
-    last_states, steps = backend_kernels().run(plan, _arguments(cell, call), call.training)
+    sequences = layer.return_sequences or capture_gates
+    plan = Plan(kernel_of(cell), method, sequences, capture_gates)
+    last_states, steps = backend_kernels().run(plan, arguments_of(cell, call), call.training)
     states = [_swapped(state) for state in steps.states]
     gates = [_swapped(gate) for gate in steps.gates]
     if mask is not None:
@@ -50,7 +46,12 @@ def run_fused(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
     return (last, every) if mask is None else outputs_from_states(call, mask, last, every)
 
 
-def _arguments(cell: Any, call: Call) -> Arguments:
+def kernel_of(cell: Any) -> Any:
+    """The kernel of a cell that has one."""
+    return _KERNELS[kernel_name(cell)]  # type: ignore[index]
+
+
+def arguments_of(cell: Any, call: Call) -> Arguments:
     """The tensors of a kernel, time first."""
     kernel, recurrent_kernel, bias = _weights(cell, call.training, call.dropout_masks)
     return Arguments(
@@ -59,8 +60,8 @@ def _arguments(cell: Any, call: Call) -> Arguments:
         kernel=kernel,
         recurrent_kernel=recurrent_kernel,
         bias=bias,
-        keep=[] if call.mask is None else [_swapped(call.mask)[..., None]],
-        drop=_recurrent_masks(cell, call.dropout_masks),
+        mask=[] if call.mask is None else [_swapped(call.mask)[..., None]],
+        recurrent_masks=_recurrent_masks(cell, call.dropout_masks),
     )
 
 

@@ -1,6 +1,7 @@
 """All steps of a minimal cell at once: the gates in one product, the states by a scan over time."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -38,13 +39,13 @@ def run_parallel_scan(layer: Any, call: Call, method: str) -> tuple[Carry, Carry
     if in_pieces and not (call.training or call.capture_gates):
         found = _piece_by_piece(cell, scan, xs, call.states, mask, layer.return_sequences)
         return found if mask is None else outputs_from_states(call, call.mask, *found)
-    steps = functools.partial(
+    steps: Callable[..., Any] = functools.partial(
         _all_at_once, cell, scan, training=call.training, masks=call.dropout_masks
     )
     # XLA would have to know the number of steps for an associative scan, and in training it would
     # have to hand over all that the backward pass needs.
     if not associative and not call.training:
-        steps = kernels.together(steps, cell.weights)
+        steps = kernels.as_one_program(steps, cell.weights)
     gates, every = steps(xs, call.states, mask)
     last = every[-1]
     every = ops.swapaxes(every, 0, 1)

@@ -21,10 +21,10 @@ from keras_rnnkit.running.loop import is_of_the_kit, run_loop
 def run_portable(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
     """The runner of the loop over the cell; the contract is in `running/run.py`."""
     cell, unroll = layer.cell, layer.unroll
-    if not unroll and keras.config.backend() == "jax" and not _is_traced(cell, call):
+    if not unroll and _recompiles_loops(cell, call):
         if _is_known(cell):
             tensors, flags = _split(call)
-            return backend_kernels().call_once(cell, _run, _fixed(cell), *tensors, **flags)
+            return backend_kernels().call_compiled(cell, _run, _fixed(cell), *tensors, **flags)
         unroll = True
     return run_loop(cell, call, unroll)
 
@@ -40,9 +40,9 @@ def _run(cell: Any, *tensors: Any, **flags: Any) -> tuple[Carry, Carry]:
     return run_loop(cell, Call(**dict(zip(names, tensors, strict=True)), **flags))
 
 
-def _is_traced(cell: Any, tensors: Any) -> bool:
+def _recompiles_loops(cell: Any, tensors: Any) -> bool:
     values = [variable.value for variable in getattr(cell, "variables", ())]
-    return backend_kernels().is_traced(tensors, values)
+    return backend_kernels().recompiles_loops(tensors, values)
 
 
 def _is_known(cell: Any) -> bool:

@@ -82,16 +82,26 @@ def choose(request: Request) -> Choice:
     costs = _costs(request._replace(training=training))
     if not costs:
         return Choice("keras", reason="cuDNN, by Keras' own layer")
-    return found._replace(faster=f"on cuDNN, but for {costs}")
+    return found._replace(faster=f"cuDNN, without {costs}")
+
+
+def one_call_serves(forward: Request, backward: Request) -> bool:
+    """Whether both directions of a bidirectional layer run by one call of the library's layer.
+
+    cuDNN runs them beside each other, oneDNN one after the other.
+    """
+    if forward != backward or not forward.gpu or forward.exported:
+        return False
+    return choose(forward)[:2] == ("fused", "native")
 
 
 def _scan(request: Request) -> Choice:
     """All gates in one product. The associative scan pays on a GPU alone: it computes more."""
     if request.gpu:
         return Choice(
-            "parallel scan", "associative", "all steps at once, as no gate sees the state"
+            "parallel scan", "associative", "associative scan, as no gate depends on the state"
         )
-    in_order = "all gates at once, then the states one by one"
+    in_order = "all gates in one product, states step by step"
     return Choice("parallel scan", "sequential", in_order + _compiled(request, "fixed"))
 
 
@@ -108,7 +118,7 @@ def _obstacle(request: Request) -> Choice | None:
             "set KERAS_BACKEND to jax, tensorflow or torch",
         ): request.backend not in ("jax", "tensorflow", "torch"),
         (
-            "the kernels know tanh and sigmoid alone",
+            "the kernels support only tanh and sigmoid",
             "use the default activations",
         ): not request.default_activations,
         ("unroll=True writes the steps out", "use unroll=False"): request.unroll,
@@ -164,13 +174,15 @@ def _fused_on_torch(request: Request) -> Choice:
     costs = _costs(request._replace(masked=False, weight_dropout=False))
     if serves and not costs:
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
+    if serves and gpu and costs == "the gates":
+        reason = f"cuDNN's {request.cell}, by PyTorch, then the gates of all steps in one product"
+        return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
-        faster = f"on {library}, but for {costs}" if serves else ""
-        return Choice("fused", "preallocated", f"{_LOOP}, in place", faster)
-    return Choice("fused", "hoisted", _LOOP)
-
-
-_LOOP = "a loop with its own backward pass"
+        faster = f"{library}, without {costs}" if serves else ""
+        return Choice(
+            "fused", "preallocated", "a preallocated loop with its own backward pass", faster
+        )
+    return Choice("fused", "hoisted", "a loop with its own backward pass")
 
 
 def _fused_by_xla(request: Request) -> Choice:
@@ -184,10 +196,10 @@ def _compiled(request: Request, length: str) -> str:
 
 
 _BY_XLA = {
-    "concatenated": "one product a step",
-    "fused gates": "two products a step",
-    "per gate": "two products a step for each gate",
-    "hoisted": "inputs ahead of the loop",
+    "concatenated": "concatenated-input GEMM",
+    "fused gates": "fused-gate GEMM",
+    "per gate": "per-gate GEMM",
+    "hoisted": "hoisted input projection",
 }
 
 

@@ -81,8 +81,9 @@ def expect_help(load, name, url, digest):
     with pytest.raises(DownloadError) as caught:
         load()
     assert isinstance(caught.value, OSError)
-    for part in (f"Cannot get {name}", f"{url}{name}", digest, "path="):
+    for part in (f"{name} cannot be downloaded", f"{url}{name}", digest, "path="):
         assert part in str(caught.value)
+    assert str(caught.value).endswith("Received: path=None")
 
 
 LOADERS = {

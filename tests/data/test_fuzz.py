@@ -98,13 +98,13 @@ def indexes(generator, folder):
 
 def read_reviews(path):
     corpus = parse_corpus(read_source(path), path)
-    assert corpus.train.fault() is None and corpus.test.fault() is None
+    assert corpus.train.invalid() is None and corpus.test.invalid() is None
     return corpus
 
 
 def read_cache(path):
     corpus = load_cache(path, DIGEST)
-    assert corpus is None or (corpus.train.fault() is None and corpus.test.fault() is None)
+    assert corpus is None or (corpus.train.invalid() is None and corpus.test.invalid() is None)
     return corpus or "no cache"
 
 

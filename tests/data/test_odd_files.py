@@ -42,10 +42,10 @@ def test_what_is_no_file_in_the_place_of_a_download_is_told(own_keras_home, name
 
 INDEXES = {
     "a word twice": ('{"a": 1, "b": 2, "a": 3}', "the word 'a' twice"),
-    "a rank twice": ('{"a": 1, "b": 1}', "'a': 1 and 'b': 1"),
-    "half a pair": ('{"a": 1, "b\\ud800": 2}', "whole characters"),
-    "the other half": ('{"\\udfff": 1}', "whole characters"),
-    "a long number": ('{"a": ' + "9" * 100_000 + "}", "Cannot read"),
+    "a rank twice": ('{"a": 1, "b": 1}', "word_index['a']=1, word_index['b']=1"),
+    "half a pair": ('{"a": 1, "b\\ud800": 2}', "lone surrogates"),
+    "the other half": ('{"\\udfff": 1}', "lone surrogates"),
+    "a long number": ('{"a": ' + "9" * 100_000 + "}", "`path` must lead to"),
     "a huge number": ('{"a": 1e999}', "inf"),
     "not a number": ('{"a": NaN}', "nan"),
     "true": ('{"a": true}', "True"),
@@ -76,7 +76,7 @@ def test_a_pair_of_surrogates_is_a_letter(tmp_path):
 def test_half_a_pair_in_a_text_is_a_word_that_no_index_knows():
     vocabulary = Vocabulary({"film": 1})
     assert vocabulary.encode("film \ud800 film\udfff film").tolist() == [1, 4, 4]
-    with pytest.raises(ValueError, match="whole characters"):
+    with pytest.raises(ValueError, match="lone surrogates"):
         Vocabulary({"film\ud800": 1})
 
 

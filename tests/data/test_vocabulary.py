@@ -119,25 +119,25 @@ def test_sizes_and_words(vocabulary):
 
 @pytest.mark.parametrize("ids", [[10], [-1], [0, 500]])
 def test_ids_out_of_range_are_told(vocabulary, ids):
-    with pytest.raises(ValueError, match=r"from 0 to 9.*Received: .*" + str(ids[-1])):
+    with pytest.raises(ValueError, match=rf"from 0 to 9.*Received: min\(ids\)=.*{ids[-1]}"):
         vocabulary.decode(ids)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
-        (lambda v: v.encode(3), TypeError, "`text`.*int"),
-        (lambda v: v.encode(b"film"), TypeError, "`text`.*bytes"),
+        (lambda v: v.encode(3), TypeError, "`text`.*text=3 of type int$"),
+        (lambda v: v.encode(b"film"), TypeError, "`text`.*text=b'film' of type bytes$"),
         (lambda v: v.encode(["film", 3]), TypeError, "`text`.*int"),
         (lambda v: v.encode("film", maxlen=0), ValueError, "maxlen=0"),
         (lambda v: v.encode("film", padding="left"), ValueError, "padding='left'"),
         (lambda v: v.encode("film", truncating="x"), ValueError, "truncating='x'"),
-        (lambda v: v.decode("film"), TypeError, "dtype"),
-        (lambda v: v.decode([1.5]), TypeError, "float64"),
-        (lambda v: v.decode([[1, 2]]), ValueError, r"\(1, 2\)"),
+        (lambda v: v.decode("film"), TypeError, "ids.dtype=<U4$"),
+        (lambda v: v.decode([1.5]), TypeError, "ids.dtype=float64$"),
+        (lambda v: v.decode([[1, 2]]), ValueError, r"ids.shape=\(1, 2\)$"),
         (lambda v: Vocabulary(["film"]), TypeError, "`word_index`"),
-        (lambda v: Vocabulary({"film": "1"}), TypeError, "'film': '1'"),
-        (lambda v: Vocabulary({"film": 0}), ValueError, "'film': 0"),
+        (lambda v: Vocabulary({"film": "1"}), TypeError, r"word_index\['film'\]='1'$"),
+        (lambda v: Vocabulary({"film": 0}), ValueError, r"word_index\['film'\]=0$"),
         (lambda v: Vocabulary({"a": 1, "b": 1}), ValueError, "twice"),
         (lambda v: Vocabulary({}, num_words=-1), ValueError, "num_words=-1"),
     ],
@@ -155,7 +155,7 @@ def test_wrong_arguments_are_told(vocabulary, call, error, match):
 def test_a_foreign_word_index_is_refused(tmp_path, content):
     file = tmp_path / "index.json"
     file.write_text(content)
-    with pytest.raises(DataFileError, match=r"Expected: an `imdb_word_index\.json`") as caught:
+    with pytest.raises(DataFileError, match=r"as an `imdb_word_index\.json`.*Found:") as caught:
         Vocabulary.imdb(path=file)
     assert str(file) in str(caught.value)
 

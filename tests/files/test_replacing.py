@@ -11,7 +11,7 @@ import time
 import pytest
 
 from keras_rnnkit import _files
-from keras_rnnkit._files import as_path, read_bounded, replacing
+from keras_rnnkit._files import read_bounded, replacing
 
 OLD, NEW = b"old" * 100, b"new" * 2000
 
@@ -64,13 +64,16 @@ def test_an_error_keeps_the_old_file_and_no_rest(target, error):
     assert only(target) == OLD
 
 
+FULL = r"No space left on device\. The old file is unchanged\. Received: path='.*kept\.keras'$"
+
+
 @pytest.mark.parametrize("name", ["fsync", "replace", "chmod"])
 def test_a_disk_that_is_full_is_told_with_the_name_of_the_file(target, monkeypatch, name):
     def fail(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, name, fail)
-    with pytest.raises(OSError, match=r"kept\.keras.*No space left.*file that was there") as caught:
+    with pytest.raises(OSError, match=FULL) as caught:
         put(target)
     assert caught.value.errno == errno.ENOSPC
     assert only(target) == OLD
@@ -78,7 +81,7 @@ def test_a_disk_that_is_full_is_told_with_the_name_of_the_file(target, monkeypat
 
 def test_where_nothing_was_nothing_is_left(tmp_path):
     with (
-        pytest.raises(OSError, match=r"new\.png.*Nothing is left"),
+        pytest.raises(OSError, match=r"broken\. No file was created\. .*path='.*new\.png'$"),
         replacing(tmp_path / "new.png"),
     ):
         raise OSError("broken")
@@ -93,7 +96,7 @@ def test_a_full_disk_is_told_whatever_an_archive_raises_on_top(target):
             finally:
                 raise ValueError("an open writing handle")
 
-    with pytest.raises(OSError, match=r"kept\.keras.*No space left"):
+    with pytest.raises(OSError, match=FULL):
         fail()
 
 
@@ -135,7 +138,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "device.png").symlink_to(os.devnull)
     for name in ("pipe", "folder", "device"):
-        with pytest.raises(OSError, match=rf"{name}\.png.*not a file"):
+        with pytest.raises(OSError, match=rf"not a file\. .*{name}\.png'$"):
             put(tmp_path / f"{name}.png")
     assert len(os.listdir(tmp_path)) == 3
     assert not stat.S_ISREG(os.stat(os.devnull).st_mode)
@@ -228,11 +231,3 @@ def test_nothing_but_a_file_within_bounds_is_read(tmp_path):
             read_bounded(tmp_path.__class__(device), 10**6)
     with pytest.raises(FileNotFoundError):
         read_bounded(tmp_path / "missing", 1)
-
-
-def test_the_home_folder_stands_for_a_tilde(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert as_path("~/a.png", "path") == tmp_path / "a.png"
-    assert as_path(tmp_path.__class__("~"), "path") == tmp_path
-    assert str(as_path("~no_such_user/a", "path")) == os.path.join("~no_such_user", "a")

@@ -56,7 +56,7 @@ class TestExplain:
         ]
         assert rows[0].training.startswith("fused: ")
         assert rows[3].faster == "keras_rnnkit.from_keras(model)"
-        assert rows[4].training.startswith("portable: the kernels know tanh")
+        assert rows[4].training.startswith("portable: the kernels support only tanh")
         assert rows[4].faster == "use the default activations"
 
     def test_prints_a_table(self):
@@ -79,7 +79,7 @@ class TestExplain:
         inputs = keras.Input((7,), dtype="int32")
         x = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
         rows = kit.explain(keras.Model(inputs, kit.Bidirectional(kit.LSTM(3))(x)))
-        assert [row.faster for row in rows] == ["on cuDNN, but for the mask"] * 2
+        assert [row.faster for row in rows] == ["cuDNN, without the mask"] * 2
 
     # Keras warns that a Sequential destroys masks behind it; inside they hold.
     @pytest.mark.filterwarnings("ignore:Layer 'sequential:UserWarning")
@@ -105,6 +105,16 @@ class TestExplain:
         assert collected
         assert set(collected) == {masked}
 
+    @pytest.mark.parametrize("advised", ["training", "prediction"])
+    def test_advises_what_makes_training_or_else_prediction_faster(self, advised, monkeypatch):
+        def choice_for(layer, *, training, **_):
+            helps = training == (advised == "training")
+            return Choice("portable", faster="use another" if helps else "")
+
+        monkeypatch.setattr(explanation, "choice_for", choice_for)
+        (row,) = kit.explain(kit.LSTM(4))
+        assert row.faster == "use another"
+
     def test_of_a_layer_that_was_changed_says_what_is_wrong(self):
         layer = kit.LSTM(4, path="fused")
         layer.cell.activation = keras.activations.relu
@@ -113,5 +123,5 @@ class TestExplain:
     @pytest.mark.skipif(BACKEND != "torch", reason="the advice is about PyTorch")
     def test_names_what_costs_the_fast_kernel(self):
         (row,) = kit.explain(kit.LSTM(4, recurrent_dropout=0.1))
-        assert row.faster == "on oneDNN, but for recurrent_dropout"
+        assert row.faster == "oneDNN, without recurrent_dropout"
         assert row.prediction == "fused: oneDNN's LSTM, by PyTorch"

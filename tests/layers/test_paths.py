@@ -318,8 +318,9 @@ def test_a_stack_of_cells_says_what_to_do_instead():
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
+PRODUCTS = ("concatenated", "fused gates", "hoisted", "hoisted fused gates", "per gate")
 METHODS = [
-    *((method, {}) for method in ("concatenated", "fused gates", "hoisted", "per gate")),
+    *((method, {}) for method in PRODUCTS),
     # A mask for each gate, which a product of all gates together cannot have.
     *((method, {"dropout": 0.4, "recurrent_dropout": 0.4}) for method in ("hoisted", "per gate")),
 ]
@@ -365,7 +366,7 @@ def test_a_method_without_masks_for_each_gate_refuses_them(monkeypatch):
         run, "choose", lambda request: chosen(request)._replace(method="fused gates")
     )
     layer = kit.LSTM(3, recurrent_dropout=0.5)
-    with pytest.raises(ValueError, match="'fused gates' knows no mask for each gate"):
+    with pytest.raises(ValueError, match="where dropout has a mask for each gate"):
         layer(np.zeros((BATCH, TIME, FEATURES), "float32"), training=True)
 
 
@@ -466,7 +467,7 @@ def test_what_keeps_a_layer_off_cudnn_is_named(training):
     names = {"recurrent_dropout": "recurrent_dropout", "weight_dropout": "recurrent_weight_dropout"}
     names |= {"masked": "the mask", "capture_gates": "the gates"}
     for option, name in names.items():
-        assert choose(plain._replace(**{option: True})).faster == f"on cuDNN, but for {name}"
+        assert choose(plain._replace(**{option: True})).faster == f"cuDNN, without {name}"
 
 
 def test_no_rule_of_jax_reaches_cudnn():

@@ -222,7 +222,9 @@ def test_the_fused_path_refuses_a_transform():
 
     layer = kit.LSTM(4, path="fused", name="mine")
     layer.build((BATCH, TIME, FEATURES))
-    with pytest.raises(ValueError, match=r"'mine'.*is not possible here: a transform of torch.func"):
+    with pytest.raises(
+        ValueError, match=r"'mine'.*is not possible here: a transform of torch.func"
+    ):
         torch.vmap(layer)(data()[None])
 
 

@@ -31,9 +31,11 @@ print("keras_rnnkit", kit.__version__, "works")
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--constraints", type=Path, help="the versions to install")
-    constraints = parser.parse_args().constraints
+    parser.add_argument("--outdir", type=Path, help="an empty folder for the wheel and the sdist")
+    arguments = parser.parse_args()
+    constraints = arguments.constraints
     with tempfile.TemporaryDirectory() as folder:
-        wheel, sdist = build(Path(folder, "dist"))
+        wheel, sdist = build(arguments.outdir or Path(folder, "dist"))
         check_contents(wheel, sdist)
         check_description(wheel)
         environment = Environment(Path(folder, "venv"), constraints)
@@ -56,6 +58,7 @@ def unpack(sdist, folder):
 
 def build(folder):
     """The wheel, built from the sdist, and the sdist."""
+    folder = folder.resolve()
     run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
@@ -74,7 +77,7 @@ def check_contents(wheel, sdist):
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     needed = {file.relative_to(ROOT).as_posix() for file in files}
     needed |= {"pyproject.toml", "hatch_build.py", "constraints.txt", "mkdocs.yml"}
-    needed |= {"README.md", "LICENSE"}
+    needed |= {"README.md", "LICENSE", ".github/release_notes.py"}
     assert needed <= held, f"the sdist lacks {needed - held}"
 
 

@@ -21,6 +21,9 @@ ROOMS = {
     "data": set(),
     "callbacks": {"plots"},
 }
+# What every room may import: `_checks` and `_files` are what side rooms would write anew, checks of
+# arguments and paths, and files that are written atomically. They import no room.
+ROOT_MODULES = {"_backend", "_checks", "_files", "_version"}
 
 
 def imported_names(path):
@@ -66,4 +69,11 @@ def test_imports_between_the_rooms_run_downward(path):
     names = {
         name.split(".")[1] for name in imported_names(path) if name.startswith("keras_rnnkit.")
     }
-    assert names - {"_backend", "_files", "_version"} <= {room, *ROOMS[room]}
+    assert names - ROOT_MODULES <= {room, *ROOMS[room]}
+
+
+def test_what_every_room_may_import_imports_no_room():
+    for path in FILES:
+        if room_of(path) is None and path.name != "__init__.py":
+            names = {name for name in imported_names(path) if name.startswith("keras_rnnkit.")}
+            assert not {name.split(".")[1] for name in names} - ROOT_MODULES

@@ -64,8 +64,8 @@ def test_the_effect_of_a_unit_is_how_far_the_prediction_moves_without_it(monkeyp
         held = hidden.copy()
         held[:, unit] = hidden[:, unit].mean()
         expected.append(np.abs(head(held) - head(hidden)).max(axis=1).mean())
-    for at_once in (1, 9 * 7 * 3, 1_000_000):  # one unit, three units, all units at a time
-        monkeypatch.setattr(heads, "_AT_ONCE", at_once)
+    for values in (1, 9 * 7 * 3, 1_000_000):  # one unit, three units, all units at a time
+        monkeypatch.setattr(heads, "_VALUES_PER_CALL", values)
         assert np.allclose(heads.effect(head, hidden), expected, atol=1e-6)
 
 
@@ -154,7 +154,7 @@ def test_in_a_stack_the_head_reads_the_last_layer():
     [
         (0.5, TypeError, "`head` must be a layer.*head=0.5"),
         (lambda h: h[:2, 0], ValueError, r"each of the 12 rows.*\(2,\)"),
-        (lambda h: h[None], ValueError, r"Received the shape: \(1, 12, 20\)"),
+        (lambda h: h[None], ValueError, r"Received: head\(hidden\).shape=\(1, 12, 20\)$"),
         (lambda h: h * np.nan, ValueError, "finite"),
     ],
     ids=range(4),
@@ -170,7 +170,7 @@ def test_a_head_says_what_it_needs_of_a_trace():
     with pytest.raises(ValueError, match=r"one direction.*plots.gates\(trace.forward, head"):
         plots.gates(trace, head=lambda h: h[:, 0])
     foreign = kit.RNN(keras.layers.GRUCell(2)).trace(x)
-    with pytest.raises(ValueError, match=r"`hidden`.*'state_0'"):
+    with pytest.raises(ValueError, match=r"`hidden`.*trace._fields=.*'state_0'"):
         plots.gates(foreign, head=lambda h: h[:, 0])
 
 

@@ -1,4 +1,4 @@
-"""The kernels that work in place on PyTorch, against numeric gradients, with all they take."""
+"""PyTorch's loops into preallocated buffers, against numeric gradients, with every argument."""
 
 import itertools
 
@@ -19,7 +19,7 @@ OUTPUTS = [("lstm", k) for k in range(5)] + [("gru", k) for k in range(3)]
 
 
 def arguments(cell, per_gate, masked, drops, time=TIME):
-    """Random tensors in float64, and what is fixed: `keep` and `drop`."""
+    """Random tensors in float64, and the masks of steps and of recurrent dropout."""
     import torch
 
     rng = np.random.default_rng(0)
@@ -32,24 +32,24 @@ def arguments(cell, per_gate, masked, drops, time=TIME):
     tensors += [random(FEATURES, count * UNITS), random(UNITS, count * UNITS)]
     tensors.append(random(count * UNITS) if cell == "lstm" else random(2, count * UNITS))
     tensors += [random(time, BATCH, FEATURES) for _ in range(count if per_gate else 1)]
-    keep = torch.tensor(HOLES[:time]) if masked else None
+    mask = torch.tensor(HOLES[:time]) if masked else None
     drop = torch.tensor(rng.integers(0, 2, (count, BATCH, UNITS)) * 2.0) if drops else None
-    return tensors, keep, drop
+    return tensors, mask, drop
 
 
-def run(cell, tensors, keep, drop):
+def run(cell, tensors, mask, drop):
     from keras_rnnkit.kernels._torch_gru import gru
     from keras_rnnkit.kernels._torch_lstm import lstm
 
     count = 2 if cell == "lstm" else 1
     states, weights, inputs = tensors[:count], tensors[count : count + 3], tensors[count + 3 :]
     if cell == "lstm":
-        results = lstm(inputs, states, *weights, keep, drop)
+        results = lstm(inputs, states, *weights, mask, drop)
     else:
-        results = gru(inputs, *states, *weights, keep, drop, True, True)
+        results = gru(inputs, *states, *weights, mask, drop, True, True)
     every, gates, last = results[:count], results[count], results[count + 1 :]
-    if keep is not None:  # as the layer does: a step that is skipped shows no gates
-        gates = gates * keep  # (4, time, batch, units), or (time, batch, 3 * units)
+    if mask is not None:  # as the layer does: the gates of a masked step are zero
+        gates = gates * mask  # (4, time, batch, units), or (time, batch, 3 * units)
     return *every, gates, *last
 
 
@@ -58,28 +58,28 @@ def run(cell, tensors, keep, drop):
 def test_the_gradients_are_the_numeric_ones(cell, per_gate, masked, drops, time):
     import torch
 
-    tensors, keep, drop = arguments(cell, per_gate, masked, drops, time)
-    assert torch.autograd.gradcheck(lambda *tensors: run(cell, tensors, keep, drop), tensors)
+    tensors, mask, drop = arguments(cell, per_gate, masked, drops, time)
+    assert torch.autograd.gradcheck(lambda *tensors: run(cell, tensors, mask, drop), tensors)
 
 
 @pytest.mark.parametrize(("cell", "asked"), OUTPUTS)
 def test_one_output_alone_has_its_gradients(cell, asked):
     import torch
 
-    tensors, keep, drop = arguments(cell, False, masked=True, drops=True)
+    tensors, mask, drop = arguments(cell, False, masked=True, drops=True)
     tensors[-1].requires_grad = False  # a first layer's inputs need none
-    assert torch.autograd.gradcheck(lambda *tensors: run(cell, tensors, keep, drop)[asked], tensors)
+    assert torch.autograd.gradcheck(lambda *tensors: run(cell, tensors, mask, drop)[asked], tensors)
 
 
 @pytest.mark.parametrize(("cell", "per_gate", "masked", "drops"), CASES)
 def test_without_gradients_the_numbers_are_the_same(cell, per_gate, masked, drops):
     import torch
 
-    tensors, keep, drop = arguments(cell, per_gate, masked, drops)
-    recorded = run(cell, tensors, keep, drop)
+    tensors, mask, drop = arguments(cell, per_gate, masked, drops)
+    with_gradients = run(cell, tensors, mask, drop)
     with torch.no_grad():
-        shown = run(cell, tensors, keep, drop)
-    for a, b in zip(recorded, shown, strict=True):
+        predicted = run(cell, tensors, mask, drop)
+    for a, b in zip(with_gradients, predicted, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b.numpy(), rtol=1e-12)
 
 
@@ -93,11 +93,11 @@ def test_a_gru_without_gradients_returns_what_is_asked_for(
 
     from keras_rnnkit.kernels._torch_gru import _CHUNK, gru
 
-    time = 2 * _CHUNK + 3  # inputs are projected so many steps at once
+    time = 2 * _CHUNK + 3  # the inputs of so many steps are projected in one product
     tensors, _, drop = arguments("gru", per_gate, masked=False, drops=drops, time=time)
     h, *weights = tensors[:4]
-    keep = torch.tensor(np.random.default_rng(1).random((time, BATCH, 1)) < 0.7)
-    call = (tensors[4:], h, *weights, keep, drop)
+    mask = torch.tensor(np.random.default_rng(1).random((time, BATCH, 1)) < 0.7)
+    call = (tensors[4:], h, *weights, mask, drop)
     every, gates, last = gru(*call, True, True)
     with torch.no_grad():
         found = gru(*call, sequences, capture_gates)
@@ -125,9 +125,9 @@ def test_the_last_state_is_a_tensor_of_its_own(layer, options):
 
 
 @pytest.mark.parametrize("cell", GATES)
-def test_the_way_back_can_be_gone_twice(cell):
-    tensors, keep, drop = arguments(cell, False, masked=True, drops=True)
-    h, *_ = run(cell, tensors, keep, drop)
+def test_a_second_backward_pass_gives_the_same_gradients(cell):
+    tensors, mask, drop = arguments(cell, False, masked=True, drops=True)
+    h, *_ = run(cell, tensors, mask, drop)
     h.sum().backward(retain_graph=True)
     once = [tensor.grad.clone() for tensor in tensors]
     h.sum().backward()

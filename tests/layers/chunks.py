@@ -1,4 +1,4 @@
-"""What the tests of a backward pass in blocks of steps share."""
+"""What the tests of a backward pass in chunks of steps share."""
 
 import keras
 import numpy as np
@@ -8,15 +8,15 @@ from tests.layers.test_paths import close, pair
 from tests.support.backends import gradients
 
 
-def noted_lengths(kernels, monkeypatch):
-    """The lengths of the blocks that the kernels of a backend make from now on."""
-    lengths, block_length = [], kernels._block_length
+def recorded_lengths(kernels, monkeypatch):
+    """The lengths of the chunks that the kernels of a backend make from now on."""
+    lengths, chunk_length = [], kernels._chunk_length
 
-    def note(plan, args):
-        lengths.append(block_length(plan, args))
+    def record(plan, args):
+        lengths.append(chunk_length(plan, args))
         return lengths[-1]
 
-    monkeypatch.setattr(kernels, "_block_length", note)
+    monkeypatch.setattr(kernels, "_chunk_length", record)
     return lengths
 
 
@@ -33,8 +33,8 @@ def assert_first_states_get_the_portable_gradients(case, **options):
         close(got, want)
 
 
-def assert_sums_are_in_single_precision():
-    """Each of 512 blocks adds two to the gradient of the bias, which bfloat16 cannot past 512."""
+def assert_totals_are_in_single_precision():
+    """Each of 512 chunks adds two to the gradient of the bias, which bfloat16 cannot past 512."""
     layer = kit.SimpleRNN(1, dtype="mixed_bfloat16", return_sequences=True)
     layer.build((1, 1024, 1))
     layer.set_weights([np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(1)])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_rnnkit.plots.paths import check_file, check_folder, refuse_existing
+from keras_rnnkit._checks import as_path, check_file, check_folder, refuse_existing
 
 
 def test_a_good_path_comes_back(tmp_path):
@@ -22,6 +22,14 @@ def test_a_relative_path_and_the_home_folder(tmp_path, monkeypatch):
     assert check_folder("~/run", "folder") == tmp_path / "run"
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert as_path("~/a.png", "path") == tmp_path / "a.png"
+    assert as_path(Path("~"), "path") == tmp_path
+    assert str(as_path("~no_such_user/a", "path")) == os.path.join("~no_such_user", "a")
+
+
 @pytest.mark.parametrize("wrong", [None, 3, b"a.png", ""], ids=repr)
 def test_not_a_path(wrong):
     with pytest.raises(TypeError, match="`path` must be a path"):
@@ -35,7 +43,7 @@ def test_wrong_suffix(tmp_path):
 
 def test_a_folder_where_a_file_should_be(tmp_path):
     (tmp_path / "a.png").mkdir()
-    with pytest.raises(IsADirectoryError, match="`path`"):
+    with pytest.raises(IsADirectoryError, match=r"^`path`.* Received: path=.*png'$"):
         check_file(tmp_path / "a.png", "path", ".png", True)
 
 
@@ -48,13 +56,13 @@ def test_a_pipe_where_a_file_should_be(tmp_path):
 @pytest.mark.parametrize("below", ["a.png", "deeper/a.png"])
 def test_a_file_where_a_folder_should_be(tmp_path, below):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError, match="is a file, not a folder"):
+    with pytest.raises(NotADirectoryError, match=r"is a file, not a folder\. .*path=.*png'$"):
         check_file(tmp_path / "file" / below, "path", ".png", True)
 
 
 def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError, match="`folder`"):
+    with pytest.raises(NotADirectoryError, match=r"^`folder`.* Received: folder='.*file'$"):
         check_folder(tmp_path / "file", "folder")
 
 
@@ -62,14 +70,15 @@ def test_a_folder_that_is_a_file(tmp_path):
 def test_an_unwritable_folder(tmp_path, monkeypatch, below):
     # Permission bits do not bind an administrator, who may run the tests: answer for the system.
     monkeypatch.setattr(os, "access", lambda folder, mode: Path(folder) != tmp_path)
-    with pytest.raises(PermissionError, match="not writable"):
+    with pytest.raises(PermissionError, match=r"not writable.* Received: path=.*png'$"):
         check_file(tmp_path / below, "path", ".png", False)
 
 
 def test_existing_files_are_named_and_kept(tmp_path):
     (tmp_path / "a.png").write_text("precious")
     targets = [tmp_path / "a.png", tmp_path / "b.png"]
-    with pytest.raises(FileExistsError, match=r"a\.png\.") as caught:
+    message = r"^`path` leads to files that exist: .*a\.png\..* Received: overwrite=False$"
+    with pytest.raises(FileExistsError, match=message) as caught:
         refuse_existing(targets, "path", overwrite=False)
     assert "b.png" not in str(caught.value)
     refuse_existing(targets, "path", overwrite=True)

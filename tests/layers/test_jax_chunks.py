@@ -1,4 +1,4 @@
-"""The backward pass on JAX in blocks of steps, where all at once would take much memory."""
+"""The backward pass on JAX in chunks of steps, where that of all steps would take much memory."""
 
 import keras
 import numpy as np
@@ -6,12 +6,12 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import _cells
-from keras_rnnkit.kernels._sequence import Arguments, Plan
+from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.running import run
-from tests.layers.blocks import (
+from tests.layers.chunks import (
     assert_first_states_get_the_portable_gradients,
-    assert_sums_are_in_single_precision,
-    noted_lengths,
+    assert_totals_are_in_single_precision,
+    recorded_lengths,
 )
 from tests.layers.test_paths import (
     HOLES,
@@ -28,65 +28,65 @@ if keras.config.backend() != "jax":
 from keras_rnnkit.kernels import jax as kernels
 
 pytestmark = pytest.mark.skipif(
-    kernels.jax.default_backend() != "cpu", reason="blocks are for a CPU"
+    kernels.jax.default_backend() != "cpu", reason="chunks are for a CPU"
 )
 
 
 @pytest.fixture
-def in_blocks(monkeypatch):
-    """The lengths of the blocks that are made, with all limits lifted."""
+def in_chunks(monkeypatch):
+    """The lengths of the chunks that are made, with all limits lifted."""
     monkeypatch.setattr(kernels, "CHUNK_ABOVE_BYTES", 0)
-    monkeypatch.setattr(kernels, "STEPS", 2)
-    monkeypatch.setattr(kernels, "ROWS", 1)
+    monkeypatch.setattr(kernels, "CHUNK_STEPS", 2)
+    monkeypatch.setattr(kernels, "CHUNK_ROWS", 1)
     kernels._run.clear_cache()
-    yield noted_lengths(kernels, monkeypatch)
+    yield recorded_lengths(kernels, monkeypatch)
     kernels._run.clear_cache()
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 @pytest.mark.parametrize("variant", ["gates", "recurrent dropout", "backwards"])
-def test_blocks_have_the_portable_gradients(case, variant, in_blocks):
+def test_chunks_have_the_portable_gradients(case, variant, in_chunks):
     assert_same_gradients(case, 3, HOLES, VARIANTS[variant])
-    assert in_blocks == [2]
+    assert in_chunks == [2]
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 @pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
-def test_blocks_of_every_method_send_gradients_to_the_first_states(
-    method, options, case, in_blocks, monkeypatch
+def test_chunks_of_every_method_send_gradients_to_the_first_states(
+    method, options, case, in_chunks, monkeypatch
 ):
     monkeypatch.setattr(run, "choose", by_method(method, case))
     assert_first_states_get_the_portable_gradients(case, **options)
-    assert in_blocks == [2]
+    assert in_chunks == [2]
 
 
-def test_sums_over_blocks_are_in_single_precision(in_blocks):
-    assert_sums_are_in_single_precision()
-    assert in_blocks == [2]
+def test_totals_over_chunks_are_in_single_precision(in_chunks):
+    assert_totals_are_in_single_precision()
+    assert in_chunks == [2]
 
 
 SHAPES = [
     ("LSTM", (200, 64), 128, 8),  # steps, batch: 8 steps or more
     ("LSTM", (100, 1024), 8, 10),  # that divide all steps
     ("LSTM", (200, 32), 512, 20),  # 512 rows or more
-    ("LSTM", (100, 64), 102, None),  # at most 10 MiB at once
+    ("LSTM", (100, 64), 102, None),  # at most 10 MiB
     ("LSTM", (100, 64), 103, 10),
-    ("GRU", (100, 64), 102, None),  # which has four sums a step, too
+    ("GRU", (100, 64), 102, None),  # which has four pre-activations a step, too
     ("GRU", (100, 64), 103, 10),
-    ("LSTM", (101, 64), 128, None),  # no blocks of one length
-    ("LSTM", (12, 64), 2048, None),  # too few steps for two blocks
+    ("LSTM", (101, 64), 128, None),  # no chunks of one length
+    ("LSTM", (12, 64), 2048, None),  # too few steps for two chunks
     ("LSTM", (100, 0), 128, None),
 ]
 
 
 @pytest.mark.parametrize(("cell", "sizes", "units", "length"), SHAPES, ids=str)
-def test_blocks_where_they_save_much(cell, sizes, units, length):
+def test_chunks_where_they_save_much(cell, sizes, units, length):
     state = np.zeros((sizes[1], units), "float32")
     args = Arguments([np.zeros((*sizes, 1))], [state], None, None, None, [], [])
-    assert kernels._block_length(Plan(getattr(_cells, cell), "fused gates"), args) == length
+    assert kernels._chunk_length(Plan(getattr(_cells, cell), "fused gates"), args) == length
 
 
-def test_the_way_back_can_be_exported_for_any_batch():
+def test_the_backward_pass_can_be_exported_for_any_batch():
     layer = kit.LSTM(2)
     layer.build((None, 5, 3))
     export = pytest.importorskip("jax.export")

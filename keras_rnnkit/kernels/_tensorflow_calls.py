@@ -1,0 +1,67 @@
+"""How TensorFlow compiles and differentiates functions of the package."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles
+from keras_rnnkit.kernels._tensorflow_gradients import with_plain_gradients
+
+
+def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
+    """The function of tensors as a graph; it reads the variables as they then are."""
+    return tf.function(function, autograph=False, jit_compile=xla)
+
+
+def as_one_program(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+    """The function as one XLA program where that can be, so that its operations share loops."""
+
+    def run(*args: Any) -> Any:
+        if not compiles(args[0].shape[0]):
+            return function(*args)
+        return _run_as_one_program(function, variables, args)
+
+    return run
+
+
+def _run_as_one_program(
+    function: Callable[..., Any], variables: list[Any], args: tuple[Any, ...]
+) -> Any:
+    count, structure = len(variables), [None]
+    given = [tensor for tensor in tree.flatten(args) if tensor is not None]
+
+    def plain(*sources: Any) -> list[Any]:
+        tensors = iter(sources[count:])
+        own = tree.map_structure(lambda t: None if t is None else next(tensors), args)
+        mapping = list(zip(variables, sources[:count], strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            structure[0] = function(*own)
+        return tree.flatten(structure[0])
+
+    sources = [*(v.value for v in variables), *given]
+    flat = with_plain_gradients(by_xla(plain), plain, sources)
+    return tree.pack_sequence_as(structure[0], flat)
+
+
+def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
+    """The scalar `function(*tensors)`, and its gradients by the tensors."""
+    sources = [tf.convert_to_tensor(tensor) for tensor in tensors]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(sources)
+        value = function(*sources)
+    zero = tf.UnconnectedGradients.ZERO
+    gradients = tape.gradient(value, sources, unconnected_gradients=zero)
+    return value, [tf.convert_to_tensor(gradient) for gradient in gradients]  # dense ones
+
+
+def with_batch_size(tensor: Any, batch: int) -> Any:
+    """The same tensor, of a known batch size; another one fails when it comes."""
+    return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])
+
+
+def on_gpu(tensor: Any) -> bool:
+    """Whether TensorFlow sees a GPU, which it then takes."""
+    return bool(tf.config.list_logical_devices("GPU"))

@@ -1,0 +1,126 @@
+"""What each backend's file has: the only way in which the other rooms reach a backend."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
+
+
+class Kernels(Protocol):
+    """The functions of a backend, with equal names and arguments on all of them.
+
+    Where a backend has nothing to do, its function says so. Tensors are those of the backend.
+    """
+
+    def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
+        """Run a cell over whole sequences, differentiably.
+
+        Args:
+            plan: What is fixed.
+            args: The tensors, time first.
+            training: Whether a backward pass is to be expected.
+
+        Returns:
+            The last states, and of the steps what the plan asks for.
+        """
+
+    def linear_scan(self, a: Any, b: Any, first: Any) -> Any:
+        """The states of `h = a h + b` after every step, in sequence, differentiably.
+
+        Args:
+            a: `(time, batch, units)`.
+            b: `(time, batch, units)`.
+            first: `(batch, units)`.
+
+        Returns:
+            `(time, batch, units)`.
+        """
+
+    def scan(self, step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
+        """Loop over time, like `keras.ops.scan`, for a step whose output is its carry.
+
+        Args:
+            step: Takes the carry and a slice of `xs`, and returns the new carry twice.
+            init: The first carry, a structure of tensors.
+            xs: A tuple of tensors `(time, ...)`.
+
+        Returns:
+            The last carry, and the carries of all steps, each tensor `(time, ...)`.
+        """
+
+    def compiled(
+        self, function: Callable[..., Any], variables: list[Any], xla: bool
+    ) -> Callable[..., Any]:
+        """The function of tensors, compiled where the backend does that, for prediction.
+
+        Args:
+            function: Takes and returns structures of tensors.
+            variables: Those that it reads and assigns, as they are whenever it is called.
+            xla: Whether XLA can compile it.
+        """
+
+    def as_one_program(
+        self, function: Callable[..., Any], variables: list[Any]
+    ) -> Callable[..., Any]:
+        """The function as one compiled program, where the backend would not make it one anyway.
+
+        Args:
+            function: Takes structures of tensors, or `None`, the first one time first.
+            variables: Those that it reads.
+        """
+
+    def recompiles_loops(self, *values: Any) -> bool:
+        """Whether each loop over these structures of tensors is compiled anew in every call.
+
+        So it is where JAX is called eagerly: `call_compiled`, or a loop in Python, avoids it.
+        """
+
+    def call_compiled(
+        self, cell: Any, function: Callable[..., Any], fixed: Hashable, *args: Any, **options: Any
+    ) -> Any:
+        """The result of `function(cell, *args, **options)`, compiled once where that saves time.
+
+        Args:
+            cell: The cell. Its variables are read as they are now.
+            function: It changes nothing.
+            fixed: All that it depends on, beside the variables of the cell and its arguments.
+            *args: Structures of tensors.
+            **options: What is fixed when the function is compiled.
+        """
+
+    def value_and_gradients(
+        self, function: Callable[..., Any], tensors: list[Any]
+    ) -> tuple[Any, list[Any]]:
+        """A value, and its gradients; Keras itself has no function for them.
+
+        Args:
+            function: `function(*tensors)` returns a scalar tensor, and assigns no variable.
+            tensors: Tensors of floats of any shapes.
+
+        Returns:
+            The value, and a list of its gradients by the tensors, in their shapes and dtypes: zeros
+            for those that the function does not use.
+        """
+
+    def with_batch_size(self, tensor: Any, batch: int) -> Any:
+        """The same tensor `(batch, ...)`, where the backend did not know its batch size yet."""
+
+    def on_gpu(self, tensor: Any) -> bool:
+        """Whether a kernel would run on a GPU.
+
+        Args:
+            tensor: One of its weights, or `None` where there are none yet. PyTorch computes where
+                it is, the other backends on one kind of device.
+        """
+
+    def has_onednn(self) -> bool:
+        """Whether the backend has the layers of oneDNN, and may use them."""
+
+    def exporting(self) -> bool:
+        """Whether the operations of this call are recorded for a file that cannot hold kernels."""
+
+    def exporting_to_onnx(self) -> bool:
+        """Whether that file will be one of ONNX."""
+
+    def transforming(self, *tensors: Any) -> bool:
+        """Whether a transform to which the kernels do not apply works on these tensors."""

@@ -1,0 +1,50 @@
+"""Errors have Keras' form: what is expected, what to do, and at the end `Received: name=value`."""
+
+import ast
+
+import pytest
+
+from tests.packaging.test_architecture import FILES, PACKAGE, room_of
+
+ROOMS = {None, "callbacks", "data", "plots"}  # None: the files beside the rooms
+# Errors in these files and functions say what was found in a file. They are caught where the path
+# of the file is known, and their text becomes a part of an error in the usual form.
+PARTS_OF_OTHERS = {"caching.py", "pickled_lists.py", "reading.py"}
+CAUGHT = {"_check_replaceable", "_without_repeats", "read_bounded"}
+CHECKED = [path for path in FILES if room_of(path) in ROOMS and path.name not in PARTS_OF_OTHERS]
+
+
+def raised_texts(path):
+    """Yields the text of each error that a file raises, with `{...}` for what is filled in."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    caught = {node for one in functions if one.name in CAUGHT for node in ast.walk(one)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Raise) or node in caught or not isinstance(node.exc, ast.Call):
+            continue
+        if ast.unparse(node.exc.func) == "ImportError":  # nothing was received
+            continue
+        message = node.exc.args[0] if node.exc.args else ast.Constant("")
+        if isinstance(message, ast.JoinedStr | ast.Constant):
+            yield written(message)
+
+
+def written(message):
+    if isinstance(message, ast.Constant):
+        return str(message.value)
+    return "".join(
+        str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"
+        for part in message.values
+    )
+
+
+@pytest.mark.parametrize("path", CHECKED, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_error_ends_with_what_was_received(path):
+    for text in raised_texts(path):
+        received = text.rpartition("Received: ")[2] if "Received: " in text else ""
+        assert text.endswith("{received}") or "=" in received, text
+        assert not text.endswith("."), text
+
+
+def test_there_are_errors_to_look_at():
+    assert sum(1 for path in CHECKED for _ in raised_texts(path)) > 40

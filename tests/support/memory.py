@@ -1,0 +1,90 @@
+"""Limits the memory of a process that runs tests, and reports its peak.
+
+Backends cache what they compile, and the suite compiles thousands of small programs: on JAX a
+process grew to 4.7 GB. So the caches are cleared whenever memory has grown by `GROWTH`, which is
+rare enough that few programs are compiled twice.
+"""
+
+import ctypes
+import gc
+import sys
+from pathlib import Path
+
+import keras
+
+GROWTH = 0.3  # GB
+STATUS = Path("/proc/self/status")  # Linux alone has it
+
+
+def memory(what="VmRSS"):
+    """The GB in use, or with `"VmHWM"` their peak; zero where the system does not report them."""
+    if not STATUS.exists():
+        return 0.0
+    lines = STATUS.read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 2**20
+
+
+def clear_caches():
+    """Free the programs that the backend compiled for finished tests."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+    gc.collect()
+    if sys.platform == "linux":
+        # Otherwise the allocator keeps the freed memory.
+        getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
+
+
+class MemoryGuard:
+    """A pytest plugin: clears caches between tests when memory has grown, and reports the peak.
+
+    Args:
+        limit: The GB that a process may take. The run fails where one took more.
+    """
+
+    def __init__(self, limit):
+        self.limit = limit
+        self.peaks = {}  # GB, by process
+        self.level = None
+
+    def after_test(self):
+        """Call this at the end of each test."""
+        now = memory()
+        self.level = now if self.level is None else min(self.level, now)
+        if now > self.level + GROWTH:
+            clear_caches()
+            self.level = memory()
+
+    def too_large(self):
+        """The processes whose peak is above the limit."""
+        return [name for name, peak in sorted(self.peaks.items()) if peak > self.limit]
+
+    def pytest_sessionfinish(self, session):
+        """A worker sends its peak to the controller, which fails the run if one is too high."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["memory"] = memory("VmHWM")
+            return
+        self.peaks = self.peaks or {"tests": memory("VmHWM")}
+        if self.too_large() and session.exitstatus == 0:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter):
+        peaks = ", ".join(f"{name} {peak:.2f} GB" for name, peak in sorted(self.peaks.items()))
+        terminalreporter.write_line(f"Peak memory: {peaks}")
+        if self.too_large():
+            terminalreporter.write_line(
+                f"ERROR: {', '.join(self.too_large())} took more than {self.limit} GB", red=True
+            )
+
+
+class WorkerPeaks:
+    """The hook of pytest-xdist, which exists only where that is installed."""
+
+    def __init__(self, guard):
+        self.guard = guard
+
+    def pytest_testnodedown(self, node):
+        peak = getattr(node, "workeroutput", {}).get("memory")
+        if peak is not None:
+            self.guard.peaks[node.gateway.id] = peak
