@@ -17,8 +17,8 @@ RULE = Path(__file__).parent.parent / "keras_rnnkit" / "running" / "rule.py"
 
 # A method that takes at most so much of the best one's time is good enough.
 GOOD = 1.10
-# Where a row was measured twice, the ratio of a method changed by 5% in the median, and by 14% or more
-# in one of ten. Worst ratios that are this close count as equal.
+# Where a row was measured twice, the ratio of a method changed by 5% in the median, and by 14% or
+# more in one of ten. Worst ratios that are this close count as equal.
 NOISE = 1.10
 
 
