@@ -26,8 +26,8 @@ METHODS = {
 }
 COMPARED = ("methods", "backward pass")
 BACKWARD = ("whole sequence", "chunked")
-# Below this width both backward passes fit in the cache, and a chunked one gains nothing.
-BACKWARD_FROM_UNITS = 32
+# The widths from which a backend can chunk the backward pass of the method that the rule takes.
+BACKWARD_FROM_UNITS = {"jax": 32, "tensorflow": 128}
 
 
 class Row(NamedTuple):
@@ -52,7 +52,7 @@ def all_rows(backend: str) -> Iterator[Row]:
         return
     for units, (features, batches) in SIZES.items():
         for batch, layer in product(batches, LAYERS):
-            if units >= BACKWARD_FROM_UNITS and batch > 1:
+            if units >= BACKWARD_FROM_UNITS[backend] and batch > 1:
                 yield Row(layer, "plain", units, features, batch, "train", "backward pass")
 
 

@@ -29,6 +29,7 @@ from _method_rows import (
 )
 from _results import BACKENDS, load_or_start, results_file, today
 
+BATCHES = tuple(sorted({str(batch) for _, batches in SIZES.values() for batch in batches}))
 MOST_BYTES = 200 * 2**20  # of inputs
 
 
@@ -40,6 +41,7 @@ def parse() -> argparse.Namespace:
     add_choice(parser, "--variants", VARIANTS)
     add_choice(parser, "--modes", MODES)
     add_choice(parser, "--units", tuple(map(str, SIZES)))
+    add_choice(parser, "--batches", BATCHES)
     add_choice(parser, "--compared", COMPARED)
     parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
     parser.add_argument("--rounds", type=int, default=7, help="of each row; 7")
@@ -58,6 +60,7 @@ def wanted(arguments: argparse.Namespace, known: dict[Row, Any]) -> list[Row]:
         and row.variant in arguments.variants
         and row.mode in arguments.modes
         and str(row.units) in arguments.units
+        and str(row.batch) in arguments.batches
         and row.compared in arguments.compared
     ]
 

@@ -26,14 +26,14 @@ numbers; which one is the fastest depends on the backend, the width and the proc
 has the measured times of each, and the method that the layers use. `kit.explain(model)` names the
 method of each layer of a model.
 
-| Method | What it computes |
-| --- | --- |
-| concatenated | one product of [inputs, state] in each step, all gates together |
-| fused gates | one product of the inputs and one of the state in each step, all gates together |
-| per gate | two products for each gate in each step |
-| hoisted | the products of the inputs ahead of the loop, that of the state in each step |
-| preallocated | hoisted, in a loop that writes into preallocated buffers (PyTorch) |
-| native | PyTorch's own layer: oneDNN's LSTM, PyTorch's GRU |
+| Method | In `explain` | What it computes |
+| --- | --- | --- |
+| concatenated | concatenated-input GEMM | in each step, one product of [inputs, state] |
+| fused gates | fused-gate GEMM | in each step, one product of the inputs and one of the state |
+| per gate | per-gate GEMM | in each step, two products for each gate |
+| hoisted | hoisted input projection | the inputs of all steps ahead of the loop |
+| preallocated | preallocated loop | the same, in a loop that writes into preallocated buffers |
+| native | oneDNN's or cuDNN's layer | PyTorch's own layer |
 
 ## What the layers use
 
@@ -56,7 +56,8 @@ milliseconds of one batch of `fit` (training) or `predict` (prediction).
 The rule does not know the batch size. In each line it takes the method whose largest ratio is the
 smallest. Methods within {good:.2f}, or within {noise:.0%} of the smallest, count as equal. Of those
 it takes the one that keeps the rule simple. A test compares the rule with the lines of 8, 32, 128
-and 512 units. The other lines are from one processor and one batch size.
+and 512 units, except for training on batches of one sequence. The other lines are from one
+processor and one batch size.
 
 Sequences have {steps} steps; layers of 8 units have 16 features, wider ones as many as they have
 units, at most 128. "Masked" is padding at the end of sequences of random lengths. With "gates",

@@ -17,6 +17,11 @@ _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
 # There, a second operation costs more than the zeros that fill the weights of a GRU.
 CONCATENATED_UP_TO = 16
 
+# From this width on, XLA on TensorFlow is faster with a product for each gate, which it computes in
+# parallel. In prediction, it spreads the wider products over all cores by itself.
+PER_GATE_FROM = 64
+PER_GATE_BELOW_IN_PREDICTION = 512
+
 
 class Request(NamedTuple):
     """All that the rule looks at."""
@@ -210,7 +215,9 @@ def _method_by_xla(request: Request) -> str:
         return "per gate"
     if request.units <= CONCATENATED_UP_TO and request.cell != "GRU, reset before":
         return "concatenated"
-    return "fused gates" if request.backend == "jax" else "per gate"
+    widest = float("inf") if request.training else PER_GATE_BELOW_IN_PREDICTION
+    per_gate = request.backend == "tensorflow" and PER_GATE_FROM <= request.units < widest
+    return "per gate" if per_gate else "fused gates"
 
 
 def _drops_state(request: Request) -> bool:

@@ -20,6 +20,15 @@ def stateful_model(layer):
     return keras.Model(inputs, keras.layers.Dense(1)(layer(inputs)))
 
 
+def stateful_model_of(case):
+    """A stateful layer, and its model. On TensorFlow, XLA takes seconds: for the kernels alone."""
+    layer = case.layer(3, stateful=True, **case.options)
+    model = stateful_model(layer)
+    if keras.config.backend() == "tensorflow" and case.keras_layer is None:
+        model.jit_compile = False
+    return layer, model
+
+
 def states_of(layer):
     return [to_numpy(state) for state in keras.tree.flatten(layer.states)]
 
@@ -42,8 +51,7 @@ BATCHES = [X[:2], X[2:4], X[4:]]
 class TestStatefulCarries:
     @pytest.mark.parametrize("case", CASES, ids=by_name)
     def test_in_eager_calls_in_predict_and_in_a_file(self, case, tmp_path):
-        layer = case.layer(3, stateful=True, **case.options)
-        model = stateful_model(layer)
+        layer, model = stateful_model_of(case)
         for batch in BATCHES:
             model(batch)
         want = carried(layer, BATCHES)
@@ -63,9 +71,10 @@ class TestStatefulCarries:
 
     @pytest.mark.parametrize("case", CASES, ids=by_name)
     def test_in_fit(self, case):
-        layer = case.layer(3, stateful=True, **case.options)
-        model = stateful_model(layer)
-        model.compile(keras.optimizers.SGD(0.0), "mse")  # the weights stay, the states move
+        layer, model = stateful_model_of(case)
+        compiles = model.jit_compile
+        # The weights stay, the states move.
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=compiles)
         model.fit(X, np.zeros((6, 1)), batch_size=2, epochs=1, shuffle=False, verbose=0)
         for got, want in zip(states_of(layer), carried(layer, BATCHES), strict=True):
             assert_close(got, want, atol=1e-5 * case.amplifies)

@@ -13,6 +13,7 @@ from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running import rule, run
 from keras_rnnkit.running.rule import (
     CONCATENATED_UP_TO,
+    PER_GATE_FROM,
     Request,
     choose,
 )
@@ -318,7 +319,7 @@ def test_a_stack_of_cells_says_what_to_do_instead():
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
-PRODUCTS = ("concatenated", "fused gates", "hoisted", "hoisted fused gates", "per gate")
+PRODUCTS = ("concatenated", "fused gates", "hoisted", "per gate")
 METHODS = [
     *((method, {}) for method in PRODUCTS),
     # A mask for each gate, which a product of all gates together cannot have.
@@ -403,9 +404,11 @@ RULE = [
     ({"backend": "jax", "units": 8, "cell": "GRU, reset before"}, "fused", "fused gates"),
     ({"backend": "jax", "units": 8, "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
     ({"backend": "tensorflow", "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
-    ({"backend": "tensorflow", "units": 8, "cell": "GRU, reset before"}, "fused", "per gate"),
+    ({"backend": "tensorflow", "units": PER_GATE_FROM - 1}, "fused", "fused gates"),
+    ({"backend": "tensorflow", "units": 8, "cell": "GRU, reset before"}, "fused", "fused gates"),
     ({"backend": "tensorflow"}, "fused", "per gate"),
     ({"backend": "tensorflow", "units": 512, "cell": "GRU", "training": True}, "fused", "per gate"),
+    ({"backend": "tensorflow", "units": 512, "cell": "GRU"}, "fused", "fused gates"),
     ({"backend": "torch"}, "fused", "native"),
     ({"backend": "torch", "masked": True}, "fused", "native"),
     ({"backend": "torch", "masked": True, "training": True}, "fused", "native"),
