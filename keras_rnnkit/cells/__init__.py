@@ -1,4 +1,4 @@
-"""Recurrent cells: one file a cell, each the equations of its docstring."""
+"""Recurrent cells: one file for each cell, with its equations in the docstring."""
 
 from keras_rnnkit.cells._gated import GatedCell
 from keras_rnnkit.cells._masks import Masks

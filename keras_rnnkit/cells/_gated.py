@@ -1,4 +1,4 @@
-"""What every cell of the kit shares: `gates`, then `step`; nothing else happens in a call."""
+"""The base of every cell of the kit: a call is `gates`, then `step`."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -9,38 +9,38 @@ from keras import ops, tree
 
 from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
-from keras_rnnkit.cells._takes import keeps_as_keras_does, methods_with_masks
+from keras_rnnkit.cells._takes import methods_with_masks, stores_masks_as_keras_does
 
 
 class GatedCell:
-    """What makes a cell show its gates: a call is `gates` (the equations), then `step` (the state).
+    """A cell that exposes its gates: a call is `gates` (the equations), then `step` (the state).
 
-    A mixin for cells of your own, put before `keras.layers.Layer` or one of Keras' cells. The kit's
-    layers then record what `gates` returns, in `keras_rnnkit.RNN`, `StackedRNN` and `Zoneout`, with
-    masks, states and streams as for every cell of the kit. The guide "Add a cell" builds one.
+    A mixin for cells of your own, put before `keras.layers.Layer` or one of Keras' cells.
+    `keras_rnnkit.RNN`, `StackedRNN` and `Zoneout` can then return what `gates` computes, and
+    support masks, states and streams as for every cell of the kit. The guide "Add a cell" builds
+    one.
 
-    A subclass gives:
+    A subclass defines:
 
     - `gates(inputs, states, training=False, masks=None)`: the equations of one step, as a
       `gates_type`.
-    - `step(gates, states, masks=None)`: `(output, new_states)`, from the gates and the old states
-      alone.
+    - `step(gates, states, masks=None)`: `(output, new_states)`, from the gates and the old states.
     - `state_names`: the names of its states, in their order.
     - `gates_type`: a NamedTuple of its gates, each `(batch, units)`.
     - `trace_type`: a NamedTuple of the gates, then the states, then `mask`, for a whole sequence.
     - `units`, `state_size` and `output_size`, as every Keras cell does.
 
-    `masks` is for a cell that drops something at random. Where `gates` has that argument, the
-    layers draw the `keras_rnnkit.Masks` of a sequence ahead of their loop, by `draw_masks`, and
-    hand them over, in training alone; `step` is given them too, if it has the argument. Nothing is
-    kept on the cell, so that one cell serves several threads. Without the argument, a cell with
-    `dropout` or `recurrent_dropout` finds its masks by `get_dropout_mask` and
-    `get_recurrent_dropout_mask`, as the cells of Keras do, and threads wait for each other. Layers
-    inside the cell (`keras.layers.Dropout`, `keras.layers.BatchNormalization`) draw and learn anew
-    in each step.
+    `masks` is for a cell with dropout. If `gates` has that argument, layers draw the
+    `keras_rnnkit.Masks` of a sequence before their loop, by `draw_masks`, and pass them to `gates`,
+    only in training; to `step` too, if it has the argument. No mask is stored on the cell, so
+    several threads can use it at a time. Without the argument, a cell with `dropout` or
+    `recurrent_dropout` gets its masks from `get_dropout_mask` and `get_recurrent_dropout_mask`, as
+    the cells of Keras do, and only one thread at a time runs it. Layers inside the cell
+    (`keras.layers.Dropout`, `keras.layers.BatchNormalization`) draw a mask, or update their
+    statistics, in each step.
 
     Args:
-        units: Positive integer, for the Keras cell behind the mixin.
+        units: Positive integer, for the Keras cell that follows the mixin.
         *args: For the Keras cell, as are `**kwargs`. Before a plain `keras.layers.Layer`, which
             takes no units, call `keras.layers.Layer.__init__(self, **kwargs)` instead.
         **kwargs: For the Keras cell.
@@ -52,7 +52,7 @@ class GatedCell:
 
     Returns:
         `(output, new_states)`. A cell that is called by itself in training draws its own masks, and
-        keeps them until `reset_dropout_mask()` and `reset_recurrent_dropout_mask()`.
+        stores them until `reset_dropout_mask()` and `reset_recurrent_dropout_mask()`.
 
     Raises:
         ValueError: If `units` is not a positive integer or a dropout rate is outside `[0, 1)`.
@@ -83,7 +83,7 @@ class GatedCell:
     (2, 5, 4)
     """
 
-    # What the Keras cell behind the mixin brings.
+    # Attributes of the Keras cell that follows the mixin.
     activation: Any
     bias: Any
     build: Any
@@ -105,12 +105,12 @@ class GatedCell:
     trace_type: ClassVar[Any] = None
 
     masked_methods: ClassVar[tuple[str, ...]] = ()  # which of `gates` and `step` take masks
-    handed_masks: ClassVar[bool] = False  # whether layers draw the masks and hand them over
+    handed_masks: ClassVar[bool] = False  # whether layers draw the masks and pass them
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.masked_methods = methods_with_masks(cls)
-        plain = cls.call is GatedCell.call and keeps_as_keras_does(cls)
+        plain = cls.call is GatedCell.call and stores_masks_as_keras_does(cls)
         cls.handed_masks = plain and "gates" in cls.masked_methods
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
@@ -126,7 +126,7 @@ class GatedCell:
             inputs: Tensor `(batch, features)`.
             states: List of the states, each `(batch, size)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             A `gates_type`, each gate `(batch, units)`.
@@ -161,7 +161,7 @@ class GatedCell:
             steps: How many steps the sequence has, for `Masks.states`.
 
         Returns:
-            `Masks`, to be handed to `gates` and `step`.
+            `Masks`, to be passed to `gates` and `step`.
         """
         hidden = states[0] if isinstance(states, list | tuple) else states
         return Masks(
@@ -170,7 +170,7 @@ class GatedCell:
         )
 
     def add_weight(self, *args: Any, **kwargs: Any) -> Any:
-        """As every Keras layer does, with initial weights of half precision too."""
+        """Like `keras.layers.Layer.add_weight`; every initializer works in half precision."""
         dtype = keras.utils.standardize_dtype(kwargs.get("dtype") or self.variable_dtype)
         if "initializer" in kwargs and dtype in ("float16", "bfloat16"):
             kwargs["initializer"] = in_float32(kwargs["initializer"])
@@ -192,12 +192,12 @@ class GatedCell:
                 f"`states` of {type(self).__name__} must hold {len(self.state_names)} tensor(s) "
                 f"({', '.join(self.state_names)}), of shape {shapes}. "
                 "`cell.get_initial_state(batch_size)` returns the first ones. "
-                f"Received: {len(states)} tensor(s)"
+                f"Received: len(states)={len(states)}"
             )
         return [self._tensor(state) for state in states]
 
     def _tensor(self, value: Any) -> Any:
-        """The value as a tensor of the compute dtype; most are one already."""
+        """The value as a tensor of the compute dtype; unchanged if it is one."""
         if (
             ops.is_tensor(value)
             and keras.utils.standardize_dtype(value.dtype) == self.compute_dtype
@@ -206,14 +206,14 @@ class GatedCell:
         return ops.convert_to_tensor(value, dtype=self.compute_dtype)
 
     def _weight(self, weight: Any) -> Any:
-        """The weight in the compute dtype, so that a cell is right outside a layer's call too."""
+        """The weight in the compute dtype, also where no layer casts it."""
         return ops.convert_to_tensor(weight, dtype=self.compute_dtype)
 
     def _weighted(self, x: Any, h: Any, training: bool, masks: Masks | None = None) -> Any:
-        """`x W + h U + b`, with dropout, the gates' blocks side by side."""
+        """`x W + h U + b`, with dropout, the blocks of the gates concatenated."""
         z = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
-        drop = self._hidden_masks(h, training, masks)
-        z = z + project(h, self._weight(self.recurrent_kernel), drop)
+        recurrent_masks = self._hidden_masks(h, training, masks)
+        z = z + project(h, self._weight(self.recurrent_kernel), recurrent_masks)
         return z + self._weight(self.bias) if self.use_bias else z
 
     def _activate(self, values: Any) -> Any:
@@ -244,7 +244,7 @@ class GatedCell:
 
 
 class ImplementationConfig:
-    """Keeps `implementation` in the config, which the cells of Keras 3.15 lose on saving."""
+    """Keeps `implementation` in the config, which the cells of Keras 3.15 do not save."""
 
     implementation: int
 
@@ -258,7 +258,7 @@ def project(inputs: Any, kernel: Any, masks: Any = None) -> Any:
 
     Args:
         inputs: `(batch, features)`.
-        kernel: `(features, gates * units)`, the gates' kernels side by side.
+        kernel: `(features, gates * units)`, the kernels of the gates, concatenated.
         masks: `None`, a tensor `(batch, features)`, or a list of one such tensor for each gate.
 
     Returns:
@@ -274,12 +274,12 @@ def project(inputs: Any, kernel: Any, masks: Any = None) -> Any:
 
 
 def like(states: Any, new_states: Sequence[Any]) -> Any:
-    """New states in the form that came: a list, or a bare tensor for a bare tensor."""
+    """New states in the form of the old ones: a list, or a tensor for a tensor."""
     return list(new_states) if isinstance(states, list | tuple) else new_states[0]
 
 
 def checked_units(owner: str, units: Any, name: str = "units") -> int:
-    """The number of units, once it is a positive integer, NumPy's too."""
+    """The number of units as an `int`, after a check that it is a positive integer."""
     if isinstance(units, bool) or not isinstance(units, Integral) or units <= 0:
         raise ValueError(
             f"`{name}` of {owner} must be a positive integer. Received: {name}={units!r}"

@@ -1,4 +1,4 @@
-"""Initial weights of half precision."""
+"""Initial weights in half precision."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +8,10 @@ from keras import ops
 
 
 def in_float32(initializer: Any) -> Any:
-    """The initializer, computing in float32 where its own sums have no half precision.
+    """The initializer, computed in float32 if it does not support half precision.
 
-    An orthogonal matrix comes of a decomposition, which LAPACK has in single and double precision.
+    An orthogonal matrix needs a decomposition, which LAPACK has only in single and double
+    precision.
     """
     initializer = keras.initializers.get(initializer)
     if not isinstance(initializer, keras.initializers.Orthogonal):

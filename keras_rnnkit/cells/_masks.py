@@ -1,4 +1,4 @@
-"""Random masks as a record that a layer hands to its cell: nothing is kept on the cell."""
+"""Random masks that a layer passes to its cell, so that nothing is stored on the cell."""
 
 from typing import Any, NamedTuple
 
@@ -9,16 +9,16 @@ from keras import ops
 class Masks(NamedTuple):
     """The random masks of a cell for one sequence.
 
-    The layers of the kit draw them ahead of their loop, in training alone, and hand them to `gates`
-    and `step` of the cell. A mask that is `None` drops nothing. Dropout multiplies by its masks, of
-    zeros and of `1 / (1 - rate)`.
+    The layers of the kit draw them before their loop, only in training, and pass them to `gates`
+    and `step` of the cell. A mask of `None` drops nothing. Dropout masks are factors, zero or
+    `1 / (1 - rate)`.
 
     Attributes:
         inputs: On the inputs: a tensor `(batch, features)`, or a list of one for each gate.
         recurrent: On the hidden state: a tensor `(batch, size)`, or a list of one for each gate.
         weights: On the recurrent kernel, in its shape.
-        states: A tuple of those that are drawn anew at every step: a layer draws each as
-            `(time, batch, size)` and hands on `(batch, size)`, those of the step. `Zoneout` has one
+        states: A tuple of masks that differ between steps: a layer draws each as
+            `(time, batch, size)` and passes the `(batch, size)` of the step. `Zoneout` has one
             for each state with a rate, boolean, true where the state stays.
         cell: The `Masks` of the cell that this one wraps.
 
@@ -58,7 +58,7 @@ def dropout_masks(cell: Any, values: Any, rate: float) -> Any:
 
 
 def masks_of_step(masks: Any) -> list[Any]:
-    """Those that change from step to step, `(time, batch, size)`, of a cell or of a stack."""
+    """The masks that differ between steps, `(time, batch, size)`, of a cell or of a stack."""
     if masks is None:
         return []
     if not isinstance(masks, Masks):
@@ -67,7 +67,7 @@ def masks_of_step(masks: Any) -> list[Any]:
 
 
 def with_masks_of_step(masks: Any, current: list[Any]) -> Any:
-    """The same record with those of one step, which are taken from the front of `current`."""
+    """The masks for one step, whose `states` are taken from the front of `current`."""
     if masks is None:
         return None
     if not isinstance(masks, Masks):

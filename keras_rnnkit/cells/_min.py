@@ -1,4 +1,4 @@
-"""What the minimal cells share: weights, input dropout, and a state that is linear in itself."""
+"""The base of the minimal cells: weights, input dropout, and a linear recurrence."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from keras_rnnkit.cells._gated import GatedCell, check_rate, checked_units, like
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 def positive(x: Any) -> Any:
-    r"""The activation that keeps a minimal cell's candidate, and so its state, above zero.
+    r"""The activation that makes a minimal cell's candidate, and so its state, positive.
 
     $x + 1/2$ for $x \ge 0$, else $\sigma(x)$ (Feng et al., 2024, appendix B).
 
@@ -24,10 +24,10 @@ def positive(x: Any) -> Any:
 
 
 class MinCell(GatedCell, keras.layers.Layer):
-    """A cell whose gates look at the input alone, so that $h_t = a_t h_{t-1} + b_t$.
+    """A cell whose gates depend only on the input, so that $h_t = a_t h_{t-1} + b_t$.
 
-    A subclass gives `gates`, `recurrence`, which makes $a$ and $b$ of them, and what a `GatedCell`
-    needs.
+    A subclass defines `gates`, `recurrence`, which computes $a$ and $b$ from them, and what a
+    `GatedCell` needs.
     """
 
     state_names = ("hidden",)
@@ -98,10 +98,10 @@ class MinCell(GatedCell, keras.layers.Layer):
         Args:
             gates: What `gates` returns, each `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
-            `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
+            `(hidden, [hidden])`, `(batch, units)`; a single tensor for `states` given as one.
         """
         a, b = self.recurrence(gates)
         (h,) = self._states(states)
@@ -118,7 +118,7 @@ class MinCell(GatedCell, keras.layers.Layer):
         return self._dropout_mask
 
     def get_recurrent_dropout_mask(self, hidden: Any) -> None:
-        """No mask: the gates do not see the state."""
+        """No mask: the gates do not depend on the state."""
 
     def reset_dropout_mask(self) -> None:
         self._dropout_mask = None
@@ -143,7 +143,7 @@ class MinCell(GatedCell, keras.layers.Layer):
         return {**super().get_config(), **config}
 
     def _project(self, x: Any, training: bool, masks: Any) -> list[Any]:
-        """What each gate is an activation of."""
+        """The pre-activations of each gate."""
         mask = self._input_masks(x, training, masks)
         if mask is not None:
             x = x * mask

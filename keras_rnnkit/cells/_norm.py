@@ -10,9 +10,9 @@ from keras_rnnkit.cells._weights import add_part, part_config, take_part
 
 
 class Normalized:
-    """What a layer-normalised cell takes beside the arguments of its plain one: gains, epsilon.
+    """The arguments of a layer-normalised cell that the plain cell has not: gains and epsilon.
 
-    A mixin, to be put before `GatedCell`.
+    A mixin before `GatedCell`.
     """
 
     add_weight: Any
@@ -46,10 +46,10 @@ class Normalized:
 
 
 def normalized(values: Any, epsilon: float) -> Any:
-    """The rows of `values` with mean zero and variance one, but for `epsilon`.
+    """The rows of `values` with mean zero and variance one, up to `epsilon`.
 
     `keras.layers.LayerNormalization` would make float32 of float64 on JAX. Half precision is
-    widened on the way: neither the squares nor a small epsilon fit into float16.
+    computed in float32: neither the squares nor a small epsilon fit into float16.
     """
     dtype = keras.utils.standardize_dtype(values.dtype)
     wide = values if dtype in ("float32", "float64") else ops.cast(values, "float32")

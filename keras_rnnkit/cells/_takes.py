@@ -1,15 +1,15 @@
-"""What a cell is handed: masks, or not where it keeps them on itself, as those of Keras do.
+"""Which arguments a cell takes: masks, unless it stores them as the cells of Keras do.
 
-What a class takes is found out once, when the class is made: a cell asks at every step, and under
-`torch.compile` neither `inspect` nor a cache of functions is welcome.
+The methods of a class are inspected once, when it is defined. A cell needs the answer at every
+step, and `torch.compile` supports neither `inspect` nor a cache of functions.
 """
 
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-# What a cell of Keras' kind keeps its masks with.
-_KEEPING = (
+# The methods with which a cell of Keras stores its masks.
+_STORE_METHODS = (
     "get_dropout_mask",
     "get_recurrent_dropout_mask",
     "reset_dropout_mask",
@@ -18,7 +18,7 @@ _KEEPING = (
 
 
 def takes_masks(cell: Any) -> bool:
-    """Whether a cell is handed its masks."""
+    """Whether layers pass masks to a cell."""
     return getattr(type(cell), "handed_masks", False)
 
 
@@ -28,7 +28,7 @@ def masks_for_method(cell: Any, method: str, masks: Any) -> dict[str, Any]:
 
 
 def takes_training(cell: Any) -> bool:
-    """Whether the `call` of a cell or layer, which may be of any class, is told if it trains."""
+    """Whether the `call` of a cell or layer, which may be of any class, takes `training`."""
     return accepts(getattr(type(cell), "call", cell.call), "training")
 
 
@@ -42,7 +42,7 @@ def methods_with_masks(kind: Any) -> tuple[str, ...]:
     return tuple(name for name in ("gates", "step") if accepts(getattr(kind, name), "masks"))
 
 
-def keeps_as_keras_does(kind: Any) -> bool:
-    """Whether a class has no way of its own to keep masks."""
-    known = (getattr(kind, name, accepts).__module__.split(".")[0] for name in _KEEPING)
+def stores_masks_as_keras_does(kind: Any) -> bool:
+    """Whether a class stores masks by the methods of Keras or of the kit."""
+    known = (getattr(kind, name, accepts).__module__.split(".")[0] for name in _STORE_METHODS)
     return all(package in ("keras", "keras_rnnkit") for package in known)

@@ -14,17 +14,17 @@ _UNREADABLE = (AttributeError, NotImplementedError, RuntimeError, TypeError, Val
 def trace_repr(trace: Any) -> str:
     """The `__repr__` of every trace type.
 
-    Ranges and means are over the steps that the mask keeps. Where there are no values yet
-    (symbolic tensors, or inside a compiled function), shapes and dtypes stand alone.
+    Ranges and means are over the valid steps. Where tensors have no values (symbolic
+    tensors, or inside a compiled function), only shapes and dtypes are printed.
     """
     mask = _values(getattr(trace, "mask", None))
     names = trace._fields
-    shown = {name: _shown(name, getattr(trace, name), mask) for name in names}
-    cells = [line for line in shown.values() if isinstance(line, tuple)]
+    described = {name: _described(name, getattr(trace, name), mask) for name in names}
+    cells = [line for line in described.values() if isinstance(line, tuple)]
     widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(2)]
     width = max(len(name) for name in names)
     lines = []
-    for name, line in shown.items():
+    for name, line in described.items():
         if isinstance(line, tuple):
             shape, dtype, values = line
             text = f"{name:<{width}}  {shape:<{widths[0]}}  {dtype:<{widths[1]}}  {values}"
@@ -34,8 +34,8 @@ def trace_repr(trace: Any) -> str:
     return "\n".join([f"{type(trace).__name__}(", *lines, ")"])
 
 
-def _shown(name: str, value: Any, mask: np.ndarray | None) -> tuple[str, str, str] | str:
-    """Shape, dtype and values of a tensor; anything else as it shows itself."""
+def _described(name: str, value: Any, mask: np.ndarray | None) -> tuple[str, str, str] | str:
+    """Shape, dtype and values of a tensor; the `repr` of anything else."""
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         return repr(value)
     dtype = getattr(value.dtype, "name", None) or str(value.dtype).rpartition(".")[-1]
@@ -53,11 +53,11 @@ def _range(name: str, value: Any, mask: np.ndarray | None) -> str:
         return ""
     if array.dtype == bool:
         return f"{array.sum()} of {array.size} steps kept" if name == "mask" else ""
-    kept = array[mask] if mask is not None and array.shape[:2] == mask.shape else array
-    if not kept.size:
+    valid = array[mask] if mask is not None and array.shape[:2] == mask.shape else array
+    if not valid.size:
         return "every step is masked"
-    finite = kept[np.isfinite(kept)]
-    strange = f", {kept.size - finite.size} not finite" if finite.size < kept.size else ""
+    finite = valid[np.isfinite(valid)]
+    strange = f", {valid.size - finite.size} not finite" if finite.size < valid.size else ""
     if not finite.size:
         return strange[2:]
     return f"{finite.min():.3g} .. {finite.max():.3g}, mean {finite.mean():.3g}{strange}"

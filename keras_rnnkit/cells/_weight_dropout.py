@@ -12,12 +12,12 @@ from keras_rnnkit.cells._masks import Masks
 class WeightDropout:
     """What a cell needs to drop weights of its recurrent kernel (Merity et al., 2017).
 
-    A mixin, to be put before `GatedCell` and a Keras cell with recurrent dropout. Layers of the kit
-    hand the mask of a sequence over; in those of Keras it is kept on the cell, and drawn and
-    forgotten with that dropout's.
+    A mixin before `GatedCell` and a Keras cell with recurrent dropout. Layers of the kit pass the
+    mask of a sequence as an argument; in layers of Keras it is stored on the cell, and drawn and
+    reset with the recurrent dropout mask.
     """
 
-    # What the Keras cell behind the mixin brings.
+    # Attributes of the Keras cell that follows the mixin.
     compute_dtype: str
     recurrent_kernel: Any
     seed_generator: Any
@@ -36,7 +36,7 @@ class WeightDropout:
             return kernel if masks.weights is None else kernel * masks.weights
         if not training or not self.recurrent_weight_dropout:
             return kernel
-        return kernel * self._kept_mask()
+        return kernel * self._stored_mask()
 
     def draw_masks(self, inputs: Any, states: Any, steps: Any = 1) -> Masks:
         masks = super().draw_masks(inputs, states, steps)  # type: ignore[misc]
@@ -47,7 +47,7 @@ class WeightDropout:
     def get_recurrent_dropout_mask(self, hidden: Any) -> Any:
         masks = super().get_recurrent_dropout_mask(hidden)  # type: ignore[misc]
         if self.recurrent_weight_dropout:
-            self._kept_mask()
+            self._stored_mask()
         return masks
 
     def reset_recurrent_dropout_mask(self) -> None:
@@ -58,7 +58,7 @@ class WeightDropout:
         config = super().get_config()  # type: ignore[misc]
         return {**config, "recurrent_weight_dropout": self.recurrent_weight_dropout}
 
-    def _kept_mask(self) -> Any:
+    def _stored_mask(self) -> Any:
         if self._weight_mask is None:
             self._weight_mask = self._new_mask()
         return self._weight_mask

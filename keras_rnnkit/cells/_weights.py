@@ -1,4 +1,4 @@
-"""Weights of cells whose blocks or widths are not those of the Keras cell behind them."""
+"""Weights of cells whose blocks or widths differ from those of their Keras cell."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def add_gate_weights(
         cell: The cell, with the initializers, regularizers and constraints of a Keras cell.
         features: Width of the inputs.
         hidden: Width of the hidden state.
-        gates: How many blocks stand side by side.
+        gates: The number of blocks, which are concatenated.
         forget: The block whose bias starts at one, if any.
     """
     width = gates * cell.units
@@ -40,14 +40,14 @@ def add_part(
 
 
 def take_part(cell: Any, part: str, initializer: Any, regularizer: Any, constraint: Any) -> None:
-    """Keep the initializer, regularizer and constraint of a `part` that Keras' cell has not."""
+    """Store the initializer, regularizer and constraint of a `part` that Keras' cell lacks."""
     setattr(cell, f"{part}_initializer", keras.initializers.get(initializer))
     setattr(cell, f"{part}_regularizer", keras.regularizers.get(regularizer))
     setattr(cell, f"{part}_constraint", keras.constraints.get(constraint))
 
 
 def part_config(cell: Any, part: str) -> dict[str, Any]:
-    """The config entries of what `take_part` keeps."""
+    """The config entries of what `take_part` stores."""
     return {
         f"{part}_initializer": keras.initializers.serialize(getattr(cell, f"{part}_initializer")),
         f"{part}_regularizer": keras.regularizers.serialize(getattr(cell, f"{part}_regularizer")),

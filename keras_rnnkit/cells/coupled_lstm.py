@@ -1,4 +1,4 @@
-"""The LSTM cell whose input gate is what the forget gate leaves."""
+"""The LSTM cell with coupled input and forget gates."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""LSTM cell with coupled input and forget gates (Greff et al., 2015, "CIFG").
 
-    Runs over time in `keras_rnnkit.RNN`. What is forgotten makes room for what comes in, as in a
-    GRU, so three quarters of an LSTM's weights do. The paper computes the input gate and forgets
-    the rest of it; this is the same function with the sign of that gate's weights turned, and
-    leaves `unit_forget_bias` its meaning.
+    Runs over time in `keras_rnnkit.RNN`. The input gate is one minus the forget gate, as in a
+    GRU, so the cell has three quarters of an LSTM's weights. The paper computes the input gate, and
+    the forget gate from it. Here it is the other way round: the same function with the signs of the
+    gate's weights flipped, in which `unit_forget_bias` keeps its meaning.
 
     Equations:
 
@@ -40,7 +40,7 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate and of the cell state on its way out.
+        activation: Activation of the candidate, and of the cell state where the output is computed.
         recurrent_activation: Activation of the two gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -72,7 +72,7 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             or `states` does not hold two tensors.
 
     Weights:
-        - `kernel`: `(features, 3 * units)`, $[W_f, W_g, W_o]$ side by side.
+        - `kernel`: `(features, 3 * units)`, $[W_f, W_g, W_o]$, concatenated.
         - `recurrent_kernel`: `(units, 3 * units)`, $[U_f, U_g, U_o]$.
         - `bias`: `(3 * units,)`, $[b_f, b_g, b_o]$.
 
@@ -111,7 +111,7 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
@@ -132,7 +132,7 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

@@ -17,10 +17,10 @@ from keras_rnnkit.cells.simple_rnn import SimpleRNNGates, SimpleRNNTrace
 class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
     r"""Echo state cell (Jaeger, 2001): a reservoir that is never trained.
 
-    Runs over time in `keras_rnnkit.RNN`. No weight is trainable: a layer behind it learns to read
-    the echoes. The recurrent kernel is drawn, thinned out to `connectivity` and scaled to
-    `spectral_radius`, the largest absolute value of its eigenvalues; where it has none but zero,
-    it stays as it is.
+    Runs over time in `keras_rnnkit.RNN`. No weight is trainable: a layer after it is trained on
+    the states. The recurrent kernel is drawn at random, made sparse (`connectivity`) and scaled to
+    `spectral_radius`, the largest absolute value of its eigenvalues. If all eigenvalues are zero,
+    it is not scaled.
 
     Equations:
 
@@ -38,16 +38,17 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
     Args:
         units: Positive integer, the width of the reservoir and of the output.
         connectivity: Fraction of the recurrent weights that are not zero, in `(0, 1]`.
-        leaky: Fraction of the candidate in the new state, in `(0, 1]`; with `1` nothing of the old
-            state is kept.
+        leaky: Fraction of the candidate in the new state, in `(0, 1]`; with `1` the candidate
+            replaces the old state.
         spectral_radius: Positive number that the recurrent kernel is scaled to. Below one, the
             echo of an input fades.
-        use_norm2: Whether to scale by the Frobenius norm, a bound of the radius that costs no
-            eigenvalues.
+        use_norm2: Whether to scale by the Frobenius norm, an upper bound of the radius that needs
+            no eigenvalues.
         use_bias: Whether there is a bias.
-        activation: Activation of the candidate; `None` for none.
+        activation: Activation of the candidate; `None` for the identity.
         kernel_initializer: Initializer of `kernel`.
-        recurrent_initializer: Initializer of `recurrent_kernel`, before it is thinned and scaled.
+        recurrent_initializer: Initializer of `recurrent_kernel`, before it is made sparse and
+            scaled.
         bias_initializer: Initializer of `bias`.
         dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
@@ -60,7 +61,8 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
+        for a tensor.
 
     Raises:
         ValueError: If `units` is not a positive integer, `connectivity` or `leaky` is outside
@@ -119,7 +121,7 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         self.kernel = add(
             name="kernel", shape=(features, units), initializer=self.kernel_initializer
         )
-        # Once: a variable that is not initialized yet asks anew whenever it is read.
+        # Cached: a variable that is not initialized yet calls its initializer at every read.
         numbers = cache(self._numbers)
 
         def reservoir(shape: Any, dtype: Any = None) -> Any:
@@ -141,7 +143,7 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `SimpleRNNGates(candidate)`, `(batch, units)`.
@@ -155,10 +157,10 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         Args:
             gates: `SimpleRNNGates`, `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
-            `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
+            `(hidden, [hidden])`, `(batch, units)`; a single tensor for `states` given as one.
         """
         g = gates.candidate
         (h,) = self._states(states)
@@ -175,13 +177,13 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         }
 
     def _numbers(self, shape: Any) -> np.ndarray:
-        """The recurrent kernel: drawn, thinned, scaled. No backend need have eigenvalues."""
-        # Not the first draw: an initializer of the same seed makes the kernel from that.
+        """The recurrent kernel in NumPy, which has eigenvalues on every backend."""
+        # Skip the first draw, which an initializer with the same seed uses for the kernel.
         self.seed_generator.next()
         draws = keras.random.uniform(shape, seed=self.seed_generator)
-        keep = ops.convert_to_numpy(draws) < self.connectivity
+        connected = ops.convert_to_numpy(draws) < self.connectivity
         drawn = self.recurrent_initializer(shape, dtype="float32")
-        kernel = np.where(keep, ops.convert_to_numpy(drawn), 0).astype("float64")
+        kernel = np.where(connected, ops.convert_to_numpy(drawn), 0).astype("float64")
         if self.use_norm2:
             radius = np.linalg.norm(kernel)
         else:

@@ -37,7 +37,7 @@ class GRUTrace(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCell):
-    r"""Gated recurrent unit cell (Cho et al., 2014), gates in the open.
+    r"""Gated recurrent unit cell (Cho et al., 2014) that exposes its gates.
 
     One step of `keras_rnnkit.GRU`; see the layer for whole sequences. `reset_after=True`, the
     default, applies the reset gate after the matrix product and has two rows of bias, as cuDNN
@@ -92,18 +92,19 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
+        for a tensor.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
             or `states` does not hold one tensor.
 
     Weights:
-        - `kernel`: `(features, 3 * units)`, $[W_z, W_r, W_g]$ side by side.
+        - `kernel`: `(features, 3 * units)`, $[W_z, W_r, W_g]$, concatenated.
         - `recurrent_kernel`: `(units, 3 * units)`, $[U_z, U_r, U_g]$.
         - `bias`: `(2, 3 * units)` with `reset_after=True`, else `(3 * units,)`.
 
-        `torch.nn.GRU` packs `r, z, n`, transposed: the first two blocks change places.
+        `torch.nn.GRU` packs `r, z, n`, transposed: the first two blocks are swapped.
 
     Masking:
         A cell sees one step and no mask; the layers carry the state over masked steps.
@@ -142,29 +143,29 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `GRUGates(update, reset, candidate)`, each `(batch, units)`.
         """
         x, (h,) = self._prepare(inputs, states)
-        drop = self._hidden_masks(h, training, masks)
-        drop_zr, drop_g = (drop[:2], drop[2:]) if isinstance(drop, list | tuple) else (drop, drop)
+        m = self._hidden_masks(h, training, masks)
+        m_zr, m_g = (m[:2], m[2:]) if isinstance(m, list | tuple) else (m, m)
         input_bias, recurrent_bias = self._biases()
         x = project(x, self._weight(self.kernel), self._input_masks(x, training, masks))
         x = x + input_bias
         x_z, x_r, x_g = ops.split(x, 3, axis=-1)
         u, kernel = self.units, self.recurrent_weights(training, masks)
         if self.reset_after:
-            h_z, h_r, h_g = ops.split(project(h, kernel, drop) + recurrent_bias, 3, axis=-1)
+            h_z, h_r, h_g = ops.split(project(h, kernel, m) + recurrent_bias, 3, axis=-1)
         else:
-            h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], drop_zr), 2, axis=-1)
+            h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], m_zr), 2, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
         r = self.recurrent_activation(x_r + h_r)
         if self.reset_after:
             g = self._activate(x_g + r * h_g)
         else:
-            g = self._activate(x_g + project(r * h, kernel[:, 2 * u :], drop_g))
+            g = self._activate(x_g + project(r * h, kernel[:, 2 * u :], m_g))
         return GRUGates(update=z, reset=r, candidate=g)
 
     def step(self, gates: GRUGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
@@ -173,10 +174,10 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         Args:
             gates: `GRUGates`, each `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
-            `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
+            `(hidden, [hidden])`, `(batch, units)`; a single tensor for `states` given as one.
         """
         z, _, g = gates
         (h,) = self._states(states)

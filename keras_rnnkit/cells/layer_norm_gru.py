@@ -15,7 +15,7 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
     r"""Gated recurrent unit cell with layer normalisation (Ba et al., 2016).
 
     Runs over time in `keras_rnnkit.RNN`. The variant is the paper's: both projections are
-    normalised by themselves, update and reset gate together and the candidate alone, and the
+    normalised separately, update and reset gate together and the candidate alone, and the
     reset gate acts after the matrix product. There is no `reset_after=False`.
 
     Equations:
@@ -74,14 +74,15 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
+        for a tensor.
 
     Raises:
         ValueError: If `units` is not a positive integer, `epsilon` not a positive number, a rate
             is outside `[0, 1)`, `reset_after` is false, or `states` does not hold one tensor.
 
     Weights:
-        - `kernel`: `(features, 3 * units)`, $[W_z, W_r, W_g]$ side by side.
+        - `kernel`: `(features, 3 * units)`, $[W_z, W_r, W_g]$, concatenated.
         - `recurrent_kernel`: `(units, 3 * units)`, $[U_z, U_r, U_g]$.
         - `bias`: `(2, 3 * units)`, $b$ and $b'$ in the same order.
         - `kernel_gamma`: `(3 * units,)`, $[\gamma_{x,zr}, \gamma_{x,g}]$.
@@ -126,7 +127,7 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `GRUGates(update, reset, candidate)`, each `(batch, units)`.
@@ -151,10 +152,10 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         Args:
             gates: `GRUGates`, each `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
-            `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
+            `(hidden, [hidden])`, `(batch, units)`; a single tensor for `states` given as one.
         """
         z, _, g = gates
         (h,) = self._states(states)

@@ -14,9 +14,9 @@ from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""LSTM cell with layer normalisation (Ba et al., 2016).
 
-    Runs over time in `keras_rnnkit.RNN`. Both projections are normalised by themselves, each over
-    all four gates together, and so is the cell state. The state `cell` is the normalised one: it
-    goes out through the output gate, and into the next step.
+    Runs over time in `keras_rnnkit.RNN`. Both projections are normalised separately, each over
+    all four gates together, and so is the cell state. The state `cell` is the normalised one, from
+    which the output and the next step are computed.
 
     Equations:
 
@@ -40,7 +40,7 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate and of the cell state on its way out.
+        activation: Activation of the candidate, and of the cell state where the output is computed.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -77,7 +77,7 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
             is outside `[0, 1)`, or `states` does not hold two tensors.
 
     Weights:
-        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$ side by side.
+        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$, concatenated.
         - `recurrent_kernel`: `(units, 4 * units)`, $[U_i, U_f, U_g, U_o]$.
         - `bias`: `(4 * units,)`, $[b_i, b_f, b_g, b_o]$.
         - `kernel_gamma`, `kernel_beta`: $\gamma_x$, $\beta_x$, `(4 * units,)`.
@@ -128,7 +128,7 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
@@ -154,7 +154,7 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

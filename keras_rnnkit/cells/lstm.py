@@ -40,7 +40,7 @@ class LSTMTrace(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTMCell):
-    r"""Long short-term memory cell (Hochreiter and Schmidhuber, 1997), gates in the open.
+    r"""Long short-term memory cell (Hochreiter and Schmidhuber, 1997) that exposes its gates.
 
     One step of `keras_rnnkit.LSTM`; see the layer for whole sequences. The variant is the one
     with a forget gate (Gers et al., 2000), without peephole connections and without a projection.
@@ -66,7 +66,7 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate and of the cell state on its way out.
+        activation: Activation of the candidate, and of the cell state where the output is computed.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -100,7 +100,7 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
             or `states` does not hold two tensors.
 
     Weights:
-        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$ side by side.
+        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$, concatenated.
         - `recurrent_kernel`: `(units, 4 * units)`, $[U_i, U_f, U_g, U_o]$.
         - `bias`: `(4 * units,)`, $[b_i, b_f, b_g, b_o]$.
 
@@ -145,7 +145,7 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
@@ -171,7 +171,7 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

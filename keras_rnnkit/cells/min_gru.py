@@ -36,8 +36,8 @@ class MinGRUTrace(NamedTuple):
 class MinGRUCell(MinCell):
     r"""Minimal gated recurrent unit cell (Feng et al., 2024, "Were RNNs all we needed?").
 
-    One step of `keras_rnnkit.MinGRU`, which computes all gates at once: they look at the input
-    alone, so that nothing but a sum weighted by gates goes from step to step.
+    One step of `keras_rnnkit.MinGRU`, which computes the gates of all steps in one product: they
+    depend only on the input, and the state is a weighted sum of old state and candidate.
 
     Equations:
 
@@ -49,10 +49,10 @@ class MinGRUCell(MinCell):
     \end{aligned}
     $$
 
-    $z$ is `update`, $g$ `candidate`; $h$ is the state `hidden`. Mind that $z$ weighs the candidate
-    here, and the old state in `keras_rnnkit.GRUCell`. $\phi$ stands for `activation`: the identity,
-    or with `"positive"` the paper's $x + 1/2$ for $x \ge 0$, else $\sigma(x)$. In training,
-    `dropout` multiplies $x_t$ by a mask that is drawn once a sequence.
+    $z$ is `update`, $g$ `candidate`; $h$ is the state `hidden`. Note that $z$ is the weight of the
+    candidate here, and of the old state in `keras_rnnkit.GRUCell`. $\phi$ stands for `activation`:
+    the identity, or with `"positive"` the paper's $x + 1/2$ for $x \ge 0$, else $\sigma(x)$. In
+    training, `dropout` multiplies $x_t$ by a mask that is drawn once a sequence.
 
     Args:
         units: Positive integer, the width of the state and of the output.
@@ -74,14 +74,15 @@ class MinGRUCell(MinCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
+        for a tensor.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
             or `states` does not hold one tensor.
 
     Weights:
-        - `kernel`: `(features, 2 * units)`, $[W_z, W_g]$ side by side.
+        - `kernel`: `(features, 2 * units)`, $[W_z, W_g]$, concatenated.
         - `bias`: `(2 * units,)`, $[b_z, b_g]$.
 
     Masking:
@@ -108,10 +109,11 @@ class MinGRUCell(MinCell):
         """The two gates, after their activations.
 
         Args:
-            inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
+            inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps in one
+                product.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `MinGRUGates(update, candidate)`, each `(batch, units)`, or `(time, batch, units)`.

@@ -38,9 +38,9 @@ class MinLSTMTrace(NamedTuple):
 class MinLSTMCell(MinCell):
     r"""Minimal long short-term memory cell (Feng et al., 2024, "Were RNNs all we needed?").
 
-    One step of `keras_rnnkit.MinLSTM`, which computes all gates at once: they look at the input
-    alone, so that nothing but a sum weighted by gates goes from step to step. There is one state,
-    and no output gate.
+    One step of `keras_rnnkit.MinLSTM`, which computes the gates of all steps in one product: they
+    depend only on the input, and the state is a weighted sum of old state and candidate. There is
+    one state, and no output gate.
 
     Equations:
 
@@ -79,14 +79,15 @@ class MinLSTMCell(MinCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
+        for a tensor.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
             or `states` does not hold one tensor.
 
     Weights:
-        - `kernel`: `(features, 3 * units)`, $[W_i, W_f, W_g]$ side by side.
+        - `kernel`: `(features, 3 * units)`, $[W_i, W_f, W_g]$, concatenated.
         - `bias`: `(3 * units,)`, $[b_i, b_f, b_g]$.
 
     Masking:
@@ -113,10 +114,11 @@ class MinLSTMCell(MinCell):
         """The three gates as they act, after their activations.
 
         Args:
-            inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps at once.
+            inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps in one
+                product.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`; no gate looks at it.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `MinLSTMGates(input, forget, candidate)`, each `(batch, units)`, or
@@ -124,7 +126,7 @@ class MinLSTMCell(MinCell):
         """
         x, _ = self._prepare(inputs, states)
         i, f, g = self._project(x, training, masks)
-        i = _share(i, f)
+        i = _input_fraction(i, f)
         return MinLSTMGates(input=i, forget=1 - i, candidate=self._activate(g))
 
     def recurrence(self, gates: MinLSTMGates) -> tuple[Any, Any]:
@@ -133,16 +135,19 @@ class MinLSTMCell(MinCell):
         return f, i * g
 
 
-def _share(i: Any, f: Any) -> Any:
-    r"""$\sigma(i) / (\sigma(f) + \sigma(i))$, also where both gates are shut, as $0 / 0$ would be.
+def _input_fraction(i: Any, f: Any) -> Any:
+    r"""$\sigma(i) / (\sigma(f) + \sigma(i))$, without $0 / 0$ where both gates underflow.
 
-    On PyTorch, where every operation is a pass over memory, logarithms are the shortest way. XLA is
-    slow at them; but far down $\sigma(x)$ is $e^x$, and both may be moved up by the same distance.
+    On PyTorch, where every operation is a pass over memory, logarithms need the fewest operations.
+    XLA is slow at logarithms. There, as $\sigma(x)$ is $e^x$ for very negative $x$, both
+    pre-activations are raised by the same distance, which leaves the quotient unchanged.
     """
     if keras.config.backend() == "torch":
         return ops.sigmoid(ops.log_sigmoid(i) - ops.log_sigmoid(f))
-    far = 9 if keras.utils.standardize_dtype(i.dtype) == "float16" else 40
+    saturation = 9 if keras.utils.standardize_dtype(i.dtype) == "float16" else 40
     higher = ops.where(i < f, f, i)  # `keras.ops.maximum` would make float32 of float64
-    below = ops.stop_gradient(ops.where(higher < -far, higher + far, ops.zeros_like(higher)))
+    below = ops.stop_gradient(
+        ops.where(higher < -saturation, higher + saturation, ops.zeros_like(higher))
+    )
     i, f = ops.sigmoid(i - below), ops.sigmoid(f - below)
     return i / (i + f)

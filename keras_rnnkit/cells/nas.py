@@ -74,8 +74,8 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         projection_initializer: Initializer of `projection_kernel`.
         projection_regularizer: Regularizer of `projection_kernel`.
         projection_constraint: Constraint of `projection_kernel`.
-        activation: What stands for $\tanh$.
-        recurrent_activation: What stands for $\sigma$.
+        activation: The function in place of $\tanh$.
+        recurrent_activation: The function in place of $\sigma$.
         use_bias: Whether the leaves have a bias.
         kernel_initializer: Initializer of `kernel`.
         recurrent_initializer: Initializer of `recurrent_kernel`.
@@ -106,7 +106,7 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             `[0, 1)`, or `states` does not hold two tensors.
 
     Weights:
-        - `kernel`: `(features, 8 * units)`, $[W_1, \dots, W_8]$ side by side.
+        - `kernel`: `(features, 8 * units)`, $[W_1, \dots, W_8]$, concatenated.
         - `recurrent_kernel`: `(projection or units, 8 * units)`, $[U_1, \dots, U_8]$.
         - `bias`: `(8 * units,)`, $[b_1, \dots, b_8]$, with `use_bias=True`.
         - `projection_kernel`: $W_h$, `(units, projection)`, with a projection.
@@ -177,7 +177,7 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, `(batch, projection or units)` and `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `NASGates(candidate, scale, output)`, each `(batch, units)`.
@@ -201,7 +201,7 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         Args:
             gates: `NASGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, `(batch, projection or units)` and `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
             `(hidden, [hidden, cell])`, `(batch, projection or units)` and `(batch, units)`.

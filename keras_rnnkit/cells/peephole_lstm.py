@@ -14,7 +14,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""LSTM cell whose gates see the cell state (Gers et al., 2002).
 
     Runs over time in `keras_rnnkit.RNN`. The peephole connections are diagonal: a gate's unit
-    sees the cell state of that unit alone. They help where the time between events matters.
+    sees only the cell state of that unit. They help where the time between events matters.
 
     Equations:
 
@@ -37,7 +37,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate and of the cell state on its way out.
+        activation: Activation of the candidate, and of the cell state where the output is computed.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel` and of the three peephole weights.
@@ -69,7 +69,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             or `states` does not hold two tensors.
 
     Weights:
-        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$ side by side.
+        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$, concatenated.
         - `recurrent_kernel`: `(units, 4 * units)`, $[U_i, U_f, U_g, U_o]$.
         - `bias`: `(4 * units,)`, $[b_i, b_f, b_g, b_o]$.
         - `input_peephole`, `forget_peephole`, `output_peephole`: $p_i$, $p_f$, $p_o$, `(units,)`.
@@ -109,7 +109,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
@@ -131,7 +131,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.

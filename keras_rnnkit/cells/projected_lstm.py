@@ -14,9 +14,9 @@ from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""LSTM cell with a wide cell state and a narrow hidden one (Sak et al., 2014).
 
-    Runs over time in `keras_rnnkit.RNN`. The projection spares weights: the recurrent kernel has
-    `projection` rows, not `units`. As in PyTorch, and other than in the paper, there are no
-    peephole connections and no second projection beside the recurrent one.
+    Runs over time in `keras_rnnkit.RNN`. The projection saves weights: the recurrent kernel has
+    `projection` rows, not `units`. As in PyTorch, and unlike in the paper, there are no
+    peephole connections and no second projection besides the recurrent one.
 
     Equations:
 
@@ -43,7 +43,7 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         projection_initializer: Initializer of `projection_kernel`.
         projection_regularizer: Regularizer of `projection_kernel`.
         projection_constraint: Constraint of `projection_kernel`.
-        activation: Activation of the candidate and of the cell state on its way out.
+        activation: Activation of the candidate, and of the cell state where the output is computed.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -76,7 +76,7 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             `[0, 1)`, or `states` does not hold two tensors.
 
     Weights:
-        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$ side by side.
+        - `kernel`: `(features, 4 * units)`, $[W_i, W_f, W_g, W_o]$, concatenated.
         - `recurrent_kernel`: `(projection, 4 * units)`, $[U_i, U_f, U_g, U_o]$.
         - `bias`: `(4 * units,)`, $[b_i, b_f, b_g, b_o]$.
         - `projection_kernel`: $W_h$, `(units, projection)`.
@@ -137,7 +137,7 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             inputs: Tensor `(batch, features)`.
             states: List `[hidden, cell]`, `(batch, projection)` and `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
@@ -157,7 +157,7 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, `(batch, projection)` and `(batch, units)`.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
             `(hidden, [hidden, cell])`, `(batch, projection)` and `(batch, units)`.

@@ -50,7 +50,7 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
 
     Args:
         units: Positive integer, the width of the state and of the output.
-        activation: Activation of the candidate; `None` for none.
+        activation: Activation of the candidate; `None` for the identity.
         use_bias: Whether there is a bias.
         kernel_initializer: Initializer of `kernel`.
         recurrent_initializer: Initializer of `recurrent_kernel`.
@@ -72,7 +72,8 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a bare state for a bare one.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
+        for a tensor.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
@@ -111,7 +112,7 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
             inputs: Tensor `(batch, features)`.
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
-            masks: `Masks` of the sequence; where they are `None`, the cell draws its own.
+            masks: `Masks` of the sequence; with `None`, the cell draws its own.
 
         Returns:
             `SimpleRNNGates(candidate)`, `(batch, units)`.
@@ -131,10 +132,10 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
         Args:
             gates: `SimpleRNNGates`, `(batch, units)`.
             states: List `[hidden]`, or `hidden` itself; only its form is used.
-            masks: `Masks` of the sequence; none of them acts here.
+            masks: `Masks` of the sequence, unused here.
 
         Returns:
-            `(hidden, [hidden])`, `(batch, units)`; a bare state for a bare one.
+            `(hidden, [hidden])`, `(batch, units)`; a single tensor for `states` given as one.
         """
         h = gates.candidate
         return h, like(states, [h])

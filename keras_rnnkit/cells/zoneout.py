@@ -12,11 +12,10 @@ from keras_rnnkit.cells._takes import masks_for_method, takes_masks, takes_train
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class Zoneout(keras.layers.Layer):
-    r"""A cell whose states now and then stay as they are (Krueger et al., 2017).
+    r"""Zoneout: random elements of a cell's states keep their old values (Krueger et al., 2017).
 
-    Wraps any recurrent cell; to be run by `keras_rnnkit.RNN`, which draws the masks of all steps
-    ahead of its loop and hands them over. The gates are those of the wrapped cell, where that shows
-    any.
+    Wraps any recurrent cell, for `keras_rnnkit.RNN`, which draws the masks of all steps before its
+    loop. The gates are those of the wrapped cell, if it exposes any.
 
     Equations:
 
@@ -28,15 +27,16 @@ class Zoneout(keras.layers.Layer):
     \end{aligned}
     $$
 
-    for each state $s$ of the cell, where each element of the mask $m_t$ is one with probability
-    $p$, the rate of that state, and is drawn anew at every step. Where the cell's output is its
-    first state, as in all cells of the kit, the output is $s_t$ too; else it is the cell's.
+    for each state $s$ of the cell, where each element of the mask $m_t$, drawn for every step, is
+    one with probability $p$, the rate of that state. Where the cell's output is its first state, as
+    in all cells of the kit, the output is $s_t$ too; else it is the cell's.
 
     Args:
         cell: Any recurrent cell that is a Keras layer. Wrap each cell of a stack by itself.
-        rate: The probability to stay, in `[0, 1)`: a number for all states, a list with one for
-            each state, or a dict by the names of states, `{"cell": 0.5, "hidden": 0.05}`, zero for
-            those that it does not name. States of a foreign cell are `state_0`, `state_1`, ...
+        rate: The probability to keep the old value, in `[0, 1)`: a number for all states, a list
+            with one for each state, or a dict by the names of states, `{"cell": 0.5, "hidden":
+            0.05}`, zero for those that it does not name. States of other cells are `state_0`,
+            `state_1`, ...
         seed: Integer seed of the masks.
         **kwargs: `name` and what else a Keras layer takes.
 
@@ -50,7 +50,7 @@ class Zoneout(keras.layers.Layer):
 
     Raises:
         TypeError: If `cell` is no Keras layer with a `state_size`, or is a stack of cells.
-        ValueError: If a rate is outside `[0, 1)`, or there are rates for states that are not there.
+        ValueError: If a rate is outside `[0, 1)`, or there is a rate for an unknown state.
 
     Weights:
         Those of the cell.
@@ -112,7 +112,7 @@ class Zoneout(keras.layers.Layer):
         return self.cell.trace_type
 
     def gates(self, inputs: Any, states: Any, training: bool = False, masks: Any = None) -> Any:
-        """The gates of the cell, if it shows any.
+        """The gates of the cell, if it exposes any.
 
         Args:
             inputs: Tensor `(batch, features)`.
@@ -174,7 +174,7 @@ class Zoneout(keras.layers.Layer):
         return Masks(states=self.draw_states(steps, ops.shape(inputs)[0]), cell=of_cell)
 
     def draw_states(self, steps: Any, batch: Any) -> tuple[Any, ...]:
-        """Draw which states stay in a sequence.
+        """Draw the masks of the states for a sequence.
 
         Args:
             steps: How many steps it has.
@@ -192,7 +192,7 @@ class Zoneout(keras.layers.Layer):
         )
 
     def zoned(self, output: Any, new_states: Any, states: Any, masks: Any = None) -> Any:
-        """What the cell returned, with some of its states as they were.
+        """The output and states of the cell, with old values where the masks say so.
 
         Args:
             output: The output of the cell.
@@ -205,12 +205,12 @@ class Zoneout(keras.layers.Layer):
         """
         news, olds = tree.flatten(new_states), tree.flatten(states)
         drawn = iter(masks.states) if masks is not None and masks.states else None
-        kept = [
-            _stay(rate, new, old, drawn) if rate else new
+        mixed = [
+            _mixed(rate, new, old, drawn) if rate else new
             for rate, new, old in zip(self.rates, news, olds, strict=True)
         ]
-        output = kept[0] if output is news[0] else output
-        return output, tree.pack_sequence_as(new_states, kept)
+        output = mixed[0] if output is news[0] else output
+        return output, tree.pack_sequence_as(new_states, mixed)
 
     def get_config(self) -> dict[str, Any]:
         config = {
@@ -230,8 +230,8 @@ def _of_cell(masks: Masks | None) -> Any:
     return None if masks is None else masks.cell
 
 
-def _stay(p: float, new: Any, old: Any, masks: Any) -> Any:
-    """The state, where it stays as it was and where it does not."""
+def _mixed(p: float, new: Any, old: Any, masks: Any) -> Any:
+    """The old values where the mask is true, else the new ones."""
     old = ops.convert_to_tensor(old, dtype=new.dtype)
     return p * old + (1 - p) * new if masks is None else ops.where(next(masks), old, new)
 

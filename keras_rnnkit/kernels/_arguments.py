@@ -12,8 +12,8 @@ class Plan(NamedTuple):
     - "concatenated": one product of [input, state], all gates together.
     - "fused gates": one product of the inputs and one of the state, each of all gates together.
     - "per gate": the same two products, separately for each gate.
-    - "hoisted": the inputs of all steps are projected ahead of the loop; per gate.
-    - "hoisted fused gates": the same, all gates together: one product a step, as suits a GPU.
+    - "hoisted": the inputs of all steps are projected ahead of the loop, so that a step is one
+      product of the state, or one for each gate where dropout has a mask for each.
     """
 
     cell: Any  # one of kernels._cells

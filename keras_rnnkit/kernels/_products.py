@@ -8,8 +8,6 @@ from keras import ops
 from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.kernels._cells import GRU, Functions, GRUResetBefore
 
-_GATES_TOGETHER = ("concatenated", "fused gates", "hoisted fused gates")
-
 
 def preactivations(plan: Plan, args: Arguments) -> tuple[Any, Callable[..., Any]]:
     """How to get the pre-activations of a step.
@@ -22,16 +20,17 @@ def preactivations(plan: Plan, args: Arguments) -> tuple[Any, Callable[..., Any]
         What to loop over, a list of tensors, time first, and a function that takes a slice of it
         and the hidden state.
     """
-    if plan.method in _GATES_TOGETHER and (args.recurrent_masks or len(args.inputs) > 1):
+    masks_per_gate = bool(args.recurrent_masks) or len(args.inputs) > 1
+    if masks_per_gate and plan.method in ("concatenated", "fused gates"):
         raise ValueError(
             "`method` must be 'per gate' or 'hoisted' where dropout has a mask for each gate. "
             f"Received: method={plan.method!r}"
         )
     if plan.method == "concatenated":
         return _concatenated(plan.cell, args)
-    functions = _fused_gates if plan.method in _GATES_TOGETHER else _per_gate
-    project, multiply = functions(plan.cell, args)
-    if plan.method.startswith("hoisted"):
+    per_gate = masks_per_gate or plan.method == "per gate"
+    project, multiply = (_per_gate if per_gate else _fused_gates)(plan.cell, args)
+    if plan.method == "hoisted":
         return project(args.inputs), lambda x, h: _combined(plan.cell, x, multiply(h))
     return args.inputs, lambda x, h: _combined(plan.cell, project(x), multiply(h))
 

@@ -1,4 +1,4 @@
-"""Building cells, also those that leave it to their first call."""
+"""Building cells, including those that are built by their first call."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def build_cell(cell: Any, shape: tuple[Any, ...]) -> None:
         return
     of_part = shape
     for part in getattr(cell, "cells", [cell]):
-        if _leaves_it(part):
+        if _is_built_by_its_call(part):
             sizes = tree.flatten(part.state_size)
             states = [keras.KerasTensor((shape[0], size), part.compute_dtype) for size in sizes]
             part(keras.KerasTensor(of_part, part.compute_dtype), states)
@@ -26,6 +26,6 @@ def build_cell(cell: Any, shape: tuple[Any, ...]) -> None:
         cell.build(shape)
 
 
-def _leaves_it(cell: Any) -> bool:
-    """Whether building is left to the first call."""
+def _is_built_by_its_call(cell: Any) -> bool:
+    """Whether a cell has no `build` of its own."""
     return isinstance(cell, keras.layers.Layer) and type(cell).build is keras.layers.Layer.build

@@ -1,4 +1,4 @@
-"""Errors in words for what a recurrent layer is given."""
+"""Clear errors for what a recurrent layer is given."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from keras_rnnkit.running.rule import PATHS
 
 
 def check_options(layer: Any) -> None:
-    """Refuse options that cannot work, or not together, at construction."""
+    """Refuse options that are wrong, or that exclude each other, at construction."""
     if layer.requested_path not in PATHS:
         raise ValueError(
             f"{name_of(layer)}: `path` must be one of {', '.join(map(repr, PATHS))}. "
@@ -27,32 +27,32 @@ def check_options(layer: Any) -> None:
 
 
 def without_time_major(layer: type, options: dict[str, Any]) -> dict[str, Any]:
-    """The options without one of Keras 2, which files of its time hold."""
+    """The options without `time_major`, which files written by Keras 2 hold."""
     if options.get("time_major"):
         raise ValueError(
-            f"{layer.__name__}: `time_major` must be False: Keras 3 has sequences of shape (batch, "
-            "time, features) alone. Swap the first two axes with `keras.ops.swapaxes(x, 0, 1)` in "
-            f"front of the layer, and behind it. Received: time_major={options['time_major']!r}"
+            f"{layer.__name__}: `time_major` must be False: Keras 3 has only sequences of shape "
+            "(batch, time, features). Swap the first two axes with `keras.ops.swapaxes(x, 0, 1)` "
+            f"before and after the layer. Received: time_major={options['time_major']!r}"
         )
     return {name: value for name, value in options.items() if name != "time_major"}
 
 
 def check_rank(layer: Any, shape: Any) -> None:
-    """Refuse anything but `(batch, time, features)`, and say what is likely to be missing."""
+    """Refuse anything but `(batch, time, features)`, and say what to change."""
     if len(shape) == 3:
         return
     remedy = (
-        "A recurrent layer in front needs `return_sequences=True`; word numbers need an "
+        "A recurrent layer in front needs `return_sequences=True`; integer tokens need an "
         "`Embedding` in front."
     )
     if len(shape) > 3:
         remedy = (
-            "`keras.layers.Reshape` makes one axis of several features; "
-            "`keras_rnnkit.TimeDistributed` runs the layer over one axis more."
+            "`keras.layers.Reshape` merges several feature axes into one; "
+            "`keras_rnnkit.TimeDistributed` applies the layer along one more axis."
         )
     raise ValueError(
         f"{name_of(layer)}: expected sequences of shape (batch, time, features). {remedy} "
-        f"Received: sequences of shape {tuple(shape)}"
+        f"Received: sequences.shape={tuple(shape)}"
     )
 
 
@@ -63,12 +63,12 @@ def check_sequences(layer: Any, shape: Any) -> None:
     if shape[1] == 0:
         raise ValueError(
             f"{name_of(layer)}: sequences need at least one time step. "
-            f"Received: sequences of shape {tuple(shape)}"
+            f"Received: sequences.shape={tuple(shape)}"
         )
     if layer.unroll and shape[1] is None:
         raise ValueError(
             f"{name_of(layer)}: `unroll=True` needs a known number of time steps. Give the input a "
-            f"length, or set `unroll=False`. Received: sequences of shape {tuple(shape)}"
+            f"length, or set `unroll=False`. Received: sequences.shape={tuple(shape)}"
         )
 
 
@@ -83,48 +83,49 @@ def check_data(layer: Any, sequences: Any) -> None:
 
 
 def check_features(layer: Any, shape: Any) -> None:
-    """Refuse sequences of another width than the weights', which a kernel may not notice."""
+    """Refuse sequences whose width is not that of the weights: a kernel may not check it."""
     kernel = getattr(layer.cell, "kernel", None)
     if not (isinstance(layer.cell, GatedCell) and layer.cell.built and kernel is not None):
         return
     expected = kernel.shape[0]
     if shape[-1] not in (None, expected):
         raise ValueError(
-            f"{name_of(layer)}: expected sequences with {expected} features, for which its weights "
-            f"were made. Received: sequences of shape {tuple(shape)}"
+            f"{name_of(layer)}: expected sequences with {expected} features, as its weights were "
+            f"built for them. Received: sequences.shape={tuple(shape)}"
         )
 
 
 def check_batch(layer: Any, batch: Any) -> None:
-    """Refuse, in a stateful layer, a batch of another size than its states'."""
+    """Refuse a batch whose size is not that of the states of a stateful layer."""
     if batch is None and layer.states is None:
         raise ValueError(
             f"{name_of(layer)}: `stateful=True` needs a fixed batch size. Give the model's input "
             "one: `keras.Input(batch_shape=(batch, time, features))`. "
-            "Received: a batch size of None"
+            "Received: batch_size=None"
         )
     if layer.states is None or batch is None:
         return
     expected = tree.flatten(layer.states)[0].shape[0]
     if batch != expected:
         raise ValueError(
-            f"{name_of(layer)}: a stateful layer keeps its batch size, with a state for each of "
-            f"{expected} rows. Feed batches of {expected}. Received: a batch size of {batch}"
+            f"{name_of(layer)}: a stateful layer has a fixed batch size, here {expected}, "
+            f"because it keeps a state for each row. Feed batches of {expected}. "
+            f"Received: batch_size={batch}"
         )
 
 
 def check_start(layer: Any, initial_state: Any, before: Any) -> None:
-    """Refuse `initial_state` in a model whose states a stream carries on."""
+    """Refuse `initial_state` in a model that runs in a stream, which carries the states."""
     if before is not None and initial_state is not None:
         raise ValueError(
-            f"{name_of(layer)}: `initial_state` is given in the model, so that the states cannot "
-            "be carried from chunk to chunk of a stream. Leave it out of the model. "
+            f"{name_of(layer)}: `initial_state` is given in the model, so the states cannot be "
+            "carried from chunk to chunk of a stream. Leave it out of the model. "
             f"Received: initial_state={initial_state!r}"
         )
 
 
 def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
-    """States packed as the layer's `state_size`, once their number and shapes are right."""
+    """The states in the structure of `state_size`, after a check of their number and shapes."""
     sizes = tree.flatten(layer.state_size)
     flat = states_in_order(name_of(layer), layer, states, argument)
     shapes = [tuple(getattr(s, "shape", ())) for s in flat]
@@ -132,8 +133,8 @@ def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
     if len(flat) != len(sizes) or not all(map(fits, shapes, right)):
         raise ValueError(
             f"{name_of(layer)}: expected `{argument}` to hold {len(sizes)} tensor(s) of shape "
-            f"{', '.join(map(str, right))}. Received: {len(flat)} of shape "
-            f"{', '.join(map(str, shapes))}"
+            f"{', '.join(map(str, right))}. "
+            f"Received: shapes={shapes}"
         )
     return packed(layer, flat)
 
@@ -158,15 +159,15 @@ def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
     if not fits(tuple(mask.shape), tuple(shape[:2])):
         raise ValueError(
             f"{name_of(layer)}: expected a `mask` of shape (batch, time) = {tuple(shape[:2])}. "
-            f"Received: a mask of shape {tuple(mask.shape)}"
+            f"Received: mask.shape={tuple(mask.shape)}"
         )
     return mask
 
 
 def mask_of_steps(mask: Any) -> Any:
-    """A mask `(batch, time)` of one `(batch, time, ...)`: a step is there where any part of it is.
+    """A mask `(batch, time)` from one `(batch, time, ...)`: a step is valid if any part of it is.
 
-    So a sentence is there where any of its words is.
+    For example, a sentence is valid if any of its words is.
     """
     if len(getattr(mask, "shape", ())) < 3:
         return mask
@@ -174,7 +175,7 @@ def mask_of_steps(mask: Any) -> Any:
 
 
 def fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
-    """Whether a shape is the right one, as far as both are known."""
+    """Whether two shapes agree in every axis that is known in both."""
     pairs = zip(shape, right, strict=False)
     return len(shape) == len(right) and all(a == b or None in (a, b) for a, b in pairs)
 

@@ -1,6 +1,7 @@
-"""The mask that Keras keeps for a tensor: as an attribute, or beside it in a trace of JAX.
+"""The mask that Keras attaches to a tensor: an attribute, or a table inside a trace of JAX.
 
-Only layers see it on every backend, so these two are layers. They are in no model.
+Only a layer can read and set it on every backend, so `mask_on` and `put_mask` call layers. These
+layers belong to no model.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ def mask_on(tensor: Any) -> Any:
 
 
 def put_mask(tensor: Any, mask: Any) -> Any:
-    """The tensor, with a mask on it for the layers behind."""
+    """The tensor, with a mask attached for the layers that follow."""
     return _PUTS([tensor, mask])
 
 

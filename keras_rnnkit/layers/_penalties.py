@@ -1,4 +1,4 @@
-"""What layers add to the loss for their outputs, where steps are rows of the batch."""
+"""Activity regularization where the steps of a sequence are rows of the batch."""
 
 import contextlib
 import threading
@@ -9,19 +9,19 @@ from keras import ops
 
 from keras_rnnkit.layers._walk import layers_in
 
-# No two threads exchange the regularizers of a layer at a time.
+# Held while the regularizers of a layer are exchanged, so that one thread does so at a time.
 _exchanging = threading.RLock()
 
 
 @contextlib.contextmanager
 def of_steps(layer: Any, steps: Any) -> Iterator[None]:
-    """Let the penalties of a layer be sums over the steps in this block, not means.
+    """In this context, a layer's penalties are sums over the steps, not means.
 
     Keras divides the penalty of an `activity_regularizer` by the number of rows, which is the batch
     size times the number of steps here.
 
     Args:
-        layer: The layer that is called, in which others may be.
+        layer: The layer that is called, with the layers inside it.
         steps: How many rows of its input belong to one row of the batch.
     """
     parts = [part for part in layers_in(layer) if part.activity_regularizer is not None]
@@ -40,7 +40,7 @@ def of_steps(layer: Any, steps: Any) -> Iterator[None]:
 
 
 class _Times:
-    """A regularizer that counts so many times."""
+    """A regularizer multiplied by a number."""
 
     def __init__(self, regularizer: Any, times: Any) -> None:
         self.regularizer, self.times = regularizer, times

@@ -1,4 +1,4 @@
-"""What every recurrent layer of the kit adds to the Keras layer of its name, or fixes in it."""
+"""What every recurrent layer of the kit adds to, or fixes in, the Keras layer of its name."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
-from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 from keras_rnnkit.running.calls import Call, Carry, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
 from keras_rnnkit.running.run import choice_for, run
@@ -29,12 +29,12 @@ from keras_rnnkit.running.trace import make_trace
 
 
 class Recurrent(Stateful, ReturnsGates):
-    """A mixin, to be put before a Keras recurrent layer, that runs it on the kit's own loop.
+    """A mixin before a Keras recurrent layer, which then runs on the kit's own paths.
 
     `_prepared` checks what a call is given, `running.run` chooses a path and runs it.
     """
 
-    # What the Keras layer behind the mixin brings.
+    # Attributes of the Keras layer that follows the mixin.
     add_weight: Any
     built: bool
     requested_path: str
@@ -55,9 +55,9 @@ class Recurrent(Stateful, ReturnsGates):
     ) -> None:
         # Not `super()`: the __init__ of `keras.layers.LSTM` would build a cell of its own.
         keras.layers.RNN.__init__(self, cell, **without_time_major(type(self), kwargs))
-        self.supports_masking = True  # not every Keras says so of its own layers
+        self.supports_masking = True  # some versions of Keras do not set it
         self.return_gates = return_gates
-        self.requested_path = path  # `layer.path` is Keras' own: where the layer stands in a model
+        self.requested_path = path  # `layer.path` is Keras' own: the layer's place in a model
         check_options(self)
         choice_for(self, masked=False, capture_gates=return_gates, training=True)
 
@@ -78,8 +78,7 @@ class Recurrent(Stateful, ReturnsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        if getattr(sequences, "_keras_mask", None) is not None:
-            note_mask(self, sequences._keras_mask)
+        note_mask(self, attached_mask(sequences))
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))
@@ -101,7 +100,7 @@ class Recurrent(Stateful, ReturnsGates):
         return tuple(returned) if len(returned) > 1 else returned[0]
 
     def get_initial_state(self, batch_size: Any) -> Any:
-        """The cell's initial states, zeros unless the cell says otherwise."""
+        """The cell's initial states, zeros unless the cell defines others."""
         if not hasattr(self.cell, "get_initial_state"):
             sizes = self.state_size
             return [ops.zeros((batch_size, size), dtype=self._cell_dtype) for size in sizes]
@@ -137,7 +136,7 @@ class Recurrent(Stateful, ReturnsGates):
     def _prepared(
         self, sequences: Any, initial_state: Any, mask: Any, capture: Capture | None
     ) -> Call:
-        """The call that a runner gets: checked, with its first states, in running order."""
+        """The checked call for a runner, with its initial states, in running order."""
         check_sequences(self, sequences.shape)
         check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
@@ -146,7 +145,7 @@ class Recurrent(Stateful, ReturnsGates):
         check_start(self, initial_state, before)
         states = self._start(sequences, initial_state) if before is None else before.states
         if mask is not None:
-            sequences = zeros_where_masked(mask, sequences)  # not even a NaN counts there
+            sequences = zeros_where_masked(mask, sequences)  # so that a NaN there has no effect
         if self.go_backwards:
             sequences, mask = (x if x is None else ops.flip(x, axis=1) for x in (sequences, mask))
         return Call(
@@ -159,10 +158,10 @@ class Recurrent(Stateful, ReturnsGates):
         )
 
     def _of_known_batch(self, sequences: Any) -> Any:
-        """The sequences with the batch size of a stateful layer, where the backend left it open."""
+        """The sequences with the batch size of a stateful layer, where the backend has none."""
         if not self.stateful or sequences.shape[0] is not None:
             return sequences
-        # TensorFlow traces for every batch size; one of another size fails here when it comes.
+        # TensorFlow traces for any batch size; a wrong one fails here when the graph runs.
         batch = tree.flatten(self.states)[0].shape[0]
         return backend_kernels().with_batch_size(sequences, batch)
 
@@ -187,14 +186,14 @@ class Recurrent(Stateful, ReturnsGates):
         return tree.map_structure(lambda s: ops.convert_to_tensor(s, dtype=dtype), states)
 
     def _keep_cudnn_from_xla(self) -> None:
-        """XLA has no cuDNN layers on TensorFlow: there Keras' own keep the whole model from it."""
+        """Turn XLA off where the layer uses cuDNN on TensorFlow: XLA has no cuDNN layers."""
         choice = choice_for(self, masked=False, capture_gates=self.return_gates, training=True)
         if choice.path == "keras" and keras.config.backend() == "tensorflow":
             self.supports_jit = False
 
     @property
     def _cell_dtype(self) -> str:
-        """The compute dtype of the cell; a stack of cells has that of its first."""
+        """The compute dtype of the cell; for a stack of cells, that of its first cell."""
         cell = self.cell
         while isinstance(cell, keras.layers.StackedRNNCells) and cell.cells:
             cell = cell.cells[0]
@@ -204,7 +203,7 @@ class Recurrent(Stateful, ReturnsGates):
         return traces[id(self)]
 
     def _without_masked(self, outputs: Any, call: Call) -> Any:
-        """The outputs, with zeros at masked steps where `zero_output_for_mask` asks for them."""
+        """The outputs, with zeros at masked steps if `zero_output_for_mask` is set."""
         if call.mask is None or not self.zero_output_for_mask:
             return outputs
         return zeros_where_masked(call.mask, outputs)

@@ -23,7 +23,7 @@ def outputs_of(layer: Any, sequences_shape: Any, make: Callable[..., Any]) -> An
     width = output_size(layer.cell)
     returned = [steps(width) if layer.return_sequences else last(width)]
     if layer.return_state:
-        # In plain lists: JAX does not know those by which Keras tracks the sizes of a stack.
+        # Plain lists, as JAX does not know the list type in which Keras tracks a stack's sizes.
         returned += packed(layer, [last(size) for size in tree.flatten(layer.state_size)])
     if layer.return_gates:
         mask = make((batch, time), dtype="bool")

@@ -11,8 +11,8 @@ from keras_rnnkit.layers._traceable import check_variables_are_here
 class Stateful:
     """A mixin that keeps the states of a stateful layer from call to call.
 
-    They are tracked variables, so that they carry on every backend and are saved; they are no
-    weights, so that the weights stay those of the Keras layer.
+    The states are tracked variables, so that they are carried on every backend and saved. They are
+    not listed in `weights`, which stay those of the Keras layer.
     """
 
     add_weight: Any
@@ -22,7 +22,7 @@ class Stateful:
     states: Any
 
     def reset_state(self, states: Any = None) -> None:
-        """Put a stateful layer back to its initial states, or to the states given.
+        """Reset a stateful layer to its initial states, or to the states given.
 
         Args:
             states: Arrays in the structure of the layer's states, each `(batch, units)`, or a dict
@@ -41,10 +41,11 @@ class Stateful:
         return [w for w in super().weights if id(w) not in states]  # type: ignore[misc]
 
     def load_own_variables(self, store: Any) -> None:
-        """Load the states, where the file has some that fit; else they stay as they are.
+        """Load the states if the file has states of the same shapes; else leave them unchanged.
 
-        A file of plain Keras has none, and one of another batch size has others: the weights of a
-        model trained on batches of 32 serve one that is fed single rows.
+        A file of plain Keras has no states, and one written with another batch size has states of
+        other shapes. So a model that takes single rows can load the weights of a model that was
+        trained on batches of 32.
         """
         of_cell = {id(weight) for weight in getattr(self.cell, "weights", ())}
         if any(id(weight) not in of_cell for weight in self.weights):
@@ -77,5 +78,5 @@ class Stateful:
         if self.states is None:
             return
         for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
-            # A copy: on JAX an assignment shares the array, which its trainer then takes away.
+            # A copy: on JAX an assignment shares the array, and the trainer then deletes that.
             variable.assign(ops.copy(ops.convert_to_tensor(value)))

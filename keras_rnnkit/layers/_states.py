@@ -26,7 +26,7 @@ class BidirectionalStates(NamedTuple):
 
 
 def state_count(layer: Any) -> int:
-    """How many state tensors a recurrent layer, or both directions of one, have."""
+    """How many state tensors a recurrent layer, or both directions of one, has."""
     return sum(len(tree.flatten(part.state_size)) for part in directions(layer))
 
 
@@ -75,13 +75,13 @@ def split_states(owner: str, states: Any, layers: list[Any]) -> list[Any]:
             raise ValueError(
                 f"{owner}: expected `initial_state` to hold {count} tensor(s) for layer {name!r}, "
                 "as `stack.get_initial_state(batch_size)` returns them; states of a bidirectional "
-                f"stack go through `merge_states` first. Received: {len(part)}"
+                f"stack go through `merge_states` first. Received: len(states)={len(part)}"
             )
     return parts
 
 
 def _cut(flat: list[Any], counts: dict[str, int]) -> list[list[Any]]:
-    """A flat list cut into one for each layer; what is too much goes to the last."""
+    """A flat list cut into one for each layer; surplus tensors go to the last."""
     parts, rest = [], list(flat)
     for count in counts.values():
         parts.append(rest[:count])
@@ -90,8 +90,8 @@ def _cut(flat: list[Any], counts: dict[str, int]) -> list[list[Any]]:
     return parts
 
 
-def last_kept(x: Any, mask: Any) -> Any:
-    """The last step of `(batch, time, width)` that the mask keeps."""
+def last_valid(x: Any, mask: Any) -> Any:
+    """The last valid step of `(batch, time, width)`, one where the mask is true."""
     if mask is None:
         return x[:, -1]
     time = ops.shape(x)[1]
@@ -110,9 +110,9 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
     Args:
         states: What a `StackedRNN(..., bidirectional=True, return_state=True)` returned: a
             dict with a `BidirectionalStates` for each layer. Or the list of states that a
-            `Bidirectional(..., return_state=True)` returned behind its output: those of the
+            `Bidirectional(..., return_state=True)` returned after its output: those of the
             forward layer, then those of the backward one, each `(batch, units)`.
-        mode: `"concat"` puts the two directions side by side, so that a decoder needs twice the
+        mode: `"concat"` concatenates the two directions, so that a decoder needs twice the
             units; `"sum"`, `"mul"` and `"ave"` keep the width.
 
     Returns:
@@ -148,7 +148,7 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
         raise TypeError(
             "`states` of merge_states must be the dict of states that a bidirectional StackedRNN "
             "returns with `return_state=True`, or the list of those that a Bidirectional returns "
-            f"behind its output. Received: {type(states).__name__}"
+            f"after its output. Received: type(states)={type(states).__name__}"
         )
     return {name: _merged(name, both, mode) for name, both in states.items()}
 
@@ -162,13 +162,13 @@ _MERGES = {
 
 
 def _merged_list(states: list[Any], mode: str) -> list[Any]:
-    """The states of a `Bidirectional`, which come flat."""
+    """The states of a `Bidirectional`, which are a flat list."""
     half, odd = divmod(len(states), 2)
     if odd or not half or not all(hasattr(state, "shape") for state in tree.flatten(states)):
         raise TypeError(
             "a list as `states` of merge_states must hold the tensors of the forward layer, then "
-            "as many of the backward one, without the output in front. "
-            f"Received: {len(states)} of type {', '.join(type(s).__name__ for s in states)}"
+            "as many of the backward one, without the output before them. "
+            f"Received: types={[type(s).__name__ for s in states]}"
         )
     return [_merged_pair(*pair, mode) for pair in zip(states[:half], states[half:], strict=True)]
 
@@ -180,7 +180,8 @@ def _merged_pair(forward: Any, backward: Any, mode: str) -> Any:
         raise ValueError(
             f"`states` of merge_states must have the same shape in both directions for "
             f'mode={mode!r}; "concat" takes any width. '
-            f"Received: {tuple(forward.shape)} and {tuple(backward.shape)}"
+            f"Received: forward.shape={tuple(forward.shape)}, "
+            f"backward.shape={tuple(backward.shape)}"
         )
     return _MERGES[mode](forward, backward)
 
@@ -189,7 +190,7 @@ def _merged(name: str, both: Any, mode: str) -> Any:
     if not isinstance(both, list | tuple) or len(both) != 2 or not isinstance(both[0], tuple):
         raise TypeError(
             f"`states[{name!r}]` must hold the states of two directions, `(forward, backward)`. "
-            f"Only bidirectional stacks need merging. Received: {type(both).__name__}"
+            f"Only bidirectional stacks need merging. Received: type(states)={type(both).__name__}"
         )
     forward, backward = both
     pairs = zip(forward, backward, strict=True)

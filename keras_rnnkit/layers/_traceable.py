@@ -22,14 +22,14 @@ class Traceable:
     def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
         """Every gate and state at every step, as `return_gates=True` returns them.
 
-        The layer runs in inference and is not changed: a stateful one starts from its states and
-        keeps them.
+        The layer runs in inference mode and is not changed: a stateful layer starts from its
+        states and leaves them as they are.
 
         Args:
             sequences: Tensor `(batch, time, features)`.
             mask: Boolean tensor `(batch, time)`, false where a step is skipped; where it is
                 `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
-                `predict` returns, carry none.
+                those that `predict` returns, have none.
             initial_state: As in a call.
 
         Returns:
@@ -50,7 +50,7 @@ class Traceable:
             self.build(sequences.shape)
         check_variables_are_here(self)
         given = {} if initial_state is None else {"initial_state": initial_state}
-        # What the call assigns and what it adds to the losses stays in the scope.
+        # The scope discards the variables that the call assigns and the losses that it adds.
         with InnerScope(), capturing(capture_gates=True) as capture:
             self(sequences, mask=mask, training=False, **given)  # type: ignore[operator]
         return self._trace_from(capture.traces)
@@ -78,8 +78,8 @@ class ReturnsGates(Traceable):
         if self.built and bool(value) != self._return_gates:
             raise ValueError(
                 f"{name_of(self)}: `return_gates` cannot be set once the layer "
-                "is built, as a model around it has its outputs already. Make the layer with "
-                "`return_gates=True`, or ask it for a trace by `layer.trace(sequences)`. "
+                "is built, as the outputs of a model around it are fixed. Make the layer with "
+                "`return_gates=True`, or call `layer.trace(sequences)`. "
                 f"Received: return_gates={value!r}"
             )
         self._return_gates = bool(value)
@@ -91,13 +91,18 @@ class ReturnsGates(Traceable):
         return []
 
 
+def attached_mask(tensor: Any) -> Any:
+    """The mask in the attribute of a tensor, or `None`; in a trace of JAX, use `mask_on`."""
+    return getattr(tensor, "_keras_mask", None)
+
+
 def note_mask(layer: Any, *masks: Any) -> None:
-    """Remember that a model hands the layer, and the layers inside it, a mask.
+    """Remember that a model passes a mask to the layer, and to the layers inside it.
 
     Args:
         layer: The layer that is called.
-        *masks: What came with a symbolic call, or was attached to the sequences by Keras; not a
-            mask that the user gives to one call.
+        *masks: Masks of a symbolic call, or attached to the sequences by Keras; not a mask that
+            the user passes to one call.
     """
     if all(mask is None for mask in keras.tree.flatten(list(masks))):
         return
@@ -111,32 +116,32 @@ def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
     """The mask for a trace: the one given, or the one that Keras attached to the sequences.
 
     Raises:
-        ValueError: If there is none, though the layer has one in its model: arrays lose it.
+        ValueError: If there is none, though the layer has one in its model: arrays have no mask.
     """
-    mask = getattr(sequences, "_keras_mask", None) if mask is None else mask
+    mask = attached_mask(sequences) if mask is None else mask
     if mask is None and getattr(layer, "_masked_in_a_model", False):
         raise ValueError(
             f"{name_of(layer)}: `trace` needs a `mask`, since the layer's "
-            "input has one in its model and `sequences` came without it, so that padding would "
-            "count. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
-            "`tokens != 0`; all true to count every step. Received: mask=None"
+            "input has a mask in its model and `sequences` has none, so padding would be taken for "
+            "data. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
+            "`tokens != 0`; all true to use every step. Received: mask=None"
         )
     return mask
 
 
 def check_variables_are_here(layer: Any) -> None:
-    """Refuse to work with variables whose values a JAX trainer has taken away.
+    """Refuse to work with variables whose values the JAX trainer has moved out of the layer.
 
     Raises:
-        RuntimeError: If they are not here.
+        RuntimeError: If the values are missing.
     """
     try:
         for variable in layer.variables[:1]:
             _ = variable.value
-    except TypeError:  # Keras would have it made by an initializer, which is gone
+    except TypeError:  # Keras tries to initialize the variable, but its initializer is gone
         raise RuntimeError(
             f"{name_of(layer)}: between two batches of `fit`, `evaluate` or "
             "`predict` the trainer of JAX holds the weights and states. Use "
             "`keras_rnnkit.reset_states(model)` with the model that is being trained, or call its "
-            "`model.jax_state_sync()` first. Received: variables without values"
+            f"`model.jax_state_sync()` first. Received: {variable.path}.value=None"
         ) from None

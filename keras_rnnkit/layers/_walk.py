@@ -7,7 +7,7 @@ import keras
 
 
 def stateful_layers(model: Any) -> list[Any]:
-    """The recurrent layers in a model that hold states, in the order of its attributes."""
+    """The stateful recurrent layers in a model that have states, in the order of its attributes."""
     return [layer for layer in layers_in(model) if _is_stateful(layer)]
 
 

@@ -88,7 +88,7 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
                 raise ValueError(
                     f"Bidirectional '{self.name}': `return_gates=True` needs layers of "
                     "keras_rnnkit in both directions. Received: "
-                    f"{type(direction).__module__}.{type(direction).__name__}"
+                    f"layer={type(direction).__module__}.{type(direction).__name__}"
                 )
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
@@ -102,9 +102,9 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
                 kind = f"{type(part).__module__.partition('.')[0]}'s {type(part).__name__}"
                 raise ValueError(
                     f"Bidirectional '{self.name}': `trace` needs layers of keras_rnnkit in both "
-                    "directions, since no others show their gates. Put the kit's layer of the same "
+                    "directions, as no others expose their gates. Put the kit's layer of the same "
                     "name in its place, or convert the model with `keras_rnnkit.from_keras`. "
-                    f"Received: {kind} '{part.name}'"
+                    f"Received: layer={kind} '{part.name}'"
                 )
 
     def _trace_from(self, traces: dict[int, Any]) -> BidirectionalTrace:
@@ -208,7 +208,7 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
             raise ValueError(
                 f"{owner}: expected `initial_state` to hold {first} tensor(s) "
                 f"for the forward layer, then {second} for the backward one. "
-                f"Received: {len(states)}"
+                f"Received: len(initial_state)={len(states)}"
             )
         return states[:first], states[first:]
 

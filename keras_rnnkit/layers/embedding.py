@@ -1,4 +1,4 @@
-"""Word numbers to vectors, with the exact gradient on every backend."""
+"""Integer tokens to vectors, with the exact gradient on every backend."""
 
 from typing import Any
 
@@ -8,21 +8,22 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class Embedding(keras.layers.Embedding):
-    """Turns word numbers into vectors, those of a table that is learned.
+    """Turns integer tokens into vectors, the rows of a trainable table.
 
-    Stands wherever `keras.layers.Embedding` stands: same arguments, same weight, same numbers. On
-    TensorFlow the gradient of Keras' layer is a list of rows, one for each time that a word stands
-    in the batch. The optimizers square these rows one by one instead of their sum, so that RMSprop,
-    Adam and their kin move frequent words too far. Here the gradient is an array, in which the rows
-    of a word are summed, as it is on JAX and PyTorch, where this layer adds nothing.
+    A drop-in replacement for `keras.layers.Embedding`: same arguments, same weight, same numbers.
+    On TensorFlow the gradient of Keras' layer is a list of rows (`tf.IndexedSlices`), one for each
+    occurrence of a token in the batch. Optimizers such as RMSprop and Adam square these rows one
+    by one instead of their sum, and their updates of frequent tokens are too large. Here the
+    gradient is a dense array, in which the rows of a token are summed, as on JAX and PyTorch,
+    where this layer changes nothing.
 
     Args:
-        input_dim: Positive integer, the number of words: the largest word number plus one.
+        input_dim: Positive integer, the number of tokens: the largest token plus one.
         output_dim: Positive integer, the width of a vector.
         *args: The further arguments of `keras.layers.Embedding`, in its order.
         **kwargs: `embeddings_initializer`, `embeddings_regularizer`, `embeddings_constraint`,
-            `mask_zero` (whether 0 is padding, so that a mask goes to the layers behind), `weights`,
-            `lora_rank`, `name`, `dtype` and what else `keras.layers.Embedding` takes.
+            `mask_zero` (whether 0 is padding, so that the layers that follow get a mask),
+            `weights`, `lora_rank`, `name`, `dtype` and what else `keras.layers.Embedding` takes.
 
     Call arguments:
         inputs: Tensor of integers, `(batch, time)` or of any other shape.
@@ -31,7 +32,7 @@ class Embedding(keras.layers.Embedding):
         A tensor `(batch, time, output_dim)` in the compute dtype.
 
     Raises:
-        ValueError: If a number of words or a width is not a positive integer.
+        ValueError: If `input_dim` or `output_dim` is not a positive integer.
 
     Weights:
         - `embeddings`: `(input_dim, output_dim)`.
@@ -54,7 +55,7 @@ class Embedding(keras.layers.Embedding):
             return super().call(inputs)
         if keras.utils.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
-        # The gradient of a product is an array, whatever the one of `take` is.
+        # The gradient of a product is dense, even if the gradient of `take` is not.
         vectors = ops.take(self.embeddings * 1.0, inputs, axis=0)
         return ops.cast(vectors, self.compute_dtype)
 
@@ -66,6 +67,6 @@ class Embedding(keras.layers.Embedding):
             type_check: Whether a subclass is refused.
             **kwargs: What else `keras.layers.Embedding.quantize` takes.
         """
-        # Keras takes this class itself for a subclass that may compute something else.
+        # To Keras this class is a subclass, which it refuses to quantize.
         check = type_check and type(self) is not Embedding
         super().quantize(mode, type_check=check, **kwargs)

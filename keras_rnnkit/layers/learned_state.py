@@ -1,4 +1,4 @@
-"""A recurrent layer that starts from states which are learned."""
+"""A recurrent layer with trainable initial states."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
-from keras_rnnkit.layers._traceable import Traceable, note_mask
+from keras_rnnkit.layers._traceable import Traceable, attached_mask, note_mask
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
 from keras_rnnkit.running.capture import carry_before
@@ -18,12 +18,13 @@ from keras_rnnkit.running.names import name_of
 class LearnedInitialState(Traceable, keras.layers.Wrapper):
     """Gives a recurrent layer trainable initial states, one vector for each state.
 
-    Every row of a batch starts from the same vectors, which are weights of this wrapper; the layer
-    keeps the path it runs on. States that a call gives go before them.
+    Every row of a batch starts from the same vectors, which are weights of this wrapper. The layer
+    runs on the same path as without it. An `initial_state` given in a call replaces them.
 
     Args:
         layer: A recurrent layer of the kit, also a `Bidirectional` or a `StackedRNN`, that is not
-            stateful: a stateful one goes on from its own states. The wrapper has its dtype policy.
+            stateful: a stateful layer starts from its own states. The wrapper takes over its dtype
+            policy.
         initializer: Initializer of the states.
         regularizer: Regularizer of the states.
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
@@ -92,7 +93,7 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, getattr(sequences, "_keras_mask", None))
+        note_mask(self, attached_mask(sequences))
         if initial_state is None and carry_before(parts_of(self.layer)[0]) is None:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])
         given = {} if initial_state is None else {"initial_state": initial_state}
@@ -105,7 +106,7 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
         return self.layer._trace_from(traces)
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
-        """The learned states, once for each row."""
+        """The learned states, repeated for each row of the batch."""
         states = [ops.convert_to_tensor(s, dtype=self.compute_dtype) for s in self.learned_states]
         return [ops.broadcast_to(s[None], (batch_size, s.shape[0])) for s in states]
 
@@ -149,5 +150,6 @@ def _check(layer: Any) -> None:
     if layer.stateful:
         raise ValueError(
             "`layer` of LearnedInitialState must not be stateful, as it would start from its own "
-            f"states. Make it with `stateful=False`. Received: {name_of(layer)}, which is stateful"
+            f"states. Make it with `stateful=False`. "
+            f"Received: layer={name_of(layer)}, stateful=True"
         )

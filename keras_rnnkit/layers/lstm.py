@@ -11,16 +11,16 @@ from keras_rnnkit.layers._recurrent import Recurrent
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class LSTM(Recurrent, keras.layers.LSTM):
-    r"""Long short-term memory layer (Hochreiter and Schmidhuber, 1997) that shows its gates.
+    r"""Long short-term memory layer (Hochreiter and Schmidhuber, 1997) that returns its gates.
 
-    Stands wherever `keras.layers.LSTM` stands: same arguments, same weights in the same order. The
-    equations, the packing of the weights and the paper are in `keras_rnnkit.LSTMCell`. What it adds
-    is the trace; what it mends: states that carry on every backend and are saved, masks, and
-    errors in words.
+    A drop-in replacement for `keras.layers.LSTM`: same arguments, same weights in the same order.
+    Equations, packing of the weights and paper are in `keras_rnnkit.LSTMCell`. In addition, it
+    returns all gates and states (the trace), carries and saves the states of `stateful=True` on
+    every backend, handles masks the same way on every path, and raises clear errors.
 
     Args:
         units: Positive integer, the width of the output and of each state.
-        activation: Activation of the candidate and of the cell state on its way out.
+        activation: Activation of the candidate, and of the cell state where the output is computed.
         recurrent_activation: Activation of the gates.
         use_bias: Whether there is a bias.
         kernel_initializer: Initializer of the input kernel.
@@ -37,22 +37,23 @@ class LSTM(Recurrent, keras.layers.LSTM):
         dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         recurrent_weight_dropout: Fraction of the recurrent kernel's weights to drop in training, in
-            `[0, 1)`, the same for the whole batch and sequence (Merity et al., 2017). It keeps
-            the fused path.
+            `[0, 1)`, the same for the whole batch and sequence (Merity et al., 2017). The layer
+            stays on the fused path.
         seed: Integer seed of the dropout masks.
         return_sequences: Whether to return the output of every step, or the last.
         return_state: Whether to return the last states too.
         go_backwards: Whether to go through time from the end; what is returned is in that order.
-        stateful: Whether a batch starts from the states in which the one before it ended.
-        unroll: Whether to write the steps out instead of looping.
-        use_cudnn: `False` keeps the layer off a GPU's cuDNN. `True` is `"auto"`: it insists on
-            nothing.
+        stateful: Whether a batch starts from the last states of the previous batch.
+        unroll: Whether to unroll the loop over time.
+        use_cudnn: `False` keeps the layer from using cuDNN on a GPU. `True` is the same as
+            `"auto"`: cuDNN is used where it can be.
         return_gates: Whether to append the trace, last, to what is returned. For both directions,
-            ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
-        path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
-            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel
-            has no forward mode of differentiation and, on PyTorch, no second derivatives; the loop
-            has both.
+            set it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain
+            list.
+        path: `"auto"` chooses the fastest path that supports the call (`keras_rnnkit.explain`
+            tells which and why), `"fused"` requires a kernel, `"portable"` is the loop over the
+            cell. A kernel has no forward-mode differentiation and, on PyTorch, no second
+            derivatives; the loop has both.
         **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
             layer takes.
 
@@ -67,17 +68,18 @@ class LSTM(Recurrent, keras.layers.LSTM):
         The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last
         `hidden` and `cell`, `(batch, units)` each; with `return_gates`, last a `LSTMTrace(input,
         forget, candidate, output, hidden, cell, mask)`: each `(batch, time, units)`, `mask`
-        `(batch, time)`. One of these comes by itself, several as a tuple. The dtype is the compute
+        `(batch, time)`. A single value is
+        returned by itself, several as a tuple. The dtype is the compute
         dtype.
 
     Raises:
-        ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,
-            naming it and what was expected.
+        ValueError: For wrong units, dropout rates, shapes, masks or states; the message says what
+            was expected.
 
     Masking:
-        At a masked step the states stay as they are, the output is the one before it (zeros where
-        there is none yet), and every gate in the trace is zero. With `zero_output_for_mask=True`
-        masked steps of a returned sequence are zero.
+        At a masked step the states stay as they are, the output is that of the last valid step
+        (zeros before the first one), and every gate in the trace is zero. With
+        `zero_output_for_mask=True` masked steps of a returned sequence are zero.
 
     Example:
 

@@ -33,9 +33,8 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
         recurrent = sorted(name for name in kwargs if name.startswith("recurrent_"))
         if recurrent:
             raise ValueError(
-                f"{type(self).__name__} has no `{recurrent[0]}`: its gates do not look at the "
-                "state, so there is nothing between one step and the next to set. Leave it out, "
-                "or use an `LSTM` or a `GRU`. "
+                f"{type(self).__name__} has no `{recurrent[0]}`: its gates do not depend on the "
+                "state, so it has no recurrent weights. Leave it out, or use an `LSTM` or a `GRU`. "
                 f"Received: {recurrent[0]}={kwargs[recurrent[0]]!r}"
             )
         cell = self.cell_type(
@@ -73,12 +72,13 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class MinGRU(MinRecurrent):
-    """Minimal gated recurrent unit layer (Feng et al., 2024), all gates in one product.
+    """Minimal gated recurrent unit layer (Feng et al., 2024), without recurrent weights.
 
     The equations and the packing of the weights are in `keras_rnnkit.MinGRUCell`. The gates
     depend on the input alone, so the layer runs as a parallel scan over time, in training and in
-    prediction: the same numbers as the cell step by step, to rounding. One product gives the gates
-    of all steps; the states follow by an associative scan on a GPU, and step by step on a CPU.
+    prediction, with the same numbers as the cell step by step, up to rounding. One matrix product
+    gives the gates of all steps; the states are computed by an associative scan on a GPU, and step
+    by step on a CPU.
 
     Args:
         units: Positive integer, the width of the output and of the state.
@@ -94,7 +94,7 @@ class MinGRU(MinRecurrent):
         seed: Integer seed of the dropout masks.
         return_gates: Whether to append the trace, last, to what is returned.
         path: `"auto"` and `"fused"` are the parallel scan, `"portable"` is the loop over the cell;
-            with `unroll=True`, `"auto"` is that loop, written out.
+            with `unroll=True`, `"auto"` is that loop, unrolled.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 
@@ -111,13 +111,13 @@ class MinGRU(MinRecurrent):
         hidden, mask)`: each `(batch, time, units)`, `mask` `(batch, time)`.
 
     Raises:
-        ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,
-            naming it and what was expected.
+        ValueError: For wrong units, dropout rates, shapes, masks or states; the message says what
+            was expected.
 
     Masking:
-        At a masked step the state stays as it is, the output is the one before it (zeros where
-        there is none yet), and every gate in the trace is zero. With `zero_output_for_mask=True`
-        masked steps of a returned sequence are zero.
+        At a masked step the state stays as it is, the output is that of the last valid step
+        (zeros before the first one), and every gate in the trace is zero. With
+        `zero_output_for_mask=True` masked steps of a returned sequence are zero.
 
     Example:
 
@@ -136,11 +136,11 @@ class MinGRU(MinRecurrent):
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class MinLSTM(MinRecurrent):
-    """Minimal long short-term memory layer (Feng et al., 2024), all gates in one product.
+    """Minimal long short-term memory layer (Feng et al., 2024), without recurrent weights.
 
-    The equations and the packing of the weights are in `keras_rnnkit.MinLSTMCell`. It runs as
-    `keras_rnnkit.MinGRU` does, and takes the same arguments and calls, in the same order, with the
-    same masks and errors.
+    The equations and the packing of the weights are in `keras_rnnkit.MinLSTMCell`. It runs
+    like `keras_rnnkit.MinGRU`, and has the same arguments in the same order, the same call
+    arguments, masks and errors.
 
     Returns:
         As `keras_rnnkit.MinGRU`; the trace is a `MinLSTMTrace(input, forget, candidate, hidden,

@@ -11,17 +11,17 @@ from keras_rnnkit.layers._recurrent import Recurrent
 class RNN(Recurrent, keras.layers.RNN):
     """Runs any recurrent cell, or a stack of cells, over time.
 
-    Stands wherever `keras.layers.RNN` stands, and adds what the kit's layers add: the trace,
-    states that carry on every backend, masks that are right whatever the cell returns, and stacks
-    of one cell.
+    A drop-in replacement for `keras.layers.RNN`. In addition, it returns all gates and states (the
+    trace), carries and saves the states of `stateful=True` on every backend, handles masks
+    correctly for any structure of states, and takes stacks of a single cell.
 
     Args:
         cell: A cell with `call(inputs, states)` and `state_size`, or a list of cells to stack.
         return_gates: Whether to append the trace, last, to what is returned.
-        path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
-            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel
-            has no forward mode of differentiation and, on PyTorch, no second derivatives; the loop
-            has both.
+        path: `"auto"` chooses the fastest path that supports the call (`keras_rnnkit.explain`
+            tells which and why), `"fused"` requires a kernel, `"portable"` is the loop over the
+            cell. A kernel has no forward-mode differentiation and, on PyTorch, no second
+            derivatives; the loop has both.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 
@@ -35,12 +35,12 @@ class RNN(Recurrent, keras.layers.RNN):
     Returns:
         The output, `(batch, output_size)` or `(batch, time, output_size)`; with `return_state`,
         then the last states; with `return_gates`, last the trace: that of the cell (an
-        `LSTMTrace`, say), a tuple of traces for a stack, and for a cell that shows no gates a
+        `LSTMTrace`, say), a tuple of traces for a stack, and for a cell that exposes no gates a
         `CellTrace` of its states, `state_0`, `state_1`, ..., and the mask.
 
     Raises:
-        ValueError: For a cell without `call` or `state_size`, and for shapes, masks and states
-            that cannot be right, naming them and what was expected.
+        ValueError: For a cell without `call` or `state_size`, and for wrong shapes, masks and
+            states; the message says what was expected.
 
     Example:
 

@@ -10,12 +10,13 @@ from keras_rnnkit.layers._recurrent import Recurrent
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
-    r"""Simple recurrent layer (Elman, 1990) that shows its states.
+    r"""Simple recurrent layer (Elman, 1990) that returns its states.
 
-    Stands wherever `keras.layers.SimpleRNN` stands: same arguments, same weights in the same order.
-    The equations, the packing of the weights and the paper are in `keras_rnnkit.SimpleRNNCell`.
-    What it adds is the trace; what it mends: states that carry on every backend and are saved,
-    masks, and errors in words.
+    A drop-in replacement for `keras.layers.SimpleRNN`: same arguments, same weights in the same
+    order. Equations, packing of the weights and paper are in `keras_rnnkit.SimpleRNNCell`. In
+    addition, it returns the states of every step (the trace), carries and saves the states of
+    `stateful=True` on every backend, handles masks the same way on every path, and raises clear
+    errors.
 
     Args:
         units: Positive integer, the width of the output and of the state.
@@ -36,15 +37,16 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         return_sequences: Whether to return the output of every step, or the last.
         return_state: Whether to return the last state too.
         go_backwards: Whether to go through time from the end; what is returned is in that order.
-        stateful: Whether a batch starts from the states in which the one before it ended.
-        unroll: Whether to write the steps out instead of looping.
+        stateful: Whether a batch starts from the last states of the previous batch.
+        unroll: Whether to unroll the loop over time.
         seed: Integer seed of the dropout masks.
         return_gates: Whether to append the trace, last, to what is returned. For both directions,
-            ask `keras_rnnkit.Bidirectional` for it. A loaded model returns it as a plain list.
-        path: `"auto"` takes the fastest way that serves (`keras_rnnkit.explain` says which and
-            why), `"fused"` insists on a kernel, `"portable"` is the loop over the cell. A kernel
-            has no forward mode of differentiation and, on PyTorch, no second derivatives; the loop
-            has both.
+            set it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain
+            list.
+        path: `"auto"` chooses the fastest path that supports the call (`keras_rnnkit.explain`
+            tells which and why), `"fused"` requires a kernel, `"portable"` is the loop over the
+            cell. A kernel has no forward-mode differentiation and, on PyTorch, no second
+            derivatives; the loop has both.
         **kwargs: `name`, `dtype`, `zero_output_for_mask` and what else a Keras layer takes.
 
     Call arguments:
@@ -61,13 +63,13 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         several as a tuple. The dtype is the compute dtype.
 
     Raises:
-        ValueError: For a number of units, a rate, a shape, a mask or a state that cannot be right,
-            naming it and what was expected.
+        ValueError: For wrong units, dropout rates, shapes, masks or states; the message says what
+            was expected.
 
     Masking:
-        At a masked step the states stay as they are, the output is the one before it (zeros where
-        there is none yet), and every gate in the trace is zero. With `zero_output_for_mask=True`
-        masked steps of a returned sequence are zero.
+        At a masked step the states stay as they are, the output is that of the last valid step
+        (zeros before the first one), and every gate in the trace is zero. With
+        `zero_output_for_mask=True` masked steps of a returned sequence are zero.
 
     Example:
 

@@ -1,45 +1,41 @@
 """A stack of recurrent layers as one layer."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._checks import check_rank, checked_mask, mask_of_steps
-from keras_rnnkit.layers._stack_parts import (
-    cell_config,
-    cell_layer,
-    cell_name,
-    cells_from_config,
+from keras_rnnkit.layers._stack_cells import cell_config, cell_name, cells_from_config
+from keras_rnnkit.layers._stack_checks import (
     check_apart,
     check_choice,
-    check_joined,
+    check_equal_widths,
     checked_options,
     checked_rates,
     checked_seeds,
     checked_units,
     one_per_layer,
+)
+from keras_rnnkit.layers._stack_parts import (
+    Collected,
+    add_residual,
+    norm_before,
+    projection,
+    recurrent_layer,
+    take_output,
     width_of,
+    with_collected,
 )
-from keras_rnnkit.layers._states import (
-    directions,
-    last_kept,
-    named_states,
-    split_states,
-    state_count,
-)
-from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
-from keras_rnnkit.layers.bidirectional import Bidirectional
+from keras_rnnkit.layers._states import directions, named_states, split_states, state_count
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 
 _MERGES = ("concat", "sum", "mul", "ave")
 _RESIDUALS = (False, True, "identity")
-
-
-class _Collected(NamedTuple):
-    """What the layers return beside their outputs, by name."""
-
-    states: dict[str, Any]
-    traces: dict[str, Any]
+_IN_CONFIG = (
+    *("units", "dropout", "recurrent_dropout", "seed", "bidirectional", "merge_mode", "residual"),
+    *("layer_norm", "return_sequences", "return_state", "return_gates", "stateful"),
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
@@ -54,24 +50,24 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
     Args:
         units: List of positive integers, one for each layer.
         cell: The name of a cell of the kit without its ending (`"lstm"`, `"gru"`, `"simple_rnn"`,
-            `"layer_norm_lstm"`, ...), a cell class, a function `units -> cell`, a cell that is
-            made already, or a list of these, one for each layer.
-        dropout: Fraction of each layer's inputs to drop in training, in `[0, 1)`, those between
-            the layers included; or a list with one fraction for each layer. One mask serves a
-            whole sequence.
+            `"layer_norm_lstm"`, ...), a cell class, a function `units -> cell`, a cell
+            instance, or a list of these, one for each layer.
+        dropout: Fraction of each layer's inputs to drop in training, in `[0, 1)`, also between the
+            layers; or a list with one fraction for each layer. One mask is drawn for a whole
+            sequence.
         recurrent_dropout: Fraction of each layer's hidden state to drop in training, likewise.
         bidirectional: Whether every layer runs in both directions.
         merge_mode: How the outputs of the directions become one: `"concat"`, `"sum"`, `"mul"` or
             `"ave"`.
         residual: Whether every layer but the first adds its input to its output (He et al., 2016;
             Wu et al., 2016). `True` puts a projection, `Dense` without bias, where the widths
-            differ; `"identity"` insists on equal widths.
-        layer_norm: Whether a `LayerNormalization` (Ba et al., 2016) stands in front of every layer
-            but the first; a residual connection goes around it.
+            differ; `"identity"` requires equal widths.
+        layer_norm: Whether a `LayerNormalization` (Ba et al., 2016) normalizes the input of every
+            layer but the first; a residual connection goes around it.
         return_sequences: Whether to return the output of every step, or the last.
         return_state: Whether to return the last states too.
         return_gates: Whether to append the traces, last, to what is returned.
-        stateful: Whether a batch starts from the states in which the one before it ended.
+        stateful: Whether a batch starts from the last states of the previous batch.
         cell_options: Dict of further arguments of the cells, `{"use_bias": False}`; for cells given
             by name or class.
         seed: Integer seed of the first layer's dropout masks, from which the others count on, or a
@@ -82,7 +78,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
         initial_state: The states of every layer, as `return_state=True` returns them; plain lists
-            in the same order will do.
+            in the same order work too.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped, by every layer.
         training: Whether dropout applies.
 
@@ -93,8 +89,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         `traces["rnn_0"].forget`. The dtype is the compute dtype.
 
     Raises:
-        ValueError: For arguments, shapes and states that cannot be right, naming them and what was
-            expected.
+        ValueError: For wrong arguments, shapes or states; the message says what was expected.
 
     Example:
 
@@ -144,28 +139,26 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         cells = one_per_layer(owner, "cell", cell, count)
         self._cell_names = [cell_name(cell) for cell in cells]
         seeds = checked_seeds(owner, seed, count)
-        self.recurrent_layers = [self._make(owner, i, cells[i], seeds[i]) for i in range(count)]
+        self.recurrent_layers = [recurrent_layer(self, i, cells[i], seeds[i]) for i in range(count)]
         check_apart(owner, [directions(layer)[0].cell for layer in self.recurrent_layers])
-        self._factor = 2 if bidirectional and merge_mode == "concat" else 1
         if residual == "identity":
-            check_joined(owner, [self._width(layer) for layer in self.recurrent_layers])
-        self.norms = [self._norm(i) if layer_norm and i else None for i in range(count)]
-        self.projections = [self._projection(i) if residual and i else None for i in range(count)]
+            check_equal_widths(owner, [width_of(self, layer) for layer in self.recurrent_layers])
+        self.norms = [norm_before(self, i) if layer_norm and i else None for i in range(count)]
+        self.projections = [projection(self, i) if residual and i else None for i in range(count)]
 
     @property
     def layers(self) -> list[Any]:
         """The inner layers, in the order in which they run."""
-        parts = zip(self.norms, self.recurrent_layers, self.projections, strict=True)
-        return [layer for part in parts for layer in part if layer is not None]
+        return [layer for part in self._parts() for layer in part if layer is not None]
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         check_rank(self, sequences_shape)
         shape = tuple(sequences_shape)
-        for norm, layer, projection in self._parts():
-            for part in (norm, projection, layer):
+        for norm, layer, projected in self._parts():
+            for part in (norm, projected, layer):
                 if part is not None and not part.built:
                     part.build(shape)
-            shape = (*shape[:2], self._width(layer))
+            shape = (*shape[:2], width_of(self, layer))
 
     def call(
         self,
@@ -175,28 +168,27 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         training: bool = False,
         sequences_mask: Any = None,
     ) -> Any:
-        # With a second tensor argument, Keras gives the mask of the input under this name.
+        # With a second tensor argument, Keras passes the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, getattr(sequences, "_keras_mask", None))
+        note_mask(self, attached_mask(sequences))
         check_rank(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         first = self._first_states(initial_state)
-        x, collected = (
-            ops.convert_to_tensor(sequences, dtype=self.compute_dtype),
-            _Collected({}, {}),
-        )
-        for (norm, layer, projection), start in zip(self._parts(), first, strict=True):
+        x = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
+        collected = Collected({}, {})
+        for (norm, layer, projected), start in zip(self._parts(), first, strict=True):
             given = {} if start is None else {"initial_state": start}
             y = x if norm is None else norm(x)
-            y = self._taken_apart(layer, layer(y, mask=mask, training=training, **given), collected)
-            x = self._joined(layer, projection, x, y, mask)
-        return self._put_together(x, collected)
+            returned = layer(y, mask=mask, training=training, **given)
+            y = take_output(self, layer, returned, collected)
+            x = add_residual(self, layer, projected, x, y, mask)
+        return with_collected(self, x, collected)
 
     def _trace_from(self, traces: dict[int, Any]) -> dict[str, Any]:
         return {layer.name: layer._trace_from(traces) for layer in self.recurrent_layers}
 
     def get_initial_state(self, batch_size: Any) -> dict[str, Any]:
-        """The states from which the layers start when none are given, by layer."""
+        """The initial states that the layers use when none are given, by layer."""
         states = {}
         for layer in self.recurrent_layers:
             first = [part.get_initial_state(batch_size) for part in directions(layer)]
@@ -204,7 +196,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         return states
 
     def reset_state(self, states: Any = None) -> None:
-        """Put a stateful stack back to its initial states, or to the states given.
+        """Reset a stateful stack to its initial states, or to the states given.
 
         Args:
             states: Arrays in the structure that `initial_state` takes, by layer and by name.
@@ -229,13 +221,14 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         note_mask(self, mask, sequences_mask)
         check_rank(self, sequences.shape)
         first = self._first_states(initial_state)
-        shape, collected = tuple(sequences.shape), _Collected({}, {})
+        shape, collected = tuple(sequences.shape), Collected({}, {})
         for layer, start in zip(self.recurrent_layers, first, strict=True):
             x = keras.KerasTensor(shape, dtype=self.compute_dtype)
             given = {} if start is None else {"initial_state": start}
-            output = self._taken_apart(layer, layer.compute_output_spec(x, **given), collected)
-            shape = (*shape[:2], self._width(layer))
-        return self._put_together(output, collected)
+            returned = layer.compute_output_spec(x, **given)
+            output = take_output(self, layer, returned, collected)
+            shape = (*shape[:2], width_of(self, layer))
+        return with_collected(self, output, collected)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         inputs = keras.KerasTensor(sequences_shape, dtype=self.compute_dtype)
@@ -253,20 +246,9 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         cells = [directions(layer)[0].cell for layer in self.recurrent_layers]
         return {
             **super().get_config(),
-            "units": self.units,
+            **{name: getattr(self, name) for name in _IN_CONFIG},
             "cell": list(map(cell_config, self._cell_names, cells)),
-            "dropout": self.dropout,
-            "recurrent_dropout": self.recurrent_dropout,
-            "bidirectional": self.bidirectional,
-            "merge_mode": self.merge_mode,
-            "residual": self.residual,
-            "layer_norm": self.layer_norm,
-            "return_sequences": self.return_sequences,
-            "return_state": self.return_state,
-            "return_gates": self.return_gates,
-            "stateful": self.stateful,
             "cell_options": keras.saving.serialize_keras_object(self.cell_options),
-            "seed": self.seed,
             "path": self.requested_path,
         }
 
@@ -279,76 +261,12 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
     def _parts_with_gates(self) -> list[Any]:
         return getattr(self, "recurrent_layers", [])
 
-    def _make(self, owner: str, i: int, cell: Any, seed: int | None) -> Any:
-        """The recurrent layer at a place of the stack."""
-        last = i == len(self.units) - 1
-        drop = {
-            "dropout": self.dropout[i],
-            "recurrent_dropout": self.recurrent_dropout[i],
-            "seed": seed,
-        }
-        layer = cell_layer(
-            owner,
-            cell,
-            self.units[i],
-            drop,
-            self.cell_options,
-            return_sequences=self.return_sequences or not last,
-            return_state=self.return_state,
-            return_gates=self.return_gates,
-            stateful=self.stateful,
-            path=self.requested_path,
-            dtype=self.dtype_policy,
-            name=f"rnn_{i}",
-        )
-        if not self.bidirectional:
-            return layer
-        return Bidirectional(
-            layer, merge_mode=self.merge_mode, dtype=self.dtype_policy, name=layer.name
-        )
-
-    def _norm(self, i: int) -> Any:
-        return keras.layers.LayerNormalization(dtype=self.dtype_policy, name=f"norm_{i}")
-
-    def _projection(self, i: int) -> Any:
-        """What makes a layer's input as wide as its output, where it is not."""
-        before, width = (self._width(layer) for layer in self.recurrent_layers[i - 1 : i + 1])
-        if before == width:
-            return None
-        options = {"use_bias": False, "dtype": self.dtype_policy, "name": f"projection_{i}"}
-        return keras.layers.Dense(width, **options)
-
     def _parts(self) -> Any:
         """The layer norm, the recurrent layer and the projection of each layer."""
         return zip(self.norms, self.recurrent_layers, self.projections, strict=True)
 
-    def _width(self, layer: Any) -> int:
-        return width_of(directions(layer)[0], self._factor)
-
-    def _taken_apart(self, layer: Any, returned: Any, collected: "_Collected") -> Any:
-        """The output of a layer; its states and trace go to the rest of what is collected."""
-        parts = list(returned) if isinstance(returned, list | tuple) else [returned]
-        if self.return_gates:
-            collected.traces[layer.name] = parts.pop()
-        if self.return_state:
-            collected.states[layer.name] = named_states(layer, parts[1:])
-        return parts[0]
-
-    def _put_together(self, output: Any, collected: "_Collected") -> Any:
-        """What a call returns."""
-        others = [collected.states] * self.return_state + [collected.traces] * self.return_gates
-        return (output, *others) if others else output
-
-    def _joined(self, layer: Any, projection: Any, x: Any, y: Any, mask: Any) -> Any:
-        """The output of a layer, with its input where there is a residual connection."""
-        if not self.residual or layer is self.recurrent_layers[0]:
-            return y
-        if not directions(layer)[0].return_sequences:
-            x = last_kept(x, mask)
-        return y + (x if projection is None else projection(x))
-
     def _first_states(self, initial_state: Any) -> list[Any]:
-        """The first states of each layer, flat, or `None` for its own."""
+        """The initial states of each layer, flat, or `None` for its default ones."""
         if initial_state is None:
             return [None] * len(self.units)
         return split_states(f"StackedRNN '{self.name}'", initial_state, self.recurrent_layers)

@@ -1,4 +1,4 @@
-"""A layer applied to every step, whether or not the number of steps is known."""
+"""A layer applied to every step, also where the number of steps is unknown."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.stacked import StackedRNN
 from keras_rnnkit.running.capture import not_capturing
 
-# Layers that read the sequence in a step: a mask of steps says the same of all of it.
+# Layers that read a sequence within a step: a mask entry for the step applies to all of it.
 _OF_SEQUENCES = (
     keras.layers.Bidirectional,
     keras.layers.RNN,
@@ -25,7 +25,7 @@ _OF_SEQUENCES = (
     StackedRNN,
 )
 
-# What came of calls of the layer, and how to make one tensor of their parts.
+# The outputs of calls of the layer, and the function that makes one tensor of them.
 _Parts = tuple[list[Any], Callable[[Any], Any]]
 
 
@@ -33,14 +33,14 @@ _Parts = tuple[list[Any], Callable[[Any], Any]]
 class TimeDistributed(keras.layers.TimeDistributed):
     """Applies a layer to every step of a sequence, with the same weights.
 
-    Stands wherever `keras.layers.TimeDistributed` stands. On TensorFlow that gives wrong shapes and
-    numbers where the number of steps is not known; here the steps become rows of the batch then. A
-    known number of steps goes step by step, as in Keras. A layer whose rows depend on each other
-    sees the difference in training: `BatchNormalization` has the statistics of all steps at once,
-    or those of one step after the other.
+    A drop-in replacement for `keras.layers.TimeDistributed`, which on TensorFlow gives wrong shapes
+    and numbers where the number of steps is unknown. Here the steps then become rows of the batch.
+    With a known number of steps, the layer is called step by step, as in Keras. The two differ in
+    training for a layer whose rows depend on each other: `BatchNormalization` uses the statistics
+    of all steps together, or of one step after the other.
 
-    `Dense`, `EinsumDense`, the normalizations and the dropouts treat every step by itself anyway,
-    and need no wrapper.
+    `Dense`, `EinsumDense`, normalization and dropout layers treat every step separately anyway, and
+    need no wrapper.
 
     Args:
         layer: The layer to apply.
@@ -54,20 +54,20 @@ class TimeDistributed(keras.layers.TimeDistributed):
             that takes no mask gets none.
 
     Returns:
-        What the layer returns, with an axis of time behind that of the batch.
+        What the layer returns, with a time axis after the batch axis.
 
     Raises:
-        ValueError: If `layer` is not a Keras layer, for inputs without an axis of time or without
-            a step, and for a mask that does not fit them.
+        ValueError: If `layer` is not a Keras layer, for inputs without a time axis or without
+            steps, and for a mask of another shape.
 
     Masking:
-        Where the layer returns a sequence, its mask goes on, also one that it makes itself, as an
-        `Embedding`, a `Masking` or a model with one in it does; else a step is there where any of
-        what stands in it is: a sentence with a word.
+        Where the layer returns a sequence, its mask is passed on, also a mask that it makes
+        itself, as `Embedding`, `Masking` or a model with one of them do. Otherwise a step is valid
+        if any part of it is, such as a sentence with at least one word.
 
     Regularization:
-        The layer's `activity_regularizer` counts, where Keras' wrapper drops it: the penalties of
-        the steps are added up and divided by the batch size once.
+        The layer's `activity_regularizer` is applied, while Keras' wrapper ignores it: the
+        penalties of all steps are summed, and the sum is divided by the batch size.
 
     Example:
 
@@ -91,7 +91,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
             )
         mask = self._checked(mask, inputs)
         given = {"training": training} if takes_training(self.layer) else {}
-        run = self._all_at_once if inputs.shape[1] is None else self._step_by_step
+        run = self._as_one_batch if inputs.shape[1] is None else self._step_by_step
         with not_capturing():
             parts, over = run(inputs, mask if _takes_mask(self.layer) else None, given)
         return tree.map_structure(lambda *outputs: _joined(outputs, over, mask), *parts)
@@ -100,7 +100,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
         self, inputs: Any, training: Any = None, mask: Any = None, **_: Any
     ) -> Any:
         note_mask(self, mask)
-        self._get_child_input_shape(tuple(inputs.shape))  # refuses what has no axis of time
+        self._get_child_input_shape(tuple(inputs.shape))  # refuses inputs without a time axis
         given = {}
         if mask is not None and _takes_mask(self.layer):
             given["mask"] = _of_a_step(mask)
@@ -121,10 +121,10 @@ class TimeDistributed(keras.layers.TimeDistributed):
         return mask_of_steps(mask) if of_rows is None else _over(of_rows, ops.shape(inputs)[:2])
 
     def _mask_in_a_graph(self, inputs: Any, mask: Any) -> Any:
-        """The mask as a part of the model's graph: the one that came, or made of it.
+        """The mask in the model's graph: the given mask, or one computed from it.
 
-        `None` for one that the layer may make itself. The graph does not hold it, but it stands on
-        the outputs whenever the model runs, and whatever is behind takes it from there.
+        `None` for a mask that the layer may make itself. Such a mask is not in the graph. It is
+        attached to the outputs when the model runs, where the layers that follow find it.
         """
         if len(layers_in(self.layer)) > 1 and not isinstance(self.layer, _OF_SEQUENCES):
             return None
@@ -137,7 +137,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
         return mask if made is of_step else None
 
     def _checked(self, mask: Any, inputs: Any) -> Any:
-        """The mask, if it has an entry for each step."""
+        """The mask as booleans, after a check that it has an entry for each step."""
         if mask is None:
             return None
         mask = ops.cast(ops.convert_to_tensor(mask), "bool")
@@ -158,8 +158,8 @@ class TimeDistributed(keras.layers.TimeDistributed):
         ]
         return steps, partial(ops.stack, axis=1)
 
-    def _all_at_once(self, inputs: Any, mask: Any, given: dict[str, Any]) -> _Parts:
-        """The layer on all steps of all rows, as so many rows."""
+    def _as_one_batch(self, inputs: Any, mask: Any, given: dict[str, Any]) -> _Parts:
+        """The layer on all steps of all rows, as one batch."""
         batch_and_time = ops.shape(inputs)[:2]
         rows = None if mask is None else _as_rows(mask)
         with of_steps(self.layer, batch_and_time[1]):
@@ -172,12 +172,12 @@ class TimeDistributed(keras.layers.TimeDistributed):
             return self.layer(x, **given)
         if len(mask.shape) == 1 and self._reads_a_sequence(x):
             mask = ops.broadcast_to(mask[:, None], ops.shape(x)[:2])
-        # Keras would warn of a layer that hands on no mask, but `compute_mask` does so here.
+        # Keras warns of a layer that passes no mask on; here `compute_mask` passes it on.
         apply = self.layer if self.layer.supports_masking else self.layer.call
         return apply(x, mask=mask, **given)
 
     def _reads_a_sequence(self, x: Any) -> bool:
-        """Whether there is a sequence in a step, whose mask has an entry for each part of it."""
+        """Whether a step holds a sequence, whose mask has an entry for each part of it."""
         of_model = isinstance(self.layer, keras.Model) and len(x.shape) > 2
         return of_model or isinstance(self.layer, _OF_SEQUENCES)
 
@@ -187,26 +187,26 @@ def _takes_mask(layer: Any) -> bool:
 
 
 def _of_a_step(tensor: Any) -> Any:
-    """What a symbolic tensor is at one step."""
+    """The symbolic tensor of one step."""
     return keras.KerasTensor((tensor.shape[0], *tensor.shape[2:]), dtype=tensor.dtype)
 
 
 def _as_rows(tensor: Any) -> Any:
-    """The steps of all rows, as so many rows."""
+    """The steps of all rows, as rows of one batch."""
     return ops.reshape(tensor, (-1, *ops.shape(tensor)[2:]))
 
 
 def _over(tensor: Any, batch_and_time: Any) -> Any:
-    """What came of a step, or of the steps of all rows, with the axes of batch and time."""
+    """The output for one step, or for the steps of all rows, with batch and time axes."""
     if isinstance(tensor, keras.KerasTensor):
         return keras.KerasTensor((*batch_and_time, *tensor.shape[1:]), dtype=tensor.dtype)
     return ops.reshape(tensor, (*batch_and_time, *ops.shape(tensor)[1:]))
 
 
 def _joined(parts: tuple[Any, ...], join: Callable[[Any], Any], steps: Any) -> Any:
-    """What came of the steps as one, with the masks that the layer left on it.
+    """The outputs of the steps as one tensor, with the masks that the layer attached to them.
 
-    They say nothing of what a mask of steps leaves out.
+    The steps that the mask of steps leaves out are masked too.
     """
     output, masks = join(parts), [mask_on(part) for part in parts]
     if any(mask is None for mask in masks):

@@ -1,8 +1,8 @@
-"""What a stream asks of a model, looked at before the first step: its layers one by one.
+"""Checks, before the first step, that a model can be fed step by step: layer by layer.
 
-The model is gone through from its inputs to its outputs with two numbers of steps; what comes out
-of a layer has an axis of time where its shape changes with them. Until a recurrent layer gives its
-last output, every layer must treat each step by itself; what comes after may be anything.
+The model is traversed from its inputs to its outputs with two numbers of steps. An output has a
+time axis if its shape depends on the number of steps. Up to the recurrent layer that returns only
+its last output, every layer must treat each step by itself; any layer may follow it.
 """
 
 import itertools
@@ -34,19 +34,19 @@ class Checked(NamedTuple):
     """What is known of a model that can be fed step by step."""
 
     recurrent: list[Recurrent]
-    beginnings: list[Callable[[int], Any]]  # what gives the first states of each
-    with_time: list[bool] | None  # which outputs have an axis of time, as far as that is known
+    beginnings: list[Callable[[int], Any]]  # functions that return the initial states of each
+    with_time: list[bool] | None  # which outputs have a time axis; `None` where unknown
 
 
 def checked(model: Any, stepwise: tuple[type, ...]) -> Checked:
-    """The recurrent layers of a model, and what else a stream has to know.
+    """The recurrent layers of a model, and what else a stream needs to know.
 
     Args:
         model: A built layer or model.
-        stepwise: Classes that the user vouches for.
+        stepwise: Classes that the user declares to treat every step by itself.
 
     Raises:
-        ValueError: Where a layer cannot go step by step, naming it.
+        ValueError: For a layer that cannot run step by step, naming it.
     """
     walk = _Walk(stepwise)
     outputs = None
@@ -61,21 +61,21 @@ def checked(model: Any, stepwise: tuple[type, ...]) -> Checked:
             raise ValueError(
                 f"{name_of(layer)} is called more than once in the model, so that its states "
                 "cannot be distinguished. Use a layer of its own for each call. "
-                "Received: a second call"
+                f"Received: layer={name_of(layer)} a second time"
             )
     return Checked(layers, [beginning for _, beginning in walk.found], outputs)
 
 
 class _Walk:
-    """Goes through a model, and collects its recurrent layers with what gives their states."""
+    """Traverses a model, and collects its recurrent layers with their initial states."""
 
     def __init__(self, stepwise: tuple[type, ...]) -> None:
         self.stepwise = stepwise
         self.found: list[tuple[Recurrent, Callable[[int], Any]]] = []
-        self.later: list[Any] = []  # those that only see what others give at the end
+        self.later: list[Any] = []  # layers that only see the last output of others
 
     def through(self, model: Any, tensors: list[Sized]) -> list[Sized]:
-        """What comes out of a model whose inputs are these."""
+        """The outputs of a model for these inputs."""
         if isinstance(model, keras.Sequential):
             for layer in model.layers:
                 tensors = self.one(layer, (tensors[0],), {})
@@ -93,7 +93,7 @@ class _Walk:
         return [known[id(x)] for x in model.outputs]
 
     def one(self, operation: Any, args: Any, kwargs: Any) -> list[Sized]:
-        """What comes out of one call in a model, once the call is known to go step by step."""
+        """The outputs of one call in a model, after a check that it can run step by step."""
         tensors = [x for x in tree.flatten((args, kwargs)) if isinstance(x, Sized)]
         with_time = any(tensor.with_time for tensor in tensors)
         if with_time and kwargs.get("training"):
@@ -108,7 +108,7 @@ class _Walk:
         return outputs_of(operation, args, kwargs)
 
     def alone(self, layer: Any) -> None:
-        """Check a layer of which nobody knows with what it is called."""
+        """Check a layer whose inputs are unknown."""
         if is_graph(layer):
             self.through(layer, inputs_of(layer))
         elif not self._take(layer):
@@ -128,26 +128,26 @@ class _Walk:
             return
         tensors = [x for x in tree.flatten(given) if isinstance(x, Sized)]
         if not all(tensor.with_time for tensor in tensors):
-            why = "it joins steps with what has no axis of time, or is known at the end alone"
+            why = "it combines steps with a tensor that has no time axis"
             raise ValueError(_not_stepwise(operation, why))
         constants = [x for x in given.values() if not _holds_tensors(x)]
         self._check_stepwise(operation, [x.few.shape for x in tensors], constants)
 
     def _check_later(self, operation: Any) -> None:
-        """Check what sees no steps: it may do anything but keep something from call to call."""
+        """Check a layer that sees no steps: it must not keep states between calls."""
         if not (own_code_is_known(operation) or isinstance(operation, self.stepwise)):
             raise ValueError(_not_stepwise(operation, _own_code(operation)))
         inside = [part for part in layers_in(operation) if isinstance(part, keras.layers.RNN)]
         if any(part.stateful for part in inside):
             raise ValueError(
-                _not_stepwise(operation, "it is stateful, and sees no steps that come in")
+                _not_stepwise(operation, "it is stateful, and its input has no time axis")
             )
         self.later += inside
 
     def _check_masks(self, operation: Any, masks: list[Any]) -> None:
         for mask in tree.flatten(masks):
             if mask is not None and not (isinstance(mask, Sized) and mask.with_time):
-                raise ValueError(_not_stepwise(operation, "its `mask` has no steps that come in"))
+                raise ValueError(_not_stepwise(operation, "its `mask` has no time axis"))
 
     def _check_stepwise(self, operation: Any, shapes: list[Any], constants: list[Any]) -> None:
         if isinstance(operation, self.stepwise):
@@ -158,7 +158,7 @@ class _Walk:
             raise ValueError(_not_stepwise(operation, why))
 
     def _look_into(self, layer: Any) -> None:
-        """Check what is in a layer or model that the user vouches for."""
+        """Check the layers inside a layer or model of a class in `stepwise`."""
         if isinstance(layer, keras.Model):
             for part in layer.layers:
                 self.alone(part)
@@ -168,11 +168,11 @@ class _Walk:
             raise ValueError(
                 f"{name_of(layer)} holds {name_of(inside[0])}, and a layer in `stepwise` treats "
                 "every step by itself. Make it a `keras.Model`, whose recurrent layers a stream "
-                f"carries. Received: stepwise with {type(layer).__name__}"
+                f"carries. Received: stepwise={type(layer).__name__}"
             )
 
     def _take(self, layer: Any) -> bool:
-        """Whether it is a layer whose states a stream carries; if so, they are taken."""
+        """Collect the recurrent layers of a layer; return whether there are any."""
         found = recurrent_in(layer)
         if found:
             self._refuse_own_code(layer)
@@ -185,10 +185,10 @@ class _Walk:
 
 
 def recurrent_in(layer: Any) -> list[tuple[Recurrent, Callable[[int], Any]]]:
-    """The one-directional layers of a recurrent layer, each with what gives its first states.
+    """The one-directional layers of a recurrent layer, each with its initial states.
 
     Raises:
-        ValueError: For one that cannot go step by step.
+        ValueError: For one that cannot run step by step.
     """
     if isinstance(layer, LearnedInitialState):
         found = [part for part, _ in recurrent_in(layer.layer)]
@@ -199,14 +199,14 @@ def recurrent_in(layer: Any) -> list[tuple[Recurrent, Callable[[int], Any]]]:
     if isinstance(layer, StackedRNN):
         return [found for part in layer.recurrent_layers for found in recurrent_in(part)]
     if isinstance(layer, keras.layers.Bidirectional):
-        raise ValueError(_not_stepwise(layer, "one direction begins at the end"))
+        raise ValueError(_not_stepwise(layer, "one direction begins at the end of the sequence"))
     if not isinstance(layer, keras.layers.RNN):
         return []
     if not isinstance(layer, Recurrent):
         raise ValueError(
-            "A stream carries the states of layers of keras_rnnkit alone. Put the kit's layer in "
+            "A stream carries only the states of layers of keras_rnnkit. Put the kit's layer in "
             "its place; `kit.from_keras(model)` does so in a model that Keras can serialize. "
-            f"Received: {name_of(layer)} of {type(layer).__module__.partition('.')[0]}"
+            f"Received: layer={name_of(layer)} of {type(layer).__module__.partition('.')[0]}"
         )
     if layer.go_backwards:
         raise ValueError(_not_stepwise(layer, "it goes backwards through time"))
@@ -222,7 +222,7 @@ def _holds_tensors(value: Any) -> bool:
 
 
 def _part(wrapper: LearnedInitialState, which: slice, batch: int) -> list[Any]:
-    """Some of the first states that a wrapper has learned."""
+    """Some of the initial states that a wrapper has learned."""
     return wrapper.get_initial_state(batch)[which]
 
 
@@ -230,5 +230,5 @@ def _not_stepwise(layer: Any, why: str) -> str:
     return (
         f"{name_of(layer)} cannot be fed step by step: {why}. A stream takes one-directional "
         "recurrent layers and layers that treat every step by itself; pass classes of your own "
-        f"that do so as `stepwise=(MyLayer,)`. Received: a model with {name_of(layer)}"
+        f"that do so as `stepwise=(MyLayer,)`. Received: layer={name_of(layer)}"
     )

@@ -1,4 +1,4 @@
-"""A model as Keras knows it: its inputs, its calls in their order, and the shapes that come out."""
+"""The graph of a model: its inputs, its calls in their order, and the shapes of their outputs."""
 
 from typing import Any
 
@@ -26,24 +26,24 @@ def is_graph(model: Any) -> bool:
 
 
 def inputs_of(model: Any) -> list[Sized]:
-    """The inputs of a model for two numbers of steps, once each has an axis of time."""
+    """The inputs of a model for two numbers of steps, after a check that each has a time axis."""
     for x in model.inputs:
         if len(x.shape) < 2:
             raise ValueError(
-                f"`model` '{model.name}' cannot be fed step by step: every input needs an axis of "
-                "time, (batch, time, features), or (batch, time) for word numbers. "
-                f"Received: an input '{x.name}' of shape {tuple(x.shape)}"
+                f"`model` '{model.name}' cannot be fed step by step: every input needs a time "
+                "axis, (batch, time, features), or (batch, time) for integer tokens. "
+                f"Received: input '{x.name}', input.shape={tuple(x.shape)}"
             )
     return [sized(x) for x in model.inputs]
 
 
 def check_lengths(model: Any) -> None:
-    """Refuse inputs of which one has another number of steps, or none, so that it is no step."""
+    """Refuse inputs with different numbers of steps."""
     known = sorted({x.shape[1] for x in model.inputs} - {None})
     if len(known) > 1:
         raise ValueError(
-            f"`model` '{model.name}' cannot be fed step by step: its inputs must have as many "
-            f"steps as each other. Received: inputs of {' and '.join(map(str, known))} steps"
+            f"`model` '{model.name}' cannot be fed step by step: all inputs must have the "
+            f"same number of steps. Received: steps={known}"
         )
 
 
@@ -58,7 +58,7 @@ _TIMES = (2, 3)
 
 
 def nodes_of(model: Any) -> list[Any]:
-    """The calls that a functional model consists of, each behind those whose outputs it takes."""
+    """The calls in a functional model, each after those whose outputs it takes."""
     nodes = [node for operation in model.operations for node in operation._inbound_nodes]
     made = {id(x): node for node in nodes for x in node.outputs}
     inputs = {id(x) for x in model.inputs}
@@ -76,7 +76,7 @@ def nodes_of(model: Any) -> list[Any]:
 
 
 def outputs_of(operation: Any, args: Any, kwargs: Any) -> list[Sized]:
-    """What comes out of a call, for both numbers of steps."""
+    """The outputs of a call, for both numbers of steps."""
 
     def specs(which: str) -> list[Any]:
         given = tree.map_structure(

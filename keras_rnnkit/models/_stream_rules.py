@@ -8,10 +8,11 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._walk import layers_in
+from keras_rnnkit.running.options import is_activation_of_keras
 
 _layers = keras.layers
 
-# Layers that treat every number by itself, whatever their input's axes.
+# Elementwise layers, for inputs of any rank.
 ELEMENTWISE = (
     _layers.ActivityRegularization,
     _layers.AlphaDropout,
@@ -27,7 +28,7 @@ ELEMENTWISE = (
     _layers.SpatialDropout1D,
 )
 
-# Layers that join tensors, number by number.
+# Layers that merge tensors element by element.
 MERGES = (
     _layers.Add,
     _layers.Average,
@@ -37,7 +38,7 @@ MERGES = (
     _layers.Subtract,
 )
 
-# Layers that look at the features of a step together.
+# Layers that combine the features of a step.
 OVER_FEATURES = (
     _layers.Activation,
     _layers.BatchNormalization,
@@ -61,8 +62,6 @@ _ELEMENTWISE = {
 }
 _OVER_AXES = {"All", "Any", "Concatenate", "ExpandDims", "Max", "Mean", "Min", "Sum"}
 
-_KNOWN_ACTIVATIONS = {id(function) for function in vars(keras.activations).values()}
-
 
 def why_not_stepwise(operation: Any, shapes: list[Any], arguments: list[Any]) -> str | None:
     """Why an operation may not treat every step by itself; `None` if it does.
@@ -70,7 +69,7 @@ def why_not_stepwise(operation: Any, shapes: list[Any], arguments: list[Any]) ->
     Args:
         operation: A layer, or an operation of `keras.ops`.
         shapes: The shapes of its inputs, `(batch, time, ...)`.
-        arguments: What else it is called with, constants above all.
+        arguments: Its other arguments, mostly constants.
     """
     ranks = [len(shape) for shape in shapes]
     if not isinstance(operation, _layers.Layer):
@@ -91,13 +90,13 @@ def why_not_stepwise(operation: Any, shapes: list[Any], arguments: list[Any]) ->
         return (
             f"its input of shape {shapes[0]} has no axis of features, so that it would look over "
             "time. Every input of the model needs an axis of time: (batch, time, features), or "
-            "(batch, time) for word numbers"
+            "(batch, time) for integer tokens"
         )
     return _of_layer(operation, ranks[0])
 
 
 def own_code_is_known(operation: Any) -> bool:
-    """Whether the `call` of its class is of Keras or of the kit, not of somebody else."""
+    """Whether the `call` of its class is defined by Keras or by the kit."""
     owner = next(kind for kind in type(operation).__mro__ if "call" in vars(kind))
     return owner.__module__.partition(".")[0] in ("keras", "keras_rnnkit")
 
@@ -108,7 +107,7 @@ def _of_operation(operation: Any, ranks: list[int], arguments: list[Any]) -> str
         if name in _ELEMENTWISE:
             return _of_ranks(ranks) or _of_constants(arguments, ranks)
         if name in _OVER_AXES and operation.axis is not None:
-            # A new axis counts among those of the result.
+            # A new axis is counted in the rank of the result.
             rank = ranks[0] + (name == "ExpandDims")
             if not _meets_time(operation.axis, rank):
                 return None
@@ -125,13 +124,13 @@ def _of_layer(layer: Any, rank: int) -> str | None:
     if isinstance(layer, _layers.EinsumDense) and _mixes(layer.equation, layer.bias_axes, rank):
         return f"its equation {layer.equation!r} looks at several steps, or has weights for each"
     activation = getattr(layer, "activation", None)
-    if activation is None or id(activation) in _KNOWN_ACTIVATIONS or _by_steps(activation, rank):
+    if activation is None or is_activation_of_keras(activation) or _by_steps(activation, rank):
         return None
     return f"its activation {activation!r} looks at several steps"
 
 
 def _meets_time(axes: Any, rank: int) -> bool:
-    """Whether one of the axes is that of the steps, or of the batch."""
+    """Whether one of the axes is the time axis or the batch axis."""
     return any(axis % rank < 2 for axis in tree.flatten(axes))
 
 
@@ -141,7 +140,7 @@ def _of_ranks(ranks: list[int]) -> str | None:
 
 
 def _of_constants(constants: list[Any], ranks: list[int]) -> str | None:
-    """Constants that have an axis where the tensors have that of time."""
+    """Why constants may combine steps: one has a time axis."""
     for constant in constants:
         if constant is None or isinstance(constant, str | bool | int | float):
             continue
@@ -171,7 +170,7 @@ def _mixes(equation: str, bias_axes: str | None, rank: int) -> bool:
 
 
 def output_spec(operation: Any, args: Any, kwargs: Any) -> Any:
-    """What comes out of an operation; of an `EinsumDense`, for any number of steps."""
+    """The output of an operation; for an `EinsumDense`, for any number of steps."""
     if not isinstance(operation, _layers.EinsumDense):
         return operation.compute_output_spec(*args, **kwargs)
     x = tree.flatten((args, kwargs))[0]
@@ -182,7 +181,7 @@ def output_spec(operation: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _by_steps(activation: Callable[[Any], Any], rank: int) -> bool:
-    """Whether a function of somebody else gives each of three steps what it gives for the three."""
+    """Whether an unknown function gives the same numbers step by step as for three steps."""
     shape = (2, 3, *(4,) * (rank - 2))
     x = keras.random.normal(shape, seed=0)
     whole = ops.convert_to_numpy(activation(x))
@@ -192,7 +191,7 @@ def _by_steps(activation: Callable[[Any], Any], rank: int) -> bool:
 
 
 def call_arguments(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """What an operation is called with, by the names of its arguments."""
+    """The arguments of a call of an operation, by name."""
     bound = inspect.signature(operation.call).bind_partial(*args, **kwargs).arguments
     rest = bound.pop("kwargs", {})
     return {**bound, **rest}

@@ -16,18 +16,19 @@ from keras_rnnkit.running.calls import Carry
 from keras_rnnkit.running.capture import capturing
 from keras_rnnkit.running.loop import output_size
 from keras_rnnkit.running.names import name_of
+from keras_rnnkit.running.options import plain_options
 
 
-def runner_for(model: Any, stepwise: tuple[type, ...], anew: bool = False) -> "Runner":
-    """The runner of a model as it is now: the one that it has, unless the model has changed.
+def runner_for(model: Any, stepwise: tuple[type, ...], begins: bool = False) -> "Runner":
+    """The runner of a model: the stored one, or a new one if the model has changed.
 
-    It lies with the model, past what Keras tracks, so that it goes when the model goes.
+    It is stored on the model, where Keras does not track it, and is freed with the model.
 
     Args:
         model: A built model or layer.
-        stepwise: Classes that the user vouches for.
-        anew: Whether a stream begins. Then every option of the layers is looked at; else, as this
-            is done in each step, the variables and the dtype policies alone.
+        stepwise: Classes that the user declares to treat every step by itself.
+        begins: Whether a stream begins. Then all options of the layers are compared; in a step of
+            a stream, only the variables and the dtype policies, which is faster.
 
     Raises:
         ValueError: For a model that cannot be fed step by step.
@@ -38,7 +39,7 @@ def runner_for(model: Any, stepwise: tuple[type, ...], anew: bool = False) -> "R
         or runner.model is not model
         or runner.stepwise != stepwise
         or runner.is_outdated()
-        or (anew and runner.settings != _settings(runner.layers))
+        or (begins and runner.settings != _settings(runner.layers))
     ):
         runner = vars(model)[_PLACE] = Runner(model, stepwise)
     return runner
@@ -62,12 +63,12 @@ class Runner:
         xla = all(layer.supports_jit for layer in self.layers)
         compiled = partial(backend_kernels().compiled, variables=self.variables, xla=xla)
         self.chunk, self.step = compiled(self._chunk), compiled(self._step)
-        # The graph of a functional model takes any length, which its call would refuse.
+        # `call` runs a functional model for any length, while `model(...)` checks the length.
         self._call = model.call if is_graph(model) else model
         self._inputs = tree.flatten(model.inputs) if is_graph(model) else []
 
     def is_outdated(self) -> bool:
-        """Whether variables or means of `adapt` are no longer the same, or run in other dtypes."""
+        """Whether variables, means of `adapt` or dtype policies have been replaced."""
         now = self.model.variables
         same = len(now) == len(self.variables) and all(map(_is, now, self.variables))
         same = same and all(map(_is, map(_mean, self.adapted), self.means))
@@ -83,30 +84,30 @@ class Runner:
         return carries
 
     def go_on(self, before: "Runner", carries: list[Carry]) -> list[Carry]:
-        """The carries of the runner before, once the model has changed."""
+        """The carries of the previous runner, for the model after a change."""
         if len(self.recurrent) != len(before.recurrent) or not all(
             map(_is, self.recurrent, before.recurrent)
         ):
             raise ValueError(
                 f"`model` '{self.model.name}' has other recurrent layers than when the stream "
-                "began, so that its states do not fit. `reset` the stream. Received: a model with "
-                f"{', '.join(map(name_of, self.recurrent)) or 'none'}"
+                "began, so that its states do not fit. Call `reset()` on the stream. "
+                f"Received: layers={list(map(name_of, self.recurrent))}"
             )
         return list(map(_cast, carries, self.recurrent))
 
     def check_rank(self, inputs: Any, without_time: bool) -> None:
-        """Refuse a step that has an axis of time, or a chunk that has none."""
+        """Refuse a step with a time axis, or a chunk without one."""
         for x, like in zip(tree.flatten(inputs), self._inputs, strict=False):
             if len(x.shape) != len(like.shape) - without_time:
                 shape = (like.shape[0], *like.shape[1 + without_time :])
                 other = "`chunk` takes several steps" if without_time else "`step` takes one step"
                 raise ValueError(
                     f"`inputs` of a stream's {'step' if without_time else 'chunk'} must have the "
-                    f"shape {shape}; {other}. Received: inputs of shape {tuple(x.shape)}"
+                    f"shape {shape}; {other}. Received: inputs.shape={tuple(x.shape)}"
                 )
 
     def find_time(self, inputs: Any) -> None:
-        """Finds out, once, which outputs have an axis of time: those that grow with the steps."""
+        """Find out, once, which outputs have a time axis, by shapes for two numbers of steps."""
         if self._with_time is None:
             two, three = (self._shapes(inputs, time) for time in (2, 3))
             self._with_time = [a != b or None in a for a, b in zip(two, three, strict=True)]
@@ -120,7 +121,7 @@ class Runner:
                 raise ValueError(
                     f"{name_of(layer)} is in the model but was not called, so that it has no "
                     "states to carry. Take it out of the model. "
-                    f"Received: a model with {len(self.recurrent)} recurrent layer(s)"
+                    f"Received: layer={name_of(layer)}"
                 )
         after = [capture.last[id(layer)] for layer in self.recurrent]
         return outputs, [Carry(carry.output, carry.states, ()) for carry in after]
@@ -135,7 +136,7 @@ class Runner:
         return tree.pack_sequence_as(outputs, flat), carries
 
     def _shapes(self, inputs: Any, time: int) -> list[tuple[Any, ...]]:
-        """The shapes of the outputs for so many steps like the one given."""
+        """The shapes of the outputs for a number of steps like the one given."""
 
         def spec(x: Any) -> Any:
             shape = (x.shape[0], time, *x.shape[1:])
@@ -146,7 +147,7 @@ class Runner:
 
 
 class _Traced(keras.layers.Layer):
-    """A function as a layer, so that Keras finds out the shapes of what it returns."""
+    """A function as a layer, so that Keras infers the shapes of its outputs."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
@@ -157,25 +158,13 @@ class _Traced(keras.layers.Layer):
 
 
 def _settings(layers: list[Any]) -> list[dict[str, Any]]:
-    """The options of layers: what their code reads, and a compiled graph would not see change."""
-    return [
-        {name: _copied(value) for name, value in vars(layer).items() if _is_option(name, value)}
-        for layer in layers
-    ]
+    """The options of layers: plain values, and functions such as activations."""
+    return [plain_options(layer) | _functions(layer) for layer in layers]
 
 
-def _is_option(name: str, value: Any) -> bool:
-    return not name.startswith("_") and (_is_plain(value) or callable(value))
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def _copied(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _functions(layer: Any) -> dict[str, Any]:
+    public = ((name, value) for name, value in vars(layer).items() if not name.startswith("_"))
+    return {name: value for name, value in public if callable(value)}
 
 
 def _policy(layer: Any) -> Any:
@@ -183,7 +172,7 @@ def _policy(layer: Any) -> Any:
 
 
 def _mean(layer: Any) -> Any:
-    """The mean of a `Normalization`, which is no variable: `adapt` puts another in its place."""
+    """The mean of a `Normalization`, a tensor and no variable, which `adapt` replaces."""
     return layer.mean
 
 

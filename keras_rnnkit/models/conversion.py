@@ -1,4 +1,4 @@
-"""A model of plain Keras with the kit's layers in the place of Keras' recurrent ones."""
+"""A Keras model with its recurrent layers replaced by those of the kit."""
 
 import tempfile
 from typing import Any
@@ -16,11 +16,11 @@ NAMES = (
 
 
 def from_keras(model: Any) -> Any:
-    """A copy of a model in which the kit's layers stand where `keras.layers`' recurrent ones did.
+    """A copy of a model whose recurrent layers of `keras.layers` are replaced by the kit's.
 
-    The copy has the model's weights, what its `TextVectorization`, `Normalization` and their kin
-    have learned of the data, its states where it is stateful, and its compilation, with a fresh
-    optimizer. The model stays as it is. A model in a file comes through
+    The copy has the model's weights, what preprocessing layers such as `TextVectorization` and
+    `Normalization` have learned in `adapt`, the states of stateful layers, and the compile options,
+    with a new optimizer. The model is not changed. To convert a model in a file, call
     `kit.from_keras(keras.models.load_model(path))`.
 
     Args:
@@ -49,7 +49,8 @@ def from_keras(model: Any) -> Any:
     if not model.built:
         raise ValueError(
             "`model` must be built, as its weights are copied. Call it on data, or give it a "
-            f"`keras.Input`, before it is converted. Received: '{model.name}', which is not built"
+            f"`keras.Input`, before it is converted. "
+            f"Received: model='{model.name}', model.built=False"
         )
     config = keras.saving.serialize_keras_object(model)
     copy = keras.saving.deserialize_keras_object(_renamed(config))
@@ -63,20 +64,20 @@ def from_keras(model: Any) -> Any:
 
 
 def _adapted(model: Any) -> list[Any]:
-    """The layers that learn of data in `adapt`, or keep what is no weight in files of their own."""
+    """The layers that have an `adapt`, or save more than weights in files of their own."""
     hooks = ("adapt", "save_assets")
     return [layer for layer in layers_in(model) if any(hasattr(layer, hook) for hook in hooks)]
 
 
 def _adapt(mine: Any, theirs: Any) -> None:
-    """Give a layer what another has learned of data, by the way that it takes through a file."""
+    """Copy what a layer has learned in `adapt`, as saving and loading a file does."""
     store: dict[str, Any] = {}
     theirs.save_own_variables(store)
-    # As arrays of their own: on JAX the trainer of one model would take the other's away.
+    # As new arrays: on JAX the trainer of one model would delete arrays shared with the other.
     mine.load_own_variables({name: np.array(value) for name, value in store.items()})
     words = [layer.get_vocabulary() for layer in (mine, theirs) if hasattr(layer, "get_vocabulary")]
     if not hasattr(theirs, "save_assets") or (words and words[0] == words[1]):
-        return  # Keras cannot load a vocabulary of nothing
+        return  # Keras cannot load an empty vocabulary
     with tempfile.TemporaryDirectory() as folder:
         theirs.save_assets(folder)
         mine.load_assets(folder)
@@ -96,7 +97,7 @@ def _renamed(config: Any) -> Any:
 
 
 def _check_converted(copy: Any) -> None:
-    """Refuse a copy in which a layer of Keras is left: a class that makes its layers itself."""
+    """Refuse a copy with a recurrent layer of Keras: a class that makes its layers in its code."""
     layers = keras.layers
     kinds = {layers.Bidirectional, layers.GRU, layers.LSTM, layers.RNN, layers.SimpleRNN}
     left = [layer.name for layer in layers_in(copy) if type(layer) in kinds]
@@ -104,5 +105,5 @@ def _check_converted(copy: Any) -> None:
         raise ValueError(
             f"`model` '{copy.name}' makes its recurrent layers in its own code, so that its config "
             "does not name them and they cannot be replaced. Put the kit's layers there, and load "
-            f"the weights of the Keras model into them. Received: {', '.join(left)}"
+            f"the weights of the Keras model into them. Received: layers={left}"
         )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._traceable import attached_mask
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
 from keras_rnnkit.running.rule import Choice
@@ -14,7 +15,7 @@ from keras_rnnkit.running.run import choice_for
 
 
 class PathOfLayer(NamedTuple):
-    """One row of an explanation, in words."""
+    """One row of an explanation; all fields are strings."""
 
     layer: str
     type: str
@@ -29,7 +30,7 @@ class Explanation(tuple[PathOfLayer, ...]):
     def __repr__(self) -> str:
         if not self:
             return "no recurrent layers"
-        rows: list[tuple[str, ...]] = [PathOfLayer._fields, *map(_shown, self)]
+        rows: list[tuple[str, ...]] = [PathOfLayer._fields, *map(_for_print, self)]
         widths = _widths(rows)
         rows.insert(1, tuple("-" * width for width in widths))
         return "\n".join(line for row in rows for line in _lines(row, widths))
@@ -40,7 +41,7 @@ _BETWEEN = " | "
 
 
 def _widths(rows: list[tuple[str, ...]]) -> list[int]:
-    """The width of each column: the widest are narrowed, down to their longest word, until all fit.
+    """The width of each column: the widest are narrowed, but not below their longest word.
 
     The first row has the headings.
     """
@@ -63,8 +64,8 @@ def _lines(row: tuple[str, ...], widths: list[int]) -> list[str]:
     return [_BETWEEN.join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
-def _shown(row: PathOfLayer) -> PathOfLayer:
-    """The row as the table has it, which says a path once."""
+def _for_print(row: PathOfLayer) -> PathOfLayer:
+    """The row for the printed table, which does not repeat a path."""
     return row._replace(prediction="the same") if row.prediction == row.training else row
 
 
@@ -72,20 +73,20 @@ def explain(model: Any) -> Explanation:
     """Which path each recurrent layer of a model runs on, why, and what would make it faster.
 
     A layer of the kit runs on one of four: `fused`, a kernel for whole sequences with its own
-    backward pass; `parallel scan`, all gates of a minimal cell at once; `keras`, handed to Keras'
-    own layer, where that finds cuDNN; `portable`, the loop over the cell. Layers of `keras.layers`
-    are listed too.
+    backward pass; `parallel scan`, all gates of a minimal cell in one product; `keras`, the call of
+    Keras' own layer, where that uses cuDNN; `portable`, the loop over the cell. Layers of
+    `keras.layers` are listed too.
 
-    The rows tell of calls as they are. On PyTorch, an export and the transforms of `torch.func` go
-    other ways, see *Choose a backend*.
+    The rows are for normal calls. On PyTorch, an export and the transforms of `torch.func` run on
+    other paths, see *Choose a backend*.
 
     Args:
         model: A model or a layer.
 
     Returns:
         A tuple of rows `(layer, type, training, prediction, faster)`, all strings, in the order of
-        the model; printed, it is a table. What `faster` says can be done, and `""` says that
-        nothing would help.
+        the model; printed, it is a table. `faster` says what to change for a faster path, `""` if
+        there is none.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
@@ -98,8 +99,8 @@ def explain(model: Any) -> Explanation:
     >>> print(kit.explain(model))
     layer | type | training                               | prediction | faster
     ----- | ---- | -------------------------------------- | ---------- | ---------------------------
-    a     | LSTM | portable: the kernels know tanh and    | the same   | use the default activations
-          |      | sigmoid alone                          |            |
+    a     | LSTM | portable: the kernels support only     | the same   | use the default activations
+          |      | tanh and sigmoid                       |            |
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
@@ -110,7 +111,7 @@ def explain(model: Any) -> Explanation:
 
 
 def _called(layer: Any, layers: list[Any]) -> list[Any]:
-    """The layer, and the models and wrappers among the layers by way of which it is called."""
+    """The layer, and the models and wrappers among `layers` that contain it."""
     wrappers = [w for w in layers if isinstance(w, _WRAPPERS) and w is not layer]
     return [layer, *(w for w in wrappers if any(part is layer for part in layers_in(w)))]
 
@@ -119,28 +120,28 @@ _WRAPPERS = (keras.Model, keras.layers.Bidirectional, keras.layers.Wrapper, Stac
 
 
 def _row(layer: Any, called: list[Any], converts: bool) -> PathOfLayer:
-    """The row of a layer that is called by way of others, or by itself."""
+    """The row of a layer; `called` has the layer and the models and wrappers that contain it."""
     name, kind = layer.name, type(layer).__name__
     if type(layer) in _OF_KERAS:
         advice = f"keras_rnnkit.{'from_keras(model)' if converts else f'{kind} in its place'}"
         return PathOfLayer(name, f"keras.layers.{kind}", "keras.layers", "keras.layers", advice)
     if not isinstance(layer, Recurrent):
         return PathOfLayer(name, kind, "its own", "its own", "")
-    asked = {"masked": any(map(_gets_a_mask, called)), "capture_gates": layer.return_gates}
+    conditions = {"masked": any(map(_gets_a_mask, called)), "capture_gates": layer.return_gates}
     try:
-        training = choice_for(layer, training=True, **asked)
-        prediction = choice_for(layer, training=False, **asked)
-    except ValueError as error:  # the layer was changed after it was made
+        training = choice_for(layer, training=True, **conditions)
+        prediction = choice_for(layer, training=False, **conditions)
+    except ValueError as error:  # an option was changed after the layer was made
         return PathOfLayer(name, kind, str(error), str(error), "")
     faster = training.faster or prediction.faster
-    return PathOfLayer(name, kind, _words(training), _words(prediction), faster)
+    return PathOfLayer(name, kind, _text(training), _text(prediction), faster)
 
 
 _OF_KERAS = (keras.layers.GRU, keras.layers.LSTM, keras.layers.RNN, keras.layers.SimpleRNN)
 
 
 def _converts(model: Any, layers: list[Any]) -> bool:
-    """Whether `from_keras` takes the model: it is built, and its config names every layer."""
+    """Whether `from_keras` can convert the model: it is built, and its config names every layer."""
     own = any(type(layer).__module__.partition(".")[0] not in _PACKAGES for layer in layers)
     code = any(isinstance(layer, keras.layers.Lambda) for layer in layers)
     return model.built and not (own or code)
@@ -149,13 +150,13 @@ def _converts(model: Any, layers: list[Any]) -> bool:
 _PACKAGES = ("keras", "keras_rnnkit")
 
 
-def _words(choice: Choice) -> str:
+def _text(choice: Choice) -> str:
     return f"{choice.path}: {choice.reason}"
 
 
 def _gets_a_mask(layer: Any) -> bool:
-    """Whether a mask came with the layer's input in a call, symbolic or not, as far as is known."""
+    """Whether a call of the layer, symbolic or not, is known to have had a mask."""
     if getattr(layer, "_masked_in_a_model", False):
         return True
     inputs = (x for node in layer._inbound_nodes for x in node.input_tensors)
-    return any(getattr(x, "_keras_mask", None) is not None for x in inputs)
+    return any(attached_mask(x) is not None for x in inputs)

@@ -10,16 +10,16 @@ from keras_rnnkit.layers._walk import stateful_layers
 
 
 def reset_states(model: Any) -> int:
-    """Put every stateful recurrent layer back to its initial states, however nested.
+    """Reset every stateful recurrent layer to its initial states, however nested.
 
-    Reaches the layers of `keras.layers` too, and layers inside models, wrappers and attributes. In
-    a callback at the begin or the end of a batch, give it the model that is being trained.
+    Resets layers of `keras.layers` too, and layers inside models, wrappers and attributes. In
+    a callback at the start or the end of a batch, give it the model that is being trained.
 
     Args:
         model: A model or a layer.
 
     Returns:
-        How many layers were reset; zero says that none is stateful, or none has run yet.
+        How many layers were reset; zero if none is stateful, or none has been called yet.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
@@ -37,7 +37,7 @@ def reset_states(model: Any) -> int:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     if hasattr(model, "jax_state_sync"):
-        # Between two batches the trainer of JAX holds the states, and would put its own back.
+        # Between two batches the JAX trainer holds the states, and would overwrite the reset ones.
         model.jax_state_sync()
     found = stateful_layers(model)
     for layer in found:

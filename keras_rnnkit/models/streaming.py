@@ -1,4 +1,4 @@
-"""Feeding a model one step, or one chunk of steps, at a time."""
+"""Running a model on one step, or one chunk of steps, at a time."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from keras_rnnkit.running.calls import Carry
 def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
     """Feed a model step by step, as its input comes in.
 
-    What comes out at the end is what the model gives for the whole sequence: the states of its
-    recurrent layers are carried from chunk to chunk, in the stream, outside the model. A model can
-    have any number of streams at a time, each with its own states; what is compiled for one serves
-    all of them, and goes when the model goes. A stream runs in inference, and sees the model's
-    weights as they are at each step, also after `quantize` or `enable_lora`. Another option of a
-    layer, its activation say, counts from the next stream on.
+    The last output is the model's output for the whole sequence: the stream, not the model, keeps
+    the states of the recurrent layers from chunk to chunk. A model can have any number of streams
+    at a time, each with its own states. They share one compiled function, which is freed with the
+    model. A stream runs in inference mode, and uses the weights that the model has at each step,
+    also after `quantize` or `enable_lora`. A changed option of a layer, such as its activation,
+    takes effect in the next stream.
 
     Args:
         model: A built model, or a layer, of layers that need no later steps: recurrent ones of the
             kit, one-directional and forward, and those that treat every step by itself
-            (`Embedding`, `Dense`, normalizations, dropouts, ...). What only sees the last output of
-            a recurrent layer may be anything. Every input has an axis of time.
+            (`Embedding`, `Dense`, normalizations, dropouts, ...). Layers after the last output of a
+            recurrent layer may be of any class. Every input has a time axis.
         stepwise: Classes of your own layers that treat every step by itself, and of your own
-            models whose code does; the recurrent layers in such a model are carried.
+            models whose code does; a stream carries the states of recurrent layers in such a model.
 
     Returns:
         A `Stream`.
@@ -54,11 +54,11 @@ def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
 
 
 class Stream:
-    """Input on its way through a model, and the states in which it left the recurrent layers."""
+    """A model that is fed step by step, and the states of its recurrent layers."""
 
     def __init__(self, model: Any, stepwise: tuple[type, ...]) -> None:
         self._model, self._stepwise = model, stepwise
-        self._runner = runner_for(model, stepwise, anew=True)
+        self._runner = runner_for(model, stepwise, begins=True)
         self._batch: int | None = None
         self._carries: list[Carry] | None = None
 
@@ -74,12 +74,12 @@ class Stream:
         """Feed one step.
 
         Args:
-            inputs: `(batch, features)`, or `(batch,)` for a model that takes word numbers; a
+            inputs: `(batch, features)`, or `(batch,)` for a model that takes integer tokens; a
                 structure of these for a model of several inputs.
 
         Returns:
-            The model's output so far; where the model returns sequences, that of this step, without
-            a time axis.
+            The model's output so far; where the model returns sequences, the output of this step,
+            without a time axis.
         """
         self._follow()
         inputs = tree.map_structure(ops.convert_to_tensor, inputs)
@@ -91,11 +91,12 @@ class Stream:
         """Feed some steps.
 
         Args:
-            inputs: `(batch, time, features)`, or `(batch, time)` for word numbers; a structure of
+            inputs: `(batch, time, features)`, or `(batch, time)` for integer tokens; a structure of
                 these for a model of several inputs.
 
         Returns:
-            The model's output so far; where the model returns sequences, those of these steps.
+            The model's output so far; where the model returns sequences, the outputs of these
+            steps.
         """
         self._follow()
         inputs = tree.map_structure(ops.convert_to_tensor, inputs)
@@ -103,13 +104,12 @@ class Stream:
         if 0 in tree.flatten(inputs)[0].shape[1:2]:
             shape = tuple(tree.flatten(inputs)[0].shape)
             raise ValueError(
-                "`inputs` of a stream need at least one time step. "
-                f"Received: inputs of shape {shape}"
+                f"`inputs` of a stream need at least one time step. Received: inputs.shape={shape}"
             )
         return self._feed(self._runner.chunk, inputs)
 
     def _follow(self) -> None:
-        """Take the model as it is now, which may have changed since the last step."""
+        """Follow changes of the model since the last step."""
         runner = runner_for(self._model, self._stepwise)
         if runner is not self._runner and self._carries is not None:
             self._carries = runner.go_on(self._runner, self._carries)
@@ -122,18 +122,18 @@ class Stream:
         elif batch != self._batch:
             raise ValueError(
                 f"`inputs` of a stream must keep their batch size, which is {self._batch}. Make "
-                f"another stream, or `reset` this one. Received: a batch size of {batch}"
+                f"another stream, or call `reset()` on this one. Received: batch_size={batch}"
             )
         outputs, self._carries = run(inputs, carries)
         self._batch = batch
         return outputs
 
     def reset(self) -> None:
-        """Forget everything: the next input is the first."""
+        """Forget the states: the next input is the first step of a new sequence."""
         self._carries = None
 
     def copy(self) -> "Stream":
-        """Another stream that goes on from here; the two know nothing of each other."""
+        """A second stream that continues from these states, independent of this one."""
         other = Stream(self._model, self._stepwise)
         other._runner, other._batch, other._carries = self._runner, self._batch, self._carries
         return other

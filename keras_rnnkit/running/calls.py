@@ -1,4 +1,4 @@
-"""What every runner gets, and what it returns."""
+"""The argument and the result of every runner."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from keras import ops
 
 
 class Carry(NamedTuple):
-    """What goes from step to step: the last output, the states, and the last gates."""
+    """What a loop carries from step to step: the output, the states and the gates."""
 
     output: Any
     states: Any
@@ -14,23 +14,23 @@ class Carry(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One call of a layer: everything but the layer itself."""
+    """One call of a layer: its inputs and options."""
 
     sequences: Any  # (batch, time, ...), in running order; zeros at masked steps
     states: Any  # before the first step, in the structure of the cell
     mask: Any = None  # booleans (batch, time), false where a step is skipped
     dropout_masks: Any = None  # `Masks`, or a tuple of them for a stack of cells
     training: bool = False
-    capture_gates: bool = False  # whether gates and states of every step are asked for
-    before: Carry | None = None  # the carry before the first step, where a stream goes on
+    capture_gates: bool = False  # whether gates and states of every step are requested
+    before: Carry | None = None  # the carry before the first step, in a stream
     starts_at_zero: bool = False  # whether `states` are known to be zeros
 
 
 def outputs_from_states(call: Call, mask: Any, last: Carry, steps: Carry) -> tuple[Carry, Carry]:
-    """The carries of a kernel, whose outputs are its hidden states, as the contract wants them.
+    """The carries of a kernel whose outputs are its hidden states, changed to meet the contract.
 
-    Up to the first valid step, the hidden state is the first one, while the output is the one
-    before the first step, or zeros.
+    Before the first valid step, the hidden state is the initial one, but the output is that of the
+    carry before the first step, or zeros.
     """
     if call.starts_at_zero:
         return last, steps

@@ -1,8 +1,8 @@
-"""What the recurrent layers of a model report while it runs: traces, and the carries of streams.
+"""A capture context, to which recurrent layers report traces and, in streams, their carries.
 
-A capture collects the trace of every layer that is called in its context, or gives the carries from
-which the layers start and collects those with which they end. The layers' own states stay as they
-are meanwhile. A context belongs to its thread.
+A capture collects the trace of every layer that is called in its context. For a stream it holds the
+carries from which the layers start, and collects those after the last step. The states of stateful
+layers do not change in the context. A context belongs to its thread.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ class Capture(NamedTuple):
     traces: dict[int, Any]
 
     def report(self, layer: Any, last: Carry, trace: Any) -> None:
-        """Take the last carry and the trace of a layer; with `first`, of the layers in it alone."""
+        """Take the last carry and the trace of a layer; with `first`, only of layers in it."""
         if self.first and id(layer) not in self.first:
             return
         if id(layer) in self.last:
             raise ValueError(
                 f"{name_of(layer)} is called more than once in the model, so that its states "
                 "cannot be distinguished. Use a layer of its own for each call. "
-                "Received: a second call"
+                f"Received: layer={name_of(layer)} a second time"
             )
         self.last[id(layer)] = last
         self.traces[id(layer)] = trace
@@ -67,7 +67,7 @@ def capturing(
 
 @contextlib.contextmanager
 def not_capturing() -> Iterator[None]:
-    """Capture nothing in this context: its sequences are not those of the model."""
+    """Capture nothing in this context, for calls on single steps of the model's sequences."""
     token = _current.set(None)
     try:
         yield

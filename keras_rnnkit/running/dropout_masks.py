@@ -1,4 +1,4 @@
-"""Random masks, drawn before the loop and in training alone, those of dropout in Keras' order."""
+"""Random masks, drawn in training before the loop; dropout masks in the order of Keras."""
 
 import contextlib
 import threading
@@ -22,8 +22,9 @@ _adding = threading.Lock()
 def masks_for(cell: Any, call: Call) -> Iterator[Any]:
     """The dropout masks of a cell, or of each cell of a stack, for one call.
 
-    The kit's cells are given theirs. Other cells store them on themselves, as Keras' do: they are
-    drawn here and removed at the end, and no other thread runs such a cell meanwhile.
+    The kit's cells take masks as an argument. Other cells, such as those of Keras, store masks as
+    attributes: these masks are drawn here and removed at the end, and a lock keeps other threads
+    from running the cell.
 
     Args:
         cell: Any recurrent cell.
@@ -35,9 +36,9 @@ def masks_for(cell: Any, call: Call) -> Iterator[Any]:
     if getattr(cell, "handed_masks", False) and not call.training:
         yield None
         return
-    storing = _that_store(cell)
+    storing = _cells_with_stored_masks(cell)
     with contextlib.ExitStack() as locked:
-        for part in sorted(storing, key=id):  # in one order, so that no two wait for each other
+        for part in sorted(storing, key=id):  # in a fixed order, to avoid a deadlock
             locked.enter_context(_lock_of(part))
         _remove(storing)
         try:
@@ -62,22 +63,22 @@ def _draw(cell: Any, inputs: Any, states: Any, steps: Any, training: bool) -> An
     states = list(states) if isinstance(states, list | tuple) else [states]
     if takes_masks(cell):
         return cell.draw_masks(inputs, states, steps) if training else None
-    if _stores(cell) and (training or not takes_training(cell)):
+    if _stores_masks(cell) and (training or not takes_training(cell)):
         cell.get_dropout_mask(inputs)
         cell.get_recurrent_dropout_mask(states[0])
     return None
 
 
-def _that_store(cell: Any) -> list[Any]:
-    """The cells, of one cell or of a stack, that store their masks on themselves."""
+def _cells_with_stored_masks(cell: Any) -> list[Any]:
+    """The cells, of one cell or of a stack, that store masks as attributes."""
     if isinstance(cell, keras.layers.StackedRNNCells):
-        return [storing for part in cell.cells for storing in _that_store(part)]
+        return [storing for part in cell.cells for storing in _cells_with_stored_masks(part)]
     if isinstance(cell, Zoneout):
-        return _that_store(cell.cell)
-    return [cell] if _stores(cell) else []
+        return _cells_with_stored_masks(cell.cell)
+    return [cell] if _stores_masks(cell) else []
 
 
-def _stores(cell: Any) -> bool:
+def _stores_masks(cell: Any) -> bool:
     return hasattr(cell, "get_recurrent_dropout_mask") and not takes_masks(cell)
 
 

@@ -1,4 +1,4 @@
-"""What an export cannot hold: it is refused before there is a file."""
+"""Checks of what an export to a file supports."""
 
 from typing import Any
 
@@ -9,44 +9,44 @@ from keras_rnnkit.running.rule import Choice
 
 
 def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> None:
-    """Refuse to be exported where the file would be wrong.
+    """Refuse an export whose file would give wrong results.
 
     Args:
-        layer: The layer that is called while the backend records its operations.
-        sequences: The example that goes through it, `(batch, time, features)`. Keras takes one step
-            where their number is open.
+        layer: The layer that is called while the backend traces it.
+        sequences: The example input, `(batch, time, features)`. Keras uses one step where the
+            number of steps is unknown.
         choice: The path of the call.
-        onnx: Whether the file will be one of ONNX.
+        onnx: Whether the file is in ONNX format.
 
     Raises:
-        ValueError: If the layer is stateful, or is recorded step by step for any number of steps,
-            or has a dtype that ONNX' runtime does not calculate with.
+        ValueError: If the layer is stateful, or is exported step by step for an unknown number of
+            steps, or has a dtype that ONNX Runtime does not support.
     """
     name = name_of(layer)
     if layer.stateful:
         raise ValueError(
-            f"{name} cannot be exported: an exported file has no states that go on from call to "
-            "call. Make the layer with `stateful=False, return_state=True`, and give it its states "
+            f"{name} cannot be exported: an exported file has no states that are kept between "
+            "calls. Make the layer with `stateful=False, return_state=True`, and pass its states "
             "as `initial_state`, an input of the model. Received: stateful=True"
         )
     if onnx and layer.compute_dtype == "bfloat16":
         raise ValueError(
-            f"{name} cannot be exported: ONNX Runtime has no products in bfloat16. Make the model "
-            'with the dtype policy "float32", and give it the weights of this one with '
-            "`set_weights`. Received: a layer that computes in bfloat16"
+            f"{name} cannot be exported: ONNX Runtime has no matrix product in bfloat16. Make the "
+            'model with the dtype policy "float32", and copy the weights with '
+            "`set_weights`. Received: layer.compute_dtype='bfloat16'"
         )
-    if choice.path == "portable" and _steps_are_open(layer, sequences):
+    if choice.path == "portable" and _any_number_of_steps(layer, sequences):
         raise ValueError(
-            f"{name} is exported step by step ({choice.reason}), so that the number of steps must "
+            f"{name} is exported step by step ({choice.reason}), so the number of steps must "
             "be known. Make the model with `keras.Input((steps, features))`, or give "
             "`model.export` the `input_signature` of one, `[keras.InputSpec(shape=(None, steps, "
             'features), dtype="float32")]`. '
-            f"Received: a sequence of {len(ops.unstack(sequences, axis=1))} step(s)"
+            f"Received: steps={len(ops.unstack(sequences, axis=1))}"
         )
 
 
-def _steps_are_open(layer: Any, sequences: Any) -> bool:
-    """Whether one step stands for any number of them, as far as the model knows."""
+def _any_number_of_steps(layer: Any, sequences: Any) -> bool:
+    """Whether the example's single step stands for an unknown number of steps."""
     if len(ops.unstack(sequences, axis=1)) != 1:
         return False
     try:

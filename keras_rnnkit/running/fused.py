@@ -1,4 +1,4 @@
-"""The fused path: from a layer's call to the tensors of a kernel, and back."""
+"""The fused path: a call as the tensors of a kernel, and the kernel's results as carries."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ _NAMES = {
 
 
 def kernel_name(cell: Any) -> str | None:
-    """The name of a cell's kernel; a subclass may compute something else, so it has none."""
+    """The name of a cell's kernel; `None` for a subclass, which may compute something else."""
     if type(cell) is GRUCell:
         return "GRU" if cell.reset_after else "GRU, reset before"
     return _NAMES.get(type(cell))

@@ -1,4 +1,4 @@
-"""The path of Keras' own layer, which finds cuDNN on TensorFlow."""
+"""The path that calls Keras' own layer, which uses cuDNN on TensorFlow."""
 
 from typing import Any
 

@@ -23,10 +23,10 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Carry]
     Args:
         cell: Any recurrent cell.
         call: What it runs over.
-        unroll: Whether to write the steps out instead of looping.
+        unroll: Whether to unroll the loop.
 
     Returns:
-        `(last, steps)`, as the contract in `running/run.py` says, with all outputs and states.
+        `(last, steps)`, as in the contract in `running/run.py`, with all outputs and states.
     """
     states, mask, capture_gates = call.states, call.mask, call.capture_gates
     of_steps = [] if mask is None else [_time_first(mask)]
@@ -45,7 +45,7 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Carry]
         new = new if valid is None else _masked(new, carry, valid)
         return new, new
 
-    loop = _unrolled if unroll else _scan()
+    loop = _unrolled if unroll else backend_loop()
     if loop is ops.scan:
         loop = carried_along(loop, moving_variables(cell))
     last, steps = loop(step, init, xs)
@@ -61,15 +61,15 @@ def output_size(cell: Any) -> Any:
     return state_size[0] if isinstance(state_size, list | tuple) else state_size
 
 
-def shows_gates(cell: Any) -> bool:
-    """Whether calling the cell is `gates`, then `step`, so that the gates can be recorded."""
+def exposes_gates(cell: Any) -> bool:
+    """Whether calling the cell is `gates`, then `step`, so that the gates can be captured."""
     if isinstance(cell, Zoneout):
-        return shows_gates(cell.cell)
+        return exposes_gates(cell.cell)
     return isinstance(cell, GatedCell) and type(cell).call is GatedCell.call
 
 
 def is_of_the_kit(cell: Any) -> bool:
-    """Whether a cell is one of the kit's own, so that all that a step does is known."""
+    """Whether a cell is one of the kit's own, so that everything that a step does is known."""
     if isinstance(cell, StackedRNNCells):
         return all(map(is_of_the_kit, cell.cells))
     if isinstance(cell, Zoneout):
@@ -81,7 +81,7 @@ _OF_THE_KIT = {getattr(cells, name) for name in cells.__all__ if name.endswith("
 
 
 def _stepper(cell: Any, states: Any, training: bool, capture_gates: bool) -> Callable[..., Carry]:
-    """One step as carry to carry, in the structure and dtypes that a scan insists on."""
+    """One step, from carry to carry, in the structure and dtypes that a scan needs."""
 
     def advance(x: Any, carry: Carry, masks: Any) -> Carry:
         output, new_states, gates = _advance(cell, x, carry.states, training, masks)
@@ -94,7 +94,7 @@ def _stepper(cell: Any, states: Any, training: bool, capture_gates: bool) -> Cal
         output, new_states = cell.step(gates, carry.states, masks=masks)
         return Carry(output, new_states, gates if capture_gates else ())
 
-    return advance_own if shows_gates(cell) and is_of_the_kit(cell) else advance
+    return advance_own if exposes_gates(cell) and is_of_the_kit(cell) else advance
 
 
 def _advance(cell: Any, x: Any, states: Any, training: bool, masks: Any) -> tuple[Any, Any, Any]:
@@ -112,7 +112,7 @@ def _advance(cell: Any, x: Any, states: Any, training: bool, masks: Any) -> tupl
         output, new, of_step = _advance(cell.cell, x, states, training, of_cell)
         return *cell.zoned(output, new, states, masks), of_step
     states = list(states) if isinstance(states, list | tuple) else [states]
-    if shows_gates(cell):
+    if exposes_gates(cell):
         of_step = cell.gates(x, states, training=training, **masks_for_method(cell, "gates", masks))
         return *cell.step(of_step, states, **masks_for_method(cell, "step", masks)), of_step
     call = cell if callable(cell) else cell.call
@@ -124,7 +124,7 @@ def _no_gates(cell: Any, states: Any) -> Any:
     """Zeros in the structure of the cell's gates, the gates at a step that is masked."""
     if isinstance(cell, StackedRNNCells):
         return tuple(_no_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
-    if not shows_gates(cell):
+    if not exposes_gates(cell):
         return ()
     zeros = _zeros(cell.units, states)
     return cell.gates_type(*(zeros for _ in cell.gates_type._fields))
@@ -151,8 +151,8 @@ def _masked(new: Carry, old: Carry, valid: Any) -> Carry:
     )
 
 
-def _scan() -> Callable[..., Any]:
-    """The backend's loop. On torch a scan is a Python loop anyhow; ours does less in each step."""
+def backend_loop() -> Callable[..., Any]:
+    """The backend's loop. On PyTorch `keras.ops.scan` is a Python loop too, and a slower one."""
     if keras.config.backend() == "tensorflow":
         return backend_kernels().scan
     return _unrolled if keras.config.backend() == "torch" else ops.scan
@@ -167,7 +167,7 @@ def _unrolled(step: Callable[..., Any], carry: Carry, xs: Any) -> tuple[Carry, C
 
 
 def _as_before(value: Any, old: Any) -> Any:
-    """The value in the dtype it had a step ago, which a scan insists on."""
+    """The value in its dtype of the step before, which a scan needs."""
     return value if value.dtype == old.dtype else ops.cast(value, old.dtype)
 
 

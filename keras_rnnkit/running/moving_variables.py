@@ -1,7 +1,7 @@
-"""Variables that a cell of somebody's own changes in a step: seeds, running means, counters.
+"""Variables that a user's cell changes in a step: seeds, running means, counters.
 
-A scan on JAX traces its step once. What is assigned there must travel with the carry, or each step
-and each call would begin from the same values, and a tracer would be left in the variable.
+A scan on JAX traces its step once. Assigned variables must be a part of the carry. Otherwise every
+step and call would start from the same values, and a tracer would be left in the variable.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from keras import ops
 
 
 def moving_variables(cell: Any) -> list[Any]:
-    """The variables that a step may assign: all that are not trained, seeds among them."""
+    """The variables that a step may assign: all that are not trained, including seeds."""
     return list(getattr(cell, "non_trainable_variables", ()))
 
 
@@ -42,7 +42,7 @@ def carried_along(scan: Callable[..., Any], variables: list[Any]) -> Callable[..
 
 
 class InnerScope(keras.StatelessScope):
-    """A scope in which all other variables are what they are around it."""
+    """A scope in which other variables have their values of the outer scope."""
 
     def get_current_value(self, variable: Any) -> Any:
         value = super().get_current_value(variable)

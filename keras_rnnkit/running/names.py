@@ -18,11 +18,11 @@ def states_in_order(owner: str, layer: Any, states: Any, argument: str) -> list[
     """The state tensors of a recurrent layer, flat and in its order.
 
     Args:
-        owner: The layer, as an error calls it.
+        owner: The layer's name in an error.
         layer: A recurrent layer, or a `Bidirectional` around one.
         states: A tensor, a list in the layer's order, or a dict or NamedTuple by the names of the
             states; for both directions a list of the two, or by `forward` and `backward`.
-        argument: How the caller's argument is called.
+        argument: The name of the caller's argument.
 
     Raises:
         ValueError: For a name that is unknown or missing.
@@ -47,13 +47,13 @@ def is_named(states: Any) -> bool:
 
 
 def is_nested(states: Any, count: int) -> bool:
-    """Whether states are a list of so many structures, one for each part of a layer."""
+    """Whether states are a list of `count` structures, one for each part of a layer."""
     right = isinstance(states, list | tuple) and len(states) == count
     return right and any(isinstance(part, list | tuple | dict) for part in states)
 
 
 def by_name(owner: str, states: Any, names: tuple[str, ...], argument: str) -> list[Any]:
-    """The values of a dict or NamedTuple in the order of these names, which must be its own.
+    """The values of a dict or NamedTuple in the order of these names, which must be its names.
 
     A NamedTuple must have that order too: Keras saves it as a plain list.
     """
@@ -67,7 +67,7 @@ def by_name(owner: str, states: Any, names: tuple[str, ...], argument: str) -> l
             + ("" if isinstance(states, dict) else ", in this order")
             + (f"; unknown: {', '.join(map(repr, unknown))}" if unknown else "")
             + (f"; missing: {', '.join(map(repr, missing))}" if missing else "")
-            + f". Received: {', '.join(map(repr, found))}"
+            + f". Received: names={list(found)}"
         )
     return [states[name] for name in names] if isinstance(states, dict) else list(states)
 
@@ -85,11 +85,11 @@ def _of_cell(owner: str, cell: Any, states: Any, argument: str) -> list[Any]:
 
 
 def flat_states(owner: str, states: Any, argument: str) -> list[Any]:
-    """The tensors of nested lists; names would mean nothing here."""
+    """The tensors of nested lists, which must not contain names."""
     if is_named(states):
         raise ValueError(
             f"{owner}: `{argument}` has names where a list belongs, with an entry for each part of "
-            f"the layer. Received: {type(states).__name__} in that place"
+            f"the layer. Received: type({argument})={type(states).__name__}"
         )
     if isinstance(states, list | tuple):
         return [tensor for part in states for tensor in flat_states(owner, part, argument)]

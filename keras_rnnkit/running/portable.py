@@ -1,21 +1,19 @@
-"""The portable path: the loop over the cell, and on JAX how it goes where nothing compiles it.
+"""The portable path: the loop over the cell. On JAX, eager calls are compiled here.
 
-JAX compiles a loop anew whenever its body is a new function, and keeps what it compiled. So an
-eager call of one of the kit's cells is compiled once a shape; a cell of somebody's own, of which
-nobody knows what else it looks at, goes step by step.
+JAX compiles a loop again for every new function object as its body, and keeps the compiled code.
+So an eager call of one of the kit's cells is compiled once for each shape. A user's own cell may
+depend on anything, which compiled code would not see change: it runs step by step.
 """
 
 from collections.abc import Hashable
 from typing import Any
-
-import keras
-from keras import tree
 
 from keras_rnnkit.cells import Zoneout
 from keras_rnnkit.cells._min import positive
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.calls import Call, Carry
 from keras_rnnkit.running.loop import is_of_the_kit, run_loop
+from keras_rnnkit.running.options import is_activation_of_keras, plain_options
 
 
 def run_portable(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
@@ -30,7 +28,7 @@ def run_portable(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
 
 
 def _split(call: Call) -> tuple[list[Any], dict[str, bool]]:
-    """The tensors of a call, and what is fixed when it is compiled, by name."""
+    """The tensors of a call, and its flags by name, which are fixed when it is compiled."""
     flags = {name: value for name, value in call._asdict().items() if isinstance(value, bool)}
     return [value for name, value in call._asdict().items() if name not in flags], flags
 
@@ -46,13 +44,12 @@ def _recompiles_loops(cell: Any, tensors: Any) -> bool:
 
 
 def _is_known(cell: Any) -> bool:
-    """Whether all that a step of the cell depends on is known."""
+    """Whether everything that a step of the cell depends on is known."""
     return is_of_the_kit(cell) and all(map(_is_known_activation, _activations(cell)))
 
 
 def _is_known_activation(activation: Any) -> bool:
-    name = getattr(activation, "__name__", "")
-    return activation is positive or getattr(keras.activations, name, None) is activation
+    return activation is positive or is_activation_of_keras(activation)
 
 
 def _activations(cell: Any) -> list[Any]:
@@ -71,13 +68,6 @@ def _parts(cell: Any) -> list[Any]:
 
 
 def _fixed(cell: Any) -> Hashable:
-    """What a step of the cell depends on beside its variables; all of it can be set anew."""
-    plain = (bool, int, float, str)
-    settings = tuple(
-        (name, value)
-        for part in _parts(cell)
-        for name, value in vars(part).items()
-        if isinstance(value, plain)
-    )
-    rates = [rate for part in _parts(cell) for rate in tree.flatten(getattr(part, "rates", ()))]
-    return settings, tuple(rates), tuple(_activations(cell)), cell.compute_dtype
+    """What a step of the cell depends on besides its variables; a user may change all of it."""
+    options = tuple(tuple(plain_options(part).items()) for part in _parts(cell))
+    return options, tuple(_activations(cell)), cell.compute_dtype

@@ -4,10 +4,10 @@ Every path has a runner with the same contract, `runner(layer, call, method) -> 
 
 - `last` is the carry after the last step: the output, the states and the gates.
 - `steps` is the carry of every step, each tensor `(batch, time, ...)`, in running order. A runner
-  may leave the outputs out unless the layer returns sequences, and gates and states unless
-  `call.capture_gates` asks for them.
-- At a masked step the states are carried over, the gates are zero, and the output is the one
-  before it: zeros, or that of `call.before`, where no valid step has come yet.
+  may omit the outputs unless the layer returns sequences, and gates and states unless
+  `call.capture_gates` is set.
+- At a masked step the states are carried over, the gates are zero, and the output is that of
+  the last valid step; before the first one, zeros or the output of `call.before`.
 """
 
 from typing import Any
@@ -38,10 +38,10 @@ def run(layer: Any, call: Call) -> tuple[Carry, Carry]:
 
     Args:
         layer: A recurrent layer of the kit.
-        call: What it runs over, in running order, without dropout masks.
+        call: The call, in running order, without dropout masks.
 
     Returns:
-        `(last, steps)`, as the contract above says.
+        `(last, steps)`, as in the contract above.
     """
     choice = choice_for(
         layer,
@@ -55,11 +55,11 @@ def run(layer: Any, call: Call) -> tuple[Carry, Carry]:
 
 
 def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
-    """The path of a layer, or of one call of it, or an error that names the layer.
+    """The path of a layer, or of one call of it; errors name the layer.
 
     Args:
         layer: A recurrent layer of the kit.
-        sequences: The sequences of the call; `None` to ask about the layer alone.
+        sequences: The sequences of the call; `None` for the layer without a call.
         **conditions: `masked`, `capture_gates` and `training`.
     """
     request = request_for(layer, sequences=sequences, **conditions)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_rnnkit.cells._trace_repr import trace_repr
-from keras_rnnkit.running.loop import shows_gates
+from keras_rnnkit.running.loop import exposes_gates
 
 
 def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:
@@ -21,14 +21,14 @@ def make_trace(cell: Any, gates: Any, states: Any, mask: Any) -> Any:
         mask: Boolean tensor `(batch, time)`.
 
     Returns:
-        A NamedTuple: the cell's `trace_type`; for a cell that shows no gates, `CellTrace` with
+        A NamedTuple: the cell's `trace_type`; for a cell that exposes no gates, `CellTrace` with
         the fields `state_0`, `state_1`, ... and `mask`; for a stack, a tuple with one per cell.
     """
     if isinstance(cell, keras.layers.StackedRNNCells):
         parts = zip(cell.cells, gates, states, strict=True)
         return tuple(make_trace(c, g, s, mask) for c, g, s in parts)
     states = states if isinstance(states, list | tuple) else [states]
-    if shows_gates(cell):
+    if exposes_gates(cell):
         return cell.trace_type(*gates, *states, mask)
     return _cell_trace(len(states))(*states, mask)
 
@@ -47,5 +47,5 @@ def trace_spec(cell: Any, states: Any, make: Callable[[Any], Any], mask: Any) ->
         parts = zip(cell.cells, states, strict=True)
         return tuple(trace_spec(c, s, make, mask) for c, s in parts)
     sizes = states if isinstance(states, list | tuple) else [states]
-    gates = [make(cell.units) for _ in cell.gates_type._fields] if shows_gates(cell) else ()
+    gates = [make(cell.units) for _ in cell.gates_type._fields] if exposes_gates(cell) else ()
     return make_trace(cell, gates, [make(size) for size in sizes], mask)

@@ -20,6 +20,7 @@ BACKEND = keras.config.backend()
 ON_TORCH = pytest.mark.skipif(BACKEND != "torch", reason="the same on every backend")
 
 
+@pytest.mark.slow  # half a minute: it starts Python four times
 @pytest.mark.skipif(BACKEND not in gpu.BACKENDS, reason="no part of the script")
 def test_the_tiny_grid_runs_anywhere_and_saves_its_rows(tmp_path):
     command = [sys.executable, "benchmarks/gpu.py", "--tiny", "--backends", BACKEND]

@@ -47,7 +47,7 @@ def test_gates_are_activated(case):
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.states == 1], ids=by_name)
-def test_a_bare_state_comes_back_bare(case):
+def test_a_state_outside_a_list_is_returned_outside_a_list(case):
     cell = case.cell(3, **case.options)
     output, state = cell(X[:, 0], np.zeros((3, 3), "float32"))
     assert_close(output, state)

@@ -1,4 +1,4 @@
-"""Masks that are handed in: the equations with what is dropped, and what stays, in float64."""
+"""Masks passed to a cell: the equations with dropped elements, in float64."""
 
 import keras
 import numpy as np

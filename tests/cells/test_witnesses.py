@@ -1,4 +1,4 @@
-"""Cells that Keras has not, against other ways to the same numbers."""
+"""Cells that Keras does not have, against other implementations of the same numbers."""
 
 import keras
 import numpy as np
@@ -208,11 +208,11 @@ MISUSES = {
     "projection": (lambda: kit.ProjectedLSTMCell(3, projection=0), "`projection` of Projected"),
     "states": (
         lambda: kit.ProjectedLSTMCell(3, 2).gates(X[:, 0], [X[:, 0]]),
-        r"\(hidden, cell\), of shape \(batch, 2\), \(batch, 3\), but 1 came",
+        r"\(hidden, cell\), of shape \(batch, 2\), \(batch, 3\).*len\(states\)=1$",
     ),
     "initial state": (
         lambda: kit.RNN(kit.ProjectedLSTMCell(3, 2))(X, initial_state=[np.zeros((3, 3))] * 2),
-        r"\(3, 2\), \(3, 3\), but 2 of shape",
+        r"\(3, 2\), \(3, 3\)\. Received: shapes=\[\(3, 3\), \(3, 3\)\]$",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""`Zoneout` around cells of the kit, of Keras and of nobody."""
+"""`Zoneout` around cells of the kit, of Keras and of the user."""
 
 import keras
 import numpy as np
@@ -107,7 +107,7 @@ def test_the_same_seed_draws_the_same():
 
 
 @pytest.mark.parametrize("name", ["lstm", "of keras"])
-def test_fit_draws_anew_in_every_batch(name):
+def test_fit_draws_new_masks_in_every_batch(name):
     cell = kit.Zoneout(CELLS[name](), rate=0.5, seed=7)
     model = keras.Sequential(
         [keras.Input((None, 4)), kit.RNN(cell), keras.layers.Dense(1, trainable=False)]
@@ -204,18 +204,18 @@ ERRORS = {
     "count": (
         lambda: kit.Zoneout(kit.LSTMCell(3), [0.1]),
         ValueError,
-        r"one number, or 2 for the states of LSTMCell \(hidden, cell\), but \[0.1\]",
+        r"one number, or 2 for the states of LSTMCell \(hidden, cell\)\. Received: rate=\[0.1\]$",
     ),
     "name": (
         lambda: kit.Zoneout(kit.GRUCell(3), {"cell": 0.1}),
         ValueError,
-        "rates for 'cell', but the states of GRUCell are 'hidden'",
+        r"names of the states of GRUCell, 'hidden'\. Received: rate={'cell': 0\.1}$",
     ),
     "no cell": (lambda: kit.Zoneout(keras.layers.Dense(3)), TypeError, "one recurrent cell"),
     "stack": (
         lambda: kit.Zoneout(keras.layers.StackedRNNCells([kit.GRUCell(3)])),
         TypeError,
-        "Wrap each of its cells",
+        "Wrap each cell of the stack",
     ),
 }
 

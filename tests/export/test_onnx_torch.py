@@ -148,8 +148,11 @@ def test_mixed_precision(tmp_path):
 
 
 REFUSED = {
-    "stateful": ({"stateful": True}, r"no states that go on from call to call.*stateful=True"),
-    "bfloat16": ({"dtype": "mixed_bfloat16"}, r"no products in bfloat16.*computes in bfloat16"),
+    "stateful": ({"stateful": True}, r"no states that are kept between calls.*stateful=True"),
+    "bfloat16": (
+        {"dtype": "mixed_bfloat16"},
+        r"no matrix product in bfloat16.*compute_dtype='bfloat16'$",
+    ),
 }
 
 

@@ -8,8 +8,8 @@ from keras import ops, tree
 import keras_rnnkit as kit
 from tests.support.cases import MASKS, assert_close
 
-X = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32"))
-MASK = ops.convert_to_tensor(MASKS["holes"])
+X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+MASK = MASKS["holes"]
 BACKWARD = {
     "the mirror image": lambda **options: None,
     "fewer states": lambda **options: kit.GRU(2, go_backwards=True, **options),
@@ -30,13 +30,13 @@ def test_there_is_a_mask_for_each_output_and_none_for_states(
         backward_layer=BACKWARD[backward](**options),
     )
     returned = tree.flatten(layer(X, mask=MASK))
-    masks = tree.flatten(layer.compute_mask(X, MASK))
+    masks = tree.flatten(layer.compute_mask(*map(ops.convert_to_tensor, (X, MASK))))
     assert len(masks) == len(returned)
     with_mask = (1 if merge_mode else 2) if sequences else 0
     assert [mask is not None for mask in masks] == [i < with_mask for i in range(len(masks))]
 
 
-def test_the_layer_behind_gets_the_mask_beside_the_states():
+def test_the_next_layer_gets_the_mask_with_the_states():
     inputs = keras.Input((5, 4))
     both = kit.Bidirectional(kit.GRU(2, return_sequences=True, return_state=True))
     last = kit.LSTM(3)

@@ -1,4 +1,4 @@
-"""How much of the package one call of a layer passes: what a reader has to follow."""
+"""How many files of the package one call of a layer passes."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every layer owes Keras: wherever `keras.layers.X` stands, ours can stand."""
+"""What Keras requires of every layer: ours replaces `keras.layers.X` anywhere."""
 
 import keras
 import numpy as np
@@ -204,10 +204,13 @@ def test_parameters_of_the_chapter(kind, features, count):
 
 ERRORS = {
     "rank 2": (lambda: kit.RNN(kit.GRUCell(3))(X[:, 0]), "return_sequences=True"),
-    "no time": (lambda: kit.LSTM(3)(X[:, 0]), "`return_sequences=True`; word numbers need an"),
+    "no time": (lambda: kit.LSTM(3)(X[:, 0]), "`return_sequences=True`; integer tokens need an"),
     "no time, minimal": (lambda: kit.MinGRU(3)(keras.Input((4,))), "`return_sequences=True`"),
     "no time, both ways": (lambda: kit.Bidirectional(kit.GRU(3))(X[0]), "`return_sequences=True`"),
-    "time twice": (lambda: kit.GRU(3)(X[None]), r"\(1, 3, 5, 4\) came.*Reshape"),
+    "time twice": (
+        lambda: kit.GRU(3)(X[None]),
+        r"Reshape.*Received: sequences\.shape=\(1, 3, 5, 4\)$",
+    ),
     "no steps": (lambda: kit.LSTM(3)(X[:, :0]), "at least one time step"),
     "units": (lambda: kit.LSTM(3.0), "positive integer. Received: units=3.0$"),
     "no units": (lambda: kit.GRUCell(0), "positive integer. Received: units=0$"),
@@ -216,7 +219,10 @@ ERRORS = {
         lambda: kit.GRU(3, recurrent_dropout=-1),
         "Received: recurrent_dropout=-1$",
     ),
-    "mask": (lambda: kit.LSTM(3)(X, mask=np.ones((3, 4))), r"\(3, 5\), but \(3, 4\)"),
+    "mask": (
+        lambda: kit.LSTM(3)(X, mask=np.ones((3, 4))),
+        r"\(3, 5\)\. Received: mask\.shape=\(3, 4\)$",
+    ),
     "cudnn": (lambda: kit.LSTM(3, use_cudnn="yes"), "Received: use_cudnn='yes'$"),
     "unroll": (lambda: kit.LSTM(3, unroll=True)(keras.Input((None, 4))), "known number of time"),
     "no batch": (lambda: kit.LSTM(3, stateful=True)(keras.Input((5, 4))), "fixed batch size"),
@@ -236,11 +242,11 @@ ERRORS = {
     ),
     "symbolic trace": (
         lambda: kit.LSTM(3).trace(keras.Input((5, 4))),
-        "`trace` takes data, but a symbolic",
+        "`trace` takes data, not a symbolic",
     ),
     "cell states": (
         lambda: kit.LSTMCell(3).gates(X[:, 0], [np.zeros((3, 3))]),
-        r"2 tensor\(s\) \(hidden, cell\)",
+        r"2 tensor\(s\) \(hidden, cell\).*Received: len\(states\)=1$",
     ),
     "cell": (lambda: kit.RNN(keras.layers.Dense(3)), "state_size"),
 }
@@ -269,7 +275,7 @@ def stateful_model(batch, stateful=True):
 
 
 @pytest.mark.parametrize(("batch", "stateful"), [(1, True), (3, False)], ids=["batch", "stateless"])
-def test_weights_of_a_stateful_model_serve_others(batch, stateful, tmp_path):
+def test_weights_of_a_stateful_model_load_into_others(batch, stateful, tmp_path):
     trained = stateful_model(3)
     trained(X)
     trained.save_weights(tmp_path / "model.weights.h5")
@@ -302,7 +308,7 @@ def test_numbers_of_numpy_are_numbers():
 def test_another_batch_size_in_a_stateful_layer_is_explained():
     layer = kit.LSTM(3, stateful=True)
     layer(X)
-    with pytest.raises(ValueError, match=r"batch of 2 came\. Feed batches of 3"):
+    with pytest.raises(ValueError, match=r"Feed batches of 3\. Received: batch_size=2$"):
         layer(X[:2])
 
 

@@ -17,7 +17,7 @@ def model_of(embedding):
 
 
 @pytest.mark.parametrize("optimizer", ["RMSprop", "Adam", "Adagrad"])
-def test_a_word_that_stands_often_in_a_batch_moves_as_far_as_its_gradient_says(optimizer):
+def test_a_frequent_token_is_updated_by_its_summed_gradient(optimizer):
     embedding = kit.Embedding(5, 3, embeddings_initializer="zeros")
     model = model_of(embedding)
     table = keras.Variable(np.zeros((5, 3), "float32"))

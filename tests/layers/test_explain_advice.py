@@ -1,4 +1,4 @@
-"""What `kit.explain` advises is taken, and works."""
+"""The advice of `kit.explain`, followed: it leads to the path that it names."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What preprocessing layers have learned of data goes along with `from_keras`."""
+"""`from_keras` copies what preprocessing layers have learned in `adapt`."""
 
 import keras
 import numpy as np

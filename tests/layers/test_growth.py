@@ -1,4 +1,4 @@
-"""Eager calls cost the same again and again: nothing is compiled twice, and nothing is kept."""
+"""Repeated eager calls: nothing is compiled twice, and no memory is retained."""
 
 import contextlib
 import gc
@@ -116,7 +116,7 @@ def test_what_a_cell_of_ones_own_looks_at_is_looked_at_in_every_call():
 
 
 @pytest.mark.parametrize("name", ["portable", "of keras", "zoneout", "cells"])
-def test_a_layer_goes_when_nobody_holds_it(name):
+def test_a_layer_without_references_is_freed(name):
     layer = LAYERS[name]()
     calls(layer)
     seen = weakref.ref(layer), weakref.ref(layer.cell)

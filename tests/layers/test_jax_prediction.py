@@ -35,7 +35,7 @@ def loop_of(layer, **arguments):
 @pytest.mark.parametrize("mask", [None, HOLES], ids=["plain", "masked"])
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_a_step_has_one_product_and_keeps_the_states_alone(case, mask, monkeypatch):
-    monkeypatch.setattr(run, "choose", by_method("hoisted fused gates", case))
+    monkeypatch.setattr(run, "choose", by_method("hoisted", case))
     loop = loop_of(pair(case, 3)[0], mask=mask)
     in_step = [equation.primitive.name for equation in loop.params["jaxpr"].jaxpr.eqns]
     assert in_step.count("dot_general") == 1 + (case.name == "gru_reset_before")

@@ -1,4 +1,4 @@
-"""What a cell of somebody's own draws, counts and learns in its steps, eagerly and in `fit`."""
+"""Layers inside a cell of the user: random numbers, counters, statistics, in calls and `fit`."""
 
 from typing import Any, NamedTuple
 
@@ -187,7 +187,7 @@ def test_a_stack_computes_in_the_dtype_of_its_cells():
 @pytest.mark.parametrize("wrap", [lambda c: c, lambda c: kit.Zoneout(c, 0.0), lambda c: [c]])
 @pytest.mark.parametrize("mask", ["no mask", "holes"])
 @pytest.mark.parametrize("how", ["eager", "fit"])
-def test_a_cell_of_ones_own_keeps_the_dtype_of_its_layer(wrap, mask, how):
+def test_a_cell_of_the_user_has_the_dtype_of_its_layer(wrap, mask, how):
     with float64_allowed():
         cell = wrap(Leaky(4, dtype="float64"))
         layer = kit.RNN(cell, return_sequences=True, return_gates=True, dtype="float64")

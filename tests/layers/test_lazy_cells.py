@@ -1,4 +1,4 @@
-"""Cells of one's own whose inner layers are built by their first call."""
+"""Cells of the user whose inner layers are built by their first call."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 
 
 class Inner(keras.layers.Layer):
-    """A foreign cell that nobody builds."""
+    """A cell of the user, which is built by its first call."""
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)

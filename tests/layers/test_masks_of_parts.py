@@ -1,4 +1,4 @@
-"""Masks of more than steps: a step is there where any part of it is."""
+"""Masks with more axes than steps: a step is valid if any part of it is."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The minimal layers: the parallel scan against the loop over the cell, and what it must stand."""
+"""The minimal layers: the parallel scan against the loop over the cell."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running import run
-from keras_rnnkit.running.parallel_scan import LEVELS, PIECE, linear_scan
+from keras_rnnkit.running.parallel_scan import CHUNK, LEVELS, linear_scan
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
 from tests.support.oracles import sigmoid
@@ -132,7 +132,7 @@ def test_the_scan_and_the_loop_agree_in_training(case, mask, device):
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
-def test_initial_states_do_not_show_before_the_first_kept_step(case):
+def test_initial_states_are_no_output_before_the_first_valid_step(case):
     first = np.ones((3, 3), "float32")
     weights = case.weights(np.random.default_rng(1), 4, 3)
     scan, loop = (
@@ -145,7 +145,7 @@ def test_initial_states_do_not_show_before_the_first_kept_step(case):
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_a_prediction_over_many_pieces_is_that_of_the_loop(case):
-    x = np.random.default_rng(4).normal(size=(3, 3 * PIECE + 1, 4)).astype("float32")
+    x = np.random.default_rng(4).normal(size=(3, 3 * CHUNK + 1, 4)).astype("float32")
     mask = np.random.default_rng(5).random(x.shape[:2]) < 0.7
     for sequences in (True, False):
         scan, loop = (
@@ -158,7 +158,7 @@ def test_a_prediction_over_many_pieces_is_that_of_the_loop(case):
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
-def test_stateful_goes_on_where_it_ended(case):
+def test_a_stateful_layer_continues_where_it_ended(case):
     layer = case.layer(3, stateful=True, return_sequences=True)
     first, second = to_numpy(layer(X[:, :2])), to_numpy(layer(X[:, 2:]))
     layer.reset_state()
@@ -269,7 +269,7 @@ def test_a_misuse_is_explained(case):
 
 
 @pytest.mark.parametrize(("dtype", "i", "f"), [("bfloat16", 65536, -200), ("float32", 4e9, -100)])
-def test_a_huge_gate_beside_a_shut_one(dtype, i, f):
+def test_a_huge_gate_with_a_closed_one(dtype, i, f):
     cell = kit.MinLSTMCell(1, kernel_initializer="zeros", dtype=dtype)
     cell.build((1, 1))
     cell.bias.assign(np.array([i, f, 1.0]))

@@ -1,4 +1,4 @@
-"""Configs as files of Keras 2 have them."""
+"""Configs from files of Keras 2."""
 
 import keras
 import pytest

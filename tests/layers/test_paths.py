@@ -189,7 +189,7 @@ def test_in_float64_the_paths_differ_by_rounding_alone(case):
 @pytest.mark.parametrize("filling", [np.nan, 1e8], ids=str)
 @pytest.mark.parametrize("path", ["auto", "portable"])
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-def test_what_stands_at_a_masked_step_does_not_count(case, path, filling):
+def test_the_values_at_masked_steps_have_no_effect(case, path, filling):
     x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
     layer = case.layer(3, path=path, return_sequences=True, return_state=True, **case.options)
     empty, filled = (np.where(HOLES[..., None], x, value) for value in (0, filling))
@@ -205,7 +205,7 @@ def test_an_empty_batch_has_empty_outputs(case):
     assert tuple(layer(np.zeros((0, TIME, FEATURES), "float32")).shape) == (0, 3)
 
 
-def test_initial_states_of_a_subclass_do_not_show_before_the_first_kept_step():
+def test_initial_states_of_a_subclass_are_no_output_before_the_first_valid_step():
     class FromOnes(kit.LSTM):
         def get_initial_state(self, batch_size):
             return [keras.ops.ones((batch_size, self.units)) for _ in range(2)]
@@ -282,12 +282,12 @@ def test_an_unknown_path_is_refused(layer):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"activation": "relu"}, "alone. To use it, use the default activations"),
+        ({"activation": "relu"}, r"only tanh and sigmoid\. To use it, use the default activations"),
         ({"unroll": True}, 'out. To use it, use unroll=False; or set `path="auto"`'),
     ],
     ids=["activation", "unroll"],
 )
-def test_a_path_that_cannot_serve_says_why(options, why):
+def test_a_path_that_is_not_possible_says_why(options, why):
     with pytest.raises(
         ValueError, match=rf"GRU 'mine'.*`path=\"fused\"` is not possible here: .*{why}"
     ):
@@ -319,7 +319,7 @@ def test_a_stack_of_cells_says_what_to_do_instead():
     assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
 
 
-PRODUCTS = ("concatenated", "fused gates", "hoisted", "hoisted fused gates", "per gate")
+PRODUCTS = ("concatenated", "fused gates", "hoisted", "per gate")
 METHODS = [
     *((method, {}) for method in PRODUCTS),
     # A mask for each gate, which a product of all gates together cannot have.

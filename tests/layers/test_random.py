@@ -1,4 +1,4 @@
-"""Random masks: drawn in training alone, handed to the cell, and no thread sees another's."""
+"""Random masks: drawn only in training, passed to the cell, and separate for each thread."""
 
 import threading
 import time
@@ -95,7 +95,7 @@ def test_training_is_the_same_with_a_validation_in_between(name):
 
 
 @pytest.mark.parametrize("case", [*CASES, *MIN_CASES[::2]], ids=by_name)
-def test_nothing_is_kept_on_a_cell_of_the_kit(case, monkeypatch):
+def test_no_mask_is_stored_on_a_cell_of_the_kit(case, monkeypatch):
     rates = {"dropout": 0.5, "seed": 3}
     if case not in MIN_CASES:
         rates["recurrent_dropout"] = 0.5
@@ -131,7 +131,7 @@ def test_threads_do_not_mix_their_masks(name):
         list(pool.map(work, range(48)))
 
 
-def test_threads_wait_for_each_other_at_a_cell_that_keeps_its_masks():
+def test_one_thread_at_a_time_runs_a_cell_that_stores_its_masks():
     """Sequences of one thread each: no step of another comes in between."""
     steps = []
 

@@ -1,4 +1,4 @@
-"""The stack builder: what chains of layers compute, and what it adds to them."""
+"""`StackedRNN` against chains of layers, and what it adds to them."""
 
 from functools import partial
 
@@ -150,9 +150,11 @@ def test_merging_what_cannot_be_merged():
         kit.merge_states(states)
     with pytest.raises(TypeError, match="dict"):
         kit.merge_states("states")
-    with pytest.raises(TypeError, match=r"as many of the backward one.*Received: 1 of type"):
+    with pytest.raises(TypeError, match=r"as many of the backward one.*Received: types=\['"):
         kit.merge_states([X])
-    with pytest.raises(ValueError, match=r"same shape.*\(3, 4\) and \(3, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"same shape.*forward\.shape=\(3, 4\), backward\.shape=\(3, 3\)$"
+    ):
         kit.merge_states([X[:, 0], X[:, 0, :3]], "sum")
 
 
@@ -307,7 +309,7 @@ def test_explained_and_summarised():
     assert "rnn_1 (Bidirectional)" in "".join(lines)
 
 
-def test_the_mask_goes_on_behind_the_stack():
+def test_the_mask_is_passed_on_by_the_stack():
     inputs = keras.layers.Masking()(keras.Input((5, 4)))
     stack = kit.StackedRNN([3], return_sequences=True, return_state=True)
     output, _ = stack(inputs)
@@ -333,18 +335,24 @@ def test_shapes_are_known_ahead():
         ({"units": [8], "cell": ["lstm", "gru"]}, "`cell`.*2"),
         ({"units": [8], "cell": keras.layers.Dense(8)}, "`state_size`"),
         ({"units": [8], "cell": lambda units: object()}, "`call`"),
-        ({"units": [8], "cell": kit.GRUCell(4)}, "4 units.*8"),
+        ({"units": [8], "cell": kit.GRUCell(4)}, r"cell\.units=4, units=8$"),
         ({"units": [8, 8], "cell": [kit.GRUCell(8)] * 2}, "same cell"),
-        ({"units": [8, 8], "cell": kit.LSTM}, "the layer LSTM came"),
+        ({"units": [8, 8], "cell": kit.LSTM}, "not a layer.*Received: cell="),
         ({"units": [8], "cell": kit.GRUCell, "dropout": 1.5}, "`dropout`.*1.5"),
-        ({"units": [8], "cell": kit.GRUCell(8), "dropout": 0.5}, "`dropout`.*made already"),
+        (
+            {"units": [8], "cell": kit.GRUCell(8), "dropout": 0.5},
+            r"must be set there\. Received: dropout=0\.5$",
+        ),
         ({"units": [8, 8], "dropout": [0.1]}, "`dropout`.*2 layers"),
-        ({"units": [8, 4], "residual": "identity"}, "one width.*\\[8, 4\\]"),
+        ({"units": [8, 4], "residual": "identity"}, r"the same width.*Received: widths=\[8, 4\]$"),
         ({"units": [8], "residual": 1}, "`residual`"),
         ({"units": [8], "bidirectional": True, "merge_mode": None}, "`merge_mode`"),
         ({"units": [8], "path": "quick"}, "`path`"),
-        ({"units": [8], "cell_options": {"return_sequences": True}}, "'return_sequences'.*Give it"),
-        ({"units": [8], "cell_options": {"dropout": 0.5}}, "'dropout'.*Give it to the stack"),
+        (
+            {"units": [8], "cell_options": {"return_sequences": True}},
+            "Pass it to the stack.*'return_sequences'",
+        ),
+        ({"units": [8], "cell_options": {"dropout": 0.5}}, "Pass it to the stack.*'dropout'"),
         ({"units": [8], "seed": keras.random.SeedGenerator(0)}, "`seed`.*integer"),
         ({"units": [8], "cell": "min_gru", "recurrent_dropout": 0.5}, "no `recurrent_dropout`"),
     ],
@@ -360,7 +368,7 @@ def test_wrong_data_says_what_to_do():
         stack(X[:, 0])
     with pytest.raises(ValueError, match=r"names 'rnn_0', 'rnn_1'; missing: 'rnn_1'"):
         stack(X, initial_state={"rnn_0": [X[:, 0, :3]] * 2})
-    with pytest.raises(ValueError, match=r"2 tensor\(s\) for layer 'rnn_1', but 1"):
+    with pytest.raises(ValueError, match=r"2 tensor\(s\) for layer 'rnn_1'.*len\(states\)=1$"):
         stack(X, initial_state=[[X[:, 0, :3]] * 2, [X[:, 0, :2]]])
     with pytest.raises(ValueError, match=r"\(3, 3\)"):
         stack(X, initial_state=[[X[:, 0, :2]] * 2, [X[:, 0, :2]] * 2])

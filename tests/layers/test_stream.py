@@ -1,4 +1,4 @@
-"""Streams: fed step by step, a model gives what it gives for the whole sequence."""
+"""Streams: fed step by step, a model gives the outputs for the whole sequence."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ def sequential(*layers):
 @pytest.mark.parametrize("path", ["auto", "portable"])
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("case", CASES, ids=by_name)
-def test_steps_give_what_the_whole_gives(case, return_sequences, path):
+def test_steps_give_the_output_of_the_whole_sequence(case, return_sequences, path):
     options = {"return_sequences": return_sequences, "path": path, **case.options}
     model = sequential(case.layer(3, **options), LAYERS.Dense(2, activation="tanh"))
     whole = to_numpy(model(X))
@@ -37,7 +37,7 @@ def test_steps_give_what_the_whole_gives(case, return_sequences, path):
 
 @settings(max_examples=15, deadline=None)
 @given(cuts=st.sets(st.integers(1, 4)), mask=st.sampled_from(sorted(MASKS)))
-def test_any_chunks_and_masks_give_what_the_whole_gives(cuts, mask):
+def test_any_chunks_and_masks_give_the_output_of_the_whole_sequence(cuts, mask):
     kept = MASKS[mask]
     x = X if kept is None else np.where(kept[..., None], X, 0)
     for stack in STACKS:
@@ -70,7 +70,7 @@ def test_word_numbers_and_a_fixed_length():
     assert_close(output, model(words), atol=1e-6)
 
 
-def test_learned_first_states_and_padding_in_front():
+def test_learned_initial_states_and_left_padding():
     layer = kit.LearnedInitialState(kit.LSTM(3, return_sequences=True), initializer="ones")
     model = sequential(LAYERS.Masking(), layer)
     x = np.where(MASKS["left-padded"][..., None], X, 0)
@@ -222,7 +222,7 @@ class OwnModel(keras.Model):
         return 2 * self.rnn(x)
 
 
-def test_own_models_are_vouched_for_too():
+def test_own_models_in_stepwise():
     model = OwnModel()
     whole = model(X)
     with pytest.raises(ValueError, match="stepwise"):
@@ -239,7 +239,7 @@ def test_states_given_inside_the_model_are_refused():
         kit.stream(model).chunk([X, X[:, 0, :3]])
 
 
-def test_own_layers_can_be_vouched_for():
+def test_own_layers_in_stepwise():
     model = sequential(Own(), kit.LSTM(3))
     assert_close(kit.stream(model, stepwise=(Own,)).chunk(X), model(X), atol=1e-6)
 
@@ -249,7 +249,7 @@ def test_misuse_says_what_to_do():
         kit.stream(keras.Sequential([kit.LSTM(3)]))
     live = kit.stream(sequential(kit.LSTM(3)))
     live.step(X[:, 0])
-    with pytest.raises(ValueError, match="3 rows, but 1"):
+    with pytest.raises(ValueError, match=r"batch size, which is 3.*batch_size=1$"):
         live.step(X[:1, 0])
     with pytest.raises(ValueError, match="one time step"):
         live.chunk(X[:, :0])

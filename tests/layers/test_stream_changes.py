@@ -1,4 +1,4 @@
-"""A stream sees the model as it is now, and leaves nothing behind."""
+"""A stream follows changes of its model, and leaves nothing in memory."""
 
 import gc
 import threading
@@ -104,7 +104,7 @@ class TestTheModelOfTheMoment:
             stream.reset()
             assert_close(stream.chunk(X), model(X), atol=1e-5)
 
-    def test_goes_on_with_the_states_it_had(self):
+    def test_continues_with_its_states(self):
         model = model_of()
         live, other = kit.stream(model), kit.stream(model)
         live.chunk(X[:, :2])
@@ -113,7 +113,7 @@ class TestTheModelOfTheMoment:
         assert_close(live.chunk(X[:, 2:]), other.chunk(X[:, 2:]), atol=1e-5)
         assert_close(other.states, live.states)
 
-    def test_with_other_recurrent_layers_is_refused_in_words(self):
+    def test_with_other_recurrent_layers_is_refused(self):
         model = model_of()
         live = kit.stream(model)
         live.step(X[:, 0])
@@ -122,7 +122,9 @@ class TestTheModelOfTheMoment:
         model.pop()
         model.pop()
         model.add(kit.GRU(2, name="another"))
-        with pytest.raises(ValueError, match=r"other recurrent layers.*GRU 'another'"):
+        with pytest.raises(
+            ValueError, match=r"other recurrent layers.*Received: layers=.*GRU 'another'"
+        ):
             live.step(X[:, 0])
         live.reset()
         assert_close(live.chunk(X), model(X), atol=1e-5)
@@ -155,7 +157,7 @@ class TestNothingIsLeftBehind:
         assert kit.stream(model).copy()._runner is streams[0]._runner
 
     @pytest.mark.parametrize("alone", [False, True])
-    def test_what_is_compiled_goes_with_the_model(self, alone):
+    def test_what_is_compiled_is_freed_with_the_model(self, alone):
         model = kit.LSTM(3) if alone else model_of()
         model(X)
         live = kit.stream(model)
@@ -165,7 +167,7 @@ class TestNothingIsLeftBehind:
         gc.collect()
         assert [reference() for reference in gone] == [None, None]
 
-    def test_what_is_compiled_goes_when_the_model_changes(self):
+    def test_what_is_compiled_is_freed_when_the_model_changes(self):
         model = model_of()
         live = kit.stream(model)
         live.step(X[:, 0])
@@ -227,7 +229,7 @@ class TestThreads:
             assert current_capture() is capture
         assert seen == [None]
 
-    def test_a_call_beside_a_stream_and_a_trace_is_not_disturbed(self):
+    def test_a_call_during_a_stream_and_a_trace_is_not_disturbed(self):
         stack = kit.StackedRNN([4, 4], stateful=True, return_sequences=True, path="portable")
         stack(X)
         stack.reset_state()

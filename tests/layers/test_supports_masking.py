@@ -1,4 +1,4 @@
-"""Every layer says itself that it hands masks on, whatever Keras says of its own."""
+"""Every layer sets `supports_masking` itself, as some versions of Keras do not."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""`TimeDistributed`: any number of steps, masks of steps and of what stands in them."""
+"""`TimeDistributed`: any number of steps, masks of steps and of parts of a step."""
 
 import keras
 import numpy as np
@@ -118,7 +118,7 @@ class TestMasks:
         want = read(vectors, document.get_weights(), WORDS.any(-1))[:, -1]
         assert_close(model.predict(words, verbose=0), want)
 
-    def test_of_steps_say_the_same_of_all_that_stands_in_a_step(self, known):
+    def test_of_steps_apply_to_every_part_of_a_step(self, known):
         reader = shaken(kit.GRU(3), None, None, 5)
         layer, inputs = kit.TimeDistributed(reader), keras.Input((3 if known else None, 4, 5))
         mask = keras.Input((3 if known else None,), dtype="bool")

@@ -1,4 +1,4 @@
-"""Masks behind `TimeDistributed`: those that came, and those that are made in a step."""
+"""Masks after `TimeDistributed`: those passed on, and those that the layer makes."""
 
 import keras
 import numpy as np
@@ -131,7 +131,7 @@ def test_in_the_place_of_keras_own(functional):
     assert_close(mine.predict(WORDS, verbose=0), read_sentences(states, second)[:, :, -1])
 
 
-def test_a_model_with_masks_in_a_step_goes_through_a_file(tmp_path):
+def test_a_model_with_masks_in_a_step_is_saved_and_loaded(tmp_path):
     embedding, reader = kit.Embedding(20, 4, mask_zero=True), kit.GRU(3, return_sequences=True)
     each = kit.TimeDistributed
     layers = [each(sentence_reader(embedding, reader)), each(kit.GRU(2)), kit.GRU(2)]

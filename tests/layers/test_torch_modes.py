@@ -21,7 +21,7 @@ HOLES = np.array([[1, 1, 0, 1, 1], [0, 0, 0, 0, 0], [0, 0, 1, 1, 0], [1] * 5], b
 
 LAYERS = {
     "lstm": lambda **options: kit.LSTM(4, **options),
-    "lstm in place": lambda **options: kit.LSTM(4, return_gates=True, **options),
+    "lstm preallocated": lambda **options: kit.LSTM(4, return_gates=True, **options),
     "gru": lambda **options: kit.GRU(4, **options),
     "gru reset before": lambda **options: kit.GRU(4, reset_after=False, **options),
     "simple_rnn": lambda **options: kit.SimpleRNN(4, **options),

@@ -149,7 +149,7 @@ def test_predictions_need_no_gradients_and_are_the_same():
         np.testing.assert_allclose(to_numpy(a), to_numpy(c), rtol=1e-9, atol=1e-12)
 
 
-def test_a_stateful_layer_goes_on_from_its_states():
+def test_a_stateful_layer_continues_from_its_states():
     x, _ = arguments(CELLS[0], "none")
     results = []
     for path in ("auto", "portable"):

@@ -1,4 +1,4 @@
-"""A trace prints a line a field: shape, dtype, and the range of its values."""
+"""A trace prints one line for each field: shape, dtype, and the range of its values."""
 
 import keras
 import numpy as np

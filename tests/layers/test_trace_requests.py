@@ -1,4 +1,4 @@
-"""What is asked of `trace` and `return_gates`: a mask that arrays have lost, and when to ask."""
+"""Checks of `trace` and `return_gates`: a mask that arrays do not have, and a built layer."""
 
 import keras
 import numpy as np
@@ -138,7 +138,9 @@ def test_a_trace_of_layers_of_keras_is_refused_in_words(forward):
     backward = keras.layers.LSTM(3, go_backwards=True)
     layer = kit.Bidirectional(forward(3), backward_layer=backward)
     for built in (False, True):
-        with pytest.raises(ValueError, match=r"`trace` needs layers of .*Received: keras's LSTM"):
+        with pytest.raises(
+            ValueError, match=r"`trace` needs layers of .*Received: layer=keras's LSTM"
+        ):
             layer.trace(np.ones((2, 5, 4), "float32"))
         if not built:
             layer(np.ones((2, 5, 4), "float32"))

@@ -15,7 +15,7 @@ MASK = MASKS["holes"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
-def test_comes_last_and_leaves_the_rest_alone(case):
+def test_is_returned_last_and_changes_nothing_else(case):
     options = {"return_sequences": True, "return_state": True, **case.options}
     plain, traced = case.layer(3, **options), case.layer(3, return_gates=True, **options)
     plain.build((None, 5, 4))
@@ -200,7 +200,7 @@ class FadingTrace(NamedTuple):
 
 
 class FadingCell(kit.GatedCell, keras.layers.Layer):
-    """A cell of somebody's own, before a plain layer, with no weight by the name of `kernel`."""
+    """A cell of the user, a plain layer without a weight named `kernel`."""
 
     state_names, gates_type, trace_type = ("mean",), FadingGates, FadingTrace
     units = state_size = output_size = 4
@@ -219,7 +219,7 @@ class FadingCell(kit.GatedCell, keras.layers.Layer):
         return mean, [mean]
 
 
-def test_a_cell_of_ones_own_shows_its_gates():
+def test_a_cell_of_the_user_exposes_its_gates():
     layer = kit.RNN(FadingCell(), return_gates=True)
     for _ in range(2):  # not built, and built
         output, trace = layer(X, mask=MASK)

@@ -62,7 +62,7 @@ def test_gradients_are_the_portable_ones_and_zero_where_dropped(case):
 
 
 @pytest.mark.parametrize("case", DROPPING, ids=by_name)
-def test_training_draws_anew_in_every_batch(case):
+def test_training_draws_new_masks_in_every_batch(case):
     model = keras.Sequential(
         [
             keras.Input((5, 4)),

@@ -1,4 +1,4 @@
-"""The weights of a layer in `RNN(cell)`, and back, of the kit and of Keras."""
+"""The weights of a layer in `RNN(cell)` and the other way round, of the kit and of Keras."""
 
 from itertools import permutations
 
@@ -37,7 +37,7 @@ def test_they_are_the_same_in_every_form(case):
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-def test_a_file_goes_from_keras_to_the_kit_and_back(case, tmp_path):
+def test_a_file_of_keras_loads_in_the_kit_and_back(case, tmp_path):
     """In one form: Keras looks for the weights under the name of the layer's class."""
     own, of_cell, _, theirs, theirs_of_cell = forms(case)
     path = tmp_path / "model.weights.h5"

@@ -34,7 +34,7 @@ def test_a_worker_above_the_limit_fails_the_run(peak, status, monkeypatch):
 
 
 def test_caches_are_cleared_when_memory_has_grown(monkeypatch):
-    levels, cleared = iter([1.0, 0.9, 1.1, 1.3, 0.8, 1.0]), []
+    levels, cleared = iter([1.0, 0.9, 1.1, 1.4, 0.8, 1.0]), []
     monkeypatch.setattr(memory, "memory", lambda: next(levels))
     monkeypatch.setattr(memory, "clear_caches", lambda: cleared.append(1))
     guard = MemoryGuard(limit=1.5)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-GROWTH = 0.3  # GB
+GROWTH = 0.4  # GB
 STATUS = Path("/proc/self/status")  # Linux alone has it
 
 
