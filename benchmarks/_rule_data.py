@@ -18,8 +18,8 @@ RULE = Path(__file__).parent.parent / "keras_rnnkit" / "running" / "rule.py"
 # A method that takes at most so much of the best one's time is good enough.
 GOOD = 1.10
 # Where a row was measured twice, the ratio of a method changed by 5% in the median, and by 14% or
-# more in one of ten. Worst ratios that are this close count as equal.
-NOISE = 1.10
+# more in one of ten. So each of two ratios that are compared may be off by this factor.
+NOISE = 1.05
 
 
 class Case(NamedTuple):
@@ -93,7 +93,7 @@ def worst(ratios: Ratios) -> dict[str, float]:
 def accepted(ratios: Ratios) -> set[str]:
     """The methods that the rule may take: good enough, or tied with the least bad one."""
     of_methods = worst(ratios)
-    limit = max(GOOD, NOISE * min(of_methods.values()))
+    limit = NOISE * max(GOOD, NOISE * min(of_methods.values()))
     return {method for method, ratio in of_methods.items() if ratio <= limit}
 
 

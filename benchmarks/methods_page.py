@@ -54,10 +54,10 @@ The last column is the time of the fastest method on the first processor of the 
 milliseconds of one batch of `fit` (training) or `predict` (prediction).
 
 The rule does not know the batch size. In each line it takes the method whose largest ratio is the
-smallest. Methods within {good:.2f}, or within {noise:.0%} of the smallest, count as equal. Of those
-it takes the one that keeps the rule simple. A test compares the rule with the lines of 8, 32, 128
-and 512 units, except for training on batches of one sequence. The other lines are from one
-processor and one batch size.
+smallest. Methods within {good:.2f} count as equal, and so do ties; each ratio may be off by
+{noise:.0%}. Of those it takes the one that keeps the rule simple. A test compares the rule with the
+lines of 8, 32, 128 and 512 units, except for training on batches of one sequence. The other lines
+are from one processor and one batch size.
 
 Sequences have {steps} steps; layers of 8 units have 16 features, wider ones as many as they have
 units, at most 128. "Masked" is padding at the end of sequences of random lengths. With "gates",
