@@ -126,12 +126,12 @@ def _obstacle(request: Request) -> Choice | None:
             "the kernels support only tanh and sigmoid",
             "use the default activations",
         ): not request.default_activations,
-        ("unroll=True writes the steps out", "use unroll=False"): request.unroll,
+        ("unroll=True unrolls the loop", "use unroll=False"): request.unroll,
         (
             "a transform of torch.func, or forward mode, needs plain operations",
             'use `path="portable"`',
         ): request.transformed,
-        ("an export has no node for it", 'use `path="portable"`'): request.exported
+        ("an exported file has no node for this layer", 'use `path="portable"`'): request.exported
         and not _has_node(request),
     }
     found = [words for words, holds in obstacles.items() if holds]

@@ -254,7 +254,7 @@ def test_the_path_is_chosen_and_explained(case, monkeypatch):
     assert "as no gate depends on the state" in kit.explain(case.layer(3))[0].training
     assert choice(case.layer(3, path="portable")) == "portable"
     assert choice(case.layer(3, unroll=True)) == "portable"
-    with pytest.raises(ValueError, match="unroll=True writes the steps out"):
+    with pytest.raises(ValueError, match="unroll=True unrolls the loop"):
         case.layer(3, path="fused", unroll=True)
 
 
