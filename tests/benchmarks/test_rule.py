@@ -15,8 +15,8 @@ import _rule_data  # noqa: E402
 sys.path.remove(str(BENCHMARKS))
 
 
-# On TensorFlow at 32 units, fused gates are the best or close to it but for these two cases, which in
-# batches of 256 take 1.2 times as long as per gate. The rule makes no exception for them.
+# On TensorFlow at 32 units, fused gates are the best or close to it, save in these two cases: in
+# batches of 256 they take 1.2 times as long as per gate. The rule makes no exception for them.
 TOLERATED = {
     ("tensorflow", _rule_data.Case("LSTM", "plain", 32, "train")),
     ("tensorflow", _rule_data.Case("GRU", "gates", 32, "predict")),
