@@ -1,13 +1,10 @@
 """Whole sequences in one call, with a file for each backend."""
 
-import functools
-
 import keras
 
 from keras_rnnkit.kernels.protocol import Kernels
 
 
-@functools.cache
 def backend_kernels() -> Kernels:
     """The kernels of the backend that runs."""
     name = keras.config.backend()
