@@ -283,7 +283,7 @@ def test_an_unknown_path_is_refused(layer):
     ("options", "why"),
     [
         ({"activation": "relu"}, r"only tanh and sigmoid\. To use it, use the default activations"),
-        ({"unroll": True}, 'out. To use it, use unroll=False; or set `path="auto"`'),
+        ({"unroll": True}, 'loop. To use it, use unroll=False; or set `path="auto"`'),
     ],
     ids=["activation", "unroll"],
 )
