@@ -66,7 +66,7 @@ def native_pair(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
 def _call(cell: Any, args: Arguments, first: list[Any], weights: list[Any]) -> Any:
     """The outputs, and the last states, `(directions, batch, units)` like the first ones."""
     (x,) = args.inputs
-    first, bidirectional = [state.contiguous() for state in first], len(first[0]) == 2
+    first, bidirectional = [state.contiguous() for state in first], first[0].shape[0] == 2
     weights = _in_one_buffer(weights) if x.is_cuda else [w.contiguous() for w in weights]
     # has_biases, num_layers, dropout, train (without it cuDNN has no backward pass), bidirectional,
     # batch_first

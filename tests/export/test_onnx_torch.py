@@ -151,7 +151,7 @@ REFUSED = {
     "stateful": ({"stateful": True}, r"no states that are kept between calls.*stateful=True"),
     "bfloat16": (
         {"dtype": "mixed_bfloat16"},
-        r"no matrix product in bfloat16.*compute_dtype='bfloat16'$",
+        r"no matrix product in bfloat16.*compute_dtype='bfloat16'",
     ),
 }
 
@@ -170,7 +170,7 @@ def test_what_a_file_cannot_hold_is_refused_before_there_is_one(kind, why, tmp_p
 def test_a_path_that_an_export_has_not_says_so(tmp_path):
     model = model_of(kit.GRU(4, path="fused", reset_after=False), 5)
     with pytest.raises(
-        ValueError, match=r"`path=\"fused\"` is not possible here: an export has no node"
+        ValueError, match=r"`path=\"fused\"` is not possible here: an exported file has no node"
     ):
         exported(model, tmp_path / "model.onnx", sequences(2, 5))
 
