@@ -96,13 +96,23 @@ def attached_mask(tensor: Any) -> Any:
     return getattr(tensor, "_keras_mask", None)
 
 
+def note_attached_mask(layer: Any, mask: Any) -> None:
+    """Remember the mask that Keras attached to the sequences of a call with data.
+
+    Only for a layer without symbolic calls, as in a subclassed model. Whether a model passes a mask
+    to another layer is known from its symbolic calls, and a call by itself does not change that.
+    """
+    if not layer._inbound_nodes:
+        note_mask(layer, mask)
+
+
 def note_mask(layer: Any, *masks: Any) -> None:
     """Remember that a model passes a mask to the layer, and to the layers inside it.
 
     Args:
         layer: The layer that is called.
-        *masks: Masks of a symbolic call, or attached to the sequences by Keras; not a mask that
-            the user passes to one call.
+        *masks: Masks of a symbolic call, or see `note_attached_mask`; not a mask that the user
+            passes to one call.
     """
     if all(mask is None for mask in keras.tree.flatten(list(masks))):
         return

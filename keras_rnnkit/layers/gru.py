@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_rnnkit.cells import GRUCell
-from keras_rnnkit.layers._checks import check_cudnn
+from keras_rnnkit.layers._checks import checked_cudnn
 from keras_rnnkit.layers._recurrent import Recurrent
 
 
@@ -123,7 +123,6 @@ class GRU(Recurrent, keras.layers.GRU):
         recurrent_weight_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        check_cudnn(type(self).__name__, use_cudnn)
         cell = GRUCell(
             units,
             activation=activation,
@@ -160,8 +159,7 @@ class GRU(Recurrent, keras.layers.GRU):
             path=path,
             **kwargs,
         )
-        self.use_cudnn = use_cudnn
-        self._keep_cudnn_from_xla()
+        self.use_cudnn = checked_cudnn(type(self).__name__, use_cudnn)
 
     def get_config(self) -> dict[str, Any]:
         config = {

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_rnnkit.cells import LSTMCell
-from keras_rnnkit.layers._checks import check_cudnn
+from keras_rnnkit.layers._checks import checked_cudnn
 from keras_rnnkit.layers._recurrent import Recurrent
 
 
@@ -125,7 +125,6 @@ class LSTM(Recurrent, keras.layers.LSTM):
         recurrent_weight_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        check_cudnn(type(self).__name__, use_cudnn)
         cell = LSTMCell(
             units,
             activation=activation,
@@ -162,8 +161,7 @@ class LSTM(Recurrent, keras.layers.LSTM):
             path=path,
             **kwargs,
         )
-        self.use_cudnn = use_cudnn
-        self._keep_cudnn_from_xla()
+        self.use_cudnn = checked_cudnn(type(self).__name__, use_cudnn)
 
     def get_config(self) -> dict[str, Any]:
         config = {

@@ -5,19 +5,21 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_rnnkit.running.calls import Call, Carry
+from keras_rnnkit.running.calls import Call, Carry, Steps
 
 
-def run_keras(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
+def run_keras(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     """The runner of Keras' own LSTM and GRU; the contract is in `running/run.py`."""
     sequences, masks = call.sequences, call.dropout_masks
     if masks is not None and masks.inputs is not None:
         sequences = sequences * masks.inputs[:, None]
-    own = keras.layers.LSTM if isinstance(layer, keras.layers.LSTM) else keras.layers.GRU
-    found = own.inner_loop(_forward_in_time(layer), sequences, call.states, None, False)
-    output, outputs, last = found
-    last = tree.pack_sequence_as(call.states, tree.flatten(last))
-    return Carry(output, last, ()), Carry(outputs, (), ())
+    kind = keras.layers.LSTM if isinstance(layer, keras.layers.LSTM) else keras.layers.GRU
+    view = _forward_in_time(layer)
+    output, outputs, last = kind.inner_loop(view, sequences, call.initial_states, None, False)
+    if not view.supports_jit:  # Keras sets this where it used cuDNN, which XLA cannot compile
+        layer.supports_jit = False
+    last = tree.pack_sequence_as(call.initial_states, tree.flatten(last))
+    return Carry(output, last), Steps(outputs)
 
 
 def _forward_in_time(layer: Any) -> Any:
