@@ -17,8 +17,8 @@ from keras_rnnkit.running.names import name_of
 # `handler(original, *args, **kwargs)`, where `original` is the call of the layer.
 Handler = Callable[..., Any]
 
-_handlers: contextvars.ContextVar[Mapping[int, Handler]] = contextvars.ContextVar(
-    "handlers", default={}
+_handlers: contextvars.ContextVar[dict[int, Handler] | None] = contextvars.ContextVar(
+    "handlers", default=None
 )
 _lock = threading.Lock()
 _blocks: dict[int, int] = {}  # by `id(layer)`, how many blocks use its attribute
@@ -45,9 +45,8 @@ def intercepting(handlers: Mapping[Any, Handler]) -> Iterator[None]:
                 f"Received: layer.quantization_mode={layer.quantization_mode!r}"
             )
     layers = list(handlers)
-    token = _handlers.set(
-        {**_handlers.get(), **{id(layer): handler for layer, handler in handlers.items()}}
-    )
+    new = {id(layer): handler for layer, handler in handlers.items()}
+    token = _handlers.set({**(_handlers.get() or {}), **new})
     for layer in layers:
         _install(layer)
     try:
@@ -81,7 +80,7 @@ def _dispatcher(layer: Any, own: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(own)
     def call(*args: Any, **kwargs: Any) -> Any:
-        handler = _handlers.get().get(key)
+        handler = (_handlers.get() or {}).get(key)
         return own(*args, **kwargs) if handler is None else handler(own, *args, **kwargs)
 
     return call

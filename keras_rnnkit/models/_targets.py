@@ -9,14 +9,12 @@ from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
 from keras_rnnkit.layers import Bidirectional, BidirectionalTrace, LearnedInitialState, StackedRNN
-from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._twins import (
     bidirectional_twin,
     time_distributed_twin,
     twin_of,
-    why_no_twin,
 )
 from keras_rnnkit.models.records import record_of
 from keras_rnnkit.running.capture import capturing
