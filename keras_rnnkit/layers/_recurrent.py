@@ -93,7 +93,7 @@ class Recurrent(Stateful, ReturnsGates):
         """What a call returns; on the way, the last states are stored, or reported to a capture."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
-            capture.report(self, last, trace)
+            capture.report(self, call.initial_states, last, trace)
         elif self.stateful:
             self._assign(last.states)
         output = self._zero_masked(steps.outputs, call) if self.return_sequences else last.output
@@ -164,7 +164,7 @@ class Recurrent(Stateful, ReturnsGates):
 
     def _initial_carry(self, capture: Capture | None) -> Carry | None:
         """The carry from which a capture has the layer start, if there is one."""
-        return None if capture is None else capture.initial.get(id(self))
+        return None if capture is None else capture.initial_carries.get(id(self))
 
     def _of_known_batch(self, sequences: Any) -> Any:
         """The sequences with the batch size of a stateful layer, where the backend has none."""

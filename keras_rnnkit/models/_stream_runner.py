@@ -113,8 +113,8 @@ class Runner:
             self._with_time = [a != b or None in a for a, b in zip(two, three, strict=True)]
 
     def _chunk(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
-        initial = {id(layer): carry for layer, carry in zip(self.recurrent, carries, strict=True)}
-        with capturing(initial=initial) as capture:
+        initial_carries = dict(zip(map(id, self.recurrent), carries, strict=True))
+        with capturing(initial_carries=initial_carries) as capture:
             outputs = self._call(inputs, training=False)
         for layer in self.recurrent:
             if id(layer) not in capture.last:

@@ -73,8 +73,8 @@ def explain(model: Any) -> Explanation:
     """Which path each recurrent layer of a model runs on, why, and what would make it faster.
 
     A layer of the kit runs on one of four: `fused`, a kernel for whole sequences with its own
-    backward pass; `linear recurrence`, all gates of a minimal cell in one product; `keras`, the call
-    of Keras' own layer, where that uses cuDNN; `portable`, the loop over the cell. Layers of
+    backward pass; `linear recurrence`, all gates of a minimal cell in one product; `keras`, the
+    call of Keras' own layer, where that uses cuDNN; `portable`, the loop over the cell. Layers of
     `keras.layers` are listed too.
 
     The rows are for normal calls. On PyTorch, an export and the transforms of `torch.func` run on

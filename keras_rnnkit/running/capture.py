@@ -18,16 +18,17 @@ class Capture(NamedTuple):
     """What is captured, and what the layers reported, by `id(layer)`."""
 
     capture_gates: bool  # whether layers report their traces
-    initial: dict[int, Carry]  # before the first step
+    initial_carries: dict[int, Carry]  # to start from, in a stream
     last: dict[int, Carry]  # after the last step
     traces: dict[int, Any]
+    initial_states: dict[int, Any]  # before the first step, in the structure of the cell
 
-    def report(self, layer: Any, last: Carry, trace: Any) -> None:
-        """Store the last carry and the trace of a layer.
+    def report(self, layer: Any, initial_states: Any, last: Carry, trace: Any) -> None:
+        """Store the initial states, the last carry and the trace of a layer.
 
         A capture that has initial carries ignores layers without one.
         """
-        if self.initial and id(layer) not in self.initial:
+        if self.initial_carries and id(layer) not in self.initial_carries:
             return
         if id(layer) in self.last:
             raise ValueError(
@@ -35,6 +36,7 @@ class Capture(NamedTuple):
                 "cannot be distinguished. Use a layer of its own for each call. "
                 f"Received: layer={name_of(layer)} a second time"
             )
+        self.initial_states[id(layer)] = initial_states
         self.last[id(layer)] = last
         self.traces[id(layer)] = trace
 
@@ -46,16 +48,16 @@ current_capture = _current.get  # the capture of the context, or `None`
 
 @contextlib.contextmanager
 def capturing(
-    *, capture_gates: bool = False, initial: dict[int, Carry] | None = None
+    *, capture_gates: bool = False, initial_carries: dict[int, Carry] | None = None
 ) -> Iterator[Capture]:
     """Capture every recurrent layer of the kit that is called in this context.
 
     Args:
         capture_gates: Whether to capture traces.
-        initial: Carries before the first step, by `id(layer)`. Other layers start from their own
+        initial_carries: Carries before the first step, by `id(layer)`. Other layers start from their own
             initial states, and report nothing.
     """
-    capture = Capture(capture_gates, initial or {}, {}, {})
+    capture = Capture(capture_gates, initial_carries or {}, {}, {}, {})
     token = _current.set(capture)
     try:
         yield capture
