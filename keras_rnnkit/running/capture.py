@@ -54,8 +54,8 @@ def capturing(
 
     Args:
         capture_gates: Whether to capture traces.
-        initial_carries: Carries before the first step, by `id(layer)`. Other layers start from their own
-            initial states, and report nothing.
+        initial_carries: Carries before the first step, by `id(layer)`. If there are any, the other
+            layers start from their own initial states, and report nothing.
     """
     capture = Capture(capture_gates, initial_carries or {}, {}, {}, {})
     token = _current.set(capture)
