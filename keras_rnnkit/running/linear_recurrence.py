@@ -1,6 +1,6 @@
 """The path of minimal cells: the gates of all steps in one product, then a linear recurrence.
 
-The gates do not depend on the state, which is a linear recurrence, $h_t = a_t h_{t-1} + b_t$. The
+No gate depends on the state, so the states are a linear recurrence, $h_t = a_t h_{t-1} + b_t$. The
 rule chooses how it is computed: "sequential", step by step by a kernel, or "associative", by an
 associative scan, which does more arithmetic in fewer and larger operations.
 """
@@ -34,7 +34,7 @@ CHUNK = 64
 
 def run_linear_recurrence(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     """The runner of the minimal cells; the contract is in `running/run.py`."""
-    recurrence = linear_scan if method == "associative" else backend_kernels().linear_scan
+    recurrence = associative_scan if method == "associative" else backend_kernels().linear_scan
     in_chunks = keras.config.backend() == "torch" and method == "sequential"
     if in_chunks and not (call.training or call.capture_gates):
         last, steps = _by_chunks(layer.cell, recurrence, call, layer.return_sequences)
@@ -104,7 +104,7 @@ def _time_first(call: Call) -> tuple[Any, Any]:
     return swap_batch_and_time(call.sequences), mask
 
 
-def linear_scan(a: Any, b: Any, first: Any) -> Any:
+def associative_scan(a: Any, b: Any, initial: Any) -> Any:
     r"""$h_t = a_t h_{t-1} + b_t$ for every $t$, by an associative scan.
 
     Two consecutive steps are one step of the same form, $h_t = (a_t a_{t-1}) h_{t-2} +
@@ -114,7 +114,7 @@ def linear_scan(a: Any, b: Any, first: Any) -> Any:
     Args:
         a: `(time, batch, units)`, in [0, 1].
         b: `(time, batch, units)`.
-        first: $h$ before the first step, `(batch, units)`.
+        initial: $h$ before the first step, `(batch, units)`.
 
     Returns:
         $h$ after every step, `(time, batch, units)`.
@@ -127,8 +127,8 @@ def linear_scan(a: Any, b: Any, first: Any) -> Any:
     time, batch, units = ops.shape(a)
     # The initial state is added as a step, and identity steps make the number even.
     ones = ops.ones((-(time + 1) % 2**levels, batch, units), dtype=a.dtype)
-    a = ops.concatenate([ops.ones_like(first)[None], a, ones])
-    b = ops.concatenate([first[None], b, ops.zeros_like(ones)])
+    a = ops.concatenate([ops.ones_like(initial)[None], a, ones])
+    b = ops.concatenate([initial[None], b, ops.zeros_like(ones)])
     return _states(a, b, levels)[1 : time + 1]
 
 

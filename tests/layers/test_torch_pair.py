@@ -8,17 +8,11 @@ import keras_rnnkit as kit
 from keras_rnnkit.running import run
 from tests.support.backends import gradients
 from tests.support.cases import to_numpy
+from tests.support.torch_layers import BATCH, FEATURES, MASKS, TIME, UNITS
 
 pytestmark = pytest.mark.skipif(keras.config.backend() != "torch", reason="PyTorch's layers")
 
-FEATURES, TIME, BATCH, UNITS = 3, 6, 4, 5
 X = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
-MASKS = {
-    "none": None,
-    "post": np.arange(TIME) < np.array([[6], [3], [1], [4]]),
-    "pre": np.arange(TIME) >= np.array([[0], [3], [5], [2]]),
-    "any": np.array([[1, 1, 0, 1, 1, 1], [0] * 6, [0, 0, 1, 1, 0, 0], [1] * 6], bool),
-}
 OPTIONS = {
     "last outputs": {},
     "sequences and states": {"return_sequences": True, "return_state": True},

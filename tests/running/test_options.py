@@ -72,7 +72,9 @@ def test_a_call_runs_the_method_of_its_batch_size(monkeypatch, batch, method):
 
     kernels = linear_recurrence.backend_kernels()
     monkeypatch.setattr(
-        linear_recurrence, "linear_scan", counted("associative", linear_recurrence.linear_scan)
+        linear_recurrence,
+        "associative_scan",
+        counted("associative", linear_recurrence.associative_scan),
     )
     monkeypatch.setattr(kernels, "linear_scan", counted("sequential", kernels.linear_scan))
     kit.MinGRU(2)(np.ones((batch, 5, 3), "float32"))
