@@ -60,7 +60,7 @@ class Recurrent(Stateful, ReturnsGates):
         self.return_gates = return_gates
         self.requested_path = path  # `layer.path` is Keras' own: the layer's place in a model
         check_options(self)
-        # Raises an error where the fused path is requested and is not possible.
+        # To raise an error now, where the fused path is requested and is not possible.
         choice_for(self, masked=False, capture_gates=return_gates, training=True)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
@@ -80,8 +80,8 @@ class Recurrent(Stateful, ReturnsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        # `attached_mask`, written out: a call without a mask, the most frequent one, is then read
-        # without `_traceable.py`.
+        # `attached_mask` written inline: most calls have no mask, and then no code of
+        # `_traceable.py` runs, so that a reader who follows a call has one file less to read.
         if getattr(sequences, "_keras_mask", None) is not None:
             note_attached_mask(self, sequences._keras_mask)
         capture = current_capture()
@@ -205,9 +205,9 @@ class Recurrent(Stateful, ReturnsGates):
         self._supports_jit = value
 
     def _uses_cudnn_of_keras(self) -> bool:
-        """Whether the rule takes the path "keras" in training or in prediction, with these options.
+        """Whether a call without a mask takes the path "keras", in training or in prediction.
 
-        For calls without a mask: whether there will be one is not known when a model is compiled.
+        When a model is compiled, it is not known whether its calls will have a mask.
         """
         if keras.config.backend() != "tensorflow" or self.requested_path != "auto":
             return False

@@ -168,5 +168,5 @@ def _unrolled(step: Callable[..., Any], carry: Carry, xs: Any) -> tuple[Carry, C
 
 
 def _as_before(value: Any, old: Any) -> Any:
-    """The value in its dtype of the step before, which a scan needs."""
+    """The value in the dtype that it had at the step before, as a scan requires."""
     return value if value.dtype == old.dtype else ops.cast(value, old.dtype)
