@@ -25,11 +25,12 @@ def default_gpu(monkeypatch):
         monkeypatch.setattr(tensorflow.config, "list_logical_devices", lambda kind: [kind])
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has no kernels for a default device")
+@pytest.mark.skipif(BACKEND == "torch", reason="on PyTorch, only weights have a device")
 def test_a_layer_that_is_not_built_takes_the_default_device(default_gpu):
     assert run._on_gpu(kit.LSTM(4))
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="on PyTorch, only weights have a device")
 def test_a_built_layer_is_where_its_weights_are(default_gpu):
     with keras.device("cpu:0"):
         layer = kit.LSTM(4)
