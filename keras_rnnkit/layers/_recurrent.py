@@ -21,7 +21,7 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
-from keras_rnnkit.layers._traceable import ReturnsGates, note_attached_mask, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
 from keras_rnnkit.running.calls import Call, Carry, Steps, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
 from keras_rnnkit.running.run import choice_for, run
@@ -83,7 +83,7 @@ class Recurrent(Stateful, ReturnsGates):
         # `attached_mask` written inline: most calls have no mask, and then no code of
         # `_traceable.py` runs, so that a reader who follows a call has one file less to read.
         if getattr(sequences, "_keras_mask", None) is not None:
-            note_attached_mask(self, sequences._keras_mask)
+            note_mask(self, sequences._keras_mask)
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))

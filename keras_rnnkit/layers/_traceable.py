@@ -96,27 +96,20 @@ def attached_mask(tensor: Any) -> Any:
     return getattr(tensor, "_keras_mask", None)
 
 
-def note_attached_mask(layer: Any, mask: Any) -> None:
-    """Remember the mask that Keras attached to the sequences of a call with data.
-
-    Only for a layer without symbolic calls, as in a subclassed model. Whether a model passes a mask
-    to another layer is known from its symbolic calls, and a call by itself does not change that.
-    """
-    if not layer._inbound_nodes:
-        note_mask(layer, mask)
-
-
 def note_mask(layer: Any, *masks: Any) -> None:
-    """Remember that a model passes a mask to the layer, and to the layers inside it.
+    """Remember that the layer, and the layers inside it, get a mask from the layers before them.
+
+    Also where data come with an attached mask: a layer of a subclassed model, or of a model inside
+    another model, has no symbolic call with a mask.
 
     Args:
         layer: The layer that is called.
-        *masks: Masks of a symbolic call, or see `note_attached_mask`; not a mask that the user
-            passes to one call.
+        *masks: Masks of a symbolic call, or attached to the sequences by Keras; not a mask that
+            the user passes to one call.
     """
     if all(mask is None for mask in keras.tree.flatten(list(masks))):
         return
-    layer._masked_in_a_model = True
+    layer._gets_masks = True
     for name in ("layer", "forward_layer", "backward_layer", "recurrent_layers"):
         for part in keras.tree.flatten(getattr(layer, name, [])):
             note_mask(part, *masks)
@@ -126,15 +119,15 @@ def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
     """The mask for a trace: the one given, or the one that Keras attached to the sequences.
 
     Raises:
-        ValueError: If there is none, though the layer has one in its model: arrays have no mask.
+        ValueError: If there is none, though the layer gets one in its model: arrays have no mask.
     """
     mask = attached_mask(sequences) if mask is None else mask
-    if mask is None and getattr(layer, "_masked_in_a_model", False):
+    if mask is None and getattr(layer, "_gets_masks", False):
         raise ValueError(
-            f"{name_of(layer)}: `trace` needs a `mask`, since the layer's "
-            "input has a mask in its model and `sequences` has none, so padding would be taken for "
-            "data. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
-            "`tokens != 0`; all true to use every step. Received: mask=None"
+            f"{name_of(layer)}: `trace` needs a `mask`, since the layer got one from the layers "
+            "before it and `sequences` has none, so padding would be taken for data. Pass `mask=`, "
+            "booleans (batch, time), false where a step is padding, such as `tokens != 0`; all true "
+            "to use every step. Received: mask=None"
         )
     return mask
 

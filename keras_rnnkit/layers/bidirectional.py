@@ -9,12 +9,7 @@ from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options, mask_of_steps
 from keras_rnnkit.layers._pair import call_both
 from keras_rnnkit.layers._recurrent import Recurrent
-from keras_rnnkit.layers._traceable import (
-    ReturnsGates,
-    attached_mask,
-    note_attached_mask,
-    note_mask,
-)
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 from keras_rnnkit.running.names import states_in_order
 
 
@@ -132,7 +127,7 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = mask_of_steps(sequences_mask if mask is None else mask)
-        note_attached_mask(self, attached_mask(sequences))
+        note_mask(self, attached_mask(sequences))
         layers, states = [self.forward_layer, self.backward_layer], self._halves(initial_state)
         forward, backward = call_both(layers, sequences, states, mask, training)
         return self._join(forward, backward, self._merge, _flipped)

@@ -7,12 +7,7 @@ from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import directions
-from keras_rnnkit.layers._traceable import (
-    Traceable,
-    attached_mask,
-    note_attached_mask,
-    note_mask,
-)
+from keras_rnnkit.layers._traceable import Traceable, attached_mask, note_mask
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
 from keras_rnnkit.running.capture import current_capture
@@ -98,7 +93,7 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_attached_mask(self, attached_mask(sequences))
+        note_mask(self, attached_mask(sequences))
         carry = parts_of(self.layer)[0]._initial_carry(current_capture())
         if initial_state is None and carry is None:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])

@@ -28,12 +28,7 @@ from keras_rnnkit.layers._stack_parts import (
     with_collected,
 )
 from keras_rnnkit.layers._states import directions, named_states, split_states, state_count
-from keras_rnnkit.layers._traceable import (
-    ReturnsGates,
-    attached_mask,
-    note_attached_mask,
-    note_mask,
-)
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 
 _MERGES = ("concat", "sum", "mul", "ave")
 _RESIDUALS = (False, True, "identity")
@@ -175,7 +170,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
     ) -> Any:
         # With a second tensor argument, Keras passes the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        note_attached_mask(self, attached_mask(sequences))
+        note_mask(self, attached_mask(sequences))
         check_rank(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         first = self._first_states(initial_state)

@@ -11,7 +11,7 @@ from keras_rnnkit.cells._takes import accepts, takes_training
 from keras_rnnkit.layers._checks import fits, mask_of_steps
 from keras_rnnkit.layers._masks_on import mask_on, put_mask
 from keras_rnnkit.layers._penalties import of_steps
-from keras_rnnkit.layers._traceable import note_attached_mask, note_mask
+from keras_rnnkit.layers._traceable import note_mask
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.stacked import StackedRNN
@@ -83,7 +83,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
         self.supports_masking = True
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        note_attached_mask(self, mask_on(inputs))
+        note_mask(self, mask_on(inputs))
         if inputs.shape[1] == 0:
             raise ValueError(
                 "The `inputs` passed to the `TimeDistributed` layer must have at least one step. "

@@ -156,7 +156,7 @@ def _text(choice: Choice) -> str:
 
 def _gets_a_mask(layer: Any) -> bool:
     """Whether a call of the layer, symbolic or not, is known to have had a mask."""
-    if getattr(layer, "_masked_in_a_model", False):
+    if getattr(layer, "_gets_masks", False):
         return True
     inputs = (x for node in layer._inbound_nodes for x in node.input_tensors)
     return any(attached_mask(x) is not None for x in inputs)
