@@ -126,8 +126,8 @@ def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
         raise ValueError(
             f"{name_of(layer)}: `trace` needs a `mask`, since the layer got one from the layers "
             "before it and `sequences` has none, so padding would be taken for data. Pass `mask=`, "
-            "booleans (batch, time), false where a step is padding, such as `tokens != 0`; all true "
-            "to use every step. Received: mask=None"
+            "booleans (batch, time), false where a step is padding, such as `tokens != 0`; all "
+            "true to use every step. Received: mask=None"
         )
     return mask
 
