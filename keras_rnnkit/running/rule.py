@@ -134,8 +134,8 @@ def _without_kernel(request: Request) -> Choice | None:
     cell = request.cell is not None or request.stack
     backend = request.backend in ("jax", "tensorflow", "torch")
     node = not request.exported or _has_node(request)
-    # Whether the request is supported; if not, the reason, and what to change in the layer, if that
-    # helps.
+    # Each has a condition of the kernels. Where it is not met: the reason, and what to change in the
+    # layer, empty if no change would help.
     conditions = [
         (not request.stack, "a stack of cells has no kernel", "stack layers, not cells"),
         (cell, "the cell has no kernel", f"use one that has: {_WITH_KERNEL}"),
@@ -206,15 +206,15 @@ def _fused_on_torch(request: Request) -> Choice:
     gpu = request.gpu and request.use_cudnn
     library = "cuDNN" if gpu else "oneDNN"
     onednn = request.cell == "LSTM" and request.onednn and request.dtype == "float32"
-    has_cell = request.cell in ("LSTM", "GRU") if gpu else onednn and not request.gpu
+    library_has_cell = request.cell in ("LSTM", "GRU") if gpu else onednn and not request.gpu
     unsupported = _unsupported_by_torch(request)
-    if has_cell and not unsupported:
+    if library_has_cell and not unsupported:
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
-    if has_cell and gpu and unsupported == "the gates":
+    if library_has_cell and gpu and unsupported == "the gates":
         reason = f"cuDNN's {request.cell}, by PyTorch, then the gates of all steps in one product"
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
-        faster = f"{library}, without {unsupported}" if has_cell else ""
+        faster = f"{library}, without {unsupported}" if library_has_cell else ""
         return Choice(
             "fused", "preallocated", "a preallocated loop with its own backward pass", faster
         )
