@@ -19,7 +19,7 @@ from _tables import MODE_NAMES, NAMES, NOTHING, table
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "methods.md"
 
 COMPUTED = {
-    "concatenated": "in each step, one product of the concatenation [inputs, state] and all weights",
+    "concatenated": "in each step, one product of [inputs, state] and all weights",
     "fused gates": "in each step, one product of the inputs and one of the state, for all gates",
     "per gate": "in each step, one product of the inputs and one of the state for each gate",
     "hoisted": "before the loop, one product of the inputs of all steps; in each step, one product "
@@ -43,8 +43,8 @@ On a CPU, by number of units:
 
 {rule}
 
-In training with `recurrent_dropout`, or with `dropout` and `implementation=1`, each gate has its own
-dropout mask, so the products of the gates have different operands and cannot be combined.
+In training with `recurrent_dropout`, or with `dropout` and `implementation=1`, each gate has its
+own dropout mask, so the products of the gates have different operands and cannot be combined.
 
 ## How to read the tables
 
@@ -58,12 +58,13 @@ dropout mask, so the products of the gates have different operands and cannot be
 - The last column is the time of the fastest method in milliseconds, for one batch of `fit`
   (training) or `predict` (prediction), on the first processor of the list below.
 
-The layers choose a method without knowing the batch size, so the largest ratio in a line counts for
-each method. Every method whose largest ratio is at most {good:.2f} is good enough; if there is none,
-the method with the smallest one is. Measured ratios may be off by {noise:.0%}, so slightly larger
-ratios are accepted too. Among these methods, the layers use the one that keeps the rule simple. A
-test checks this choice for 8, 32, 128 and 512 units, except for training with batches of one
-sequence. The lines with other numbers of units were measured on one processor with one batch size.
+The layers choose a method without knowing the batch size, so the largest ratio in a line counts
+for each method. Every method whose largest ratio is at most {good:.2f} is good enough; if there is
+none, the method with the smallest one is. Measured ratios may be off by {noise:.0%}, so slightly
+larger ratios are accepted too. Among these methods, the layers use the one that keeps the rule
+simple. A test checks this choice for 8, 32, 128 and 512 units, except for training with batches of
+one sequence. The lines with other numbers of units were measured on one processor with one batch
+size.
 
 Sequences have {steps} steps. Layers of 8 units have 16 input features; wider layers have as many
 features as units, but at most 128. "Masked": the sequences have random lengths and are padded at
