@@ -47,7 +47,7 @@ def test_the_range_is_that_of_the_steps_that_are_not_masked():
     kept = keras.ops.convert_to_numpy(trace.update)[mask]
     line = repr(trace).splitlines()[1]
     assert f"{kept.min():.3g} .. {kept.max():.3g}, mean {kept.mean():.3g}" in line
-    assert "6 of 10 steps kept" in repr(trace)
+    assert "6 of 10 steps valid" in repr(trace)
     none = trace_of("GRU", mask=np.zeros((2, 5), bool))
     assert repr(none).count("every step is masked") == 4
 
