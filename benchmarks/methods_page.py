@@ -107,8 +107,8 @@ def methods_table() -> str:
     for method, computed in COMPUTED.items():
         names = [in_explain(backend, method) or NOTHING for backend in BACKENDS]
         rows.append([method, computed, names[0], names[-1]])
-    head = ["Method", "What it computes", "`kit.explain` on JAX, TensorFlow", "on PyTorch"]
-    return table(head, rows)
+    explain = [f"`kit.explain` on {names}" for names in ("JAX, TensorFlow", "PyTorch")]
+    return table(["Method", "What it computes", *explain], rows)
 
 
 def _newest_last(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
