@@ -44,7 +44,7 @@ class GatedCell:
         *args: Passed to the next base class, like `**kwargs`. If that is `keras.layers.Layer`,
             which takes no units, call `keras.layers.Layer.__init__(self, **kwargs)` instead of
             `super().__init__`.
-        **kwargs: For the Keras cell.
+        **kwargs: Passed to the next base class.
 
     Call arguments:
         inputs: Tensor `(batch, features)`.
