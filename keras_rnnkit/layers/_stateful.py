@@ -35,13 +35,27 @@ class Stateful:
                 or not built yet. Without `states` nothing happens there, as in Keras.
         """
         if self.states is None:
-            if states is not None:
-                raise ValueError(_why_no_states(self))
+            self._check_no_states(states)
             return
         check_variables_are_here(self)
         batch = tree.flatten(self.states)[0].shape[0]
         values = self.get_initial_state(batch) if states is None else states
         self._assign(checked_states(self, values, batch, "states"))
+
+    def _check_no_states(self, states: Any) -> None:
+        """Refuse states for a layer that keeps none."""
+        if states is not None and self.stateful:
+            raise ValueError(
+                f"{name_of(self)}: `states` of reset_state need a built layer, which has a batch "
+                "size. Call the layer first, or `layer.build((batch, time, features))`. "
+                "Received: layer.built=False"
+            )
+        if states is not None:
+            raise ValueError(
+                f"{name_of(self)}: `states` of reset_state need a stateful layer. Make the layer "
+                "with `stateful=True`, or pass the states to a call as `initial_state`. "
+                "Received: layer.stateful=False"
+            )
 
     @property
     def weights(self) -> list[Any]:
@@ -90,18 +104,3 @@ class Stateful:
             # A copy: on JAX the variable would hold the array that the caller has, and the trainer
             # of Keras deletes the arrays of the variables (it donates them to the compiled step).
             variable.assign(ops.copy(ops.convert_to_tensor(value)))
-
-
-def _why_no_states(layer: Any) -> str:
-    """The error of `reset_state(states)` for a layer that keeps no states."""
-    if layer.stateful:
-        return (
-            f"{name_of(layer)}: `states` of reset_state need a built layer, which has a batch "
-            "size. Call the layer first, or `layer.build((batch, time, features))`. "
-            "Received: layer.built=False"
-        )
-    return (
-        f"{name_of(layer)}: `states` of reset_state need a stateful layer. Make the layer with "
-        "`stateful=True`, or pass the states to a call as `initial_state`. "
-        "Received: layer.stateful=False"
-    )

@@ -134,8 +134,8 @@ def _without_kernel(request: Request) -> Choice | None:
     cell = request.cell is not None or request.stack
     backend = request.backend in ("jax", "tensorflow", "torch")
     node = not request.exported or _has_node(request)
-    # What the kernels need, each with the reason where it is not met, and with what to change in
-    # the layer, or "" if no change helps.
+    # Each has a condition of the kernels. Where it is not met: the reason, and what to change in
+    # the layer, empty if no change would help.
     conditions = [
         (not request.stack, "a stack of cells has no kernel", "stack layers, not cells"),
         (cell, "the cell has no kernel", f"use one that has: {_WITH_KERNEL}"),
