@@ -32,7 +32,7 @@ def run_parallel_scan(layer: Any, call: Call, method: str) -> tuple[Carry, Carry
     """
     kernels, cell = backend_kernels(), layer.cell
     associative = method == "associative" or _is_small(call.states[0])
-    scan = linear_scan if associative else kernels.linear_scan
+    scan = associative_scan if associative else kernels.linear_recurrence
     xs = ops.swapaxes(call.sequences, 0, 1)
     mask = None if call.mask is None else ops.swapaxes(call.mask, 0, 1)
     in_chunks = keras.config.backend() == "torch" and not associative
@@ -97,7 +97,7 @@ def _by_chunks(
     return Carry(states[0], states, ()), Carry(outputs, (), ())
 
 
-def linear_scan(a: Any, b: Any, first: Any) -> Any:
+def associative_scan(a: Any, b: Any, first: Any) -> Any:
     r"""$h_t = a_t h_{t-1} + b_t$ for every $t$, by an associative scan.
 
     Two steps in a row combine to one, $h_t = (a_t a_{t-1}) h_{t-2} + (a_t b_{t-1} + b_t)$. So half
