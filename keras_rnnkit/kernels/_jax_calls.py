@@ -58,6 +58,16 @@ class JaxCalls(Kernels):
     ) -> tuple[Any, list[Any]]:
         return jax.value_and_grad(lambda values: function(*values))(list(tensors))
 
+    def on_gpu(self, variable: Any) -> bool:
+        # Where the device is not known, as under jit, the default one.
+        value = None if variable is None else _value_of(variable)
+        if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+            return any(device.platform == "gpu" for device in value.devices())
+        default = jax.config.jax_default_device  # `None`, a device, or the name of a platform
+        if default is None:
+            return jax.default_backend() == "gpu"
+        return getattr(default, "platform", default) in ("gpu", "cuda", "rocm")
+
 
 def _pure(cell: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with the values of the cell's variables as an argument; it keeps no cell."""
@@ -70,3 +80,11 @@ def _pure(cell: Any, function: Callable[..., Any]) -> Callable[..., Any]:
             return function(own, *args, **dict(options))
 
     return pure
+
+
+def _value_of(variable: Any) -> Any:
+    """The value of a variable; `None` while the trainer holds it."""
+    try:
+        return variable.value
+    except TypeError:  # Keras tries to initialize the variable, but its initializer is gone
+        return None

@@ -51,6 +51,13 @@ class TensorFlowCalls(Kernels):
     def with_batch_size(self, tensor: Any, batch: int) -> Any:
         return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])  # an error for another size
 
+    def on_gpu(self, variable: Any) -> bool:
+        # Where the device is not known, whether TensorFlow has a GPU.
+        device = None if variable is None else getattr(variable.value, "device", None)
+        if device:
+            return tf.DeviceSpec.from_string(device).device_type == "GPU"
+        return bool(tf.config.list_logical_devices("GPU"))
+
 
 def _run_as_one_program(
     function: Callable[..., Any], variables: list[Any], args: tuple[Any, ...]

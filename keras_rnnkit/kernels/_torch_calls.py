@@ -40,6 +40,9 @@ class TorchCalls(Kernels):
             gradients = torch.autograd.grad(value, leaves, **options)
         return value.detach(), list(gradients)
 
+    def on_gpu(self, variable: Any) -> bool:
+        return variable is not None and variable.value.device.type == "cuda"
+
     def has_onednn(self) -> bool:
         return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
 

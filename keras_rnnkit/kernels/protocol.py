@@ -112,6 +112,14 @@ class Kernels(Protocol):
         """The same tensor `(batch, ...)`, where the backend did not know its batch size yet."""
         return tensor
 
+    def on_gpu(self, variable: Any) -> bool:
+        """Whether a layer computes on a GPU.
+
+        Args:
+            variable: One of its weights, a Keras variable. `None` where there are none yet: then
+                the answer is for the backend's default device, but no on PyTorch.
+        """
+
     def has_onednn(self) -> bool:
         """Whether the backend has the layers of oneDNN, and may use them."""
         return False
