@@ -12,7 +12,7 @@ from typing import Any
 from _grid import LAYERS, MODES
 from _method_rows import BACKWARD, DROPPED_BATCH, METHODS, STEPS, VARIANTS, rows_of
 from _results import BACKENDS, every
-from _rule_data import GOOD, NOISE, Case, case_of, cases, method_of_rule
+from _rule_data import GOOD, Case, case_of, cases, method_of_rule
 from _rule_table import rule_table
 from _tables import MODE_NAMES, NAMES, NOTHING, table
 
@@ -54,10 +54,10 @@ The last column is the time of the fastest method on the first processor of the 
 milliseconds of one batch of `fit` (training) or `predict` (prediction).
 
 The rule does not know the batch size. In each line it takes the method whose largest ratio is the
-smallest. Methods within {good:.2f} count as equal, and so do ties; each ratio may be off by
-{noise:.0%}. Of those it takes the one that keeps the rule simple. A test compares the rule with the
-lines of 8, 32, 128 and 512 units, except for training on batches of one sequence. The other lines
-are from one processor and one batch size.
+smallest. Methods within {good:.2f} count as equal, and so do ratios that differ by less than their
+standard error. Of those it takes the one that keeps the rule simple. A test compares the rule with
+the lines of 8, 32, 128 and 512 units, and has the numbers of the lines where the rule takes another
+method. The other lines are from one processor and one batch size.
 
 Sequences have {steps} steps; layers of 8 units have 16 features, wider ones as many as they have
 units, at most 128. "Masked" is padding at the end of sequences of random lengths. With "gates",
@@ -84,7 +84,6 @@ def page() -> str:
         batches=f"{', '.join(map(str, batches[:-1]))} and {batches[-1]}",
         dropped=DROPPED_BATCH,
         good=GOOD,
-        noise=NOISE - 1,
         steps=STEPS,
         rule=rule_table(),
         processors=processors(reports),
