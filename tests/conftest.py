@@ -34,3 +34,14 @@ def seeded(request):
     keras.utils.set_random_seed(0)
     yield
     request.config.pluginmanager.get_plugin("memory_guard").after_test()
+
+
+@pytest.fixture(autouse=True)
+def plain_graphs(request, monkeypatch):
+    """Models on TensorFlow run as graphs; XLA, the default, takes seconds to compile each.
+
+    Kernels are compiled all the same. Tests that are about whole models in XLA have the mark `xla`,
+    or set `jit_compile`.
+    """
+    if keras.config.backend() == "tensorflow" and not request.node.get_closest_marker("xla"):
+        monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda model: False)

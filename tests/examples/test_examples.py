@@ -25,6 +25,7 @@ def _examples_on_the_path(monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.xla
 def test_quickstart_learns_prints_gates_and_draws_them(tmp_path, capsys):
     import quickstart
 

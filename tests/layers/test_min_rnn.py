@@ -168,6 +168,7 @@ def test_a_stateful_layer_continues_where_it_ended(case):
     assert_close(np.concatenate([first, second], axis=1), plain(X))
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_a_length_that_is_not_known_before(case, device):
     model = keras.Sequential(

@@ -117,6 +117,7 @@ def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch)
     assert_same_gradients(NAMESAKES[0], 3, HOLES, options)
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize("case", NAMESAKES[:2], ids=by_name)
 def test_training_and_prediction_in_a_model_are_the_portable_ones(case):
     x = np.random.default_rng(5).integers(0, 5, (2 * BATCH, TIME))

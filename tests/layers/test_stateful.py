@@ -68,6 +68,7 @@ class TestStatefulCarries:
             close(got, state)
         close(loaded(X[:2]), model(X[:2]))
 
+    @pytest.mark.xla
     @pytest.mark.parametrize("case", CASES, ids=by_name)
     def test_in_fit(self, case):
         layer, model = stateful_model_of(case)

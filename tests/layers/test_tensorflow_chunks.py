@@ -53,6 +53,7 @@ def test_chunks_send_gradients_to_the_first_states(case, in_chunks, monkeypatch)
     assert in_chunks == [2]
 
 
+@pytest.mark.xla
 def test_chunks_train_a_model_as_the_portable_path(in_chunks, monkeypatch):
     monkeypatch.setattr(run, "choose", by_method("per gate", NAMESAKES[0]))
     x = np.random.default_rng(5).normal(size=(8, 6, 3)).astype("float32")
