@@ -6,7 +6,8 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.running import run
-from tests.layers.paths import BACKEND, BATCH, FEATURES, TIME, close, outputs
+from tests.layers.paths import BACKEND, BATCH, FEATURES, TIME, close, outputs, pair
+from tests.support.cases import NAMESAKES, by_name
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="the fault of Keras on JAX")
@@ -25,11 +26,11 @@ def test_on_a_gpu_no_layer_calls_keras_own_on_jax(monkeypatch, front):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone hands over to Keras' layer")
-@pytest.mark.parametrize("backwards", [False, True])
-def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
+@pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"dropout": 0.4}], ids=str)
+@pytest.mark.parametrize("case", NAMESAKES[:2], ids=by_name)
+def test_on_a_gpu_keras_own_layer_takes_over(case, options, monkeypatch):
     x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
-    layer = kit.LSTM(4, return_sequences=True, return_state=True, go_backwards=backwards)
-    want = outputs(layer, x, False)
+    layer, portable = pair(case, 4, return_sequences=True, return_state=True, **options)
     handed_over = []
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
@@ -37,10 +38,10 @@ def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
         return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
 
     monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
-    monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
-    got = outputs(layer, x, False)
+    monkeypatch.setattr(case.keras_layer, "inner_loop", inner_loop)
+    got, want = (outputs(each, x, True) for each in (layer, portable))
     assert handed_over == [False]
-    assert layer.go_backwards is backwards
+    assert layer.go_backwards is options.get("go_backwards", False)
     for a, b in zip(got, want, strict=True):
         close(a, b)
 

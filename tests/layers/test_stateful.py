@@ -96,6 +96,15 @@ class TestStatefulCarries:
             assert_close(got, state, atol=0.02)
         assert all(state.dtype == "float32" for state in layer.states)
 
+    @pytest.mark.parametrize("case", [CASES[0], CASES[3], MIN_CASES[0]], ids=by_name)
+    def test_and_are_no_output_before_the_first_valid_step(self, case):
+        layer = case.layer(3, stateful=True, return_sequences=True, **case.options)
+        layer(X[:2])
+        outputs = to_numpy(layer(X[:2], mask=[[False, False, True, True, True], [False] * 5]))
+        assert not outputs[0, :2].any() and not outputs[1].any()
+        assert outputs[0, 2:].all()
+        assert all(state.all() for state in states_of(layer))
+
     def test_and_a_partial_batch_is_refused_not_broadcast(self):
         model = stateful_model(kit.LSTM(3, stateful=True))
         assert model.predict(X[:4], batch_size=2, verbose=0).shape == (4, 1)
