@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, assert_close, by_name, to_numpy
+from tests.support.cases import CASES, MIN_CASES, assert_close, by_name, to_numpy
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 5, 4)).astype("float32")

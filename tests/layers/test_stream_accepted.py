@@ -62,6 +62,9 @@ HEADS = {
     "several outputs side by side": lambda h: LAYERS.Concatenate(axis=1)([h, 2 * h]),
     "another shape": LAYERS.Reshape((3, 1)),
     "a decoder": lambda h: kit.Bidirectional(LAYERS.LSTM(2))(LAYERS.RepeatVector(4)(h)),
+    "a layer called twice": lambda h: (lambda rnn: rnn(rnn(LAYERS.RepeatVector(4)(h))))(
+        kit.GRU(3, return_sequences=True)
+    ),
     "any code": LAYERS.Lambda(lambda h: OPS.flip(h, axis=1), output_shape=(3,)),
 }
 

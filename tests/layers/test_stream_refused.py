@@ -169,6 +169,20 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"keras\.Model"):
             kit.stream(keras.Sequential([keras.Input((5, 4)), OwnLayer()]), stepwise=(OwnLayer,))
 
+    def test_a_layer_that_a_model_of_ones_own_calls_twice(self):
+        class Twice(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.rnn = kit.LSTM(4, return_sequences=True)
+
+            def call(self, x):
+                return self.rnn(self.rnn(x))
+
+        model = Twice()
+        model(X)
+        with pytest.raises(ValueError, match="more than once"):
+            kit.stream(model, stepwise=(Twice,)).step(X[:, 0])
+
     def test_a_layer_that_a_model_of_ones_own_does_not_call(self):
         class Spare(keras.Model):
             def __init__(self):
