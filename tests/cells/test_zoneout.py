@@ -106,7 +106,6 @@ def test_the_same_seed_draws_the_same():
     assert not np.allclose(to_numpy(third(X, training=True)), to_numpy(second(X, training=True)))
 
 
-@pytest.mark.xla
 @pytest.mark.parametrize("name", ["lstm", "of keras"])
 def test_fit_draws_new_masks_in_every_batch(name):
     cell = kit.Zoneout(CELLS[name](), rate=0.5, seed=7)

@@ -173,7 +173,6 @@ def test_a_stateful_layer_continues_where_it_ended(case):
     assert_close(np.concatenate([first, second], axis=1), plain(X))
 
 
-@pytest.mark.xla
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_a_length_that_is_not_known_before(case, device):
     model = keras.Sequential(
@@ -182,7 +181,7 @@ def test_a_length_that_is_not_known_before(case, device):
     model.compile("sgd", "mse", run_eagerly=False)
     plain = case.layer(3, return_sequences=True, path="portable")
     plain.build(X.shape)
-    for time in (5, 100, 70):
+    for time in (5, 70):
         x = np.random.default_rng(time).normal(size=(3, time, 4)).astype("float32")
         model.fit(x, x[..., :1], verbose=0)
         plain.set_weights(model.layers[0].get_weights())

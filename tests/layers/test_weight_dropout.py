@@ -61,7 +61,6 @@ def test_gradients_are_the_portable_ones_and_zero_where_dropped(case):
     assert by_kernel.any()
 
 
-@pytest.mark.xla
 @pytest.mark.parametrize("case", DROPPING, ids=by_name)
 def test_training_draws_new_masks_in_every_batch(case):
     model = keras.Sequential(
