@@ -21,6 +21,14 @@ def memory_limit():
     return float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))
 
 
+def pytest_collection_modifyitems(items):
+    if keras.config.backend() != "torch":
+        skip = pytest.mark.skip(reason="involves no backend: the run on PyTorch has it")
+        for item in items:
+            if item.get_closest_marker("no_backend"):
+                item.add_marker(skip)
+
+
 def pytest_configure(config):
     guard = MemoryGuard(limit=memory_limit())
     config.pluginmanager.register(guard, "memory_guard")

@@ -15,6 +15,8 @@ import _rule_data  # noqa: E402
 
 sys.path.remove(str(BENCHMARKS))
 
+pytestmark = pytest.mark.no_backend
+
 # Where the rule takes another method than the rows support: the worst ratio of its method, and the
 # least of all methods. On TensorFlow from 128 units, per gate is slow in training on single
 # sequences (1.20 to 1.68); in batches of 64 and 256 it is within 1.16, and the best for most.

@@ -2,7 +2,6 @@
 
 import itertools
 
-import keras
 import matplotlib
 import matplotlib.image
 import numpy as np
@@ -22,6 +21,8 @@ from tests.plots.traces import (
     simple,
     step_labels,
 )
+
+pytestmark = pytest.mark.no_backend
 
 
 def test_every_field_of_the_sample_is_drawn_time_to_the_right():
@@ -131,14 +132,6 @@ def test_masked_steps_are_dropped(tokens):
     expected = ["1", "3", "4"] if tokens is None else ["truly", "and long", "incomprehensi…"]
     assert step_labels(figure) == expected
     assert len(step_labels(plots.gates(trace, tokens, sample=1))) == TIME
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_tensors_of_the_backend(dtype):
-    values = keras.ops.cast(keras.ops.convert_to_tensor(array(-1, 1)), dtype)
-    mask = keras.ops.convert_to_tensor(np.ones((2, TIME), dtype=bool))
-    image = in_order(simple(values, mask))["hidden"].images[0].get_array()
-    assert np.allclose(image, array(-1, 1)[0].T, atol=1e-2)
 
 
 def test_negative_samples_count_from_the_end():

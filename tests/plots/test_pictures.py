@@ -11,6 +11,8 @@ import pytest
 from keras_rnnkit import plots
 from tests.plots.traces import WORDS, lstm
 
+pytestmark = pytest.mark.no_backend
+
 
 def test_saves_a_picture_over_another_unless_told_not_to(tmp_path):
     path = tmp_path / "new" / "gates.png"
