@@ -45,11 +45,21 @@ def seeded(request):
 
 
 @pytest.fixture(autouse=True)
-def plain_graphs(request, monkeypatch):
-    """Models on TensorFlow run as graphs; XLA, the default, takes seconds to compile each.
+def without_xla(request, monkeypatch):
+    """On TensorFlow, models, kernels and streams run as plain graphs.
 
-    Kernels are compiled all the same. Tests that are about whole models in XLA have the mark `xla`,
-    or set `jit_compile`.
+    XLA takes seconds to compile each of them, and TensorFlow keeps 3 MB of every program until the
+    process ends. Tests of what XLA compiles have the mark `xla`, or set `jit_compile`.
     """
     if keras.config.backend() == "tensorflow" and not request.node.get_closest_marker("xla"):
+        from keras_rnnkit.kernels import _tensorflow_compiling
+        from keras_rnnkit.kernels import tensorflow as kernels
+
+        compiled = kernels.compiled
         monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda model: False)
+        monkeypatch.setattr(_tensorflow_compiling, "_exporting", lambda: True)
+        monkeypatch.setattr(
+            kernels,
+            "compiled",
+            lambda function, variables, xla: compiled(function, variables, False),
+        )

@@ -24,6 +24,7 @@ def sequential(*layers):
 PATHS = [(case, path) for case in CASES for path in ("auto", "portable")[: 1 + (case in NAMESAKES)]]
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize(("case", "path"), PATHS, ids=lambda of: getattr(of, "name", of))
 def test_steps_give_the_output_of_the_whole_sequence(case, return_sequences, path):

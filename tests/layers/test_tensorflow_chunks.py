@@ -29,6 +29,8 @@ if keras.config.backend() != "tensorflow":
 
 from keras_rnnkit.kernels import tensorflow as kernels
 
+pytestmark = pytest.mark.xla
+
 
 @pytest.fixture
 def in_chunks(monkeypatch):
@@ -53,7 +55,6 @@ def test_chunks_send_gradients_to_the_first_states(case, in_chunks, monkeypatch)
     assert in_chunks == [2]
 
 
-@pytest.mark.xla
 def test_chunks_train_a_model_as_the_portable_path(in_chunks, monkeypatch):
     monkeypatch.setattr(run, "choose", by_method("per gate", NAMESAKES[0]))
     x = np.random.default_rng(5).normal(size=(8, 6, 3)).astype("float32")

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from keras_rnnkit.kernels import _tensorflow_compiling
 
+pytestmark = pytest.mark.xla
+
 CASES = [*NAMESAKES, *(case for case in MIN_CASES if not case.options)]
 FEATURES, UNITS = 3, 4
 X = np.random.default_rng(5).normal(size=(2, 6, FEATURES)).astype("float32")

@@ -25,7 +25,8 @@ def memory(what="VmRSS"):
 
 
 def clear_caches():
-    """Free the programs that the backend compiled for finished tests."""
+    """Free the graphs, and the compiled programs on JAX, of finished tests."""
+    keras.utils.clear_session()
     if keras.config.backend() == "jax":
         import jax
 
