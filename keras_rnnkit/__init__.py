@@ -54,13 +54,17 @@ from keras_rnnkit.layers import (  # noqa: E402
 )
 from keras_rnnkit.models import (  # noqa: E402
     Explanation,
+    FieldStatistics,
+    LayerStatistics,
     Stream,
     Traces,
+    TraceStatistics,
     explain,
     from_keras,
     reset_states,
     stream,
     trace,
+    trace_batches,
 )
 
 __all__ = [
@@ -74,6 +78,7 @@ __all__ = [
     "ESNCell",
     "Embedding",
     "Explanation",
+    "FieldStatistics",
     "GRUCell",
     "GRUGates",
     "GRUTrace",
@@ -84,6 +89,7 @@ __all__ = [
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LayerNormSimpleRNNCell",
+    "LayerStatistics",
     "LearnedInitialState",
     "Masks",
     "MinGRU",
@@ -106,6 +112,7 @@ __all__ = [
     "StackedRNN",
     "Stream",
     "TimeDistributed",
+    "TraceStatistics",
     "Traces",
     "Zoneout",
     "__version__",
@@ -118,4 +125,5 @@ __all__ = [
     "reset_states",
     "stream",
     "trace",
+    "trace_batches",
 ]
