@@ -14,13 +14,6 @@ hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
 
-def memory_limit():
-    """The GB that a process may take; TensorFlow keeps every compiled program until it ends."""
-    if keras.config.backend() == "tensorflow":
-        return math.inf
-    return float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))
-
-
 def pytest_collection_modifyitems(items):
     if keras.config.backend() != "torch":
         skip = pytest.mark.skip(reason="involves no backend: the run on PyTorch has it")
@@ -30,7 +23,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
-    guard = MemoryGuard(limit=memory_limit())
+    guard = MemoryGuard(limit=float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf)))
     config.pluginmanager.register(guard, "memory_guard")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(WorkerPeaks(guard))
