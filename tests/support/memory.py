@@ -2,7 +2,8 @@
 
 Backends cache what they compile, and the suite compiles thousands of small programs: on JAX a
 process grew to 4.7 GB. So the caches are cleared whenever memory has grown by `GROWTH`, which is
-rare enough that few programs are compiled twice.
+rare enough that few programs are compiled twice. TensorFlow never frees a program of XLA, so most
+tests run without it there (`without_xla` in `tests/conftest.py`).
 """
 
 import ctypes
