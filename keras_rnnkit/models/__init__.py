@@ -1,4 +1,4 @@
-"""What takes a whole model."""
+"""Functions that take a whole model."""
 
 from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.explanation import Explanation, explain
