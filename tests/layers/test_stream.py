@@ -22,9 +22,9 @@ def sequential(*layers):
 
 # The cells without kernels have one path.
 PATHS = [(case, path) for case in CASES for path in ("auto", "portable")[: 1 + (case in NAMESAKES)]]
+PATHS[0] = pytest.param(*PATHS[0], marks=pytest.mark.xla)
 
 
-@pytest.mark.xla
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize(("case", "path"), PATHS, ids=lambda of: getattr(of, "name", of))
 def test_steps_give_the_output_of_the_whole_sequence(case, return_sequences, path):

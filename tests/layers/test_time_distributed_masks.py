@@ -53,7 +53,7 @@ KINDS = ["states", "embedding in a step", "model in a step", "model behind", "be
     ("kind", "shape", "functional"),
     [
         *((kind, (None, None), True) for kind in KINDS),
-        *((kind, (None, 5), False) for kind in KINDS),
+        *((kind, (None, 5), False) for kind in ("states", "model behind")),
         *(("model in a step", shape, True) for shape in SHAPES[:2]),
     ],
 )
