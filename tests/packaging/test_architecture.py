@@ -7,6 +7,8 @@ import pytest
 
 import keras_rnnkit
 
+pytestmark = pytest.mark.no_backend
+
 PACKAGE = Path(keras_rnnkit.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {"jax", "tensorflow", "torch"}

@@ -6,6 +6,8 @@ import pytest
 
 from tests.packaging.test_architecture import FILES, PACKAGE
 
+pytestmark = pytest.mark.no_backend
+
 # Errors in these files and functions say what was found in a file. They are caught where the path
 # of the file is known, and their text becomes a part of an error in the usual form.
 PARTS_OF_OTHERS = {"caching.py", "pickled_lists.py", "reading.py"}
