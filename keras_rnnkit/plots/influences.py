@@ -132,7 +132,8 @@ def _draw_map(figure: Figure, axes: Axes, values: np.ndarray) -> None:
     axes.set_facecolor(_UNREAD)
     axes.spines[:].set_visible(False)
     axes.tick_params(color=SPINE, labelcolor=INK, labelsize=8)
-    bar = figure.colorbar(image, ax=axes, fraction=0.035, pad=0.02)
+    # Beside the map itself: the axes are wider than a square.
+    bar = figure.colorbar(image, cax=axes.inset_axes((1.03, 0.2, 0.03, 0.6)))
     bar.ax.tick_params(labelsize=7.5, labelcolor=INK, color=SPINE)
     bar.outline.set_visible(False)
     name_panel(axes, "what is left of each word")

@@ -22,6 +22,7 @@ class Phrases:
     labels: list[str]
     scores: np.ndarray
     total: float | None
+    overlapping: bool = False  # phrases, whose scores have no sum
 
     @property
     def right_to_left(self) -> bool:
@@ -50,7 +51,7 @@ def read_phrases(attribution: Any, tokens: Any, sample: int, mask: Any) -> Phras
     tokens = _tokens_of(getattr(attribution, "tokens", None) if tokens is None else tokens, index)
     spans = getattr(attribution, "spans", None)
     if spans is not None:
-        return Phrases(_phrases(spans, tokens, scores.shape[1]), scores[index], total)
+        return Phrases(_phrases(spans, tokens, scores.shape[1]), scores[index], total, True)
     mask = getattr(attribution, "mask", None) if mask is None else mask
     labels = read_tokens(tokens, scores.shape[1])
     padding = np.array([label == "" for label in labels]) & (scores[index] == 0)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # In units of the font size.
-_PAD, _GAP, _BOX, _LINE = 0.28, 0.22, 1.55, 1.85
+_PAD, _GAP, _BOX, _LINE = 0.28, 0.22, 1.55, 1.95
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+    from matplotlib.transforms import Transform
 
 # In inches.
 _WIDTH, _SIDE, _TOP, _TITLE, _BELOW = 8.0, 0.25, 0.2, 0.35, 0.75
@@ -55,7 +57,7 @@ def attribution(
         mask: Booleans `(batch, time)`; words where it is false are left out. By default the `mask`
             of `attribution`, or else no step is masked.
         ax: Where to draw: None for a new figure, or a matplotlib `Axes`, in which the words get as
-            small as its size demands.
+            small as its size demands; draw other panels of its figure first.
         title: A title of the whole figure.
         path: Where to save the picture; must end in `.png`. Missing folders are made.
         overwrite: Whether a file at `path` is replaced; False keeps it and raises.
@@ -113,7 +115,6 @@ def _draw_alone(phrases: Phrases, limit: float, title: str | None) -> Figure:
     bar = figure.add_axes(
         (_SIDE / _WIDTH, _BAR_BOTTOM / height, _BAR_WIDTH / _WIDTH, _BAR_HEIGHT / height)
     )
-    axes.set(xlim=(0, line), ylim=(layout.height, 0))
     _draw_words(axes, phrases, layout, colors, limit)
     figure.colorbar(colors, cax=bar, orientation="horizontal")
     _label_scale(bar, limit)
@@ -139,7 +140,6 @@ def _draw_in(ax: Any, phrases: Phrases, limit: float, title: str | None) -> Figu
     box = axes.get_window_extent()
     width, height = box.width / canvas.figure.dpi, box.height / canvas.figure.dpi
     layout = fit(canvas.figure, phrases.labels, width, height, phrases.right_to_left)
-    axes.set(xlim=(0, width), ylim=(height, 0))
     _draw_words(axes, phrases, layout, colors, limit)
     return canvas.finish(title, None)
 
@@ -150,17 +150,20 @@ def _draw_words(
     from matplotlib.patches import Rectangle
 
     axes.axis("off")
+    inches = _from_corner(axes)
     boxes = zip(layout.lefts, layout.tops, layout.widths, strict=True)
     for label, score, (left, top, width) in zip(phrases.labels, phrases.scores, boxes, strict=True):
         color = colors.to_rgba(score)
-        axes.add_patch(Rectangle((left, top), width, layout.box, color=color, linewidth=0))
+        box = Rectangle((left, -top - layout.box), width, layout.box, color=color, linewidth=0)
+        axes.add_artist(box).set(transform=inches, clip_on=False, in_layout=False)
         if score < -_UNDERLINED * limit:
-            bottom = top + layout.box
-            axes.plot([left, left + width], [bottom] * 2, color=INK, linewidth=layout.size / 8)
+            _underline(axes, box, layout, inches)
         axes.text(
             left + width / 2,
-            top + 0.72 * layout.box,
+            -top - 0.72 * layout.box,
             label,
+            transform=inches,
+            in_layout=False,
             ha="center",
             va="baseline",
             fontsize=layout.size,
@@ -168,6 +171,26 @@ def _draw_words(
             color="white" if abs(score) > _DARK * limit else INK,
             parse_math=False,
         )
+
+
+def _from_corner(axes: Axes) -> Transform:
+    """Inches from the upper left corner of the axes, whatever size they get in a later layout."""
+    from matplotlib.transforms import ScaledTranslation
+
+    root = axes.figure.figure
+    corner = ScaledTranslation(0, 1, axes.transAxes)  # type: ignore[arg-type]
+    return root.dpi_scale_trans + corner
+
+
+def _underline(axes: Axes, box: Rectangle, layout: Layout, inches: Transform) -> None:
+    """A line below a box, apart from it, so that it can be seen below a dark one."""
+    from matplotlib.lines import Line2D
+
+    places = [box.get_x(), box.get_x() + box.get_width()]
+    width = layout.size / 8
+    height = box.get_y() - width / 72
+    line = Line2D(places, [height, height], color=INK, linewidth=width, solid_capstyle="butt")
+    axes.add_artist(line).set(transform=inches, clip_on=False, in_layout=False)
 
 
 def _label_scale(bar: Axes, limit: float) -> None:
@@ -179,6 +202,10 @@ def _label_scale(bar: Axes, limit: float) -> None:
 
 
 def _sums(phrases: Phrases) -> str:
-    """The sum of the scores, and the total that they explain."""
-    total = "" if phrases.total is None else f", total {phrases.total:+.3g}"
-    return f"sum of the scores {phrases.scores.sum():+.3g}{total}"
+    """The sum of the scores, where they have one, and the total that they explain."""
+    sums = [] if phrases.total is None else [f"total {phrases.total:+.3g}"]
+    if not phrases.overlapping:
+        size = float(np.abs(phrases.scores).max())
+        rounded = round(phrases.scores.sum() / size, 6) * size if size else 0.0
+        sums = [f"sum of the scores {rounded + 0.0:+.3g}", *sums]
+    return ", ".join(sums)

@@ -23,10 +23,20 @@ def colors(figure):
 
 def underlined(figure):
     """The number of each word below which there is a line."""
-    boxes = figure.axes[0].patches
-    starts = [(round(box.get_x(), 6), round(box.get_y() + box.get_height(), 6)) for box in boxes]
-    lines = [tuple(np.round(line.get_xydata()[0], 6)) for line in figure.axes[0].lines]
-    return [starts.index(start) for start in lines]
+    corners = np.array([box.get_xy() for box in figure.axes[0].patches])
+    starts = [line.get_xydata()[0] for line in figure.axes[0].lines]
+    return [int(np.hypot(*(corners - start).T).argmin()) for start in starts]
+
+
+def figure_sums(figure):
+    return figure.texts[-1].get_text()
+
+
+def inside(axes):
+    """Whether all boxes are in the axes."""
+    outer = axes.get_window_extent().padded(1)
+    boxes = [box.get_window_extent() for box in axes.patches]
+    return all(outer.contains(*corner) for box in boxes for corner in (box.min, box.max))
 
 
 def test_the_colour_is_the_score():
@@ -47,7 +57,7 @@ def test_what_attribute_returns():
     result = SimpleNamespace(scores=SCORES, tokens=[WORDS, WORDS[::-1]], total=np.array([1.05, -2]))
     figure = plots.attribution(result, sample=1)
     assert words(figure) == WORDS[::-1]
-    assert figure.texts[-1].get_text() == "sum of the scores -2, total -2"
+    assert figure_sums(figure) == "sum of the scores -2, total -2"
     assert words(plots.attribution(result, list("wxyz"))) == list("wxyz")
     assert words(plots.attribution(SimpleNamespace(scores=SCORES, tokens=None))) == list("0123")
 
@@ -65,6 +75,7 @@ def test_phrases_have_a_colour_each():
     )
     assert words(plots.attribution(result, WORDS)) == ["a <b>fine</b>", "<b>fine</b> $film$ end"]
     assert words(plots.attribution(result)) == ["0 to 1", "1 to 3"]
+    assert not figure_sums(plots.attribution(result))
     result.spans = [(0, 9), (1, 4)]
     with pytest.raises(ValueError, match=r"`attribution.spans`.*the last stop=9, len\(tokens\)=4$"):
         plots.attribution(result, WORDS)
@@ -74,11 +85,11 @@ def test_words_are_in_lines_and_do_not_overlap():
     figure = plots.attribution(np.zeros((1, 300)), (WORDS * 75)[:300])
     axes = figure.axes[0]
     boxes = [box.get_bbox() for box in axes.patches]
-    places = [(box.y0, box.x0) for box in boxes]
+    places = [(-box.y0, box.x0) for box in boxes]
     assert places == sorted(places)
-    assert max(box.x1 for box in boxes) <= axes.get_xlim()[1] + 1e-6
+    assert inside(axes)
     for before, after in itertools.pairwise(boxes):
-        assert after.y0 > before.y0 or after.x0 > before.x1
+        assert after.y1 < before.y0 or after.x0 > before.x1
     for text, box in zip(axes.texts, axes.patches, strict=True):
         inner, outer = text.get_window_extent(), box.get_window_extent()
         assert outer.x0 < inner.x0 and inner.x1 < outer.x1
@@ -103,7 +114,7 @@ def test_in_small_axes_the_words_get_small():
     figure = plots.attribution(np.zeros((1, 120)), WORDS * 30, ax=axes)
     sizes = {text.get_fontsize() for text in axes.texts}
     assert len(sizes) == 1 and sizes.pop() < 9
-    assert axes.patches[-1].get_bbox().y1 <= axes.get_ylim()[0] + 1e-6
+    assert inside(axes)
     assert figure is axes.figure
 
 
