@@ -36,7 +36,7 @@ def memory(
     The half-life is
 
     $$
-    T = \\frac{-\\ln 2}{\\frac{1}{n} \\sum_{t=1}^{n} \\ln r_t}
+    T = \frac{-\ln 2}{\frac{1}{n} \sum_{t=1}^{n} \ln r_t}
     $$
 
     where $r_t$ is what the old state is multiplied by at step $t$: the forget gate of an LSTM or a
