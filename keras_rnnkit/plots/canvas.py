@@ -110,3 +110,18 @@ def step_width(axes: Axes, steps: int) -> float:
 def time_width(steps: Sequence[Any], beside: float = 1.35) -> float:
     """The width of a picture with time to the right: as much as the words need, within limits."""
     return float(np.clip(0.27 * len(steps) + beside, 7.0, 13.0))
+
+
+def scale_logarithmically(axes: Axes) -> None:
+    """A logarithmic axis upwards, of plain numbers unless it spans many decades."""
+    from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    plain = low > 1e-4 and high < 1e5
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}") if plain else LogFormatterMathtext()
+    )
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="minor", left=False)

@@ -17,7 +17,7 @@ from keras_rnnkit.plots.canvas import (
     time_width,
 )
 from keras_rnnkit.plots.choices import chosen_fields
-from keras_rnnkit.plots.figures import BLUE, GRID, VERMILION, style_axes, style_legend
+from keras_rnnkit.plots.figures import BLUE, GRID, ORANGE, style_axes, style_legend
 from keras_rnnkit.plots.kinds import Kind, kind_of
 from keras_rnnkit.plots.samples import PartSample, Sample, read_sample
 from keras_rnnkit.plots.words import label_steps
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _PANEL, _WORDS, _MOST_PANELS = 1.25, 1.0, 12
 _STYLES: tuple[dict[str, Any], ...] = (
-    {"color": BLUE, "linestyle": "-", "linewidth": 1.7},
-    {"color": VERMILION, "linestyle": (0, (5, 1.5)), "linewidth": 1.7},
+    {"color": BLUE, "linestyle": "-", "linewidth": 1.5},
+    {"color": ORANGE, "linestyle": (0, (5, 1.5)), "linewidth": 1.8},
 )
 
 

@@ -27,7 +27,7 @@ def read_kernels(layer: Any) -> dict[str, dict[str, np.ndarray]]:
     for name in _NAMES if units else ():
         kernel = getattr(cell, name, None)
         if kernel is not None and len(kernel.shape) == 2 and kernel.shape[1] % units == 0:
-            kernels[name] = np.asarray(keras.ops.convert_to_numpy(kernel), dtype="float64")
+            kernels[name] = _to_numpy(kernel)
     if not kernels:
         raise ValueError(_complaint(layer, cell))
     for name, kernel in kernels.items():
@@ -37,6 +37,11 @@ def read_kernels(layer: Any) -> dict[str, dict[str, np.ndarray]]:
                 f"NaN or infinity in {name} of {getattr(layer, 'name', layer)!r}"
             )
     return {name: _split(cell, kernel, units) for name, kernel in kernels.items()}
+
+
+def _to_numpy(kernel: Any) -> np.ndarray:
+    value = getattr(kernel, "value", kernel)
+    return np.asarray(keras.ops.convert_to_numpy(value), dtype="float64")
 
 
 def _cell_of(layer: Any) -> Any:

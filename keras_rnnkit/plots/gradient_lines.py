@@ -13,6 +13,7 @@ from keras_rnnkit.plots.canvas import (
     make_canvas,
     name_axis,
     name_panel,
+    scale_logarithmically,
     step_width,
     time_width,
 )
@@ -181,8 +182,7 @@ def _draw_lines(axes: Axes, lines: _Norms, field: str) -> None:
         label = f"{layer or field}: 0 at every step" if zero else layer
         axes.plot(np.arange(len(values)), positive, label=label, marker=marker, **style)
     if drawn:
-        axes.set_yscale("log")
-    axes.tick_params(which="both", labelsize=8, color="#999999", labelcolor="#333333")
+        scale_logarithmically(axes)
     name_panel(axes, f"gradient of the loss with respect to {field}")
     name_axis(axes, y="norm over the units")
     if any(layer or not drawn for layer in lines):

@@ -160,15 +160,17 @@ def _write_values(axes: Axes, values: np.ma.MaskedArray, limit: float) -> None:
 
 def _label(axes: Axes, labels: list[str], numbered: bool, values: np.ndarray) -> None:
     """The words on both sides; without room for all, those of which most is left at the end."""
-    axes.figure.figure.draw_without_rendering()  # the width of a step is known after the layout
     last = values[0] if _unread(values)[-1, 0] else values[-1]
-    label_steps(axes, labels, numbered, np.abs(last), step_width(axes, len(labels)))
-    below = axes.get_xticklabels()
-    axes.set_yticks(
-        axes.get_xticks(),
-        [label.get_text() for label in below],
-        fontsize=below[0].get_fontsize(),
-        family=below[0].get_fontfamily(),
-        parse_math=False,
-    )
-    name_axis(axes, "written at this step", "state after this step")
+    for _ in range(2):  # the labels themselves take room, from which the width of a step follows
+        axes.figure.figure.draw_without_rendering()
+        label_steps(axes, labels, numbered, np.abs(last), step_width(axes, len(labels)))
+        below = axes.get_xticklabels()
+        axes.set_yticks(
+            axes.get_xticks(),
+            [label.get_text() for label in below],
+            fontsize=below[0].get_fontsize(),
+            family=below[0].get_fontfamily(),
+            parse_math=False,
+        )
+        name_axis(axes, "written at this step", "state after this step")
+    axes.figure.figure.draw_without_rendering()

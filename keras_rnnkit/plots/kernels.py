@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDE, _HIGH, _HISTOGRAM = 2.5, 2.1, 1.7
+_WIDE, _HIGH, _HISTOGRAM = 2.5, 2.1, 1.8  # inches
+_MOST_BINS = 40
 _ROWS = {"kernel": "input feature", "recurrent_kernel": "hidden unit"}
 _STYLES: dict[str, dict[str, Any]] = {
     "kernel": {"color": BLUE, "histtype": "stepfilled", "alpha": 0.45, "linewidth": 0},
@@ -29,7 +30,7 @@ _COLORS = "cividis"
 def weights(
     layer: Any,
     *,
-    bins: int = 40,
+    bins: int | None = None,
     ax: Any = None,
     title: str | None = None,
     path: PathLike | None = None,
@@ -45,7 +46,7 @@ def weights(
 
     Args:
         layer: A built recurrent layer of the kit or of `keras.layers` with one cell, or a cell.
-        bins: The number of bins of the histograms.
+        bins: The number of bins of the histograms; None for a number that suits the kernels.
         ax: Where to draw: None for a new figure, or a list of matplotlib `Axes`, one for each
             panel, row by row: as many rows as there are kernels and one more.
         title: A title of the whole figure.
@@ -74,7 +75,7 @@ def weights(
     ['update · kernel', 'reset · kernel', 'candidate · kernel']
     """
     target = check_target("plots.weights", path, overwrite)
-    check_integer(bins, "bins", least=1)
+    check_integer(bins, "bins", least=1, optional=True)
     kernels = read_kernels(layer)
     gates = list(next(iter(kernels.values())))
     size = (_WIDE * len(gates) + 1.0, _HIGH * len(kernels) + _HISTOGRAM)
@@ -125,11 +126,13 @@ def _whole_numbers(axes: Axes) -> None:
 
 
 def _draw_histograms(
-    panels: list[Axes], kernels: dict[str, dict[str, np.ndarray]], bins: int
+    panels: list[Axes], kernels: dict[str, dict[str, np.ndarray]], bins: int | None
 ) -> None:
     """Both kernels of each gate, in the same bins everywhere; those of a gate have the area 1."""
     everything = [block.ravel() for blocks in kernels.values() for block in blocks.values()]
-    edges = np.histogram_bin_edges(np.concatenate(everything), bins)
+    fewest = min(values.size for values in everything)
+    count = bins or int(np.clip(np.sqrt(fewest), 8, _MOST_BINS))
+    edges = np.histogram_bin_edges(np.concatenate(everything), count)
     for gate, axes in zip(next(iter(kernels.values())), panels, strict=True):
         style_axes(axes)
         for name, blocks in kernels.items():
@@ -141,9 +144,6 @@ def _draw_histograms(
         name_panel(axes, gate, "histograms")
     top = max(axes.get_ylim()[1] for axes in panels)
     for axes in panels:
-        axes.set_ylim(0, 1.35 * top)  # room for the legend
-        legend = axes.legend(
-            loc="upper left", handlelength=1.4, borderaxespad=0.1, title="standard deviation"
-        )
-        style_legend(legend)
+        axes.set_ylim(0, 1.7 * top)  # room for the legend
+        style_legend(axes.legend(loc="upper left", handlelength=1.4, borderaxespad=0.1))
     name_axis(panels[0], y="density")

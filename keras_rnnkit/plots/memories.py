@@ -8,7 +8,13 @@ import numpy as np
 
 from keras_rnnkit import _gate_statistics as statistics
 from keras_rnnkit._checks import PathLike
-from keras_rnnkit.plots.canvas import check_target, make_canvas, name_axis, name_panel
+from keras_rnnkit.plots.canvas import (
+    check_target,
+    make_canvas,
+    name_axis,
+    name_panel,
+    scale_logarithmically,
+)
 from keras_rnnkit.plots.figures import BLUE, INK, VERMILION, style_axes
 from keras_rnnkit.plots.valid_steps import ValidSteps, read_valid_steps
 
@@ -137,7 +143,8 @@ def _draw_lives(axes: Axes, lives: np.ndarray, longest: int) -> None:
     middle = float(np.median(lives))
     if low <= middle <= high:
         _draw_level(axes, middle, f"median: {middle:.3g} steps", VERMILION, "--")
-    _scale(axes, low, high)
+    axes.set_ylim(low, high)
+    scale_logarithmically(axes)
     axes.set_xlim(-0.8, len(lives) - 0.2)
     name_axis(axes, "unit" if few else "units, sorted", "half-life in steps")
 
@@ -156,18 +163,6 @@ def _draw_level(axes: Axes, level: float, text: str, color: str, pattern: str) -
         fontsize=7.5,
         color=INK,
     )
-
-
-def _scale(axes: Axes, low: float, high: float) -> None:
-    """A logarithmic axis of plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.set_yscale("log")
-    axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(which="minor", left=False)
 
 
 def _limits(lives: np.ndarray, longest: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_rnnkit._checks import PathLike
+from keras_rnnkit._checks import PathLike, is_integer
 from keras_rnnkit.plots.canvas import (
     check_target,
     make_canvas,
@@ -123,8 +123,8 @@ def _fields(part: PartSample, fields: Any) -> list[str]:
 def _limited(units: Units) -> Units:
     """At most as many units as there are patterns of lines; what else is wrong is found later."""
     wanted = list(units) if isinstance(units, Iterable) else units
-    count = len(wanted) if isinstance(wanted, list) else wanted
-    if isinstance(count, int) and count > len(LINES):
+    count: Any = len(wanted) if isinstance(wanted, list) else wanted
+    if is_integer(count) and count > len(LINES):
         raise ValueError(
             f"`units` must be at most {len(LINES)} units, a line for each. "
             f"Received: units={units!r}"

@@ -19,7 +19,7 @@ WORDS = ["a", "<b>truly</b>", "$fine$", "\N{CLAPPER BOARD}\n", "שלום", "مر
 TIME = len(WORDS)
 
 
-def wide(units, time=TIME, batch=2):
+def wide(units, time, batch=1):
     """A trace of an LSTM with these sizes."""
     rng = np.random.default_rng(0)
     gates = [rng.uniform(0.01, 0.99, (batch, time, units)) for _ in range(4)]
@@ -27,7 +27,7 @@ def wide(units, time=TIME, batch=2):
     return LSTMLike(*gates, *states, None)
 
 
-def triangle(time=TIME, batch=2):
+def triangle(time=TIME, batch=1):
     return np.tril(np.random.default_rng(1).uniform(0, 1, (batch, time, time)))
 
 
@@ -146,20 +146,21 @@ def test_a_dark_style_does_not_reach_the_picture(draw, tmp_path):
 @pytest.mark.parametrize(("units", "time"), [(1, 1), (8, 5), (512, 500)], ids=str)
 def test_no_size_is_too_small_or_too_large(units, time):
     trace, words = wide(units, time), (WORDS * 100)[:time]
-    figures = [
-        plots.attribution(np.zeros((2, time)), words),
-        plots.compare(trace, trace, words),
-        plots.gradients(trace, words, sample=1),
-        plots.gradients(trace),
-        plots.influence(triangle(time), words),
-        plots.memory(trace),
-        plots.saturation(trace),
-        plots.states(trace, words),
-        plots.weights(layer(units)),
+    draw = [
+        partial(plots.attribution, np.zeros((1, time)), words),
+        partial(plots.compare, trace, trace, words),
+        partial(plots.gradients, trace, words, sample=0),
+        partial(plots.gradients, trace),
+        partial(plots.influence, triangle(time), words),
+        partial(plots.memory, trace),
+        partial(plots.saturation, trace),
+        partial(plots.states, trace, words),
+        partial(plots.weights, layer(units)),
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for figure in figures:
+        for one in draw:
+            figure = one()
             figure.draw_without_rendering()
             inside = figure.get_tightbbox()
             width, height = figure.get_size_inches()

@@ -32,10 +32,10 @@ def drawn(figure, part=""):
 
 
 def test_units_are_sorted_by_half_life():
-    forget = np.broadcast_to([0.5, 0.9, 0.99], (2, 6, 3))
+    forget = np.broadcast_to([0.5, 0.9, 0.98], (2, 6, 3))
     found = drawn(plots.memory(lstm(forget=forget)))
     assert list(found) == [2, 1, 0]
-    assert np.allclose(list(found.values()), np.log(0.5) / np.log([0.99, 0.9, 0.5]))
+    assert np.allclose(list(found.values()), np.log(0.5) / np.log([0.98, 0.9, 0.5]))
 
 
 def test_masked_steps_do_not_count():
