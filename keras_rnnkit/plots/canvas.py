@@ -119,7 +119,8 @@ def scale_logarithmically(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     plain = low > 1e-4 and high < 1e5
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+    digits = (1, 2, 3, 4, 6, 8) if high < 10 * low else (1, 2, 5) if high < 200 * low else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=digits))
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:g}") if plain else LogFormatterMathtext()
     )

@@ -59,8 +59,7 @@ def compare(
             dictionary of traces, the tuple of an `RNN` around several cells.
         second: A trace of the second model, with as many parts, of the same sequences. The part at
             a place is compared with the other trace's part at that place.
-        tokens: The word at each step, as many as there are steps, masked ones included.
-            Steps are numbered from 0 without it.
+        tokens: A word for each step, masked steps included. Without it, steps are numbered from 0.
         sample: Which sequence of the batches to draw.
         fields: Names of the fields to draw, or one name. By default all that both have, gates
             first.
@@ -68,11 +67,13 @@ def compare(
         ax: Where to draw: None for a new figure, or a matplotlib `Axes`, or a list of them, one
             for each panel.
         title: A title of the whole figure.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
 
     Returns:
-        The `matplotlib.figure.Figure`, with the panels in its `axes`.
+        The `matplotlib.figure.Figure`, which a notebook displays if it is the result of a
+            cell, with the panels in its `axes`.
 
     Raises:
         ImportError: matplotlib is not installed.

@@ -51,18 +51,19 @@ def influence(
         influence: Array `(batch, time, time)`: at `[i, t, j]` the weight, in the state after step
             `t`, of what was written at step `j`. Or an object with such an array as `weights`, and
             with a `mask` if it has one.
-        tokens: The word at each step, as many as there are steps, masked ones included.
-            Steps are numbered from 0 without it.
+        tokens: A word for each step, masked steps included. Without it, steps are numbered from 0.
         sample: Which sequence of the batch to draw.
         mask: Booleans `(batch, time)`; steps where it is false are left out. By default the `mask`
             of `influence`, or else no step is masked.
         ax: Where to draw: None for a new figure, or a matplotlib `Axes`.
         title: A title of the whole figure.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
 
     Returns:
-        The `matplotlib.figure.Figure`, with the heat map in its `axes[0]`.
+        The `matplotlib.figure.Figure`, which a notebook displays if it is the result of a
+            cell, with the heat map in its `axes[0]`.
 
     Raises:
         ImportError: matplotlib is not installed.

@@ -50,11 +50,13 @@ def weights(
         ax: Where to draw: None for a new figure, or a list of matplotlib `Axes`, one for each
             panel, row by row: as many rows as there are kernels and one more.
         title: A title of the whole figure.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
 
     Returns:
-        The `matplotlib.figure.Figure`, with the panels in its `axes`, row by row, before the
+        The `matplotlib.figure.Figure`, which a notebook displays if it is the result of a
+            cell, with the panels in its `axes`, row by row, before the
         colour bars.
 
     Raises:

@@ -56,11 +56,13 @@ def saturation(
         ax: Where to draw: None for a new figure, or a matplotlib `Axes`, or a list of them, one
             for each panel.
         title: A title of the whole figure.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
 
     Returns:
-        The `matplotlib.figure.Figure`, with the panels in its `axes`.
+        The `matplotlib.figure.Figure`, which a notebook displays if it is the result of a
+            cell, with the panels in its `axes`.
 
     Raises:
         ImportError: matplotlib is not installed.

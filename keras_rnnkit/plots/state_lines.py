@@ -55,8 +55,7 @@ def states(
             with `mask`, `(batch, time)` or None, as its last field. Or a `BidirectionalTrace`, a
             dictionary of traces, the tuple of an `RNN` around several cells, whose parts are drawn
             one below the other.
-        tokens: The word at each step, as many as there are steps, masked ones included.
-            Steps are numbered from 0 without it.
+        tokens: A word for each step, masked steps included. Without it, steps are numbered from 0.
         sample: Which sequence of the batch to draw.
         fields: Names of the fields to draw, or one name. By default the states: `hidden`, `cell`
             and `state_0`, `state_1` and so on; of a trace without those, all fields that are not
@@ -66,11 +65,13 @@ def states(
         ax: Where to draw: None for a new figure, or a matplotlib `Axes`, or a list of them, one
             for each panel.
         title: A title of the whole figure.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
 
     Returns:
-        The `matplotlib.figure.Figure`, with the panels in its `axes`.
+        The `matplotlib.figure.Figure`, which a notebook displays if it is the result of a
+            cell, with the panels in its `axes`.
 
     Raises:
         ImportError: matplotlib is not installed.

@@ -59,11 +59,13 @@ def attribution(
         ax: Where to draw: None for a new figure, or a matplotlib `Axes`, in which the words get as
             small as its size demands; draw other panels of its figure first.
         title: A title of the whole figure.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
 
     Returns:
-        The `matplotlib.figure.Figure`, with the text in its `axes[0]`.
+        The `matplotlib.figure.Figure`, which a notebook displays if it is the result of a
+            cell, with the text in its `axes[0]`.
 
     Raises:
         ImportError: matplotlib is not installed.
