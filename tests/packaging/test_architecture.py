@@ -25,7 +25,8 @@ ROOMS = {
     "callbacks": {"models", "plots"},
 }
 # What every room may import: `_checks` and `_files` are what side rooms would write anew, checks of
-# arguments and paths, and files that are written atomically. They import no room.
+# arguments and paths, and files that are written atomically. `_gate_statistics` has the formulas
+# that both plots and models use. They import no room.
 ROOT_MODULES = {"_backend", "_checks", "_files", "_gate_statistics", "_version"}
 
 
