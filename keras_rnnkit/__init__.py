@@ -54,9 +54,11 @@ from keras_rnnkit.layers import (  # noqa: E402
 )
 from keras_rnnkit.models import (  # noqa: E402
     Explanation,
+    Influence,
     Stream,
     explain,
     from_keras,
+    influence,
     reset_states,
     stream,
 )
@@ -76,6 +78,7 @@ __all__ = [
     "GRUGates",
     "GRUTrace",
     "GatedCell",
+    "Influence",
     "LSTMCell",
     "LSTMGates",
     "LSTMTrace",
@@ -110,6 +113,7 @@ __all__ = [
     "data",
     "explain",
     "from_keras",
+    "influence",
     "merge_states",
     "plots",
     "reset_states",

@@ -2,14 +2,17 @@
 
 from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.explanation import Explanation, explain
+from keras_rnnkit.models.influences import Influence, influence
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.streaming import Stream, stream
 
 __all__ = [
     "Explanation",
+    "Influence",
     "Stream",
     "explain",
     "from_keras",
+    "influence",
     "reset_states",
     "stream",
 ]
