@@ -56,11 +56,13 @@ from keras_rnnkit.models import (  # noqa: E402
     Explanation,
     Influence,
     Stream,
+    Traces,
     explain,
     from_keras,
     influence,
     reset_states,
     stream,
+    trace,
 )
 
 __all__ = [
@@ -107,6 +109,7 @@ __all__ = [
     "StackedRNN",
     "Stream",
     "TimeDistributed",
+    "Traces",
     "Zoneout",
     "__version__",
     "callbacks",
@@ -118,4 +121,5 @@ __all__ = [
     "plots",
     "reset_states",
     "stream",
+    "trace",
 ]

@@ -5,14 +5,18 @@ from keras_rnnkit.models.explanation import Explanation, explain
 from keras_rnnkit.models.influences import Influence, influence
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.streaming import Stream, stream
+from keras_rnnkit.models.traces import Traces
+from keras_rnnkit.models.tracing import trace
 
 __all__ = [
     "Explanation",
     "Influence",
     "Stream",
+    "Traces",
     "explain",
     "from_keras",
     "influence",
     "reset_states",
     "stream",
+    "trace",
 ]
