@@ -53,10 +53,12 @@ from keras_rnnkit.layers import (  # noqa: E402
     merge_states,
 )
 from keras_rnnkit.models import (  # noqa: E402
+    Attribution,
     Explanation,
     Influence,
     Stream,
     Traces,
+    attribute,
     explain,
     from_keras,
     influence,
@@ -69,6 +71,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Attribution",
     "Bidirectional",
     "BidirectionalStates",
     "BidirectionalTrace",
@@ -112,6 +115,7 @@ __all__ = [
     "Traces",
     "Zoneout",
     "__version__",
+    "attribute",
     "callbacks",
     "data",
     "explain",

@@ -1,5 +1,7 @@
 """What takes a whole model."""
 
+from keras_rnnkit.models._attribute_record import Attribution
+from keras_rnnkit.models.attribution import attribute
 from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.explanation import Explanation, explain
 from keras_rnnkit.models.influences import Influence, influence
@@ -9,10 +11,12 @@ from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.models.tracing import trace
 
 __all__ = [
+    "Attribution",
     "Explanation",
     "Influence",
     "Stream",
     "Traces",
+    "attribute",
     "explain",
     "from_keras",
     "influence",

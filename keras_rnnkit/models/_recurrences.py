@@ -71,8 +71,13 @@ def recurrence_of(record: Any) -> Recurrence:
         ValueError: If the cell has none, or the record does not follow it or is a bare one.
     """
     origin = origin_of(record)
-    if origin.cell not in _EQUATIONS:
-        raise ValueError(_refusal(origin.cell))
+    reason = why_no_recurrence(origin.cell)
+    if reason:
+        raise ValueError(
+            "`trace` must be of a cell whose state is a weighted sum of its candidates. Of "
+            f"{origin.cell}, {reason}. `keras_rnnkit.attribute(model, x)` says of any model which "
+            f"words decided. Received: cell={origin.cell}"
+        )
     state, weights_of = _EQUATIONS[origin.cell]
     place = 1 if state == "cell" else 0  # of the state among the cell's states
     dtype = np.float64 if record.candidate.dtype == np.float64 else np.float32
@@ -95,6 +100,13 @@ def recurrence_of(record: Any) -> Recurrence:
     )
     _check(found, record, origin.cell)
     return found
+
+
+def why_no_recurrence(cell: str) -> str:
+    """Why the state of a cell is no weighted sum of its candidates; `""` if it is one."""
+    if cell in _EQUATIONS:
+        return ""
+    return _REFUSED.get(cell, "only the equations of the kit's own gated cells are known")
 
 
 def _rows(array: Any, leading: int) -> np.ndarray:
@@ -123,12 +135,3 @@ def _check(found: Recurrence, record: Any, cell: str) -> None:
             f"'{found.state}' of this one does not follow from its gates by the equations of "
             f"{cell}. Received: largest error={np.nanmax(error):.3g}"
         )
-
-
-def _refusal(cell: str) -> str:
-    reason = _REFUSED.get(cell, "only the equations of the kit's own gated cells are known")
-    return (
-        f"`trace` must be of a cell whose state is a weighted sum of its candidates. Of {cell}, "
-        f"{reason}. `keras_rnnkit.attribute(model, x)` says of any model which words decided. "
-        f"Received: cell={cell}"
-    )
