@@ -55,9 +55,12 @@ from keras_rnnkit.layers import (  # noqa: E402
 from keras_rnnkit.models import (  # noqa: E402
     Attribution,
     Explanation,
+    FieldStatistics,
     Influence,
+    LayerStatistics,
     Stream,
     Traces,
+    TraceStatistics,
     attribute,
     explain,
     from_keras,
@@ -65,6 +68,7 @@ from keras_rnnkit.models import (  # noqa: E402
     reset_states,
     stream,
     trace,
+    trace_batches,
 )
 
 __all__ = [
@@ -79,6 +83,7 @@ __all__ = [
     "ESNCell",
     "Embedding",
     "Explanation",
+    "FieldStatistics",
     "GRUCell",
     "GRUGates",
     "GRUTrace",
@@ -90,6 +95,7 @@ __all__ = [
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LayerNormSimpleRNNCell",
+    "LayerStatistics",
     "LearnedInitialState",
     "Masks",
     "MinGRU",
@@ -112,6 +118,7 @@ __all__ = [
     "StackedRNN",
     "Stream",
     "TimeDistributed",
+    "TraceStatistics",
     "Traces",
     "Zoneout",
     "__version__",
@@ -126,4 +133,5 @@ __all__ = [
     "reset_states",
     "stream",
     "trace",
+    "trace_batches",
 ]

@@ -6,15 +6,19 @@ from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.explanation import Explanation, explain
 from keras_rnnkit.models.influences import Influence, influence
 from keras_rnnkit.models.reset import reset_states
+from keras_rnnkit.models.statistics import FieldStatistics, LayerStatistics, TraceStatistics
 from keras_rnnkit.models.streaming import Stream, stream
 from keras_rnnkit.models.traces import Traces
-from keras_rnnkit.models.tracing import trace
+from keras_rnnkit.models.tracing import trace, trace_batches
 
 __all__ = [
     "Attribution",
     "Explanation",
+    "FieldStatistics",
     "Influence",
+    "LayerStatistics",
     "Stream",
+    "TraceStatistics",
     "Traces",
     "attribute",
     "explain",
@@ -23,4 +27,5 @@ __all__ = [
     "reset_states",
     "stream",
     "trace",
+    "trace_batches",
 ]

@@ -83,8 +83,8 @@ def _recurrence(part: Part) -> Recurrence:
         return recurrence
     if cell not in _MADE:
         raise refuse_cell("cells", part, "its hidden state is a product of others")
-    if zoneout is not None and zoneout[0]:
-        raise refuse_cell("cells", part, "`Zoneout` mixes its hidden state with older ones")
+    if zoneout is not None and any(zoneout):
+        raise refuse_cell("cells", part, "`Zoneout` mixes its states with older ones")
     if np.any(np.abs(part.activate(np.zeros(1))) > 1e-12):
         name = part.origin.options.get("activation")
         reason = f"its activation '{name}' is not zero at zero, so that no word would have a score"

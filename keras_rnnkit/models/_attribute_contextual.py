@@ -22,6 +22,7 @@ from keras_rnnkit.models._attribute_last import Last, Part, applied, last_of, re
 from keras_rnnkit.models._attribute_model import Question, gap_of
 
 Spans = list[tuple[int, int]]
+_BLOCK_BYTES = 4 * 2**20  # of one state of all phrases of a block of rows
 
 
 def _checked_spans(spans: Any, steps: int) -> Spans:
@@ -56,9 +57,12 @@ def contextual(question: Question, spans: Any) -> tuple[dict[str, Any], Spans, i
     inside = np.array([[start <= t < stop for t in range(x.shape[1])] for start, stop in spans])
     if part.flipped:
         x, inside = x[:, ::-1], inside[:, ::-1]
-    beta, gamma = decomposed(part, x, inside.reshape(len(spans), -1))
+    inside = inside.reshape(len(spans), -1)
     weights = question.chosen @ part.kernel.T
-    scores, rest = (np.einsum("bsu,bu->bs", states, weights) for states in (beta, gamma))
+    size = max(1, _BLOCK_BYTES // max(1, 8 * len(spans) * weights.shape[1]))
+    blocks = [slice(start, start + size) for start in range(0, len(x), size)]
+    parts = [_of_block(part, x, inside, weights, block) for block in blocks]
+    scores, rest = (np.concatenate(each) for each in zip(*parts, strict=True))
     bias, total = question.chosen @ last.bias, question.total
     gaps = gap_of(scores + rest + bias[:, None], np.broadcast_to(total[:, None], scores.shape))
     found = {"scores": scores + 0.0, "total": total, "bias": bias, "gap": gaps.max(axis=1)}
@@ -78,22 +82,34 @@ def _check(part: Part, last: Last) -> None:
         raise refuse_cell("contextual", part, f"its activation '{name}' is not zero at zero")
 
 
-def decomposed(part: Part, x: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _of_block(
+    part: Part, x: np.ndarray, inside: np.ndarray, weights: np.ndarray, block: slice
+) -> list[np.ndarray]:
+    """The logits of each phrase and of the rest, `(rows, spans)`, for a block of rows."""
+    states = tuple(state[block] for state in part.origin.initial_states)
+    found = decomposed(part.cell, x[block], part.record.mask[block], states, inside)
+    return [np.einsum("bsu,bu->bs", state, weights[block]) for state in found]
+
+
+def decomposed(
+    cell: Any, x: np.ndarray, mask: np.ndarray, states: tuple[Any, ...], inside: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """What of the last hidden state comes from each phrase, and the rest.
 
     Args:
-        part: The LSTM.
+        cell: That of the LSTM.
         x: What it is called on, `(batch, time, features)`, in running order.
+        mask: Booleans `(batch, time)`.
+        states: Those before the first step, hidden and cell, each `(batch, units)`.
         inside: Which steps belong to each phrase, booleans `(spans, time)`, in running order.
 
     Returns:
         Two arrays `(batch, spans, units)`.
     """
-    kernel, recurrent, b = _weights(part.cell)
+    kernel, recurrent, b = _weights(cell)
     shape = (len(x), len(inside), recurrent.shape[0])
     rest_h, rest_c = (
-        np.broadcast_to(np.asarray(state, "float64")[:, None], shape)
-        for state in part.origin.initial_states
+        np.broadcast_to(np.asarray(state, "float64")[:, None], shape) for state in states
     )
     phrase_h = phrase_c = np.zeros(shape)
     projected = x @ kernel
@@ -102,13 +118,13 @@ def decomposed(part: Part, x: np.ndarray, inside: np.ndarray) -> tuple[np.ndarra
         of_word = np.broadcast_to(projected[:, None, t], (*shape[:2], kernel.shape[1]))
         phrase = np.split(phrase_h @ recurrent + of_word * within, 4, axis=-1)
         rest = np.split(rest_h @ recurrent + of_word * ~within, 4, axis=-1)
-        new = _step(part.cell, phrase, rest, np.split(b, 4), phrase_c, rest_c, within)
-        valid = part.record.mask[:, t, None, None]
+        new = _step(cell, phrase, rest, np.split(b, 4), phrase_c, rest_c, within)
+        valid = mask[:, t, None, None]
         old = (phrase_h, rest_h, phrase_c, rest_c)
         phrase_h, rest_h, phrase_c, rest_c = (
             np.where(valid, after, before) for after, before in zip(new, old, strict=True)
         )
-    seen = part.record.mask.any(axis=1)[:, None, None]
+    seen = mask.any(axis=1)[:, None, None]
     return phrase_h * seen, rest_h * seen
 
 

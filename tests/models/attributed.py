@@ -18,11 +18,12 @@ LAYERS = {
 }
 
 
-def ids(rows=3, seed=0):
-    """Reviews of different lengths, padded on the left, one on the right, one of padding only."""
+def ids(rows=4, seed=0):
+    """Reviews of different lengths, one padded on the left, one on the right, one all padding."""
     x = np.random.default_rng(seed).integers(3, WORDS, (rows, STEPS))
-    x[1 % rows, :2] = 0
-    x[2 % rows, 4:] = 0
+    x[1:2, :2] = 0
+    x[2:3, 4:] = 0
+    x[3:4] = 0
     return x
 
 
@@ -56,6 +57,16 @@ def trace_of(layer, oracle, vectors, mask):
     count = 2 if oracle is oracles.lstm else 1
     zeros = [np.zeros((len(vectors), UNITS), vectors.dtype) for _ in range(count)]
     return oracle(vectors, weights, zeros, mask)
+
+
+def start_of(model, oracle, x):
+    """The logits at the baseline, vectors of zeros."""
+    kernel, bias = head_of(model)
+    zeros = np.zeros((*x.shape, 3))
+    return (
+        trace_of(model.get_layer("recurrent"), oracle, zeros, x != 0)["hidden"][:, -1] @ kernel
+        + bias
+    )
 
 
 def head_of(model):

@@ -62,7 +62,7 @@ def test_the_scores_add_up_to_the_logit(name, dtype):
         sums = found.scores.sum(1) + found.first + found.bias
         np.testing.assert_allclose(sums, expected, tolerance, tolerance)
         np.testing.assert_allclose(found.total, expected, 2e-5, 2e-5)
-        np.testing.assert_allclose(found.bias, np.broadcast_to(head_of(model)[1], 3), 1e-6)
+        np.testing.assert_allclose(found.bias, np.broadcast_to(head_of(model)[1], 4), 1e-6)
         assert found.gap.max() < 1e-4
         assert not found.scores[x == 0].any()
         assert not found.first.any()
@@ -92,7 +92,6 @@ ENDS = {
     "dropout": lambda: [kit.LSTM(UNITS), keras.layers.Dropout(0.5)],
     "peepholes": lambda: [kit.RNN(kit.PeepholeLSTMCell(UNITS))],
     "a coupled cell": lambda: [kit.RNN(kit.CoupledLSTMCell(UNITS))],
-    "zoneout of the cell state": lambda: [kit.RNN(kit.Zoneout(kit.LSTMCell(4), {"cell": 0.3}))],
     "zoneout of a GRU": lambda: [kit.RNN(kit.Zoneout(kit.GRUCell(4), 0.3))],
     "all steps": lambda: [
         kit.LSTM(UNITS, return_sequences=True),
@@ -101,6 +100,7 @@ ENDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Layer 'lambda")  # it takes the mask away, after its use
 @pytest.mark.parametrize("end", ENDS)
 def test_other_last_layers(end):
     model, x = sequential(*ENDS[end]()), ids()[:2]
@@ -115,8 +115,8 @@ def test_other_last_layers(end):
 def test_the_learned_initial_state_has_its_own_part():
     model, x = sequential(kit.LearnedInitialState(kit.LSTM(UNITS))), ids()
     found = kit.attribute(model, x, method="cells")
-    assert np.abs(found.first).min() == 0  # the row of padding only
-    assert np.abs(found.first[:2]).min() > 0
+    assert found.first[3] == 0  # all padding
+    assert np.abs(found.first[:3]).min() > 0
     np.testing.assert_allclose(
         found.scores.sum(1) + found.first + found.bias, found.total, 1e-4, 1e-4
     )
@@ -182,19 +182,19 @@ SPANS = [(0, STEPS), (2, 2), (1, 4), (5, 6)]
 def test_phrases_against_the_equations(name):
     layer, oracle = LAYERS[name]
     model, x = text_model(layer, outputs=2, head="softmax"), ids()
-    found = kit.attribute(model, x, [1, 0, 1], method="contextual", spans=SPANS)
+    found = kit.attribute(model, x, [1, 0, 1, 0], method="contextual", spans=SPANS)
     kernel, bias = head_of(model)
     hidden = states_of(model, oracle, x)["hidden"][:, -1]
     vectors = to_numpy(model.get_layer("words").embeddings).astype("float64")[x]
     weights = [w.astype("float64") for w in model.get_layer("recurrent").get_weights()]
-    for row, target in enumerate([1, 0, 1]):
+    for row, target in enumerate([1, 0, 1, 0]):
         for place, span in enumerate(SPANS):
             beta, gamma = phrase_of_row(weights, vectors[row], x[row] != 0, span)
             np.testing.assert_allclose(beta + gamma, hidden[row], atol=1e-6)
             np.testing.assert_allclose(
                 found.scores[row, place], beta @ kernel[:, target], atol=1e-5
             )
-    np.testing.assert_allclose(found.bias, bias[[1, 0, 1]], 1e-6)
+    np.testing.assert_allclose(found.bias, bias[[1, 0, 1, 0]], 1e-6)
     assert not found.scores[:, 1].any()  # the empty phrase
     assert found.spans == SPANS
     assert found.gap.max() < 1e-3
@@ -206,7 +206,7 @@ def test_phrase_and_rest_add_up_for_any_spans(pairs):
     spans = [tuple(sorted(pair)) for pair in pairs]
     model = MODELS.setdefault("lstm", text_model(kit.LSTM))
     found = kit.attribute(model, ids(), method="contextual", spans=spans)
-    assert found.scores.shape == (3, len(spans))
+    assert found.scores.shape == (4, len(spans))
     assert found.gap.max() < 1e-3
     empty = [i for i, (start, stop) in enumerate(spans) if start == stop]
     assert not found.scores[:, empty].any()
@@ -258,7 +258,7 @@ def test_occlusion_of_floats(replace):
 def test_occlusion_of_a_stateful_model():
     x = ids()
     layers = [
-        keras.Input(batch_shape=(3, STEPS)),
+        keras.Input(batch_shape=(4, STEPS)),
         keras.layers.Embedding(12, 3),
         kit.LSTM(4, stateful=True),
         keras.layers.Dense(1),

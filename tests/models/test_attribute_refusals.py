@@ -1,5 +1,7 @@
 """Models and arguments that `attribute` refuses, with the reason and what to do."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -89,15 +91,15 @@ ARGUMENTS = {
     "points": ({"points": 0}, "`points` must be an integer"),
     "batch_size": ({"batch_size": 0}, "`batch_size` must be"),
     "target": ({"target": 1}, "must be a number from 0 to 0, the only output.*target=1"),
-    "targets": ({"target": [0, 0]}, "or one for each of the 3 rows"),
+    "targets": ({"target": [0, 0]}, "or one for each of the 4 rows"),
     "float target": ({"target": 0.0}, "`target` must be a number"),
     "layer": ({"layer": "nothing"}, "there are 'words'. Received: layer='nothing'"),
-    "baseline": ({"baseline": np.ones(5)}, r"`baseline` must be of the shape \(3, 6, 3\)"),
+    "baseline": ({"baseline": np.ones(5)}, r"`baseline` must be of the shape \(4, 6, 3\)"),
     "spans": ({"spans": [(0, 1)]}, "`spans` belongs to `method='contextual'`"),
     "replace": ({"replace": 2}, "`replace` belongs to `method='occlusion'`"),
     "start": ({"method": "cells", "baseline": 0.0}, "`baseline` belongs to"),
-    "tokens": ({"tokens": [["a"] * 6] * 2}, "`tokens` must be a list of 6 words.*3 rows"),
-    "short tokens": ({"tokens": [["a"] * 5] * 3}, r"lengths=\[5, 5, 5\]"),
+    "tokens": ({"tokens": [["a"] * 6] * 2}, "`tokens` must be a list of 6 words.*4 rows"),
+    "short tokens": ({"tokens": [["a"] * 5] * 4}, r"lengths=\[5, 5, 5, 5\]"),
     "an id": ({"method": "occlusion", "replace": 12}, "must be an id below 12"),
     "no spans": ({"method": "contextual"}, "`spans` must be a list of phrases"),
     "outside": ({"method": "contextual", "spans": [(0, 7)]}, "0 <= start <= stop <= 6"),
@@ -115,7 +117,9 @@ def test_arguments_that_are_refused(name):
 
 def test_a_quantized_model():
     model = text_model(keras.layers.LSTM)
-    model.quantize("int8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras does not quantize the recurrent layer
+        model.quantize("int8")
     with pytest.raises(ValueError, match="is quantized"):
         kit.attribute(model, X)
 
@@ -139,6 +143,10 @@ CELLS = {
     "an activation that is not zero at zero": (
         lambda: text_model(LSTM, activation="sigmoid"),
         "its activation 'sigmoid' is not zero at zero",
+    ),
+    "zoneout of the cell state": (
+        lambda: model_of(words(), kit.RNN(kit.Zoneout(kit.LSTMCell(4), {"cell": 0.3})), DENSE(1)),
+        "`Zoneout` mixes its states",
     ),
     "a reversed layer before": (
         lambda: model_of(

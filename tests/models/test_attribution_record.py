@@ -8,7 +8,7 @@ import pytest
 import keras_rnnkit as kit
 from tests.models.attributed import STEPS, ids, text_model
 
-TOKENS = [[f"word{row}{step}" for step in range(STEPS)] for row in range(3)]
+TOKENS = [[f"word{row}{step}" for step in range(STEPS)] for row in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def phrases():
 
 
 def test_the_largest_scores_come_first(found):
-    for row in range(3):
+    for row in range(4):
         top = found.top(STEPS, row)
         assert [one.score for one in top] == sorted((s.score for s in top), key=abs, reverse=True)
         for position, token, score in top:
@@ -41,7 +41,7 @@ def test_phrases_have_their_words(phrases):
     assert words == {(0, 2): "word00 word01", (3, 6): "word03 word04 word05"}
 
 
-@pytest.mark.parametrize("wrong", [{"k": -1}, {"row": 3}, {"row": -1}, {"k": 1.5}])
+@pytest.mark.parametrize("wrong", [{"k": -1}, {"row": 4}, {"row": -1}, {"k": 1.5}])
 def test_numbers_that_do_not_exist(found, wrong):
     with pytest.raises(ValueError, match="must be an integer"):
         found.top(**wrong)
@@ -49,7 +49,7 @@ def test_numbers_that_do_not_exist(found, wrong):
 
 def test_it_prints_its_first_rows(found, phrases):
     lines = repr(found).splitlines()
-    assert lines[0] == "Attribution of 3 rows, 6 words, by 'cells' of the logit"
+    assert lines[0] == "Attribution of 4 rows, 6 words, by 'cells' of the logit"
     word = found.top(1, 1)[0]
     assert f"'{word.token}' {word.score:+.3g}" in lines[2]
     assert "gap" in lines[1]
@@ -59,7 +59,8 @@ def test_it_prints_its_first_rows(found, phrases):
 def test_one_row_takes_its_words_as_a_list():
     model, words = text_model(kit.LSTM), TOKENS[0]
     assert kit.attribute(model, ids()[:1], method="cells", tokens=words).tokens == [words]
-    assert kit.attribute(model, ids()[0].tolist() and [ids()[0].tolist()]).scores.shape == (1, 6)
+    lists = ids().tolist()
+    assert kit.attribute(model, lists, method="cells").scores.shape == (4, 6)
 
 
 @pytest.mark.parametrize("name", ["found", "phrases"])
