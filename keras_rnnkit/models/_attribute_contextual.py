@@ -124,7 +124,7 @@ def decomposed(
         phrase_h, rest_h, phrase_c, rest_c = (
             np.where(valid, after, before) for after, before in zip(new, old, strict=True)
         )
-    seen = mask.any(axis=1)[:, None, None]
+    seen = np.reshape(mask.any(axis=1), (-1, 1, 1))
     return phrase_h * seen, rest_h * seen
 
 

@@ -62,7 +62,10 @@ def last_of(question: Question, method: str) -> Last:
     """
     model, dense, rows = question.function.model, question.function.head.dense, question.rows
     if dense is None:
-        raise ValueError(_refused(method, model, "its last layer is no `Dense` layer"))
+        reason = "its last layer is no `Dense` layer"
+        if question.function.of == "output":
+            reason = "`of='output'` takes the output behind an activation; take `of='logit'`"
+        raise ValueError(_refused(method, model, reason))
     if not any(isinstance(layer, keras.layers.RNN) for layer in layers_in(model)):
         raise ValueError(_refused(method, model, "it has no recurrent layer"))
     traces = trace(model, rows.inputs, batch_size=rows.size)

@@ -32,8 +32,8 @@ class ModelFunction:
     head: Head
     place: Place | None
 
-    def __init__(self, model: Any, of: str, layer: str | None) -> None:
-        self.model, self.of, self.layer = model, of, layer
+    def __init__(self, model: Any, of: str, layer: str | None, words: bool) -> None:
+        self.model, self.of, self.layer, self.words = model, of, layer, words
         self.settings = _settings(model)
         layers = layers_in(model)
         self._heads = [one for one in layers if isinstance(one, HEADS)]
@@ -53,7 +53,9 @@ class ModelFunction:
         Without a place, tokens and vectors are empty. Half precision becomes float32.
         """
         logits, tokens, vectors = self._look(inputs)
-        return logits, tokens, vectors.astype(np.promote_types(vectors.dtype, "float32"))
+        if self.place is None:
+            tokens = vectors = np.zeros((len(logits), 0))
+        return in_full(logits), tokens, in_full(vectors)
 
     def logits(self, inputs: Any, vectors: Any = None) -> np.ndarray:
         """The logits `(batch, outputs)`, with the vectors at their place, if any are given."""
@@ -104,7 +106,9 @@ class ModelFunction:
         with InnerScope(), intercepting(handlers):
             outputs = self.model(inputs, training=False)
             self.head, logits = head_of(self.model, outputs, calls, self.of)
-        self.place, tokens, vectors = place_of(self.model, inputs, calls, self.layer)
+        self.place, tokens, vectors = None, (), ()
+        if self.words:
+            self.place, tokens, vectors = place_of(self.model, inputs, calls, self.layer)
         return logits, tokens, vectors
 
     def _run(self, inputs: Any, vectors: Any = None) -> Any:
@@ -208,14 +212,26 @@ class Question(NamedTuple):
 SMALL_CHANGE = 1e-3  # below it, a gap is not divided by what should be explained
 
 
+def in_full(array: np.ndarray) -> np.ndarray:
+    """The array in float64 where it is, else in float32."""
+    return array if array.dtype == np.float64 else array.astype("float32")
+
+
 def gap_of(found: np.ndarray, total: np.ndarray) -> np.ndarray:
     """How far a sum is from what it should be: relatively, or absolutely where that is small."""
     small = np.abs(total) < SMALL_CHANGE
     return np.abs(found - total) / np.where(small, 1, np.abs(total))
 
 
-def function_of(model: Any, of: str, layer: str | None) -> ModelFunction:
-    """The function of a model: the stored one, or a new one if the model has changed."""
+def function_of(model: Any, of: str, layer: str | None, words: bool = True) -> ModelFunction:
+    """The function of a model: the stored one, or a new one if the model has changed.
+
+    Args:
+        model: The model.
+        of: `"logit"` or `"output"`.
+        layer: The name of the layer or input with the words; `None` for the only one.
+        words: Whether the vectors of the words are needed.
+    """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     if not model.built:
@@ -225,9 +241,10 @@ def function_of(model: Any, of: str, layer: str | None) -> ModelFunction:
         )
     check_variables_are_here(model)
     functions = vars(model).setdefault(_STORED, {})
-    function = functions.get((of, layer))
+    key = of, layer, words
+    function = functions.get(key)
     if function is None or function.model is not model or function.settings != _settings(model):
-        function = functions[of, layer] = ModelFunction(model, of, layer)
+        function = functions[key] = ModelFunction(model, *key)
     return function
 
 

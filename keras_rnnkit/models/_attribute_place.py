@@ -33,7 +33,7 @@ class Place:
 
 def place_of(
     model: Any, inputs: Any, calls: list[Any], layer: str | None
-) -> tuple[Place | None, Any, Any]:
+) -> tuple[Place, Any, Any]:
     """The place of the vectors, with the tokens and the vectors there.
 
     Args:
@@ -43,11 +43,10 @@ def place_of(
         layer: The name of the layer or of the input to take; `None` for the only one.
 
     Returns:
-        The place, the tokens and the vectors. The vectors of an input are their own tokens; where
-        there is no place, all are empty.
+        The place, the tokens and the vectors. The vectors of an input are their own tokens.
 
     Raises:
-        ValueError: If there is more than one place, or none of the name.
+        ValueError: If there is no place, more than one, or none of the name.
     """
     found: dict[str, list[tuple[Any, Any, Any]]] = {}
     for kind in PLACES:
@@ -65,8 +64,10 @@ def place_of(
     if layer is not None:
         found = _named(found, layer)
     if not found:
-        empty = ops.zeros((leaves[0].shape[0], 0))
-        return None, empty, empty
+        raise ValueError(
+            "`model` must have vectors of words: an `Embedding` that it calls, or an input of "
+            f"floats `(batch, time, features)`. Received: model='{model.name}'"
+        )
     return _only(model, found)
 
 

@@ -8,7 +8,7 @@ from keras_rnnkit._checks import check_choice, check_integer
 from keras_rnnkit.models._attribute_cells import cells
 from keras_rnnkit.models._attribute_contextual import contextual
 from keras_rnnkit.models._attribute_gradients import integrated_gradients
-from keras_rnnkit.models._attribute_model import ModelFunction, Question, Rows, function_of
+from keras_rnnkit.models._attribute_model import Question, Rows, function_of
 from keras_rnnkit.models._attribute_occlusion import occlusion
 from keras_rnnkit.models._attribute_record import Attribution
 
@@ -95,7 +95,7 @@ def attribute(
     True
     """
     _check_arguments(method, of, baseline, points, spans, replace, batch_size)
-    function = function_of(model, of, layer)
+    function = function_of(model, of, layer, words=method not in _OF_CELLS)
     rows = Rows(model, x, batch_size)
     logits, given, vectors = rows.looked(function)
     target = _targets(target, logits)
@@ -108,19 +108,18 @@ def attribute(
     elif method == "contextual":
         found, spans, steps = contextual(question, spans)
     else:
-        _check_place(function, method)
         steps = vectors.shape[1]
         if method == "occlusion":
             found = occlusion(question, replace)
         else:
             found = integrated_gradients(question, _baseline(baseline, vectors), points)
     words = _words(tokens, rows.count, steps)
-    dtype = np.promote_types(logits.dtype, "float32")
-    arrays = {name: _in_dtype(value, dtype) for name, value in found.items()}
+    arrays = {name: _in_dtype(value, logits.dtype) for name, value in found.items()}
     named = {"tokens": words, "spans": spans, "method": method, "of": of}
     return Attribution(**{**_NOTHING, **arrays, **named, "target": target})
 
 
+_OF_CELLS = ("cells", "contextual")  # methods that look at a recurrent layer, not at the words
 _NOTHING: dict[str, Any] = dict.fromkeys(Attribution._fields)
 # The arguments that belong to one method.
 _BELONGS = {
@@ -165,15 +164,6 @@ def _targets(target: Any, logits: np.ndarray) -> np.ndarray:
             f"{rows} rows, or None. Received: target={target!r}"
         )
     return np.broadcast_to(found, rows).astype(int)
-
-
-def _check_place(function: ModelFunction, method: str) -> None:
-    if function.place is None:
-        raise ValueError(
-            f"`method={method!r}` needs the vectors of the words: an `Embedding` that the model "
-            "calls, or an input of floats `(batch, time, features)`. "
-            f"Received: model='{function.model.name}'"
-        )
 
 
 def _baseline(baseline: Any, vectors: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ MODELS = {
     ),
     "no words": (
         lambda: model_of(DENSE(1)),
-        "needs the vectors of the words",
+        "must have vectors of words",
     ),
     "two embeddings": (two, "Choose one by `layer=`.*of a, b"),
     "an embedding that is called twice": (shared, "calls its layer 'words' 2 times"),
