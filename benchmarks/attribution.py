@@ -68,10 +68,11 @@ def gradients(model: Any, x: Any) -> Any:
     """The gradient of the logit by the vector of each word, times the vector."""
     import numpy as np
 
-    from keras_rnnkit.models._attribute_model import Rows, function_of
+    from keras_rnnkit.models._attribute_model import function_of
+    from keras_rnnkit.models._attribute_rows import Rows
 
     function, rows = function_of(model, "logit", None), Rows(model, x, None)
-    _, _, vectors = rows.looked(function)
+    _, _, vectors = function.look_at_all(rows)
     one = np.ones(1, vectors.dtype)
     found = function.weighted_gradients(
         x, vectors, 0 * vectors, one, one, np.ones((len(x), 1), vectors.dtype)

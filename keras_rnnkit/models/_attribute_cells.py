@@ -25,15 +25,16 @@ def cells(question: Question) -> dict[str, Any]:
     """The scores of the words in the explained logits; both directions are added up.
 
     Returns:
-        `scores` `(batch, time)`; and for each row `total`, the logit, `first`, the part of the
-        initial state, `bias`, that of the head, and `gap`.
+        `scores` and `mask` `(batch, time)`; and for each row `total`, the logit, `first`, the part
+        of the initial state, `bias`, that of the head, and `gap`.
     """
     last = last_of(question, "cells")
     found = [_of_part(part, question.chosen @ part.kernel.T) for part in last.parts]
     scores, first = (np.sum(parts, axis=0) for parts in zip(*found, strict=True))
     bias = question.chosen @ last.bias
     gap = gap_of(scores.sum(-1) + first + bias, question.total)
-    return {"scores": scores, "total": question.total, "first": first, "bias": bias, "gap": gap}
+    parts = {"first": first, "bias": bias, "gap": gap, "mask": last.parts[0].mask}
+    return {"scores": scores, "total": question.total, **parts}
 
 
 def _of_part(part: Part, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

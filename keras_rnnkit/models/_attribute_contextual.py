@@ -45,9 +45,9 @@ def contextual(question: Question, spans: Any) -> tuple[dict[str, Any], Spans, i
     """The part of the explained logit that comes from each phrase by itself.
 
     Returns:
-        A dict of `scores` `(batch, spans)`, and for each row `total`, the logit, `bias`, that of
-        the head, and `gap`, how far phrase, rest and bias are from the logit at most; the spans;
-        and the number of steps.
+        A dict of `scores` `(batch, spans)`, `mask` `(batch, time)`, and for each row `total`, the
+        logit, `bias`, that of the head, and `gap`, how far phrase, rest and bias are from the logit
+        at most; the spans; and the number of steps.
     """
     last = last_of(question, "contextual")
     part = last.parts[0]
@@ -65,7 +65,13 @@ def contextual(question: Question, spans: Any) -> tuple[dict[str, Any], Spans, i
     scores, rest = (np.concatenate(each) for each in zip(*parts, strict=True))
     bias, total = question.chosen @ last.bias, question.total
     gaps = gap_of(scores + rest + bias[:, None], np.broadcast_to(total[:, None], scores.shape))
-    found = {"scores": scores + 0.0, "total": total, "bias": bias, "gap": gaps.max(axis=1)}
+    found = {
+        "scores": scores + 0.0,
+        "total": total,
+        "bias": bias,
+        "gap": gaps.max(axis=1),
+        "mask": part.mask,
+    }
     return found, spans, x.shape[1]
 
 

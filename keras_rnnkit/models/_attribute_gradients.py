@@ -18,8 +18,8 @@ def integrated_gradients(question: Question, baseline: np.ndarray, points: int) 
         points: How many points of the rule to begin with.
 
     Returns:
-        `scores` `(batch, time)`, and for each row `total`, the change of the logit, `gap` and
-        `points`.
+        `scores` and `mask` `(batch, time)`, and for each row `total`, the change of the logit,
+        `gap` and `points`.
     """
     total = np.sum((question.logits - _at(question, baseline)) * question.chosen, axis=-1)
     count = question.rows.count
@@ -34,7 +34,8 @@ def integrated_gradients(question: Question, baseline: np.ndarray, points: int) 
         better = new_gap < gap[again]
         which = again[better]
         scores[which], gap[which], taken[which] = found[better], new_gap[better], more
-    return {"scores": scores, "total": total, "gap": gap, "points": taken}
+    mask = question.function.place.mask(question.tokens)
+    return {"scores": scores, "total": total, "gap": gap, "points": taken, "mask": mask}
 
 
 def _at(question: Question, baseline: np.ndarray) -> np.ndarray:

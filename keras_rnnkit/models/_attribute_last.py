@@ -35,6 +35,11 @@ class Part(NamedTuple):
         return self.record.origin
 
     @property
+    def mask(self) -> np.ndarray:
+        """Booleans `(batch, time)`, false at padding, in the time of the input."""
+        return self.record.mask[:, ::-1] if self.flipped else self.record.mask
+
+    @property
     def running(self) -> slice:
         """The slice that turns the record's time into the running order."""
         return slice(None, None, -1) if self.origin.backward else slice(None)

@@ -8,15 +8,15 @@ from keras import ops, tree
 
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._traceable import check_variables_are_here
-from keras_rnnkit.layers._walk import layers_in, stateful_layers
+from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._attribute_head import HEADS, Head, head_of
 from keras_rnnkit.models._attribute_place import PLACES, Place, place_of
+from keras_rnnkit.models._attribute_rows import Rows
 from keras_rnnkit.models._intercept import intercepting
-from keras_rnnkit.models.tracing import _as_array, _as_input, _rows, _settings
+from keras_rnnkit.models.tracing import _as_array, _settings
 from keras_rnnkit.running.moving_variables import InnerScope
 
 _STORED = "_keras_rnnkit_attribution"
-_STEPS = 2**16  # sequences times steps that run at a time, if no batch size is given
 
 
 class ModelFunction:
@@ -30,7 +30,7 @@ class ModelFunction:
     """
 
     head: Head
-    place: Place | None
+    place: Place
 
     def __init__(self, model: Any, of: str, layer: str | None, words: bool) -> None:
         self.model, self.of, self.layer, self.words = model, of, layer, words
@@ -50,12 +50,19 @@ class ModelFunction:
     def look(self, inputs: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The logits `(batch, outputs)`, and the tokens and vectors at the place of the words.
 
-        Without a place, tokens and vectors are empty. Half precision becomes float32.
+        Where no words are needed, tokens and vectors are empty. Half precision becomes float32.
         """
         logits, tokens, vectors = self._look(inputs)
-        if self.place is None:
+        if not self.words:
             tokens = vectors = np.zeros((len(logits), 0))
         return in_full(logits), tokens, in_full(vectors)
+
+    def look_at_all(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same, of all rows."""
+        blocks = rows.blocks(range(rows.count), rows.size)
+        parts = zip(*(self.look(rows.of(block)) for block in blocks), strict=True)
+        logits, tokens, vectors = (np.concatenate(part)[: rows.count] for part in parts)
+        return logits, tokens, vectors
 
     def logits(self, inputs: Any, vectors: Any = None) -> np.ndarray:
         """The logits `(batch, outputs)`, with the vectors at their place, if any are given."""
@@ -106,14 +113,14 @@ class ModelFunction:
         with InnerScope(), intercepting(handlers):
             outputs = self.model(inputs, training=False)
             self.head, logits = head_of(self.model, outputs, calls, self.of)
-        self.place, tokens, vectors = None, (), ()
-        if self.words:
-            self.place, tokens, vectors = place_of(self.model, inputs, calls, self.layer)
+        if not self.words:
+            return logits, (), ()
+        self.place, tokens, vectors = place_of(self.model, inputs, calls, self.layer)
         return logits, tokens, vectors
 
     def _run(self, inputs: Any, vectors: Any = None) -> Any:
         handlers = self.head.handlers()
-        if vectors is not None and self.place is not None:
+        if vectors is not None:
             inputs, handlers = self.place.replaced(inputs, vectors, handlers)
         with InnerScope(), intercepting(handlers):
             return self.head.logits(self.model(inputs, training=False))
@@ -134,54 +141,6 @@ class ModelFunction:
         _, (gradient,) = backend_kernels().value_and_gradients(total, [path])
         gradient = ops.reshape(gradient, (count, *shape))
         return ops.sum(gradient * ops.reshape(weights, (count, 1, 1, 1)), axis=0)
-
-
-class Rows:
-    """The rows of the input, and how many sequences the model runs at a time.
-
-    Attributes:
-        inputs: Arrays, in the structure that the model takes.
-        count: How many rows there are.
-        size: How many sequences run at a time.
-        fixed: Whether all rows run together, in their order: the model is stateful, or its batch
-            size is fixed.
-    """
-
-    def __init__(self, model: Any, x: Any, batch_size: int | None) -> None:
-        self.inputs = tree.map_structure(_as_input, _as_arrays(x))
-        self.count = _rows(self.inputs)
-        shapes = [one.shape for one in getattr(model, "inputs", None) or ()]
-        batch = shapes[0][0] if shapes and len(shapes[0]) else None
-        self.fixed = batch is not None or bool(stateful_layers(model))
-        if batch is not None and batch != self.count:
-            raise ValueError(
-                f"`x` must have {batch} rows, the batch size that the model is fixed to. "
-                f"Received: rows={self.count}"
-            )
-        steps = max((one.shape[1] for one in tree.flatten(self.inputs) if one.ndim > 1), default=1)
-        size = batch_size or int(np.clip(_STEPS // max(1, steps), 16, 512))
-        self.size = self.count if self.fixed else size
-
-    def blocks(self, rows: Any, size: int) -> list[np.ndarray]:
-        """The numbers of some rows in blocks of one size, so that the model is compiled once.
-
-        The last block repeats its last row.
-        """
-        rows = np.asarray(rows)
-        size = self.count if self.fixed else min(size, len(rows))
-        places = (np.arange(start, start + size) for start in range(0, len(rows), max(1, size)))
-        return [rows[np.minimum(block, len(rows) - 1)] for block in places]
-
-    def of(self, rows: Any) -> Any:
-        """The inputs of some rows."""
-        return tree.map_structure(lambda array: array[rows], self.inputs)
-
-    def looked(self, function: ModelFunction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The logits, tokens and vectors of all rows."""
-        blocks = self.blocks(range(self.count), self.size)
-        parts = zip(*(function.look(self.of(block)) for block in blocks), strict=True)
-        logits, tokens, vectors = (np.concatenate(part)[: self.count] for part in parts)
-        return logits, tokens, vectors
 
 
 class Question(NamedTuple):
@@ -246,12 +205,6 @@ def function_of(model: Any, of: str, layer: str | None, words: bool = True) -> M
     if function is None or function.model is not model or function.settings != _settings(model):
         function = functions[key] = ModelFunction(model, *key)
     return function
-
-
-def _as_arrays(x: Any) -> Any:
-    """The input with lists of numbers as arrays."""
-    leaves = tree.flatten(x)
-    return x if all(hasattr(leaf, "shape") and leaf.shape for leaf in leaves) else np.asarray(x)
 
 
 def _as_tensors(args: Any) -> Any:

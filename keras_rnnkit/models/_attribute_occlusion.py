@@ -7,8 +7,9 @@ import numpy as np
 from keras import tree
 
 from keras_rnnkit._checks import is_integer
-from keras_rnnkit.models._attribute_model import ModelFunction, Question, Rows
+from keras_rnnkit.models._attribute_model import ModelFunction, Question
 from keras_rnnkit.models._attribute_place import input_names
+from keras_rnnkit.models._attribute_rows import Rows
 
 UNKNOWN = 2  # the id of [UNK] in `keras_rnnkit.data`, and in the IMDB data of Keras
 
@@ -21,14 +22,15 @@ def occlusion(question: Question, replace: Any) -> dict[str, Any]:
         replace: The id, or the vector, that takes the place of a word; `None` for the usual one.
 
     Returns:
-        `scores` `(batch, time)`, and `total`, the logit of each row.
+        `scores` and `mask` `(batch, time)`, and `total`, the logit of each row.
     """
     function, rows, chosen = question.function, question.rows, question.chosen
     leaf = _leaf_of(function, rows, question.tokens)
-    value, masked = _replacement(function, question.tokens, replace)
-    scores = np.zeros(masked.shape)
+    value = _replacement(function, question.tokens, replace)
+    mask = function.place.mask(question.tokens)
+    scores = np.zeros(mask.shape)
     # All rows of a step, then those of the next one: so are the calls of a stateful model.
-    steps, numbers = np.nonzero(np.ones_like(masked).T if rows.fixed else ~masked.T)
+    steps, numbers = np.nonzero(np.ones_like(mask).T if rows.fixed else mask.T)
     for block in rows.blocks(range(len(steps)), rows.size):
         row, step = numbers[block], steps[block]
         leaves = tree.flatten(rows.of(row))
@@ -36,14 +38,12 @@ def occlusion(question: Question, replace: Any) -> dict[str, Any]:
         leaves[leaf][np.arange(len(row)), step] = value
         without = function.logits(tree.pack_sequence_as(rows.inputs, leaves))
         scores[row, step] = np.sum((question.logits[row] - without) * chosen[row], axis=-1)
-    return {"scores": np.where(masked, 0, scores), "total": question.total}
+    return {"scores": np.where(mask, scores, 0), "total": question.total, "mask": mask}
 
 
-def _replacement(
-    function: ModelFunction, tokens: np.ndarray, replace: Any
-) -> tuple[Any, np.ndarray]:
-    """What takes the place of a word, and booleans `(batch, time)` of the masked steps."""
-    layer = function.place.layer if function.place else None
+def _replacement(function: ModelFunction, tokens: np.ndarray, replace: Any) -> Any:
+    """What takes the place of a word, an id or a vector."""
+    layer = function.place.layer
     if not isinstance(layer, keras.layers.Embedding):
         value = np.zeros(tokens.shape[2:]) if replace is None else np.asarray(replace)
         if value.shape not in ((), tokens.shape[2:]):
@@ -51,10 +51,7 @@ def _replacement(
                 f"`replace` must be a vector of {tokens.shape[2]} numbers for this model. "
                 f"Received: replace.shape={value.shape}"
             )
-        padding = np.zeros(tokens.shape[:2], bool)
-        if isinstance(layer, keras.layers.Masking):
-            padding = np.all(tokens == layer.mask_value, axis=-1)
-        return value, padding
+        return value
     number = UNKNOWN if replace is None else replace
     if not is_integer(number) or not 0 <= number < layer.input_dim:
         raise ValueError(
@@ -62,13 +59,13 @@ def _replacement(
             f"'{layer.name}'; without it, the id {UNKNOWN} of [UNK] is taken. "
             f"Received: replace={replace!r}"
         )
-    return number, (tokens == 0) & bool(layer.mask_zero)
+    return number
 
 
 def _leaf_of(function: ModelFunction, rows: Rows, tokens: np.ndarray) -> int:
     """The number of the input that has the words, in a flat list."""
     leaves = tree.flatten(rows.inputs)
-    if function.place is not None and function.place.leaf is not None:
+    if function.place.leaf is not None:
         return function.place.leaf
     same = [i for i, leaf in enumerate(leaves) if _equal(leaf, tokens)]
     if len(same) != 1:

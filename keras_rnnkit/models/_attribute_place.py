@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops, tree
 
 # Both make a mask from what they are called on, which stays when their output is replaced.
@@ -19,6 +20,13 @@ class Place:
 
     def __init__(self, layer: Any = None, leaf: int | None = None) -> None:
         self.layer, self.leaf = layer, leaf
+
+    def mask(self, tokens: np.ndarray) -> np.ndarray:
+        """Booleans `(batch, time)`, false at padding, from what reaches the place."""
+        if isinstance(self.layer, keras.layers.Masking):
+            return np.any(tokens != self.layer.mask_value, axis=-1)
+        padded = isinstance(self.layer, keras.layers.Embedding) and self.layer.mask_zero
+        return tokens != 0 if padded else np.ones(tokens.shape[:2], bool)
 
     def replaced(self, inputs: Any, vectors: Any, handlers: Any) -> tuple[Any, Any]:
         """Inputs and handlers of a run with other vectors at this place."""

@@ -35,6 +35,7 @@ class Attribution(NamedTuple):
             `"occlusion"`, whose scores have no sum to keep.
         points: For each row, the points of the integral, or `None`.
         target: For each row, the number of the output that is explained.
+        mask: Booleans `(batch, time)`, false at padding.
         tokens: A list of words for each row, or `None`.
         spans: The phrases of `"contextual"`, half-open, or `None`.
         first: For each row, the part of the initial state in the logit, or `None`.
@@ -48,6 +49,7 @@ class Attribution(NamedTuple):
     gap: np.ndarray | None
     points: np.ndarray | None
     target: np.ndarray
+    mask: np.ndarray
     tokens: list[list[str]] | None
     spans: list[tuple[int, int]] | None
     first: np.ndarray | None
@@ -56,7 +58,7 @@ class Attribution(NamedTuple):
     of: str
 
     def top(self, k: int = 10, row: int = 0) -> list[Scored]:
-        """The words, or phrases, of one row with the largest scores, whatever their sign.
+        """The words or phrases of one row with the largest scores of any sign, without padding.
 
         Args:
             k: How many.
@@ -69,8 +71,10 @@ class Attribution(NamedTuple):
         check_integer(k, "k")
         check_integer(row, "row", most=len(self.scores) - 1)
         scores = self.scores[row]
-        order = np.argsort(-np.abs(scores), kind="stable")[:k]
-        return [Scored(*self._word(row, int(i)), float(scores[i])) for i in order]
+        order = np.argsort(-np.abs(scores), kind="stable")
+        if self.spans is None:
+            order = order[self.mask[row][order]]
+        return [Scored(*self._word(row, int(i)), float(scores[i])) for i in order[:k]]
 
     def _word(self, row: int, i: int) -> tuple[Any, Any]:
         tokens = None if self.tokens is None else self.tokens[row]
@@ -163,6 +167,6 @@ class Attribution(NamedTuple):
             ) from error
 
 
-_ARRAYS = ("scores", "total", "gap", "points", "target", "first", "bias")
+_ARRAYS = ("scores", "total", "gap", "points", "target", "first", "bias", "mask")
 _WORDS = ("tokens", "spans", "method", "of")  # stored as text
 _SHOWN_ROWS, _SHOWN_WORDS = 3, 5

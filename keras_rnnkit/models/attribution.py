@@ -8,9 +8,10 @@ from keras_rnnkit._checks import check_choice, check_integer
 from keras_rnnkit.models._attribute_cells import cells
 from keras_rnnkit.models._attribute_contextual import contextual
 from keras_rnnkit.models._attribute_gradients import integrated_gradients
-from keras_rnnkit.models._attribute_model import Question, Rows, function_of
+from keras_rnnkit.models._attribute_model import Question, function_of
 from keras_rnnkit.models._attribute_occlusion import occlusion
 from keras_rnnkit.models._attribute_record import Attribution
+from keras_rnnkit.models._attribute_rows import Rows
 
 METHODS = ("integrated_gradients", "cells", "contextual", "occlusion")
 
@@ -97,7 +98,7 @@ def attribute(
     _check_arguments(method, of, baseline, points, spans, replace, batch_size)
     function = function_of(model, of, layer, words=method not in _OF_CELLS)
     rows = Rows(model, x, batch_size)
-    logits, given, vectors = rows.looked(function)
+    logits, given, vectors = function.look_at_all(rows)
     target = _targets(target, logits)
     chosen = np.eye(logits.shape[1])[target]
     question = Question(function, rows, logits.astype("float64"), given, vectors, chosen)
@@ -195,4 +196,4 @@ def _words(tokens: Any, rows: int, steps: int) -> list[list[str]] | None:
 
 
 def _in_dtype(value: np.ndarray, dtype: Any) -> np.ndarray:
-    return value if value.dtype.kind in "iu" else value.astype(dtype)
+    return value if value.dtype.kind in "biu" else value.astype(dtype)

@@ -25,6 +25,7 @@ def phrases():
 def test_the_largest_scores_come_first(found):
     for row in range(4):
         top = found.top(STEPS, row)
+        assert len(top) == found.mask[row].sum() == (ids()[row] != 0).sum()
         assert [one.score for one in top] == sorted((s.score for s in top), key=abs, reverse=True)
         for position, token, score in top:
             assert token == TOKENS[row][position]

@@ -55,7 +55,7 @@ def total(x):
 @pytest.mark.parametrize("points", [1, 2, 5])
 def test_a_linear_model_is_exact_with_any_points(points):
     weights = np.arange(8, dtype="float32").reshape(4, 2)
-    model = function(lambda x: total(x * weights))
+    model = function(lambda x: total(x * ops.convert_to_tensor(weights)))
     found = kit.attribute(model, X, of="output", points=points)
     np.testing.assert_allclose(found.scores, (X * weights).sum(-1), 1e-5, 1e-5)
     np.testing.assert_array_equal(found.points, [points] * 3)
