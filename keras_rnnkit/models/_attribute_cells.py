@@ -78,16 +78,16 @@ def _recurrence(part: Part) -> Recurrence:
     cell, zoneout = part.origin.cell, part.origin.zoneout
     reason = why_no_recurrence(cell)
     if reason:
-        raise refuse_cell("cells", part, reason)
+        refuse_cell("cells", part, reason)
     recurrence = recurrence_of(part.record)
     if recurrence.state == "hidden":
         return recurrence
     if cell not in _MADE:
-        raise refuse_cell("cells", part, "its hidden state is a product of others")
+        refuse_cell("cells", part, "its hidden state is a product of others")
     if zoneout is not None and any(zoneout):
-        raise refuse_cell("cells", part, "`Zoneout` mixes its states with older ones")
+        refuse_cell("cells", part, "`Zoneout` mixes its states with older ones")
     if np.any(np.abs(part.activate(np.zeros(1))) > 1e-12):
         name = part.origin.options.get("activation")
         reason = f"its activation '{name}' is not zero at zero, so that no word would have a score"
-        raise refuse_cell("cells", part, reason)
+        refuse_cell("cells", part, reason)
     return recurrence

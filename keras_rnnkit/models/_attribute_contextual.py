@@ -78,14 +78,14 @@ def contextual(question: Question, spans: Any) -> tuple[dict[str, Any], Spans, i
 def _check(part: Part, last: Last) -> None:
     cell = part.origin.cell
     if cell != "LSTMCell" or len(last.parts) > 1 or part.origin.zoneout is not None:
-        raise refuse_cell("contextual", part, "only a plain LSTM of one direction is decomposed")
+        refuse_cell("contextual", part, "only a plain LSTM of one direction is decomposed")
     if last.earlier:
         names = ", ".join(map(repr, last.earlier))
         reason = f"each of its steps depends on several words, through the layers {names}"
-        raise refuse_cell("contextual", part, reason)
+        refuse_cell("contextual", part, reason)
     if np.any(np.abs(part.activate(np.zeros(1))) > 1e-12):
         name = part.origin.options.get("activation")
-        raise refuse_cell("contextual", part, f"its activation '{name}' is not zero at zero")
+        refuse_cell("contextual", part, f"its activation '{name}' is not zero at zero")
 
 
 def _of_block(

@@ -1,6 +1,6 @@
 """The last recurrent layer of a model and the dense head behind it, for exact decompositions."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import keras
 import numpy as np
@@ -103,9 +103,9 @@ def last_hidden(part: Part) -> np.ndarray:
     return hidden * part.record.mask.any(axis=1)[:, None]
 
 
-def refuse_cell(method: str, part: Part, reason: str) -> ValueError:
-    """The error for a cell for which a method is not defined."""
-    return ValueError(
+def refuse_cell(method: str, part: Part, reason: str) -> NoReturn:
+    """Refuse a cell for which a method is not defined."""
+    raise ValueError(
         f"`method={method!r}` is not defined for the last recurrent layer of the model: {reason}. "
         "Take `method='integrated_gradients'`, which is defined for any model. "
         f"Received: cell={part.origin.cell}"

@@ -147,6 +147,7 @@ class Attribution(NamedTuple):
         """
         file = as_path(path, "path")
         size = file.stat().st_size
+        error: Exception | None = None
         try:
             content = read_bounded(file, size)
             _check_plain(content)
@@ -154,17 +155,21 @@ class Attribution(NamedTuple):
                 arrays = {name: stored[name] for name in stored.files}
             head = json.loads(arrays.pop("attribution").tobytes())
             layout = head["layout"]
-            if layout["version"] != _VERSION or head["sha256"] != _digest(layout, arrays):
-                raise ValueError("changed")
-            spans = layout["spans"]
-            words: dict[str, Any] = {name: layout[name] for name in _WORDS}
-            words["spans"] = None if spans is None else [tuple(span) for span in spans]
-            return cls(**{**dict.fromkeys(_ARRAYS), **words, **arrays})
-        except (*_TORN, TypeError, AttributeError) as error:
-            raise ValueError(
-                "`path` must be a file that `Attribution.save` wrote, complete and unchanged; call "
-                f"`attribute` again. Received: path={str(path)!r}"
-            ) from error
+            if layout["version"] == _VERSION and head["sha256"] == _digest(layout, arrays):
+                return cls._restored(layout, arrays)
+        except (*_TORN, TypeError, AttributeError) as found:
+            error = found
+        raise ValueError(
+            "`path` must be a file that `Attribution.save` wrote, complete and unchanged; call "
+            f"`attribute` again. Received: path={str(path)!r}"
+        ) from error
+
+    @classmethod
+    def _restored(cls, layout: dict[str, Any], arrays: dict[str, Any]) -> "Attribution":
+        words: dict[str, Any] = {name: layout[name] for name in _WORDS}
+        if words["spans"] is not None:
+            words["spans"] = [tuple(span) for span in words["spans"]]
+        return cls(**{**dict.fromkeys(_ARRAYS), **words, **arrays})
 
 
 _ARRAYS = ("scores", "total", "gap", "points", "target", "first", "bias", "mask")
