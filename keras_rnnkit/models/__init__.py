@@ -1,10 +1,11 @@
-"""What takes a whole model."""
+"""Functions that take a whole model."""
 
 from keras_rnnkit.models._attribute_record import Attribution
 from keras_rnnkit.models.attribution import attribute
 from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.explanation import Explanation, explain
 from keras_rnnkit.models.influences import Influence, influence
+from keras_rnnkit.models.monitoring import GateMonitor
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.statistics import FieldStatistics, LayerStatistics, TraceStatistics
 from keras_rnnkit.models.streaming import Stream, stream
@@ -15,6 +16,7 @@ __all__ = [
     "Attribution",
     "Explanation",
     "FieldStatistics",
+    "GateMonitor",
     "Influence",
     "LayerStatistics",
     "Stream",
