@@ -112,8 +112,9 @@ def test_other_last_layers(end):
     np.testing.assert_allclose(sums, found.total, 1e-4, 1e-4)
 
 
-def test_the_learned_initial_state_has_its_own_part():
-    model, x = sequential(kit.LearnedInitialState(kit.LSTM(UNITS))), ids()
+@pytest.mark.parametrize("layer", [kit.LSTM, kit.GRU])
+def test_the_learned_initial_state_has_its_own_part(layer):
+    model, x = sequential(kit.LearnedInitialState(layer(UNITS))), ids()
     found = kit.attribute(model, x, method="cells")
     assert found.first[3] == 0  # all padding
     assert np.abs(found.first[:3]).min() > 0
@@ -259,14 +260,16 @@ def test_occlusion_of_a_stateful_model():
     x = ids()
     layers = [
         keras.Input(batch_shape=(4, STEPS)),
-        keras.layers.Embedding(12, 3),
+        keras.layers.Embedding(12, 3, mask_zero=True),
         kit.LSTM(4, stateful=True),
         keras.layers.Dense(1),
     ]
     model = randomized(keras.Sequential(layers))
-    plain = keras.Sequential([keras.Input((STEPS,)), keras.layers.Embedding(12, 3), kit.LSTM(4)])
+    words = keras.layers.Embedding(12, 3, mask_zero=True)
+    plain = keras.Sequential([keras.Input((STEPS,)), words, kit.LSTM(4)])
     plain.add(keras.layers.Dense(1))
     plain.set_weights(model.get_weights()[: len(plain.weights)])
     found = kit.attribute(model, x, method="occlusion")
     expected = kit.attribute(plain, x, method="occlusion")
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+    assert not found.scores[x == 0].any()

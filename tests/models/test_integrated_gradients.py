@@ -192,6 +192,10 @@ def test_the_logit_is_found(ending):
     # Logits are logarithms of probabilities, up to a constant for each row.
     expected = probabilities[:, 0] - probabilities[:, 1]
     np.testing.assert_allclose(found.total - other.total, expected, 1e-3, 1e-3)
+    x[:, 3] = 2
+    without = np.log(model.predict(x, verbose=0))
+    drop = expected - (without[:, 0] - without[:, 1])
+    np.testing.assert_allclose((found.scores - other.scores)[:, 3], drop, 1e-3, 1e-3)
 
 
 def test_the_output_itself():
