@@ -1,7 +1,10 @@
 """Functions that take a whole model."""
 
+from keras_rnnkit.models._attribute_record import Attribution
+from keras_rnnkit.models.attribution import attribute
 from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.explanation import Explanation, explain
+from keras_rnnkit.models.influences import Influence, influence
 from keras_rnnkit.models.monitoring import GateMonitor
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.statistics import FieldStatistics, LayerStatistics, TraceStatistics
@@ -10,15 +13,19 @@ from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.models.tracing import trace, trace_batches
 
 __all__ = [
+    "Attribution",
     "Explanation",
     "FieldStatistics",
     "GateMonitor",
+    "Influence",
     "LayerStatistics",
     "Stream",
     "TraceStatistics",
     "Traces",
+    "attribute",
     "explain",
     "from_keras",
+    "influence",
     "reset_states",
     "stream",
     "trace",
