@@ -156,6 +156,7 @@ class Recurrent(Stateful, ReturnsGates):
             mask=mask,
             capture_gates=self._return_gates or (capture is not None and capture.capture_gates),
             before=before,
+            edits=None if capture is None else capture.edits.get(id(self)),
             starts_at_zero=before is None and self._starts_at_zero(initial_state),
         )
 

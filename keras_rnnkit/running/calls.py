@@ -23,6 +23,7 @@ class Call(NamedTuple):
     training: bool = False
     capture_gates: bool = False  # whether gates and states of every step are requested
     before: Carry | None = None  # the carry before the first step, in a stream
+    edits: Any = None  # edits of gates and states by name, or a tuple of them for a stack of cells
     starts_at_zero: bool = False  # whether `states` are known to be zeros
 
 

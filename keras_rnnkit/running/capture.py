@@ -21,6 +21,7 @@ class Capture(NamedTuple):
     first: dict[int, Carry]  # the carries to start from
     last: dict[int, Carry]  # the carries after the last step
     traces: dict[int, Any]
+    edits: dict[int, Any]  # edits of gates and states, see `cells/_edits.py`
 
     def report(self, layer: Any, last: Carry, trace: Any) -> None:
         """Take the last carry and the trace of a layer; with `first`, only of layers in it."""
@@ -49,15 +50,19 @@ def carry_before(layer: Any) -> Carry | None:
 
 @contextlib.contextmanager
 def capturing(
-    *, capture_gates: bool = False, first: dict[int, Carry] | None = None
+    *,
+    capture_gates: bool = False,
+    first: dict[int, Carry] | None = None,
+    edits: dict[int, Any] | None = None,
 ) -> Iterator[Capture]:
     """Capture every recurrent layer of the kit that is called in this context.
 
     Args:
         capture_gates: Whether to capture traces.
         first: The carries to start from, by `id(layer)`; other layers start from their own states.
+        edits: The edits of each layer's cell, by `id(layer)`, in running order, time first.
     """
-    capture = Capture(capture_gates, first or {}, {}, {})
+    capture = Capture(capture_gates, first or {}, {}, {}, edits or {})
     token = _current.set(capture)
     try:
         yield capture
