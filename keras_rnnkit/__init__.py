@@ -55,10 +55,12 @@ from keras_rnnkit.layers import (  # noqa: E402
 from keras_rnnkit.models import (  # noqa: E402
     Explanation,
     Stream,
+    Traces,
     explain,
     from_keras,
     reset_states,
     stream,
+    trace,
 )
 
 __all__ = [
@@ -104,6 +106,7 @@ __all__ = [
     "StackedRNN",
     "Stream",
     "TimeDistributed",
+    "Traces",
     "Zoneout",
     "__version__",
     "callbacks",
@@ -114,4 +117,5 @@ __all__ = [
     "plots",
     "reset_states",
     "stream",
+    "trace",
 ]

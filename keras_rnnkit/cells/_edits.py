@@ -35,8 +35,8 @@ class Replacement(NamedTuple):
         """What differs between steps."""
         return [self.where, self.value]
 
-    def of_step(self, current: list[Any]) -> "Replacement":
-        """The same for one step, whose tensors are taken from the front of a list."""
+    def with_tensors(self, current: list[Any]) -> "Replacement":
+        """The same with other tensors, which are taken from the front of a list."""
         return self._replace(where=current.pop(0), value=current.pop(0))
 
     def apply(self, old: Any) -> Any:
@@ -61,8 +61,8 @@ class Addition(NamedTuple):
         """What differs between steps."""
         return [self.value]
 
-    def of_step(self, current: list[Any]) -> "Addition":
-        """The same for one step, whose tensor is taken from the front of a list."""
+    def with_tensors(self, current: list[Any]) -> "Addition":
+        """The same with another tensor, which is taken from the front of a list."""
         return self._replace(value=current.pop(0))
 
     def apply(self, old: Any) -> Any:
@@ -113,18 +113,21 @@ class StepEdits:
 
 
 def edit_tensors(edits: Any) -> list[Any]:
-    """The tensors that differ between steps, of a cell's edits or of a tuple of those of cells."""
+    """The tensors that differ between steps, of edits in any structure of dicts and sequences."""
     if edits is None:
         return []
-    if isinstance(edits, tuple):
-        return [tensor for part in edits for tensor in edit_tensors(part)]
-    return [tensor for some in edits.values() for edit in some for tensor in edit.tensors()]
+    if isinstance(edits, Replacement | Addition):
+        return edits.tensors()
+    parts = edits.values() if isinstance(edits, dict) else edits
+    return [tensor for part in parts for tensor in edit_tensors(part)]
 
 
-def edits_of_step(edits: Any, current: list[Any]) -> Any:
-    """The edits for one step, whose tensors are taken from the front of `current`."""
+def with_edit_tensors(edits: Any, current: list[Any]) -> Any:
+    """The same structure, whose tensors are taken from the front of `current`."""
     if edits is None:
         return None
-    if isinstance(edits, tuple):
-        return tuple(edits_of_step(part, current) for part in edits)
-    return {name: [edit.of_step(current) for edit in some] for name, some in edits.items()}
+    if isinstance(edits, Replacement | Addition):
+        return edits.with_tensors(current)
+    if isinstance(edits, dict):
+        return {name: with_edit_tensors(part, current) for name, part in edits.items()}
+    return type(edits)(with_edit_tensors(part, current) for part in edits)

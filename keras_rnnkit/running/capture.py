@@ -21,10 +21,14 @@ class Capture(NamedTuple):
     first: dict[int, Carry]  # the carries to start from
     last: dict[int, Carry]  # the carries after the last step
     traces: dict[int, Any]
+    initial_states: dict[int, Any]  # the states before the first step, in the cell's structure
     edits: dict[int, Any]  # edits of gates and states, see `cells/_edits.py`
 
-    def report(self, layer: Any, last: Carry, trace: Any) -> None:
-        """Take the last carry and the trace of a layer; with `first`, only of layers in it."""
+    def report(self, layer: Any, initial_states: Any, last: Carry, trace: Any) -> None:
+        """Take what a layer started from, its last carry and its trace.
+
+        With `first`, only of the layers in it.
+        """
         if self.first and id(layer) not in self.first:
             return
         if id(layer) in self.last:
@@ -33,6 +37,7 @@ class Capture(NamedTuple):
                 "cannot be distinguished. Use a layer of its own for each call. "
                 f"Received: layer={name_of(layer)} a second time"
             )
+        self.initial_states[id(layer)] = initial_states
         self.last[id(layer)] = last
         self.traces[id(layer)] = trace
 
@@ -62,7 +67,7 @@ def capturing(
         first: The carries to start from, by `id(layer)`; other layers start from their own states.
         edits: The edits of each layer's cell, by `id(layer)`, in running order, time first.
     """
-    capture = Capture(capture_gates, first or {}, {}, {}, edits or {})
+    capture = Capture(capture_gates, first or {}, {}, {}, {}, edits or {})
     token = _current.set(capture)
     try:
         yield capture

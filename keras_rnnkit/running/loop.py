@@ -8,7 +8,7 @@ from keras import ops, tree
 
 from keras_rnnkit import cells
 from keras_rnnkit.cells import GatedCell, Zoneout
-from keras_rnnkit.cells._edits import StepEdits, edit_tensors, edits_of_step
+from keras_rnnkit.cells._edits import StepEdits, edit_tensors, with_edit_tensors
 from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
 from keras_rnnkit.cells._takes import edit_for_method, masks_for_method, takes_training
 from keras_rnnkit.cells.zoneout import state_names
@@ -45,7 +45,7 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Carry]
         x, *others = current
         valid = None if mask is None else others.pop(0)
         masks = with_masks_of_step(call.dropout_masks, others)
-        new = advance(x, carry, masks, edits_of_step(call.edits, others))
+        new = advance(x, carry, masks, with_edit_tensors(call.edits, others))
         new = new if valid is None else _masked(new, carry, valid)
         return new, new
 
