@@ -1,19 +1,30 @@
 """What takes a whole model."""
 
+from keras_rnnkit.models._changes import Change
+from keras_rnnkit.models.ablation import Ablated, Ablation, ablate
 from keras_rnnkit.models.conversion import from_keras
+from keras_rnnkit.models.editing import Edited, edit
 from keras_rnnkit.models.explanation import Explanation, explain
+from keras_rnnkit.models.gradients import trace_gradients
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.streaming import Stream, stream
 from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.models.tracing import trace
 
 __all__ = [
+    "Ablated",
+    "Ablation",
+    "Change",
+    "Edited",
     "Explanation",
     "Stream",
     "Traces",
+    "ablate",
+    "edit",
     "explain",
     "from_keras",
     "reset_states",
     "stream",
     "trace",
+    "trace_gradients",
 ]

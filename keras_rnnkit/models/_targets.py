@@ -110,7 +110,16 @@ class TimeDistributedTarget:
     def record(self, captured: list[dict[str, Any]]) -> Any:
         """The record of one call, from arrays: a dict of records around a model."""
         records = records_by_call(self.targets, captured)
-        return records if not _is_target(self.layer.layer) else next(iter(records.values()))
+        return records if self.around_a_model else next(iter(records.values()))
+
+    @property
+    def around_a_model(self) -> bool:
+        """Whether there is a model inside, so that a record is a dict of records."""
+        return not _is_target(self.layer.layer)
+
+    def target_of(self, key: str) -> Any:
+        """The inner target of the key of a call."""
+        return target_of(self.targets, key)
 
 
 def handlers_for(
@@ -144,6 +153,11 @@ def _handler(
 def call_key(key: str, calls: int) -> str:
     """The key of a call of a layer, after that many calls before it."""
     return f"{key}:{calls}" if calls else key
+
+
+def target_of(targets: dict[str, Any], key: str) -> Any:
+    """The target of the key of a call, such as `"lstm:1"`."""
+    return targets[key] if key in targets else targets[key.rpartition(":")[0]]
 
 
 def records_by_call(targets: dict[str, Any], captured: list[dict[str, Any]]) -> dict[str, Any]:
