@@ -135,11 +135,10 @@ def _at(index: Any, size: int, argument: str, place: Place) -> np.ndarray:
     if index is None:
         return ~chosen
     try:
-        if not isinstance(index, slice):
-            index = np.asarray(index)
-            if index.dtype.kind not in "iu":
-                raise IndexError
-        chosen[index] = True
+        which = index if isinstance(index, slice) else np.asarray(index)
+        if isinstance(which, np.ndarray) and which.dtype.kind not in "iu":
+            raise IndexError
+        chosen[which] = True
     except IndexError:
         raise ValueError(
             f"`{argument}` must be an index, a slice or a list of indices below {size}, which is "

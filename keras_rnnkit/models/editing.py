@@ -55,8 +55,8 @@ def edit(
             `"lstm:1"` for a second call, to a dict from the names of gates and states to their
             changes. A record with parts takes a dict of those, `{"bidirectional": {"forward":
             {"forget": 1.0}}}` or `{"stacked_rnn": {"rnn_0": {...}}}`; a stack of cells takes one by
-            number, `{"rnn": {0: {...}}}`. A change is a value, as in `keras_rnnkit.Change`, a `Change`, or
-            a list of them, which apply one after the other.
+            number, `{"rnn": {0: {...}}}`. A change is a value, as in `keras_rnnkit.Change`, a
+            `Change`, or a list of them, which apply one after the other.
         units: The units that are changed: an index, a slice or a list; `None` for all. A `Change`
             with units of its own keeps them.
         steps: The steps that are changed, likewise. Steps are those of the record: the input's
