@@ -7,9 +7,10 @@ from keras_rnnkit.models.editing import Edited, edit
 from keras_rnnkit.models.explanation import Explanation, explain
 from keras_rnnkit.models.gradients import trace_gradients
 from keras_rnnkit.models.reset import reset_states
+from keras_rnnkit.models.statistics import FieldStatistics, LayerStatistics, TraceStatistics
 from keras_rnnkit.models.streaming import Stream, stream
 from keras_rnnkit.models.traces import Traces
-from keras_rnnkit.models.tracing import trace
+from keras_rnnkit.models.tracing import trace, trace_batches
 
 __all__ = [
     "Ablated",
@@ -17,7 +18,10 @@ __all__ = [
     "Change",
     "Edited",
     "Explanation",
+    "FieldStatistics",
+    "LayerStatistics",
     "Stream",
+    "TraceStatistics",
     "Traces",
     "ablate",
     "edit",
@@ -26,5 +30,6 @@ __all__ = [
     "reset_states",
     "stream",
     "trace",
+    "trace_batches",
     "trace_gradients",
 ]

@@ -21,7 +21,7 @@ from keras_rnnkit.running.capture import capturing
 
 # What is captured of one recurrent layer: its trace, and the states that it started from.
 Captured = tuple[Any, Any]
-_CELLS = (
+_CELLS: Any = (
     GatedCell,
     keras.layers.GRUCell,
     keras.layers.LSTMCell,
@@ -135,6 +135,7 @@ def handlers_for(
     return {
         target.layer: _handler(key, target, captured, edits or {})
         for key, target in targets.items()
+        if target is not None
     }
 
 
@@ -180,7 +181,8 @@ def targets_in(model: Any, layers: list[str] | None = None) -> dict[str, Any]:
 
     Returns:
         A `Target`, or a `TimeDistributedTarget`, by the layer's name, or by its path where several
-        have that name; in the order of the model's attributes.
+        have that name; in the order of the model's attributes. `None` for a layer without weights,
+        which the model has never called.
 
     Raises:
         ValueError: For a layer that cannot be traced, an unknown key, and a model without recurrent
@@ -200,11 +202,7 @@ def targets_in(model: Any, layers: list[str] | None = None) -> dict[str, Any]:
             f"`model` '{model.name}' has no recurrent layers, so that there is nothing to trace. "
             f"Received: model={type(model).__name__} '{model.name}'"
         )
-    kinds = {True: TimeDistributedTarget, False: Target}
-    return {
-        key: kinds[isinstance(layer, keras.layers.TimeDistributed)](_checked(layer))
-        for key, layer in found.items()
-    }
+    return {key: _target(layer) for key, layer in found.items()}
 
 
 _KINDS = (
@@ -216,7 +214,7 @@ _KINDS = (
 
 
 def _is_target(layer: Any) -> bool:
-    if isinstance(layer, keras.layers.TimeDistributed):
+    if _is_distributed(layer):
         return any(isinstance(part, (*_KINDS, *_CELLS)) for part in layers_in(layer.layer))
     return isinstance(layer, (*_KINDS, *_CELLS))
 
@@ -252,21 +250,22 @@ def _keyed(found: list[tuple[str, Any]]) -> dict[str, Any]:
     return keyed
 
 
-def _checked(layer: Any) -> Any:
-    """The layer, after a check that it can be traced."""
-    received = f"Received: layer={type(layer).__name__} '{layer.name}'"
+def _target(layer: Any) -> Any:
+    """The target of a layer; `None` for one that the model has never called."""
     if isinstance(layer, _CELLS):
+        received = f"Received: layer={type(layer).__name__} '{layer.name}'"
         raise ValueError(
             f"The cell '{layer.name}' of class {type(layer).__name__} is called by the model's own "
             "code, step by step, so that there are no sequences to trace. Put it into "
             f"`keras_rnnkit.RNN`, or leave it out by `layers=`. {received}"
         )
     if not layer.built:
-        raise ValueError(
-            f"The layer '{layer.name}' is not built: the model has never called it. Call the model "
-            f"on data first, or leave the layer out by `layers=`. {received}"
-        )
-    return layer
+        return None
+    return (TimeDistributedTarget if _is_distributed(layer) else Target)(layer)
+
+
+def _is_distributed(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.TimeDistributed)
 
 
 def _leaves(layer: Any) -> Iterator[tuple[Any, bool]]:

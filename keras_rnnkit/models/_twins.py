@@ -107,6 +107,6 @@ def _cell_twin(cell: Any) -> Any:
 
 def _view(kind: type, of: Any, **attributes: Any) -> Any:
     """An instance of a class with the attributes of another object, shared and not copied."""
-    view = object.__new__(kind)
+    view: Any = object.__new__(kind)
     vars(view).update(vars(of), **attributes)
     return view

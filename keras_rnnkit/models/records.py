@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from keras_rnnkit.cells import Zoneout
-from keras_rnnkit.running.options import is_activation_of_keras, plain_options
 
 
 class Origin(NamedTuple):
@@ -16,7 +15,7 @@ class Origin(NamedTuple):
     `initial_states` are the states before the first step in the order of running, arrays
     `(batch, size)`, in the order of the cell. `backward` says that time runs from the last index of
     the arrays to the first. `zoneout` are the rates at which `Zoneout` keeps each state, or `None`.
-    `options` are the options of the cell that are plain values, and the names of its activations.
+    `options` are the plain values in the config of the cell, such as the names of its activations.
     """
 
     cell: str  # the name of the cell's class, such as "LSTMCell"
@@ -54,7 +53,8 @@ def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any
 
 def with_origin(trace: Any, origin: Origin) -> Any:
     """The trace as a record, which is an instance of the trace's type with an `origin`."""
-    record = _record_type(type(trace))(*trace)
+    kind: Any = type(trace)
+    record = _record_type(kind)(*trace)
     record.origin = origin
     return record
 
@@ -80,7 +80,7 @@ def origin_of(record: Any, argument: str = "trace") -> Origin:
 
 
 @functools.cache
-def _record_type(kind: type) -> Any:
+def _record_type(kind: Any) -> Any:
     return type(kind.__name__, (kind,), {"origin": None, "__module__": kind.__module__})
 
 
@@ -99,10 +99,7 @@ def _rates(cell: Any) -> tuple[float, ...]:
 
 
 def _options(cell: Any) -> dict[str, Any]:
-    options = plain_options(cell) if hasattr(cell, "__dict__") else {}
-    for name in ("activation", "recurrent_activation"):
-        function = getattr(cell, name, None)
-        if function is not None:
-            known = is_activation_of_keras(function)
-            options[name] = function.__name__ if known else getattr(function, "__name__", "custom")
-    return options
+    """The config of a cell, as far as it consists of plain values."""
+    config = cell.get_config() if hasattr(cell, "get_config") else {}
+    plain = (bool, int, float, str, type(None))
+    return {name: value for name, value in config.items() if isinstance(value, plain)}

@@ -136,7 +136,8 @@ class Traces(Mapping[str, Any]):
         }
         text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
         with replacing(target) as temporary:
-            np.savez(temporary, layout=np.frombuffer(text, np.uint8), **arrays)
+            arrays["layout"] = np.frombuffer(text, np.uint8)
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: PathLike) -> "Traces":

@@ -11,7 +11,9 @@ from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._traceable import check_variables_are_here
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
 from keras_rnnkit.models._intercept import intercepting
+from keras_rnnkit.models._progress import Progress
 from keras_rnnkit.models._targets import handlers_for, records_by_call, target_of, targets_in
+from keras_rnnkit.models.statistics import Accumulator
 from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.running.moving_variables import InnerScope
 from keras_rnnkit.running.options import plain_options
@@ -103,7 +105,7 @@ class Runner:
         count = _rows(x)
         if stateful_layers(self.model):
             batch_size = count
-        size = batch_size or self._batch_size(x)
+        size = batch_size or self.batch_size(x)
         for start in range(0, count, size):
             yield tree.map_structure(lambda array: array[start : start + size], x)  # noqa: B023
 
@@ -112,9 +114,9 @@ class Runner:
         fixed = any(a.shape[0] is not None for a in tree.flatten(getattr(self.model, "inputs", [])))
         if fixed or stateful_layers(self.model):
             return 1
-        return max(1, self._batch_size(batch) // _rows(batch))
+        return max(1, self.batch_size(batch) // _rows(batch))
 
-    def _batch_size(self, x: Any) -> int:
+    def batch_size(self, x: Any) -> int:
         """Rows whose captured tensors take about `_BYTES`, 32 at least and 1,024 at most."""
         steps = max((a.shape[1] for a in tree.flatten(x) if len(a.shape) > 1), default=1)
         widths = sum(
@@ -193,3 +195,89 @@ def _as_array(tensor: Any) -> np.ndarray:
 
 def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def trace_batches(
+    model: Any,
+    data: Any,
+    batch_size: int | None = None,
+    layers: list[str] | None = None,
+    reduce: Any = None,
+    progress: bool | str = "auto",
+) -> Any:
+    """The traces of a data set that need not fit into memory, batch by batch.
+
+    Args:
+        model: As in `trace`.
+        data: Arrays as `trace` takes them, also memory-mapped ones; a `keras.utils.PyDataset`; or
+            an iterable of batches. A batch that is a tuple is `(x, y)` or `(x, y, weights)`.
+        batch_size: Rows of a batch, for arrays; `None` chooses so that a batch takes little memory.
+        layers: As in `trace`.
+        reduce: `None` to get every batch; `"statistics"` to keep `TraceStatistics` alone; or a
+            function of `Traces`, whose results are kept.
+        progress: Whether to draw a progress bar; `"auto"` for work of more than a few seconds.
+
+    Returns:
+        Without `reduce`, an iterator of `Traces`. With `"statistics"`, the `TraceStatistics` of all
+        batches: for each field and unit the mean, quantiles, the fractions of saturated steps and
+        the steps with the highest values, and the half-life of each unit. With a function, the list
+        of its results.
+
+    Raises:
+        ValueError: As `trace`, and for an unknown `reduce`.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> import keras_rnnkit as kit
+    >>> model = keras.Sequential([keras.Input((5, 3)), keras.layers.GRU(4, name="gru")])
+    >>> x = np.ones((6, 5, 3), "float32")
+    >>> [traces["gru"].update.shape for traces in kit.trace_batches(model, x, batch_size=4)]
+    [(4, 5, 4), (2, 5, 4)]
+    >>> found = kit.trace_batches(model, x, reduce="statistics")
+    >>> found["gru"]["update"].mean.shape, found["gru"].half_life.shape
+    ((4,), (4,))
+    """
+    if reduce is not None and reduce != "statistics" and not callable(reduce):
+        raise ValueError(
+            "`reduce` must be None, 'statistics' or a function of Traces. "
+            f"Received: reduce={reduce!r}"
+        )
+    traces = _each_batch(runner_for(model, layers), data, batch_size, progress)
+    if reduce is None:
+        return traces
+    if callable(reduce):
+        return [reduce(part) for part in traces]
+    sums = Accumulator()
+    for part in traces:
+        sums.add(part)
+    return sums.result()
+
+
+def _each_batch(runner: Runner, data: Any, batch_size: int | None, progress: Any) -> Iterator[Any]:
+    batches, count = _batches_of(runner, data, batch_size)
+    bar = Progress(count, progress)
+    for batch in batches:
+        yield runner.traces([runner.run(batch)])
+        bar.advance()
+    bar.close()
+
+
+def _batches_of(
+    runner: Runner, data: Any, batch_size: int | None
+) -> tuple[Iterator[Any], int | None]:
+    """The inputs in batches, and how many batches there are, if that is known."""
+    if isinstance(data, keras.utils.PyDataset):
+        count = data.num_batches
+        return (tree.map_structure(_as_input, _inputs_of(data[i])) for i in range(count)), count
+    in_memory = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
+    if in_memory:
+        x = tree.map_structure(_as_input, data)
+        size = batch_size or max(runner.batch_size(x) // 4, 1)
+        return runner.batches(x, size), -(-_rows(x) // size)
+    batches = (tree.map_structure(_as_input, _inputs_of(batch)) for batch in data)
+    return batches, len(data) if hasattr(data, "__len__") else None
+
+
+def _inputs_of(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, tuple) else batch

@@ -129,9 +129,13 @@ class Tagger(keras.Model):
         return self.only_in_training(x) if training else x
 
 
-def test_a_class_with_layers_of_its_own_and_a_layer_called_twice():
+# Keras warns of a layer that the first call does not build.
+@pytest.mark.filterwarnings("ignore:.*looks like it has unbuilt state:UserWarning")
+@pytest.mark.parametrize("built", [False, True])
+def test_a_class_with_layers_of_its_own_and_a_layer_called_twice(built):
     model, x = Tagger(), sequences()
-    model(x, training=True)
+    if built:
+        model(x, training=True)
     model(x)
     traces = check_traces(randomized(model), x)
     assert list(traces) == ["shared", "shared:1", "gru_0", "gru_1"]
