@@ -39,17 +39,19 @@ def loss_of(model: Any, loss: Any, argument: str = "loss") -> Callable[[Any, Any
     return lambda x, y, outputs: ops.mean(function(y, outputs))
 
 
-def metric_of(model: Any, metric: Any) -> Callable[[Any, Any, Any], float]:
-    """A metric as a function of inputs, targets and outputs, all of them arrays."""
-    if metric == "accuracy":
+def metric_of(model: Any, metric: Any, x: Any, y: Any) -> Callable[[Any], float]:
+    """A metric for these inputs and targets as a function of outputs, all of them arrays."""
+    if isinstance(metric, str) and metric == "accuracy":
         from_logits = bool(getattr(getattr(model, "loss", None), "from_logits", False))
-        return lambda x, y, outputs: _accuracy(y, outputs, 0.0 if from_logits else 0.5)
-    function = loss_of(model, None if metric == "loss" else metric, "metric")
+        return lambda outputs: _accuracy(y, outputs, 0.0 if from_logits else 0.5)
+    of_model = isinstance(metric, str) and metric == "loss"
+    function = loss_of(model, None if of_model else metric, "metric")
 
-    def evaluate(x: Any, y: Any, outputs: Any) -> float:
+    x, y = tree.map_structure(ops.convert_to_tensor, [x, y])
+
+    def evaluate(outputs: Any) -> float:
         with InnerScope():  # discards what the loss tracks
-            given = tree.map_structure(ops.convert_to_tensor, [x, y, outputs])
-            value = function(*given)
+            value = function(x, y, tree.map_structure(ops.convert_to_tensor, outputs))
         return float(ops.convert_to_numpy(value))
 
     return evaluate

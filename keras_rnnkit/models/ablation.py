@@ -135,13 +135,12 @@ def ablate(
     (4, ['candidate', 'forget', 'input', 'output'])
     """
     fixed = _checked_value(gate_value)
-    evaluate = metric_of(model, metric)
     runner = runner_for(model, layers)
     batches = list(runner.batches(x, batch_size))
     before = runner.traces([runner.run(batch) for batch in batches])
     whole = tree.map_structure(lambda *arrays: np.concatenate(arrays), *batches)
-    y = targets_like(y, before.outputs)
-    base = evaluate(whole, y, before.outputs)
+    evaluate = metric_of(model, metric, whole, targets_like(y, before.outputs))
+    base = evaluate(before.outputs)
     variants = _variants(before)
     at_a_time = runner.copies_at_a_time(batches[0])
     rows = []
@@ -153,9 +152,10 @@ def ablate(
             if variant is None:
                 continue
             own = tree.map_structure(lambda *parts: np.concatenate([p[i] for p in parts]), *outputs)  # noqa: B023
-            value = evaluate(whole, y, own)
+            value = evaluate(own)
             rows.append(Ablated(*variant, value, value - base))
-    return Ablation(rows, metric if isinstance(metric, str) else metric.__name__, base)
+    name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
+    return Ablation(rows, name or type(metric).__name__, base)
 
 
 # The layer, the gate or state, and the unit or `None`.

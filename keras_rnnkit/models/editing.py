@@ -173,20 +173,22 @@ def _function(runner: Any, edits: Any, outputs_only: bool) -> Callable[..., Any]
         found = captured_with(runner, inputs, with_edit_tensors(edits, list(tensors)))
         return found[0] if outputs_only else found
 
-    key = (outputs_only, _structure(edits))
-    kept = runner.edited.get(key)
-    if kept is not None:
-        return kept
     made = backend_kernels().compiled(run, variables=runner.model.variables, xla=False)
-    if "function" not in str(key):
-        runner.edited[key] = made
-    return made
+    if _has_function(edits):  # which may depend on anything
+        return made
+    return runner.edited.setdefault((outputs_only, _structure(edits)), made)
+
+
+def _has_function(edits: Any) -> bool:
+    if edits is None or isinstance(edits, Replacement):
+        return edits is not None and edits.function is not None
+    return any(map(_has_function, edits.values() if isinstance(edits, dict) else edits))
 
 
 def _structure(edits: Any) -> Any:
     """What a compiled function depends on beside tensors."""
-    if isinstance(edits, Replacement):
-        return "tensor" if edits.function is None else "function"
     if isinstance(edits, dict):
         return tuple((name, _structure(part)) for name, part in edits.items())
-    return None if edits is None else tuple(map(_structure, edits))
+    if isinstance(edits, list | tuple) and not isinstance(edits, Replacement):
+        return type(edits).__name__, *map(_structure, edits)
+    return type(edits).__name__
