@@ -1,4 +1,4 @@
-"""What takes a whole model."""
+"""Functions that take a whole model."""
 
 from keras_rnnkit.models._changes import Change
 from keras_rnnkit.models.ablation import Ablated, Ablation, ablate
@@ -6,6 +6,7 @@ from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.editing import Edited, edit
 from keras_rnnkit.models.explanation import Explanation, explain
 from keras_rnnkit.models.gradients import trace_gradients
+from keras_rnnkit.models.monitoring import GateMonitor
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.statistics import FieldStatistics, LayerStatistics, TraceStatistics
 from keras_rnnkit.models.streaming import Stream, stream
@@ -19,6 +20,7 @@ __all__ = [
     "Edited",
     "Explanation",
     "FieldStatistics",
+    "GateMonitor",
     "LayerStatistics",
     "Stream",
     "TraceStatistics",
