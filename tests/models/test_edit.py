@@ -62,12 +62,11 @@ def edit_of_oracle(changes, backward):
     return edit
 
 
-@pytest.mark.parametrize("mask", ["no mask", "holes"])
 @pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if with_bias(kind) and kind != "kit_stack"]
 )
-def test_an_edited_model_is_what_the_edited_equations_give(kind, mask):
-    model, x = model_of(KINDS[kind]()), sequences(MASKS[mask])
+def test_an_edited_model_is_what_the_edited_equations_give(kind):
+    model, x = model_of(KINDS[kind]()), sequences(MASKS["holes"])
     before = kit.trace(model, x)
     changes = {key: changes_for(record) for key, record in before.items()}
     edited = kit.edit(model, x, changes, units=UNITS, steps=EDITED_STEPS)
@@ -90,7 +89,7 @@ def test_an_edited_model_is_what_the_edited_equations_give(kind, mask):
         np.testing.assert_array_equal(a[1].hidden, b[1].hidden)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["backwards", "rnn_of_cells", "kit_stack", "kit_learned"])
 def test_a_models_own_trace_patched_into_it_changes_nothing(kind):
     model, x = model_of(KINDS[kind]()), sequences(MASKS["holes"])
     own = kit.trace(model, x)
@@ -166,7 +165,7 @@ def test_several_changes_of_a_field_and_their_own_units_and_steps():
 
 def test_the_second_call_of_a_layer_is_edited_by_itself():
     model, x = Tagger(), sequences()
-    model(x)
+    model(x, training=True)
     edited = kit.edit(randomized(model), x, {"shared:1": {"output": 0.0}})
     assert not edited.traces["shared:1"].hidden.any()
     np.testing.assert_array_equal(edited.traces["shared"].hidden, edited.before["shared"].hidden)
