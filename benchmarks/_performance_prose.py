@@ -53,6 +53,7 @@ python benchmarks/roofline.py
 python benchmarks/prediction.py --backend ...   # needs onnx and onnxruntime
 python benchmarks/streaming.py --backend ...
 python benchmarks/stack.py --backend ...
+python benchmarks/tracing.py --backend ...
 python benchmarks/performance_page.py
 ```
 """
@@ -88,6 +89,15 @@ Median microseconds for one sequence. "A step": one step passed to `step` of a s
 at a time": ten steps passed to `chunk` in one call, divided by ten. "The whole model": one call of
 `predict_on_batch` on all {steps} steps, which each new step costs without a stream. The models are
 a `StackedRNN` and a `Dense`. {where}
+"""
+
+TRACING = """\
+## Traces
+
+The time of `kit.trace` on 1,000 sequences, divided by that of `predict` with the same model: median
+and range. The model is an `Embedding`, an LSTM of {units} units, and a `Dense`; sequences have
+{steps} steps. "Memory": the growth of the process over 25,000 sequences, of which
+`kit.trace_batches` keeps the statistics, and the seconds that this takes.
 """
 
 STACKS = """\

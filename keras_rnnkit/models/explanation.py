@@ -73,9 +73,9 @@ def explain(model: Any) -> Explanation:
     """Which path each recurrent layer of a model runs on, why, and what would make it faster.
 
     A layer of the kit runs on one of four paths. `fused`: a kernel computes the whole sequence and
-    has its own backward pass. `parallel scan`: one product computes all gates of a minimal cell,
-    then a scan computes its states. `keras`: the layer of Keras, where that uses cuDNN. `portable`:
-    a loop calls the cell at each step. Layers of `keras.layers` are listed too.
+    has its own backward pass. `linear recurrence`: one product computes all gates of a minimal
+    cell, then a scan or a loop its states. `keras`: the layer of Keras, where that uses cuDNN.
+    `portable`: a loop calls the cell at each step. Layers of `keras.layers` are listed too.
 
     The rows describe normal calls. On PyTorch, exports and the transforms of `torch.func` run on
     other paths, see *Choose a backend*.
@@ -156,7 +156,7 @@ def _text(choice: Choice) -> str:
 
 def _gets_a_mask(layer: Any) -> bool:
     """Whether a call of the layer, symbolic or not, is known to have had a mask."""
-    if getattr(layer, "_masked_in_a_model", False):
+    if getattr(layer, "_gets_masks", False):
         return True
     inputs = (x for node in layer._inbound_nodes for x in node.input_tensors)
     return any(attached_mask(x) is not None for x in inputs)
