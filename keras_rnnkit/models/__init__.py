@@ -1,9 +1,13 @@
 """Functions that take a whole model."""
 
 from keras_rnnkit.models._attribute_record import Attribution
+from keras_rnnkit.models._changes import Change
+from keras_rnnkit.models.ablation import Ablated, Ablation, ablate
 from keras_rnnkit.models.attribution import attribute
 from keras_rnnkit.models.conversion import from_keras
+from keras_rnnkit.models.editing import Edited, edit
 from keras_rnnkit.models.explanation import Explanation, explain
+from keras_rnnkit.models.gradients import trace_gradients
 from keras_rnnkit.models.influences import Influence, influence
 from keras_rnnkit.models.monitoring import GateMonitor
 from keras_rnnkit.models.reset import reset_states
@@ -13,7 +17,11 @@ from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.models.tracing import trace, trace_batches
 
 __all__ = [
+    "Ablated",
+    "Ablation",
     "Attribution",
+    "Change",
+    "Edited",
     "Explanation",
     "FieldStatistics",
     "GateMonitor",
@@ -22,7 +30,9 @@ __all__ = [
     "Stream",
     "TraceStatistics",
     "Traces",
+    "ablate",
     "attribute",
+    "edit",
     "explain",
     "from_keras",
     "influence",
@@ -30,4 +40,5 @@ __all__ = [
     "stream",
     "trace",
     "trace_batches",
+    "trace_gradients",
 ]
