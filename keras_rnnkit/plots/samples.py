@@ -29,6 +29,9 @@ class Sample:
     parts: list[PartSample]
     labels: list[str]
     numbered: bool
+    index: int  # of the sequence in the batch
+    steps: np.ndarray  # the indices of the steps that are not masked
+    time: int  # how many steps the trace has, masked ones included
 
 
 def read_sample(trace: Any, tokens: Sequence[str] | None, sample: int) -> Sample:
@@ -50,7 +53,14 @@ def read_sample(trace: Any, tokens: Sequence[str] | None, sample: int) -> Sample
         fields = {name: array[index, valid] for name, array in arrays.items()}
         _check_finite(fields, part.key, sample)
         samples.append(PartSample(part.title, part.key, fields))
-    return Sample(samples, [labels[step] for step in valid], numbered=tokens is None)
+    return Sample(
+        parts=samples,
+        labels=[labels[step] for step in valid],
+        numbered=tokens is None,
+        index=index % len(first_mask),
+        steps=valid,
+        time=first_mask.shape[1],
+    )
 
 
 def _read_index(sample: int, batch: int) -> int:
