@@ -7,17 +7,17 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
-from keras_rnnkit.plots.kinds import MEANINGS, Kind, color_limits, kind_of
-from keras_rnnkit.plots.samples import PartSample, Sample, read_sample
+from keras_rnnkit.plots.kinds import Kind, color_limits, kind_of
+from keras_rnnkit.plots.panels import MEANINGS
+from keras_rnnkit.plots.samples import PartSample, Sample, read_sample, to_numpy
 
 _LEVELS = 2**16 - 1  # of a value in 16 bits
 
 
 def page_data(
-    trace: Any, tokens: Any, sample: int | Iterable[int], influence: Any, attribution: Any
+    traces: Any, tokens: Any, sample: int | Iterable[int], influence: Any, attribution: Any
 ) -> dict[str, Any]:
     """Everything that the page shows of these samples."""
     several = isinstance(sample, Iterable) and not isinstance(sample, str)
@@ -28,7 +28,7 @@ def page_data(
             f"Received: sample={sample!r}"
         )
     samples = [
-        read_sample(trace, words, number)  # type: ignore[arg-type]
+        read_sample(traces, words, number, "traces")  # type: ignore[arg-type]
         for number, words in zip(numbers, _split_tokens(tokens, numbers, several), strict=True)
     ]
     return {
@@ -112,7 +112,7 @@ def _scores(attribution: Any, sample: Sample) -> dict[str, Any] | None:
         return None
     is_record = hasattr(attribution, "scores")
     name = "attribution.scores" if is_record else "attribution"
-    values = _to_numpy(attribution.scores if is_record else attribution)
+    values = to_numpy(attribution.scores if is_record else attribution, name)
     if values.ndim != 2 or sample.index >= len(values):
         raise ValueError(_complaint(name, "(batch, time)", values))
     _check_time(values.shape[1:], name, sample)
@@ -124,7 +124,7 @@ def _influence(influence: Any, sample: Sample) -> dict[str, Any] | None:
     """What is left of each word of this sample at each step, `(steps, steps)`."""
     if influence is None:
         return None
-    values = _to_numpy(influence)
+    values = to_numpy(influence, "influence")
     batched = values.ndim == 3
     if values.ndim not in (2, 3) or (batched and sample.index >= len(values)):
         raise ValueError(_complaint("influence", "(time, time) or (batch, time, time)", values))
@@ -148,7 +148,7 @@ def _view_data(values: np.ndarray, name: str, expression: str) -> dict[str, Any]
 
 def _complaint(name: str, form: str, values: np.ndarray) -> str:
     return (
-        f"`{name}` must have the shape {form}, with a row for each sequence of the trace. "
+        f"`{name}` must have the shape {form}, with a row for each sequence of the traces. "
         f"Received: {name}.shape={values.shape}"
     )
 
@@ -157,13 +157,9 @@ def _check_time(times: tuple[int, ...], name: str, sample: Sample) -> None:
     """The steps are those of the trace, masked ones included."""
     if any(time != sample.time for time in times):
         raise ValueError(
-            f"`{name}` must have the {sample.time} steps of the trace, masked ones included. "
+            f"`{name}` must have the {sample.time} steps of the traces, masked ones included. "
             f"Received: {name}.shape[-{len(times)}:]={times}"
         )
-
-
-def _to_numpy(value: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(value), dtype="float64")
 
 
 def text_direction(tokens: Sequence[str]) -> str:

@@ -124,7 +124,7 @@ function keep(index) {
 function paint(allWords = true) {
   const view = viewOf(state.view);
   const layer = sampleNow().layers[state.layer];
-  const name = `${layer.title && view.units ? `${layer.title} · ` : ""}${view.label}${unitName(view)}`;
+  const name = `${layer.title && view.units ? `${layer.title} · ` : ""}${view.named(shown(sampleNow().tokens[current()]))}${unitName(view)}`;
   if (allWords) paintWords(view, name);
   for (const word of at("words").querySelectorAll(".current")) word.classList.remove("current");
   at("words").children[current()].classList.add("current");

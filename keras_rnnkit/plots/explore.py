@@ -13,7 +13,7 @@ from keras_rnnkit.plots._explore_html import page
 
 
 def explore(
-    trace: Any,
+    traces: Any,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None,
     path: PathLike,
     *,
@@ -23,7 +23,7 @@ def explore(
     title: str | None = None,
     overwrite: bool = True,
 ) -> Path:
-    """Write a page to explore a trace in a browser: one HTML file that needs no network.
+    """Write a page to explore traces in a browser: one HTML file that needs no network.
 
     The words of a sample are coloured by a gate or a state, of one unit or averaged over all
     units, or by an attribution or an influence. Point at a word to read all gates and states
@@ -37,14 +37,14 @@ def explore(
     values, rounded outwards; on request it fits the chosen unit. Masked steps are left out.
 
     Each array is stored with 16 bits a value, between its smallest and its largest value: what the
-    page shows differs from the trace by at most (largest - smallest) / 131,070, which is 7.7e-6
+    page shows differs from the traces by at most (largest - smallest) / 131,070, which is 7.7e-6
     for a gate. A page of 200 words and an `LSTM` of 64 units has about 0.25 MB.
 
     Args:
-        trace: A trace of a layer: a NamedTuple of arrays or tensors `(batch, time, units)`,
-            with `mask`, `(batch, time)` or None, as its last field. Or several: a
-            `BidirectionalTrace`, the dictionary of a `StackedRNN`, the tuple of an `RNN` around
-            several cells, any mapping from names to traces.
+        traces: What `keras_rnnkit.trace` returns or any mapping from names to traces; or the trace
+            of a layer: a NamedTuple of arrays or tensors `(batch, time, units)` with `mask`,
+            `(batch, time)` or None, as its last field, a `BidirectionalTrace`, the dictionary of a
+            `StackedRNN`, the tuple of an `RNN` around several cells.
         tokens: The word at each step, as many as there are steps, masked ones included. For
             several samples a list of such lists. None numbers the steps from 0.
         path: Where to save the page; must end in `.html`. Missing folders are made.
@@ -62,7 +62,7 @@ def explore(
         The path of the page.
 
     Raises:
-        TypeError: `trace` is not a trace (the message says how a list from a reloaded model
+        TypeError: `traces` is no trace (the message says how a list from a reloaded model
             becomes one), or `sample` is no integer.
         ValueError: Shapes do not fit, `tokens` has a wrong length, every step of a sample is
             masked, values are not finite, or `path` has a wrong suffix.
@@ -84,8 +84,8 @@ def explore(
     >>> folder.cleanup()
     """
     target = check_file(path, "path", ".html", overwrite)
-    data = page_data(trace, tokens, sample, influence, attribution)
-    content = page(title or "Explore a trace", data)
+    data = page_data(traces, tokens, sample, influence, attribution)
+    content = page(title or "Explore traces", data)
     with replacing(target) as temporary:
         temporary.write_bytes(content)
     return target

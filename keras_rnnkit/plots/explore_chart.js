@@ -1,6 +1,8 @@
 // The line of a view over time, with the words where it changes most.
 
-const CHART = { height: 230, left: 48, right: 14, top: 14, bottom: 46, letter: 6.6 };
+const CHART = { height: 230, left: 48, right: 14, top: 14, bottom: 46 };
+const pen = document.createElement("canvas").getContext("2d");
+pen.font = "bold 12px sans-serif";
 
 // Round numbers from low to high, at most five.
 function ticks(low, high) {
@@ -18,12 +20,13 @@ function shortened(token) {
 }
 
 // The words that fit below the axis: that of the current step, then those of the largest changes.
-function labelledSteps(series, tokens, current, x, width) {
+function labelledSteps({ series, tokens, steps, current }, x, width) {
   const changes = series.map((value, step) => Math.abs(value - (step ? series[step - 1] : value)));
   const order = series.map((_, step) => step).sort((one, other) => changes[other] - changes[one]);
   const taken = [];
   for (const step of [current, ...order]) {
-    const half = (shortened(tokens[step]).length * CHART.letter) / 2 + 5;
+    const texts = [shortened(tokens[step]), String(steps[step])];
+    const half = Math.max(...texts.map((text) => pen.measureText(text).width)) / 2 + 5;
     const middle = Math.min(Math.max(x(step), half), width - half);
     if (taken.every((other) => Math.abs(other.middle - middle) > other.half + half)) {
       taken.push({ step, middle, half });
@@ -36,12 +39,29 @@ function linePath(series, x, y) {
   return series.map((value, step) => `${step ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
 }
 
+// The range of the chart, somewhat more than that of the values and of the colours.
+function range(series, limits, stems) {
+  const low = Math.min(limits[0], stems ? 0 : limits[0], ...series);
+  const high = Math.max(limits[1], ...series);
+  const room = 0.04 * (high - low);
+  return [low === 0 ? 0 : low - room, high + room];
+}
+
+function drawStems(add, series, x, y) {
+  for (const tone of series.some((value) => value < 0) ? ["positive", "negative"] : ["open"]) {
+    const path = series.map((value, step) => {
+      const drawn = tone === "open" || (tone === "negative") === value < 0;
+      return drawn ? `M${x(step).toFixed(1)} ${y(0).toFixed(1)}V${y(value).toFixed(1)}` : "";
+    });
+    add("path", { class: `stems ${tone}`, d: path.join("") });
+  }
+}
+
 // `series` has a value for each step, `limits` are those of the colours.
 function drawChart(svg, { series, tokens, steps, current, limits, stems, label }) {
   const width = Math.max(240, svg.clientWidth);
   const { height, left, right, top, bottom } = CHART;
-  const low = Math.min(limits[0], ...series);
-  const high = Math.max(limits[1], ...series);
+  const [low, high] = range(series, limits, stems);
   const x = (step) => left + (series.length > 1 ? step / (series.length - 1) : 0.5) * (width - left - right);
   const y = (value) => top + ((high - value) / (high - low)) * (height - top - bottom);
   const add = (name, attributes, text) => svg.appendChild(svgElement(name, attributes, text));
@@ -54,14 +74,16 @@ function drawChart(svg, { series, tokens, steps, current, limits, stems, label }
     add("text", { class: "tick", x: left - 8, y: y(tick) + 4, "text-anchor": "end" }, shortFormat(tick));
   }
   add("line", { class: "cursor", x1: x(current), x2: x(current), y1: top, y2: height - bottom });
-  if (stems) {
-    const path = series.map((value, step) => `M${x(step).toFixed(1)} ${y(0).toFixed(1)}V${y(value).toFixed(1)}`);
-    add("path", { class: "stems", d: path.join("") });
-  } else {
-    add("path", { class: "line", d: linePath(series, x, y) });
-  }
+  if (stems) drawStems(add, series, x, y);
+  else add("path", { class: "line", d: linePath(series, x, y) });
   add("circle", { class: "dot", cx: x(current), cy: y(series[current]), r: 4.5 });
-  for (const { step, middle } of labelledSteps(series, tokens, current, x, width)) {
+  const onRight = x(current) < width / 2;
+  const below = y(series[current]) < top + 0.35 * (height - top - bottom);
+  add("text", {
+    class: "reading-value", x: x(current) + (onRight ? 9 : -9), "text-anchor": onRight ? "start" : "end",
+    y: below ? height - bottom - 8 : top + 10,
+  }, format(series[current]));
+  for (const { step, middle } of labelledSteps({ series, tokens, steps, current }, x, width)) {
     const chosen = step === current ? " chosen" : "";
     add("line", { class: "mark", x1: x(step), x2: x(step), y1: height - bottom, y2: height - bottom + 5 });
     add("text", { class: `word${chosen}`, x: middle, y: height - bottom + 19, "text-anchor": "middle" }, shortened(tokens[step]));

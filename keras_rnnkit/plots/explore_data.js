@@ -27,6 +27,7 @@ function fieldView(field, expression) {
     meaning: field.meaning,
     units,
     error: field.step / 2,
+    named: () => field.name,
     at: (step, unit) => (unit === null ? means[step] : unit < units ? values[step * units + unit] : NaN),
     signed: (unit) => field.signed && unit !== null,
     limits: (unit) => (unit === null ? field.mean_limits : field.limits),
@@ -38,7 +39,8 @@ function fieldView(field, expression) {
   };
 }
 
-function otherView(packed, id, label, meaning, place, expression) {
+// A view of a word's score or of what is left of words: `named` is its title at a word.
+function otherView(packed, id, label, meaning, { place, expression, named = () => label }) {
   const values = unpack(packed);
   const columns = packed.shape[1];
   return {
@@ -48,6 +50,7 @@ function otherView(packed, id, label, meaning, place, expression) {
     units: 0,
     error: packed.step / 2,
     stems: true,
+    named,
     at(step, unit, current) {
       const [row, column] = place(step, current);
       return values[row * columns + column];
@@ -63,20 +66,28 @@ function viewsOf(sample, layer) {
   if (sample.attribution) {
     views.push(otherView(
       sample.attribution, "attribution", "attribution", "how much the word adds to the prediction",
-      (step) => [step, 0], (start, step) => `${start}${step}]`,
+      { place: (step) => [step, 0], expression: (start, step) => `${start}${step}]` },
     ));
   }
   if (sample.influence) {
     views.push(otherView(
       sample.influence, "influence", "influence", "what is left of each word after this one",
-      (step, current) => [current, step], (start, step) => `${start}${step}, :]`,
+      {
+        place: (step, current) => [current, step],
+        expression: (start, step) => `${start}${step}, :]`,
+        named: (word) => `influence after “${word}”`,
+      },
     ));
     views.push(otherView(
       sample.influence, "remains", "what remains", "what is left of this word after each word",
-      (step, current) => [step, current], (start, step) => `${start}:, ${step}]`,
+      {
+        place: (step, current) => [step, current],
+        expression: (start, step) => `${start}:, ${step}]`,
+        named: (word) => `what remains of “${word}”`,
+      },
     ));
   }
-  return views.concat(layer.fields.map((field) => fieldView(field, `trace${layer.key}`)));
+  return views.concat(layer.fields.map((field) => fieldView(field, `traces${layer.key}`)));
 }
 
 // How much a unit changes over the steps: its standard deviation.

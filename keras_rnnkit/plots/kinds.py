@@ -1,4 +1,4 @@
-"""What a field means, the range that its values may have, and the limits of its colour map."""
+"""The range that the values of a field may have, and the limits of its colour map."""
 
 from __future__ import annotations
 
@@ -19,17 +19,6 @@ _KINDS = {
     **dict.fromkeys(("input", "forget", "output", "update", "reset", "scale"), Kind.GATE),
     **dict.fromkeys(("candidate", "hidden"), Kind.BOUNDED),
     "cell": Kind.UNBOUNDED,
-}
-# What the value of a field says, for titles and legends.
-MEANINGS = {
-    "input": "how much of the candidate is written to the cell",
-    "forget": "how much of the cell is kept",
-    "output": "how much of the cell is output",
-    "update": "how much of the old state is kept",
-    "reset": "how much of the old state the candidate uses",
-    "candidate": "the values that can be written",
-    "hidden": "the state that is output",
-    "cell": "the cell state",
 }
 COLOR_MAPS = {Kind.GATE: "viridis", Kind.BOUNDED: "RdBu_r", Kind.UNBOUNDED: "PuOr_r"}
 

@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_rnnkit.plots.figures import BLUE, GRID, INK, SPINE, VERMILION, style_axes
-from keras_rnnkit.plots.kinds import COLOR_MAPS, MEANINGS, Kind, color_limits, kind_of
+from keras_rnnkit.plots.kinds import COLOR_MAPS, Kind, color_limits, kind_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MEANINGS = {
+    "input": "how much of the candidate is written to the cell",
+    "forget": "how much of the cell is kept",
+    "output": "how much of the cell is output",
+    "update": "how much of the old state is kept",
+    "reset": "how much of the old state the candidate uses",
+    "candidate": "the values that can be written",
+    "hidden": "the state that is output",
+    "cell": "the cell state",
+}
 # The heights of the row of means and of the gap below it, in rows of units; in a panel of many
 # thin rows, as fractions of the panel.
 _MEAN, _GAP = 1.3, 0.4

@@ -236,9 +236,9 @@ def test_a_file_is_replaced_or_on_request_kept(path):
         ({"sample": "a"}, TypeError, r"`sample` must be an integer.*Received: sample='a'$"),
         ({"sample": []}, ValueError, r"`sample` must be .*Received: sample=\[\]$"),
         ({"sample": [0, 1], "tokens": [WORDS]}, ValueError, r"2 lists of strings.*=1$"),
-        ({"trace": [np.ones(3)]}, TypeError, r"`trace` must be a trace .*Received: "),
-        ({"trace": lstm(forget=np.nan * np.ones((2, 6, 3)))}, ValueError, r"finite.*sample=0$"),
-        ({"trace": lstm(mask=np.zeros((2, 6)))}, ValueError, r"not masked.*Received: sample=0$"),
+        ({"traces": [np.ones(3)]}, TypeError, r"`traces` must be a trace .*Received: "),
+        ({"traces": lstm(forget=np.nan * np.ones((2, 6, 3)))}, ValueError, r"finite.*sample=0$"),
+        ({"traces": lstm(mask=np.zeros((2, 6)))}, ValueError, r"not masked.*Received: sample=0$"),
         ({"attribution": np.ones(6)}, ValueError, r"`attribution` must have .*shape=\(6,\)$"),
         ({"attribution": np.ones((2, 5))}, ValueError, r"`attribution` .*6 steps.*=\(5,\)$"),
         ({"attribution": np.ones((0, 6))}, ValueError, r"a row for each.*shape=\(0, 6\)$"),
@@ -252,7 +252,7 @@ def test_a_file_is_replaced_or_on_request_kept(path):
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else None,
 )
 def test_what_is_wrong_is_named_before_a_file_is_made(path, changes, error, message):
-    arguments = {"trace": lstm(), "tokens": WORDS, "path": path} | changes
+    arguments = {"traces": lstm(), "tokens": WORDS, "path": path} | changes
     if isinstance(arguments["path"], str):
         arguments["path"] = str(path.with_name(arguments["path"]))
         message = message.replace("path='re", "path='.*re")
