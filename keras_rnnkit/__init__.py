@@ -54,11 +54,17 @@ from keras_rnnkit.layers import (  # noqa: E402
 )
 from keras_rnnkit.models import (  # noqa: E402
     Explanation,
+    FieldStatistics,
+    LayerStatistics,
     Stream,
+    Traces,
+    TraceStatistics,
     explain,
     from_keras,
     reset_states,
     stream,
+    trace,
+    trace_batches,
 )
 
 __all__ = [
@@ -72,6 +78,7 @@ __all__ = [
     "ESNCell",
     "Embedding",
     "Explanation",
+    "FieldStatistics",
     "GRUCell",
     "GRUGates",
     "GRUTrace",
@@ -82,6 +89,7 @@ __all__ = [
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LayerNormSimpleRNNCell",
+    "LayerStatistics",
     "LearnedInitialState",
     "Masks",
     "MinGRU",
@@ -104,6 +112,8 @@ __all__ = [
     "StackedRNN",
     "Stream",
     "TimeDistributed",
+    "TraceStatistics",
+    "Traces",
     "Zoneout",
     "__version__",
     "callbacks",
@@ -114,4 +124,6 @@ __all__ = [
     "plots",
     "reset_states",
     "stream",
+    "trace",
+    "trace_batches",
 ]

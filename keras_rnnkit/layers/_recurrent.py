@@ -90,7 +90,7 @@ class Recurrent(Stateful, ReturnsGates):
         """What a call returns, from what a runner returned; it also stores the last states."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
-            capture.report(self, last, trace)
+            capture.report(self, call.states, last, trace)
         elif self.stateful:
             self._assign(last.states)
         output = self._without_masked(steps.output, call) if self.return_sequences else last.output

@@ -21,9 +21,13 @@ class Capture(NamedTuple):
     first: dict[int, Carry]  # the carries to start from
     last: dict[int, Carry]  # the carries after the last step
     traces: dict[int, Any]
+    initial_states: dict[int, Any]  # the states before the first step, in the cell's structure
 
-    def report(self, layer: Any, last: Carry, trace: Any) -> None:
-        """Take the last carry and the trace of a layer; with `first`, only of layers in it."""
+    def report(self, layer: Any, initial_states: Any, last: Carry, trace: Any) -> None:
+        """Take what a layer started from, its last carry and its trace.
+
+        With `first`, only of the layers in it.
+        """
         if self.first and id(layer) not in self.first:
             return
         if id(layer) in self.last:
@@ -32,6 +36,7 @@ class Capture(NamedTuple):
                 "cannot be distinguished. Use a layer of its own for each call. "
                 f"Received: layer={name_of(layer)} a second time"
             )
+        self.initial_states[id(layer)] = initial_states
         self.last[id(layer)] = last
         self.traces[id(layer)] = trace
 
@@ -57,7 +62,7 @@ def capturing(
         capture_gates: Whether to capture traces.
         first: The carries to start from, by `id(layer)`; other layers start from their own states.
     """
-    capture = Capture(capture_gates, first or {}, {}, {})
+    capture = Capture(capture_gates, first or {}, {}, {}, {})
     token = _current.set(capture)
     try:
         yield capture

@@ -23,7 +23,7 @@ ROOMS = {
 }
 # What every room may import: `_checks` and `_files` are what side rooms would write anew, checks of
 # arguments and paths, and files that are written atomically. They import no room.
-ROOT_MODULES = {"_backend", "_checks", "_files", "_version"}
+ROOT_MODULES = {"_backend", "_checks", "_files", "_gate_statistics", "_version"}
 
 
 def imported_names(path):

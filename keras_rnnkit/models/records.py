@@ -1,0 +1,105 @@
+"""Records: traces as NumPy arrays, and where they come from, which a bare trace does not say."""
+
+import functools
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_rnnkit.cells import Zoneout
+
+
+class Origin(NamedTuple):
+    """What is to be known about a record beside its arrays.
+
+    `initial_states` are the states before the first step in the order of running, arrays
+    `(batch, size)`, in the order of the cell. `backward` says that time runs from the last index of
+    the arrays to the first. `zoneout` are the rates at which `Zoneout` keeps each state, or `None`.
+    `options` are the plain values in the config of the cell, such as the names of its activations.
+    """
+
+    cell: str  # the name of the cell's class, such as "LSTMCell"
+    initial_states: tuple[Any, ...]
+    backward: bool
+    zoneout: tuple[float, ...] | None
+    options: dict[str, Any]
+
+
+def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any:
+    """The record of a recurrent layer.
+
+    Args:
+        cell: Its cell.
+        backward: Whether it runs backward in the input's time, in which the record is.
+        trace: What it reported, arrays `(batch, time, ...)` in the order of running.
+        initial_states: The states that it started from, arrays in the structure of the cell.
+
+    Returns:
+        A trace of the same type with the attribute `origin`; for a stack of cells, a tuple of them.
+    """
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        parts = zip(cell.cells, trace, initial_states, strict=True)
+        return tuple(record_of(part, backward, *of) for part, *of in parts)
+    if backward:
+        trace = type(trace)(*(np.flip(array, _time_axis(array, trace.mask)) for array in trace))
+    states = initial_states if isinstance(initial_states, list | tuple) else [initial_states]
+    inner = cell
+    while isinstance(inner, Zoneout):
+        inner = inner.cell
+    zoneout = None if inner is cell else _rates(cell)
+    origin = Origin(type(inner).__name__, tuple(states), backward, zoneout, _options(inner))
+    return with_origin(trace, origin)
+
+
+def with_origin(trace: Any, origin: Origin) -> Any:
+    """The trace as a record, which is an instance of the trace's type with an `origin`."""
+    kind: Any = type(trace)
+    record = _record_type(kind)(*trace)
+    record.origin = origin
+    return record
+
+
+def origin_of(record: Any, argument: str = "trace") -> Origin:
+    """Where a record comes from.
+
+    Raises:
+        ValueError: For a trace without an origin, from `return_gates` or `layer.trace`.
+        TypeError: For anything else.
+    """
+    origin = getattr(record, "origin", None)
+    if isinstance(origin, Origin):
+        return origin
+    received = f"Received: {argument}={type(record).__name__}"
+    if hasattr(record, "_fields") or isinstance(record, dict):
+        raise ValueError(
+            f"`{argument}` must be a record of `keras_rnnkit.trace`, one of a single direction and "
+            "a single layer. A trace from `return_gates` or `layer.trace` does not hold the cell, "
+            f"the states before the first step and the direction. {received}"
+        )
+    raise TypeError(f"`{argument}` must be a record of `keras_rnnkit.trace`. {received}")
+
+
+@functools.cache
+def _record_type(kind: Any) -> Any:
+    return type(kind.__name__, (kind,), {"origin": None, "__module__": kind.__module__})
+
+
+def _time_axis(array: Any, mask: Any) -> int:
+    """The axis of time of a field: the last one of the mask, which has an outer time or not."""
+    return mask.ndim - 1
+
+
+def _rates(cell: Any) -> tuple[float, ...]:
+    """The rates of one `Zoneout`, or of several around each other as one."""
+    kept = np.ones(len(cell.rates))
+    while isinstance(cell, Zoneout):
+        kept *= 1 - np.asarray(cell.rates)
+        cell = cell.cell
+    return tuple(1 - kept)
+
+
+def _options(cell: Any) -> dict[str, Any]:
+    """The config of a cell, as far as it consists of plain values."""
+    config = cell.get_config() if hasattr(cell, "get_config") else {}
+    plain = (bool, int, float, str, type(None))
+    return {name: value for name, value in config.items() if isinstance(value, plain)}

@@ -1,0 +1,276 @@
+"""What `trace` returns: records by layer, and how they are stored in a file."""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections import namedtuple
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from keras_rnnkit import cells
+from keras_rnnkit._checks import PathLike, as_path, check_file
+from keras_rnnkit._files import read_bounded, replacing
+from keras_rnnkit.cells._trace_repr import trace_repr
+from keras_rnnkit.layers import BidirectionalTrace
+from keras_rnnkit.models.records import Origin, with_origin
+
+_VERSION = 1
+_TORN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+)
+
+
+class Traces(Mapping[str, Any]):
+    """The records of a model's recurrent layers by key, in the order of the calls; read-only.
+
+    `keras_rnnkit.trace` makes them. `outputs` is what the model returned, as arrays; `not_called`
+    names the recurrent layers that the model has but did not call.
+    """
+
+    def __init__(self, records: Mapping[str, Any], outputs: Any, not_called: Any = ()) -> None:
+        self._records = dict(records)
+        self.outputs = outputs
+        self.not_called = tuple(not_called)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._records:
+            reason = ""
+            if key in self.not_called:
+                reason = " (the model has this layer, but did not call it)"
+            raise KeyError(
+                f"the traced layers are {', '.join(map(repr, self))}. Received: key={key!r}{reason}"
+            )
+        return self._records[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        lines = [f"Traces of {len(self)} layer{'s' * (len(self) != 1)}:"]
+        for name, record in flat_records(self._records):
+            fields = ", ".join(record._fields)
+            lines.append(f"  {name}: {type(record).__name__} {_shape(record)}: {fields}")
+        lines += [f"  {name}: not called" for name in self.not_called]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("layer", "trace", "shape", "mean by field"))
+        rows = []
+        for name, record in flat_records(self._records):
+            means = ", ".join(f"{field} {mean:.3g}" for field, mean in _means(record))
+            parts = (name, type(record).__name__, _shape(record), means)
+            rows.append("".join(f"<td>{escape(str(part))}</td>" for part in parts))
+        rows += [f"<td>{escape(name)}</td><td>not called</td>" for name in self.not_called]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`: a row for each example and step, a column for each unit.
+
+        Its index is `(row, step)`, with an outer step between for a `TimeDistributed`; its columns
+        are `(layer, field, unit)`, and `(layer, "mask", 0)` is true at valid steps.
+
+        Raises:
+            ModuleNotFoundError: If pandas is not installed.
+            ValueError: If the layers do not have the same axes of time; trace them one at a time.
+        """
+        import pandas
+
+        records = flat_records(self._records)
+        shapes = {name: record.mask.shape for name, record in records}
+        if len(set(shapes.values())) > 1:
+            raise ValueError(
+                "`to_pandas` needs layers with the same number of steps, as a row of its table is "
+                "one step of all of them. Trace the layers one at a time, by `layers=`. "
+                f"Received: shapes={shapes}"
+            )
+        shape = next(iter(shapes.values()))
+        names = ["row", "step"] if len(shape) == 2 else ["row", "outer_step", "step"]
+        index = pandas.MultiIndex.from_product([range(n) for n in shape], names=names)
+        columns = {
+            (name, field, unit): values[:, unit]
+            for name, record in records
+            for field in record._fields
+            for values in [getattr(record, field).reshape(len(index), -1)]
+            for unit in range(values.shape[1])
+        }
+        frame = pandas.DataFrame(columns, index=index)
+        frame.columns.names = ["layer", "field", "unit"]
+        return frame
+
+    def save(self, path: PathLike, overwrite: bool = False) -> None:
+        """Save the traces and outputs as one `.npz` file, without pickle.
+
+        Other programs can read it: the array of a field is `"lstm.forget"`.
+
+        Args:
+            path: The file, which ends in `.npz`.
+            overwrite: Whether to replace a file that is there.
+
+        Raises:
+            FileExistsError: If there is a file, and not `overwrite`.
+            ValueError: If `path` does not end in `.npz`.
+            OSError: If the file cannot be written; an old one is then unchanged.
+        """
+        target = check_file(path, "path", ".npz", overwrite)
+        arrays: dict[str, np.ndarray] = {}
+        layout = {
+            "version": _VERSION,
+            "records": {key: _stored(record, key, arrays) for key, record in self.items()},
+            "outputs": _stored_outputs(self.outputs, "outputs", arrays),
+            "not_called": list(self.not_called),
+        }
+        text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
+        with replacing(target) as temporary:
+            arrays["layout"] = np.frombuffer(text, np.uint8)
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: PathLike) -> "Traces":
+        """The traces in a file that `save` wrote.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is not one of `save`, or incomplete, or changed.
+        """
+        file = as_path(path, "path")
+        size = file.stat().st_size
+        try:
+            content = read_bounded(file, size)
+            _check_plain(content)
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            head = json.loads(arrays.pop("layout").tobytes())
+            layout = head["layout"]
+            if layout["version"] != _VERSION or head["sha256"] != _digest(layout, arrays):
+                raise ValueError("changed")
+            records = {key: _restored(part, arrays) for key, part in layout["records"].items()}
+            outputs = _restored_outputs(layout["outputs"], arrays)
+            return cls(records, outputs, layout["not_called"])
+        except (*_TORN, TypeError, AttributeError) as error:
+            raise ValueError(
+                "`path` must be a file that `Traces.save` wrote, complete and unchanged; trace the "
+                f"model again. Received: path={str(path)!r}"
+            ) from error
+
+
+def flat_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
+    """The records of single directions and layers, each with a name such as `"stack.rnn_0"`."""
+    if isinstance(records, Mapping):
+        parts = list(records.items())
+    elif isinstance(records, BidirectionalTrace):
+        parts = list(zip(records._fields, records, strict=True))
+    elif isinstance(records, tuple) and not hasattr(records, "_fields"):
+        parts = [(str(i), part) for i, part in enumerate(records)]
+    else:
+        return [(name, records)]
+    return [one for key, part in parts for one in flat_records(part, f"{name}.{key}".lstrip("."))]
+
+
+def _check_plain(content: bytes) -> None:
+    """Refuse an archive with compressed parts, which `save` does not write: they may be huge."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ValueError("compressed")
+
+
+def _shape(record: Any) -> tuple[int, ...]:
+    return tuple(record[0].shape)
+
+
+def _means(record: Any) -> list[tuple[str, float]]:
+    """The mean of each field over the valid steps."""
+    fields = [field for field in record._fields if field != "mask"]
+    return [(field, float(getattr(record, field)[record.mask].mean())) for field in fields]
+
+
+def _digest(layout: Any, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(layout, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _stored(record: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The layout of a record, whose arrays are added to `arrays` by name."""
+    if isinstance(record, Mapping):
+        parts = {key: _stored(part, f"{name}.{key}", arrays) for key, part in record.items()}
+        return {"kind": "dict", "parts": parts}
+    if isinstance(record, tuple) and not hasattr(record, "_fields"):
+        numbered = enumerate(record)
+        parts = {str(i): _stored(part, f"{name}.{i}", arrays) for i, part in numbered}
+        return {"kind": "tuple", "parts": parts}
+    if isinstance(record, BidirectionalTrace):
+        pairs = zip(record._fields, record, strict=True)
+        parts = {key: _stored(part, f"{name}.{key}", arrays) for key, part in pairs}
+        return {"kind": "bidirectional", "parts": parts}
+    for field in record._fields:
+        arrays[f"{name}.{field}"] = getattr(record, field)
+    origin: Origin = record.origin
+    for i, state in enumerate(origin.initial_states):
+        arrays[f"{name}.initial_state.{i}"] = state
+    return {
+        "kind": "record",
+        "name": name,
+        "type": type(record).__name__,
+        "fields": list(record._fields),
+        "origin": {**origin._asdict(), "initial_states": len(origin.initial_states)},
+    }
+
+
+def _restored(layout: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    kind = layout["kind"]
+    if kind != "record":
+        parts = {key: _restored(part, arrays) for key, part in layout["parts"].items()}
+        if kind == "bidirectional":
+            return BidirectionalTrace(**parts)
+        return parts if kind == "dict" else tuple(parts.values())
+    name, fields, origin = layout["name"], tuple(layout["fields"]), layout["origin"]
+    trace = _trace_type(layout["type"], fields)(*(arrays[f"{name}.{field}"] for field in fields))
+    count, zoneout = origin["initial_states"], origin["zoneout"]
+    states = tuple(arrays[f"{name}.initial_state.{i}"] for i in range(count))
+    zoneout = None if zoneout is None else tuple(zoneout)
+    return with_origin(trace, Origin(**{**origin, "initial_states": states, "zoneout": zoneout}))
+
+
+def _trace_type(name: str, fields: tuple[str, ...]) -> Any:
+    """The kit's trace type of a name; for another one, a type with these fields."""
+    known = {kind.__name__: kind for kind in vars(cells).values() if hasattr(kind, "_fields")}
+    if name in known and known[name]._fields == fields:
+        return known[name]
+    bare = namedtuple(name, fields)  # type: ignore[misc]  # refuses names that are not identifiers
+    return type(name, (bare,), {"__slots__": (), "__repr__": trace_repr})
+
+
+def _stored_outputs(outputs: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(outputs, Mapping):
+        parts = {key: _stored_outputs(v, f"{name}[{key}]", arrays) for key, v in outputs.items()}
+        return {"dict": parts}
+    if isinstance(outputs, list | tuple):
+        numbered = enumerate(outputs)
+        return {"list": [_stored_outputs(v, f"{name}[{i}]", arrays) for i, v in numbered]}
+    arrays[name] = outputs
+    return name
+
+
+def _restored_outputs(layout: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(layout, str):
+        return arrays[layout]
+    if "dict" in layout:
+        return {key: _restored_outputs(part, arrays) for key, part in layout["dict"].items()}
+    return [_restored_outputs(part, arrays) for part in layout["list"]]
