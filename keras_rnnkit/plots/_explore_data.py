@@ -117,7 +117,7 @@ def _scores(attribution: Any, sample: Sample) -> dict[str, Any] | None:
         raise ValueError(_complaint(name, "(batch, time)", values))
     _check_time(values.shape[1:], name, sample)
     scores = values[sample.index, sample.steps][:, None]
-    return _view_data(scores, name, f"{name}[{sample.index}, ")
+    return _view_data(scores, name, f"{name}[{sample.index}, ", np.abs(scores).max())
 
 
 def _influence(influence: Any, sample: Sample) -> dict[str, Any] | None:
@@ -131,18 +131,21 @@ def _influence(influence: Any, sample: Sample) -> dict[str, Any] | None:
     _check_time(values.shape[-2:], "influence", sample)
     values = values[sample.index] if batched else values
     start = f"influence[{sample.index}, " if batched else "influence["
-    return _view_data(values[np.ix_(sample.steps, sample.steps)], "influence", start)
+    values = values[np.ix_(sample.steps, sample.steps)]
+    left = np.abs(values[values != 0])  # nothing is left of later steps
+    return _view_data(values, "influence", start, left if left.size else values)
 
 
-def _view_data(values: np.ndarray, name: str, expression: str) -> dict[str, Any]:
-    """Values with the limits of their colours, and how the expression for one of them begins."""
+def _view_data(values: np.ndarray, name: str, expression: str, sizes: Any) -> dict[str, Any]:
+    """Values with limits of colours for `sizes`, and how the expression for a value begins."""
     if not np.isfinite(values).all():
         raise ValueError(
             f"`{name}` must be finite, and this sample has NaN or infinity there. "
             f"Received: {name}.max()={values.max()}"
         )
     signed = bool(values.min() < 0)
-    limits = color_limits(Kind.UNBOUNDED, values) if signed else _one_sided(values)
+    low, high = color_limits(Kind.UNBOUNDED, sizes)
+    limits = (low if signed else 0.0, high)
     return {"signed": signed, "limits": limits, "expression": expression, **packed(values)}
 
 
