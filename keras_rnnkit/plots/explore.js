@@ -78,7 +78,7 @@ function fieldRow(view) {
   name.append(element("small", {}, view.meaning));
   const course = svgElement("svg", { class: "course", "aria-hidden": "true", preserveAspectRatio: "none" });
   course.append(svgElement("path", { class: "line" }), svgElement("path", { class: "cursor" }));
-  row.append(choice, name, course, element("output", { class: "value" }));
+  row.append(choice, name, course, element("span", { class: "value" }));
   return row;
 }
 

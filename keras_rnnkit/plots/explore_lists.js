@@ -87,7 +87,9 @@ function connectList(list, { chosen, pointed }) {
   });
   list.addEventListener("click", (event) => {
     const index = indexOf(event);
-    if (index !== null) list.children[index].focus({ preventScroll: true });
+    if (index === null) return;
+    if (document.activeElement === list.children[index]) chosen(index);
+    else list.children[index].focus({ preventScroll: true });
   });
   list.addEventListener("keydown", (event) => {
     const index = indexOf(event);

@@ -109,6 +109,19 @@ def test_a_unit_and_the_mean_over_time(opened):
         assert heights(page) == pytest.approx(series, abs=0.01)
 
 
+def test_a_click_on_the_chart_keeps_the_word_below(opened):
+    trace = lstm(TIME, UNITS)
+    page = opened(trace)
+    page.words()[1].click()
+    page.point_at(page.one("#chart"))
+    page.one("#chart").click()
+    page.point_at(page.one("h1"))
+    assert same(page.readings(), trace, TIME // 2, page.unit())
+    page.words()[1].click()  # which has the focus
+    page.point_at(page.one("h1"))
+    assert same(page.readings(), trace, 1, page.unit())
+
+
 def heights(page):
     """The values of the line of the chart, read from its points and the grid."""
     points = page.one("#chart .line").get_attribute("d").replace("M", "L").split("L")[1:]
@@ -240,6 +253,25 @@ def test_a_phone_needs_no_scrolling_to_the_side(opened):
         assert content <= window == width
     page.point_at(page.words()[2])
     assert page.one("#reading-title").is_displayed()
+
+
+def test_the_scale_fits_a_unit_on_request(opened):
+    trace = lstm(TIME, UNITS)
+    page = opened(trace)
+    page.choose("forget")
+    page.one("#fit").click()
+    values = trace.forget[0, :, page.unit()]
+    ends = [number(page.one(end).text) for end in ("#low", "#high")]
+    assert ends == pytest.approx([values.min(), values.max()], abs=0.006)
+
+
+def test_units_are_sorted_by_how_much_they_change(opened):
+    trace = lstm(TIME, 9)
+    page = opened(trace)
+    page.one("#order option[value=variation]").click()
+    units = [option.text for option in page.all("#units > *")]
+    changes = trace.hidden[0].astype("float64").std(axis=0)
+    assert units == ["mean", *map(str, np.argsort(-changes))]
 
 
 def test_layers_and_samples_are_chosen(opened):
