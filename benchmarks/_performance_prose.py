@@ -14,31 +14,33 @@ generated from the files in `benchmarks/results`.
 
 ## How it was measured
 
-- A model is one recurrent layer (or what the row says) and a `Dense`, compiled with Keras'
-  defaults, on random float sequences. Both models have the same weights. Their predictions are
-  compared before they are timed.
-- The two models take turns in one process. The time of a step is that of one epoch of `fit`, or of
-  one call of `predict`, without the first step, divided by the number of steps. Compilation and
-  the creation of the data set are not included.
+- A model is one recurrent layer (or the layers that the row names) and a `Dense`, compiled with
+  Keras' defaults, on random float sequences. Both models have the same weights. Their predictions
+  are compared before they are timed.
+- The two models take turns in one process. "Step" means a training step or the prediction of one
+  batch. Its time is the time of one epoch of `fit`, or of one call of `predict`, without the first
+  step, divided by the number of steps. Compilation and the creation of the data set are not
+  included.
 - A ratio is the time of `keras.layers` divided by the time of keras-rnnkit in the same round:
   above 1, keras-rnnkit is faster. The tables show the median of the rounds, ± half the
   interquartile range.
 - Shapes are (batch, time, features, units). In "masked post" the padding is at the end of each
   sequence, in "masked pre" at the start. The number of valid steps of a sequence is random, from 1
   to all. Dropout has the rate 0.3 and is off in prediction.
-- The GEMM floor is the time that the matrix products of a step would take at the processor's peak
-  rate, the rate at which NumPy multiplies large square float32 matrices. For training it counts
-  three times the products of the forward pass, including the gradient of the inputs. Padded steps
-  and dropped values count in full. A time below one floor is possible: a first layer needs no
-  gradient of its inputs, and some backends multiply faster than NumPy.
+- The GEMM floor is the time that the matrix products alone would take at the processor's peak
+  rate, which is measured with NumPy on large square float32 matrices. The floor of training is
+  three times that of the forward pass, because each product has two more products in the backward
+  pass. Padded steps and dropped values count in full. A time below the floor is possible: a first
+  layer needs no gradient of its inputs, and some backends multiply faster than NumPy.
 - Not all backends were measured on the same processor: see the table. Compare times within one
   backend only.
 - After `fit` or `predict`, TensorFlow can take as long to shut down its data pipeline as for all
   steps together, with both packages (see
-  [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)). These tables leave it out.
-- Memory, stacks and streams were measured separately, on the processors named there. All results
-  are from CPUs. A dash, or a missing row, means that it was not measured.
-- [Methods of the kernels](methods.md) compares the ways in which the kernels can compute a layer.
+  [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)). The tables do not include
+  this time.
+- Memory, stacks and streams were measured separately, on the processors named in those sections.
+  All results are from CPUs. A dash or a missing row means that the case was not measured.
+- [Methods of the kernels](methods.md) compares the methods with which a kernel can compute a layer.
 """
 
 COMMANDS = """\
@@ -51,6 +53,7 @@ python benchmarks/roofline.py
 python benchmarks/prediction.py --backend ...   # needs onnx and onnxruntime
 python benchmarks/streaming.py --backend ...
 python benchmarks/stack.py --backend ...
+python benchmarks/tracing.py --backend ...
 python benchmarks/performance_page.py
 ```
 """
@@ -58,7 +61,7 @@ python benchmarks/performance_page.py
 RATIOS = "Speed relative to `keras.layers`, training / prediction."
 TORCH_RATIOS = "Speed relative to `torch.nn`, training / prediction."
 MILLISECONDS = """\
-Milliseconds of one step of the plain layers. In brackets: how many GEMM floors that is."""
+Milliseconds of one step of the plain layers; in brackets, this time divided by the GEMM floor."""
 SLOWER = "### Slower than keras.layers here\n\nRatios below {limit}."
 
 PROCESSORS = """\
@@ -70,28 +73,39 @@ with the most rows.
 """
 
 PREDICTION = """\
-## Prediction beside onnxruntime
+## Prediction compared with onnxruntime
 
-Three ways to call a model: `predict` on several batches, `predict_on_batch`, and a plain call
-`model(x)`. The time of one batch, from a NumPy array to a NumPy array, in milliseconds; in brackets
-how many times the time of onnxruntime, which runs the same weights in one LSTM or GRU node, in
-turns in the same process. "One row" is a batch of one sequence, {one_row}. {where}
+The milliseconds for one batch, from a NumPy array to a NumPy array, for three ways to run a model:
+`predict` on several batches, `predict_on_batch`, and a call `model(x)`. In each way, the model
+takes turns with onnxruntime in one process; onnxruntime runs the same weights in one LSTM or GRU
+node. In brackets: the time divided by that of onnxruntime in the same way. The column "onnxruntime"
+has its shortest time. "One row" is a batch of one sequence, {one_row}. {where}
 """
 
 STREAMING = """\
 ## Streams
 
-Microseconds for one sequence: one step passed to `kit.stream(model)`, singly or ten at a time, and
-one call of `predict_on_batch` on all {steps} steps, which is the cost of each new step without a
-stream. Medians. The models are a `StackedRNN` and a `Dense`. {where}
+Median microseconds for one sequence. "A step": one step passed to `step` of a stream. "A step, ten
+at a time": ten steps passed to `chunk` in one call, divided by ten. "The whole model": one call of
+`predict_on_batch` on all {steps} steps, which each new step costs without a stream. The models are
+a `StackedRNN` and a `Dense`. {where}
+"""
+
+TRACING = """\
+## Traces
+
+The time of `kit.trace` on 1,000 sequences, divided by that of `predict` with the same model: median
+and range. The model is an `Embedding`, an LSTM of {units} units, and a `Dense`; sequences have
+{steps} steps. "Memory": the growth of the process over 25,000 sequences, of which
+`kit.trace_batches` keeps the statistics, and the seconds that this takes.
 """
 
 STACKS = """\
 ## Stacks
 
-The time of two chained layers divided by the time of the same two layers in a `StackedRNN`, in
-turns: batches of 64, 100 steps of 16 features. Medians of the rounds, for whole calls of `fit` and
-`predict`. {where}
+The time of two separate layers, divided by the time of the same two layers in a `StackedRNN`. Above
+1, the `StackedRNN` is faster. Batches of 64, 100 steps of 16 features; medians for whole calls of
+`fit` and `predict`. {where}
 """
 
 KEPT = """\
@@ -105,14 +119,16 @@ in the process, for both packages:
 {variables}
 ```
 
-Speed relative to `keras.layers` with these variables, training / prediction. In brackets, where
-both runs were on the same machine: by how much they speed up keras-rnnkit itself.
+Speed relative to `keras.layers` with these variables, training / prediction. In brackets: the speed
+of keras-rnnkit with the variables, relative to its speed without them, where both were measured on
+the same machine.
 """
 
 MEMORY = """\
-Peak memory in MiB, keras-rnnkit / `keras.layers`, each in its own process: during one training
-step, above what the process holds between steps. In brackets: during the whole training, above
-model and data, including the code that libraries load or compile once. {where}"""
+Peak memory in MiB, keras-rnnkit / `keras.layers`, each in its own process: the memory that a
+training step needs in addition to that of the process between steps. In brackets: the memory that
+the whole training needs in addition to model and data, including code that libraries load or
+compile once. {where}"""
 
 WITHOUT_ONEDNN = """\
 TensorFlow ran without oneDNN here (`TF_ENABLE_ONEDNN_OPTS=0`). TensorFlow uses oneDNN by default on

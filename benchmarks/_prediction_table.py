@@ -1,4 +1,4 @@
-"""The section of the performance page about prediction beside onnxruntime."""
+"""The section of the performance page about prediction compared with onnxruntime."""
 
 from typing import Any
 

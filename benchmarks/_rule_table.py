@@ -1,6 +1,6 @@
 """The table of the methods that the rule takes, asked of the rule itself."""
 
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 from _results import BACKENDS
@@ -8,6 +8,7 @@ from _rule_data import rule
 from _tables import MODE_NAMES, NAMES, table
 
 WIDEST = 2048  # no threshold is above it
+WIDTHS = (8, 32, 128, 512)
 KINDS: dict[str, dict[str, Any]] = {
     "LSTM": {},
     "LSTM, masked": {"masked": True},
@@ -45,6 +46,17 @@ def widths(**options: Any) -> str:
     texts = [runs[0][0]]
     texts += [f"{name} from {units[0]} units" for name, units in runs[1:]]
     return ", ".join(texts)
+
+
+def in_explain(backend: str, method: str) -> str:
+    """What `kit.explain` prints for a method, on a CPU and on a GPU."""
+    of_rule, found = rule(), []
+    for gpu, of, training, units in product((False, True), KINDS.values(), (True, False), WIDTHS):
+        request = of_rule.Request(backend=backend, gpu=gpu, training=training, units=units, **of)
+        choice = of_rule.choose(request)
+        if choice.method == method and choice.reason not in found:
+            found.append(choice.reason)
+    return "; ".join(found)
 
 
 def _merged(rows: list[list[str]]) -> list[list[str]]:

@@ -31,10 +31,11 @@ names that a trace has; $N$ is layer normalisation. The parameters are counted f
 ## What a training step costs
 
 The time of a training step, divided by that of an `LSTM` of the kit with the same number of units.
-The two are timed in turns, with (batch, time, features, units) = ({batch}, {steps}, {features},
-{units}), in {rounds} rounds on {cores} CPU cores; the table has the median. `LSTM`, `GRU`,
+The two take turns in one process, with (batch, time, features, units) =
+({batch}, {steps}, {features}, {units}), in {rounds} rounds on {cores} CPU cores; the table has the
+median. `LSTM`, `GRU`,
 `SimpleRNN`, `MinLSTM` and `MinGRU` have kernels; the other cells run on the portable path. On
-TensorFlow, here and below, whole calls of `fit` and `predict` are timed. They include the waiting
+TensorFlow, here and below, whole calls of `fit` and `predict` are timed. They include the delay
 at the end of a call that [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)
 explains.
 
@@ -45,10 +46,10 @@ LONG = """\
 ## Long sequences
 
 The time of an `LSTM`, divided by that of a minimal layer with the same number of units: training /
-prediction. The layers are timed in turns, with (batch, features) = ({batch}, {features}), in
+prediction. The layers take turns in one process, with (batch, features) = ({batch}, {features}), in
 {rounds} rounds or more; the table has the medians. On PyTorch, the training of an LSTM slows down
 on long sequences: its gradients become subnormal numbers, which processors compute slowly.
-[Choose a backend](../how-to/backend.md#what-differs) has a remedy.
+[Choose a backend](../how-to/backend.md#what-differs) says how to avoid this.
 
 {table}
 """
@@ -60,8 +61,8 @@ The adding problem (Hochreiter and Schmidhuber, 1997): two of {steps} random num
 the target is their sum. The table has the mean squared error on 2,000 new sequences after {batches}
 batches of {batch} sequences, with {units} units, Adam with a learning rate of {learning_rate:g} and
 gradients clipped to norm 1, on {backend}: the median, the best and the worst of {seeds} seeds. A
-model that always predicts 1 has an error of 1/6, about 0.1667. A cell with this error has not yet
-learned to find the marked numbers.
+model that always predicts 1 has an error of 1/6, about 0.1667. An error near this value means that
+the model has not learned to find the marked numbers.
 
 {results}
 """

@@ -13,56 +13,63 @@ from _grid import LAYERS, MODES
 from _method_rows import BACKWARD, DROPPED_BATCH, METHODS, STEPS, VARIANTS, rows_of
 from _results import BACKENDS, every
 from _rule_data import GOOD, NOISE, Case, case_of, cases, method_of_rule
-from _rule_table import rule_table
+from _rule_table import in_explain, rule_table
 from _tables import MODE_NAMES, NAMES, NOTHING, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "methods.md"
 
+COMPUTED = {
+    "concatenated": "in each step, one product of [inputs, state] and all weights",
+    "fused gates": "in each step, one product of the inputs and one of the state, for all gates",
+    "per gate": "in each step, one product of the inputs and one of the state for each gate",
+    "hoisted": "before the loop, one product of the inputs of all steps; in each step, one product "
+    "of the state",
+    "preallocated": "as hoisted, with a loop that writes into preallocated buffers",
+    "native": "the LSTM or GRU of PyTorch, which calls oneDNN or, on a GPU, cuDNN",
+}
+
 INTRODUCTION = """\
 # Methods of the kernels
 
-A kernel can arrange the matrix products of an LSTM or a GRU in several ways. All give the same
-numbers; which one is the fastest depends on the backend, the width and the processor. This page
-has the measured times of each, and the method that the layers use. `kit.explain(model)` names the
-method of each layer of a model.
+A kernel can arrange the matrix products of an LSTM or a GRU in several ways, called methods here.
+All methods give the same numbers. Which one is fastest depends on the backend, the number of units
+and the processor. This page shows which method the layers use, and the measured times of all.
 
-| Method | In `explain` | What it computes |
-| --- | --- | --- |
-| concatenated | concatenated-input GEMM | in each step, one product of [inputs, state] |
-| fused gates | fused-gate GEMM | in each step, one product of the inputs and one of the state |
-| per gate | per-gate GEMM | in each step, two products for each gate |
-| hoisted | hoisted input projection | the inputs of all steps ahead of the loop |
-| preallocated | preallocated loop | the same, in a loop that writes into preallocated buffers |
-| native | oneDNN's or cuDNN's layer | PyTorch's own layer |
+{methods}
 
 ## What the layers use
 
-On a CPU, by width:
+On a CPU, by number of units:
 
 {rule}
 
-Where each gate has its own dropout mask (`recurrent_dropout`, or `implementation=1`, in training),
-the gates cannot share a product.
+In training with `recurrent_dropout`, or with `dropout` and `implementation=1`, each gate has its
+own dropout mask, so the products of the gates have different operands and cannot be combined.
 
 ## How to read the tables
 
-A number is the time of a method divided by that of the fastest method in the same row, so 1.00 is
-the fastest. The numbers of a cell are for batches of {batches} sequences; layers of 512
-units have the first two, and a single number is for batches of {dropped}. Where several processors
-were measured, it is the largest ratio. The method that the rule of the layers takes is **bold**.
-The last column is the time of the fastest method on the first processor of the list below, in
-milliseconds of one batch of `fit` (training) or `predict` (prediction).
+- Each line is a layer: its class, its variant and its number of units.
+- Each number is the time of a method divided by the time of the fastest method in the same
+  measurement, so 1.00 is the fastest. If several processors were measured, it is the largest of
+  their ratios.
+- Numbers separated by slashes are for batches of {batches} sequences, in this order. Layers of 512
+  units have the first two only. A single number is for batches of {dropped}.
+- The method that the layers use is **bold**.
+- The last column is the time of the fastest method in milliseconds, for one batch of `fit`
+  (training) or `predict` (prediction), on the first processor of the list below.
 
-The rule does not know the batch size. In each line it takes the method whose largest ratio is the
-smallest. Methods within {good:.2f} count as equal, and so do ties; each ratio may be off by
-{noise:.0%}. Of those it takes the one that keeps the rule simple. A test compares the rule with the
-lines of 8, 32, 128 and 512 units, except for training on batches of one sequence. The other lines
-are from one processor and one batch size.
+The layers choose a method without knowing the batch size, so the largest ratio in a line counts
+for each method. Every method whose largest ratio is at most {good:.2f} is good enough; if there is
+none, the method with the smallest one is. Measured ratios may be off by {noise:.0%}, so slightly
+larger ratios are accepted too. Among these methods, the layers use the one that keeps the rule
+simple. A test checks this choice for 8, 32, 128 and 512 units, except for training with batches of
+one sequence. The lines with other numbers of units were measured on one processor with one batch
+size.
 
-Sequences have {steps} steps; layers of 8 units have 16 features, wider ones as many as they have
-units, at most 128. "Masked" is padding at the end of sequences of random lengths. With "gates",
-all gates of all steps are returned and used. Times are medians of rounds in which the methods take
-turns in one process.
+Sequences have {steps} steps. Layers of 8 units have 16 input features; wider layers have as many
+features as units, but at most 128. "Masked": the sequences have random lengths and are padded at
+the end. "Gates": the layer returns all gates of all steps, and the model uses them. In each
+measurement the methods run in turns in one process; the times are medians over the rounds.
 
 {processors}
 """
@@ -70,9 +77,10 @@ turns in one process.
 BACKWARD_TEXT = """\
 ### Backward pass
 
-A *chunked* backward pass computes the gradients of some steps, uses them for the gradients of the
-weights, and goes on with the steps before. Its working memory stays in the processor's cache. The
-number is its time divided by that of a backward pass over the whole sequence, in training.
+A *chunked* backward pass processes the sequence from its end in chunks of consecutive steps. For
+each chunk it computes the gradients of the pre-activations and adds their part to the gradients of
+the weights. A chunk is small enough for the processor's cache. The last column is the training time
+with a chunked backward pass, divided by the training time without chunks.
 """
 
 
@@ -81,6 +89,7 @@ def page() -> str:
     reports = {backend: _newest_last(every("methods", backend)) for backend in BACKENDS}
     batches = sorted({row.batch for report in reports["jax"] for row in rows_of(report)})
     head = INTRODUCTION.format(
+        methods=methods_table(),
         batches=f"{', '.join(map(str, batches[:-1]))} and {batches[-1]}",
         dropped=DROPPED_BATCH,
         good=GOOD,
@@ -90,6 +99,16 @@ def page() -> str:
         processors=processors(reports),
     )
     return head + "".join(section(backend, found) for backend, found in reports.items())
+
+
+def methods_table() -> str:
+    """What each method computes, and how `explain` calls it."""
+    rows = []
+    for method, computed in COMPUTED.items():
+        names = [in_explain(backend, method) or NOTHING for backend in BACKENDS]
+        rows.append([method, computed, names[0], names[-1]])
+    explain = [f"`kit.explain` on {names}" for names in ("JAX, TensorFlow", "PyTorch")]
+    return table(["Method", "What it computes", *explain], rows)
 
 
 def _newest_last(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -160,7 +179,7 @@ def backward(backend: str, reports: list[dict[str, Any]]) -> str:
             whole, chunked = (ms[name][1] for name in BACKWARD)
             name = f"{row.layer}, {row.units} units, batch {row.batch}"
             rows.append([name, report["machine"]["cpu"], f"{whole:.3g}", f"{chunked / whole:.2f}"])
-    head = ["", "Processor", "Whole sequence, ms", "Chunked / whole"]
+    head = ["", "Processor", "Not chunked, ms", "Chunked / not chunked"]
     return f"\n{BACKWARD_TEXT}\n{table(head, rows)}\n" if rows else ""
 
 

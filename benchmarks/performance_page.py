@@ -35,6 +35,7 @@ class Results(NamedTuple):
     prediction: Reports
     streams: Reports
     chains: Reports
+    traces: Reports
     others: Reports  # of `layers.py`, all processors
 
 
@@ -58,6 +59,7 @@ def page(results: Results) -> str:
         *([keeping(reports, results.kept)] if results.kept else []),
         *([stacks(results.chains)] if results.chains else []),
         *([streaming(results.streams)] if results.streams else []),
+        *([tracing(results.traces)] if results.traces else []),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -166,6 +168,20 @@ def streaming(streams: Reports) -> str:
     return text + "\n" + _tables.table(head, rows)
 
 
+def tracing(reports: Reports) -> str:
+    """What tracing a model costs, in time beside `predict` and in memory."""
+    head = ["", "model of the kit", "model of `keras.layers`", "memory", "seconds"]
+    rows = []
+    for report in reports:
+        ratios = [report["cells"][library]["trace_over_predict"] for library in ("kit", "keras")]
+        texts = [f"{r['median']:.2f} ({r['min']:.2f} to {r['max']:.2f})" for r in ratios]
+        many = report["cells"]["25000 rows"]
+        grown = [f"{many['growth_mib']:.0f} MiB", f"{many['seconds']:.0f}"]
+        rows.append([_tables.NAMES[report["backend"]], *texts, *grown])
+    text = prose.TRACING.format(steps=reports[0]["steps"], units=reports[0]["units"])
+    return f"{text.strip()} {where(reports)}\n\n{_tables.table(head, rows)}"
+
+
 def stacks(reports: Reports) -> str:
     """A stack beside the chain."""
     head = ["", *(_tables.NAMES[report["backend"]] for report in reports)]
@@ -209,7 +225,7 @@ def read(folder: Path) -> Results:
         sys.exit(f"No peak of {', '.join(missing)}: run python benchmarks/roofline.py there first.")
     others = (
         list(fullest(name, folder).values())
-        for name in ("memory", "layers_kept", "prediction", "streaming", "stack")
+        for name in ("memory", "layers_kept", "prediction", "streaming", "stack", "tracing")
     )
     elsewhere = [report for backend in BACKENDS for report in every("layers", backend, folder)]
     return Results(reports, found, *others, elsewhere if elsewhere != reports else [])

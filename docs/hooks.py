@@ -28,8 +28,8 @@ BREAKS = re.compile(r"(?<=\w)(?:/|::|_)(?=\w)")
 ARGUMENTS = re.compile(r'<details class="call-arguments".*?</details>', re.DOTALL)
 NEXT_ARGUMENT = re.compile(r"\n(?=\w+: )")
 
-# The last column of a table that ends in "held by", and a row of three columns.
-HELD_HEAD = re.compile(r"\s*<th>held by</th>(?=\s*</tr>)")
+# The last column of a table that ends in "tested by", and a row of three columns.
+HELD_HEAD = re.compile(r"\s*<th>tested by</th>(?=\s*</tr>)")
 HELD_ROW = re.compile(r"</td>\s*<td>((?:(?!</?td>).)*)</td>(?=\s*</tr>)", re.DOTALL)
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 CELL = re.compile(r"<td[^>]*>(.*?)</td>", re.DOTALL)
@@ -81,7 +81,7 @@ def drawing(path, description):
 
 
 def folded(table):
-    """A table whose last column is "held by", with the tests below the column before it."""
+    """A table whose last column is "tested by", with the tests below the column before it."""
     if not HELD_HEAD.search(table):
         return table
     fold = r'<details class="held-by"><summary>tests</summary>\1</details></td>'

@@ -48,14 +48,14 @@ LANGUAGES = {
         ),
         "the chapter",
         "{name}, {n} seeds",
-        "On {backend} the chapter's {figure}, {chapter}, lies {away:.1f} standard deviations from "
-        "the mean of {n} seeds, {ours}.",
-        "The chapter's validation loss and accuracy lie within two standard deviations of the "
-        "mean over seeds on every backend.",
+        "On {backend}, the chapter's {figure} of {chapter} is {away:.1f} standard deviations away "
+        "from the mean of {n} seeds, {ours}.",
+        "On every backend, the chapter's validation loss and accuracy are within two standard "
+        "deviations of the mean over the seeds.",
         {"val_loss": "validation loss", "val_accuracy": "validation accuracy"},
-        "Mean ± standard deviation over seeds, on the IMDB reviews; three seeds give a deviation "
-        "roughly. Seconds of the median epoch, with {cores} cores ({cpu}), the chapter's on its "
-        "own machine; {versions}.",
+        "Mean ± standard deviation over the seeds, on the IMDB reviews. With three seeds, the "
+        "standard deviation is a rough estimate. Seconds of the median epoch, on {cores} CPU cores "
+        "({cpu}); those of the chapter were measured on its own machine. Versions: {versions}.",
     ),
     "ko": Words(
         (
@@ -70,14 +70,14 @@ LANGUAGES = {
         ),
         "원문",
         "{name}, 시드 {n}개",
-        "{backend}에서는 원문의 {figure} 값({chapter})은 시드 {n}개의 평균 {ours}에서 표준편차의 "
+        "{backend}에서 원문의 {figure} 값({chapter})은 시드 {n}개의 평균 {ours}에서 표준편차의 "
         "{away:.1f}배만큼 떨어져 있습니다.",
         "원문의 검증 손실과 검증 정확도는 모든 백엔드에서 시드 평균의 표준편차 두 배 안에 "
         "들어옵니다.",
         {"val_loss": "검증 손실", "val_accuracy": "검증 정확도"},
         "IMDB 리뷰로 시드를 바꿔 가며 훈련한 결과의 평균 ± 표준편차입니다. "
         "시드가 세 개면 표준편차는 어림값입니다. 에포크당 시간은 중앙값이며 "
-        "CPU 코어 {cores}개({cpu})로 쟀고, 원문의 시간은 당시 컴퓨터에서 잰 것입니다. "
+        "CPU 코어 {cores}개({cpu})에서 측정했습니다. 원문의 시간은 원문의 컴퓨터에서 잰 값입니다. "
         "버전: {versions}.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Recurrent layers for Keras 3 that show their gates, on TensorFlow, JAX and PyTorch."""
+"""Recurrent layers for Keras 3 that expose their gates, on TensorFlow, JAX and PyTorch."""
 
 from keras_rnnkit._backend import require_backend
 

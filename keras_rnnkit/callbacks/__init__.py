@@ -1,5 +1,6 @@
 """Presets of plain Keras callbacks for `model.fit(callbacks=...)`."""
 
 from keras_rnnkit.callbacks.presets import chapter, standard
+from keras_rnnkit.models import GateMonitor
 
-__all__ = ["chapter", "standard"]
+__all__ = ["GateMonitor", "chapter", "standard"]

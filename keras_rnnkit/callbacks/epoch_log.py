@@ -16,7 +16,7 @@ MISSING = "NA"
 
 
 class EpochLog(keras.callbacks.CSVLogger):
-    """`keras.callbacks.CSVLogger` that loses no row and no column.
+    """`keras.callbacks.CSVLogger` that keeps the metrics of every epoch.
 
     The file is created with the first row, so that a run that fails in its first epoch leaves no
     file, and it is rewritten with every row: a row that cannot be written damages no other one,

@@ -38,34 +38,34 @@ def chapter(
     """The two callbacks of the textbook chapter: save the best model, stop early.
 
     The first is a `keras.callbacks.ModelCheckpoint` of the best model, the second a
-    `keras.callbacks.EarlyStopping` that restores the model's best weights at the end. Keep
-    their order, and put callbacks of your own after them: the first one checks the run.
+    `keras.callbacks.EarlyStopping` that restores the model's best weights at the end. Keep their
+    order, and put other callbacks after them: the first one checks the run.
 
-    Use a list for one `fit()`. A second `fit()` with the same list finds the file of the first
-    one and raises, unless `overwrite=True`; then it starts anew and replaces the file. A better
-    model is written to a temporary file and renamed, so that the file at `filepath` is complete
-    at every moment, also when the disk fills up or the process is killed.
+    Use each list for one `fit()` only. A second `fit()` with the same list raises an error, because
+    the file of the first one exists; with `overwrite=True` it replaces the file. Each new best
+    model is written to a temporary file, which is then renamed, so that the file at `filepath` is
+    always complete, even if the disk is full or the process is killed.
 
     Args:
-        filepath: Where to save the best model; must end in `.keras`. Missing folders are made
-            when training starts. Placeholders in braces, which Keras would fill in, are refused
-            in the name of the file.
+        filepath: Where to save the best model; must end in `.keras`. Missing folders are created
+            when training starts. Placeholders in braces, which Keras would replace, are not allowed
+            in the file name.
         monitor: The metric that decides which model is best. The model itself must measure it.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras decide.
         patience: After how many epochs without an improvement training stops.
-        validation_freq: What `fit(validation_freq=...)` is given. Epochs without validation
-            are skipped: they are never the best, and `patience` does not count them.
+        validation_freq: The value that is passed to `fit(validation_freq=...)`. Epochs without
+            validation are skipped: they are never the best, and `patience` does not count them.
         overwrite: Whether an existing file at `filepath` may be replaced.
 
     Returns:
         A list of two Keras callbacks.
 
     Raises:
-        ValueError: An argument is wrong. Also raised by `fit()` when `monitor` will never be
-            in the logs: after the first batch for a metric that the model does not measure (after
-            the first validation, if it has its own `train_step` or `test_step`), and
-            at the end of the first epoch, before anything is written, without validation
-            data, which Keras does not tell callbacks earlier.
+        ValueError: An argument is wrong. `fit()` also raises it if `monitor` will never be in the
+            logs. If the model does not measure the metric, it is raised after the first batch
+            (after the first validation for a model with its own `train_step` or `test_step`). If
+            there is no validation data, it is raised at the end of the first epoch, before any file
+            is written.
         FileExistsError: `filepath` exists and `overwrite` is False; checked again by `fit()`,
             before it trains.
         OSError: `filepath` cannot be written. Also raised by `fit()` when the disk is full; the
@@ -113,36 +113,35 @@ def standard(
     curves: bool = True,
     overwrite: bool = False,
 ) -> list[keras.callbacks.Callback]:
-    """Saves what is needed of a training run in one folder, stops early, stops on NaN.
+    """Saves the models, the log and the curves of a run in one folder; stops early and on NaN.
 
     * `best.keras`, the best model so far, and `last.keras`, that of the last epoch;
     * `log.csv`, one row an epoch, with a column for each metric that any epoch has measured;
     * `curves.png`, training and validation loss, drawn when training ends.
 
-    Each file is written under a temporary name and renamed, so that a full disk or a killed
-    process leaves the old one complete.
+    Each file is written under a temporary name and then renamed, so that the old file stays
+    complete if the disk is full or the process is killed.
 
     Training stops after `patience` epochs without an improvement, and the model's best weights
     are restored; it stops after the batch in which the loss is NaN or infinite. With `reduce_lr`
     the learning rate is reduced on a plateau.
 
-    Keep the order of the list, and put callbacks of your own after it: the first one checks the
-    run. Use a list for one `fit()`. A second `fit()` with the same list finds the files of the
-    first one and raises, unless `overwrite=True`; then it starts anew and replaces them.
+    Keep the order of the list, and put other callbacks after it: the first one checks the run. Use
+    each list for one `fit()` only. A second `fit()` with the same list raises an error, because the
+    files of the first one exist; with `overwrite=True` it replaces them.
 
     Args:
-        folder: Where to put the files; created when training starts. Other files in it do not
-            matter.
+        folder: The folder for the files; created when training starts. It may contain other files.
         monitor: The metric that decides which model is best. The model itself must measure it.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to let Keras decide.
         patience: After how many epochs without an improvement training stops.
         reduce_lr: The factor of the learning rate on a plateau, between 0 and 1.
             None, the default, does not change the learning rate.
         reduce_lr_patience: After how many epochs without an improvement the learning rate is
-            reduced; less than `patience`, or training stops before. Half of `patience`, at
-            least 1, by default.
-        validation_freq: What `fit(validation_freq=...)` is given. Epochs without validation
-            are skipped: they are never the best, and `patience` does not count them.
+            reduced; must be less than `patience`, because training stops otherwise. Half of
+            `patience`, at least 1, by default.
+        validation_freq: The value that is passed to `fit(validation_freq=...)`. Epochs without
+            validation are skipped: they are never the best, and `patience` does not count them.
         curves: Whether to draw `curves.png`, which needs matplotlib.
         overwrite: Whether the models and the log may be replaced when they exist. The picture
             is always replaced.

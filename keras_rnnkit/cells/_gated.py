@@ -13,12 +13,12 @@ from keras_rnnkit.cells._takes import methods_with_masks, stores_masks_as_keras_
 
 
 class GatedCell:
-    """A cell that exposes its gates: a call is `gates` (the equations), then `step` (the state).
+    """A cell that exposes its gates: a call runs `gates` (the equations), then `step` (the states).
 
-    A mixin for cells of your own, put before `keras.layers.Layer` or one of Keras' cells.
-    `keras_rnnkit.RNN`, `StackedRNN` and `Zoneout` can then return what `gates` computes, and
-    support masks, states and streams as for every cell of the kit. The guide "Add a cell" builds
-    one.
+    A mixin for custom cells, to be listed before `keras.layers.Layer` or a cell of Keras among the
+    base classes. `keras_rnnkit.RNN`, `StackedRNN` and `Zoneout` can then return the gates, and
+    support masks, states and streams as for the cells of the kit. The guide "Add a cell" has an
+    example.
 
     A subclass defines:
 
@@ -30,20 +30,21 @@ class GatedCell:
     - `trace_type`: a NamedTuple of the gates, then the states, then `mask`, for a whole sequence.
     - `units`, `state_size` and `output_size`, as every Keras cell does.
 
-    `masks` is for a cell with dropout. If `gates` has that argument, layers draw the
-    `keras_rnnkit.Masks` of a sequence before their loop, by `draw_masks`, and pass them to `gates`,
-    only in training; to `step` too, if it has the argument. No mask is stored on the cell, so
-    several threads can use it at a time. Without the argument, a cell with `dropout` or
-    `recurrent_dropout` gets its masks from `get_dropout_mask` and `get_recurrent_dropout_mask`, as
-    the cells of Keras do, and only one thread at a time runs it. Layers inside the cell
-    (`keras.layers.Dropout`, `keras.layers.BatchNormalization`) draw a mask, or update their
-    statistics, in each step.
+    The argument `masks` is for cells with dropout. If `gates` has it, the layers call `draw_masks`
+    before the loop over the steps, in training only, and pass the resulting `keras_rnnkit.Masks` to
+    `gates` in every step, and to `step` if it has the argument too. No mask is stored on the cell,
+    so several threads can use the cell at the same time. If `gates` has no such argument, a cell
+    with `dropout` or `recurrent_dropout` gets its masks from `get_dropout_mask` and
+    `get_recurrent_dropout_mask`, as the cells of Keras do, and the threads use it one after
+    another. Layers inside the cell (`keras.layers.Dropout`, `keras.layers.BatchNormalization`) draw
+    a mask, or update their statistics, in each step.
 
     Args:
-        units: Positive integer, for the Keras cell that follows the mixin.
-        *args: For the Keras cell, as are `**kwargs`. Before a plain `keras.layers.Layer`, which
-            takes no units, call `keras.layers.Layer.__init__(self, **kwargs)` instead.
-        **kwargs: For the Keras cell.
+        units: Positive integer, passed to the next base class, a cell of Keras.
+        *args: Passed to the next base class, like `**kwargs`. If that is `keras.layers.Layer`,
+            which takes no units, call `keras.layers.Layer.__init__(self, **kwargs)` instead of
+            `super().__init__`.
+        **kwargs: Passed to the next base class.
 
     Call arguments:
         inputs: Tensor `(batch, features)`.
@@ -51,8 +52,9 @@ class GatedCell:
         training: Whether dropout applies.
 
     Returns:
-        `(output, new_states)`. A cell that is called by itself in training draws its own masks, and
-        stores them until `reset_dropout_mask()` and `reset_recurrent_dropout_mask()`.
+        `(output, new_states)`. A cell that is called without a layer in training draws its own
+        masks and stores them until `reset_dropout_mask()` and `reset_recurrent_dropout_mask()` are
+        called.
 
     Raises:
         ValueError: If `units` is not a positive integer or a dropout rate is outside `[0, 1)`.
@@ -153,12 +155,12 @@ class GatedCell:
     def draw_masks(self, inputs: Any, states: Any, steps: Any = 1) -> Masks:
         """Draw the masks of one sequence: those of `dropout` and `recurrent_dropout`, if any.
 
-        A cell with masks of another kind overrides it.
+        Cells with other kinds of masks override this method.
 
         Args:
             inputs: The inputs of one step, `(batch, features)`.
             states: The states before the first step.
-            steps: How many steps the sequence has, for `Masks.states`.
+            steps: The number of steps of the sequence, for `Masks.states`.
 
         Returns:
             `Masks`, to be passed to `gates` and `step`.

@@ -1,4 +1,4 @@
-"""Random masks that a layer passes to its cell, so that nothing is stored on the cell."""
+"""Random masks that a layer passes to its cell, so that no mask is stored on the cell."""
 
 from typing import Any, NamedTuple
 
@@ -9,18 +9,18 @@ from keras import ops
 class Masks(NamedTuple):
     """The random masks of a cell for one sequence.
 
-    The layers of the kit draw them before their loop, only in training, and pass them to `gates`
-    and `step` of the cell. A mask of `None` drops nothing. Dropout masks are factors, zero or
-    `1 / (1 - rate)`.
+    The layers of the kit draw them before the loop over the steps, in training only, and pass them
+    to `gates` and `step` of the cell. Where a mask is `None`, there is no dropout. The values of a
+    dropout mask are factors: zero or `1 / (1 - rate)`.
 
     Attributes:
-        inputs: On the inputs: a tensor `(batch, features)`, or a list of one for each gate.
-        recurrent: On the hidden state: a tensor `(batch, size)`, or a list of one for each gate.
-        weights: On the recurrent kernel, in its shape.
-        states: A tuple of masks that differ between steps: a layer draws each as
-            `(time, batch, size)` and passes the `(batch, size)` of the step. `Zoneout` has one
-            for each state with a rate, boolean, true where the state stays.
-        cell: The `Masks` of the cell that this one wraps.
+        inputs: For the inputs: a tensor `(batch, features)`, or a list of one for each gate.
+        recurrent: For the hidden state: a tensor `(batch, size)`, or a list of one for each gate.
+        weights: For the recurrent kernel, with its shape.
+        states: A tuple of masks that differ between steps. A layer draws each as `(time, batch,
+            size)` and passes the part `(batch, size)` of a step to the cell. `Zoneout` has a
+            boolean mask for each state with a rate, true where the state keeps its old value.
+        cell: The `Masks` of the wrapped cell, if the cell is a wrapper.
 
     Example:
 

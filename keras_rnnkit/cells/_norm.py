@@ -10,7 +10,7 @@ from keras_rnnkit.cells._weights import add_part, part_config, take_part
 
 
 class Normalized:
-    """The arguments of a layer-normalised cell that the plain cell has not: gains and epsilon.
+    """The additional arguments of a layer-normalised cell: those of the gain, and epsilon.
 
     A mixin before `GatedCell`.
     """

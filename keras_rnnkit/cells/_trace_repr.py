@@ -52,7 +52,7 @@ def _range(name: str, value: Any, mask: np.ndarray | None) -> str:
     if array is None or not array.size:
         return ""
     if array.dtype == bool:
-        return f"{array.sum()} of {array.size} steps kept" if name == "mask" else ""
+        return f"{array.sum()} of {array.size} steps valid" if name == "mask" else ""
     valid = array[mask] if mask is not None and array.shape[:2] == mask.shape else array
     if not valid.size:
         return "every step is masked"

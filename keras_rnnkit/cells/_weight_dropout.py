@@ -10,7 +10,7 @@ from keras_rnnkit.cells._masks import Masks
 
 
 class WeightDropout:
-    """What a cell needs to drop weights of its recurrent kernel (Merity et al., 2017).
+    """Dropout of the weights of a recurrent kernel (Merity et al., 2017).
 
     A mixin before `GatedCell` and a Keras cell with recurrent dropout. Layers of the kit pass the
     mask of a sequence as an argument; in layers of Keras it is stored on the cell, and drawn and

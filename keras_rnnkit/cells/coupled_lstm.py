@@ -14,10 +14,11 @@ from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""LSTM cell with coupled input and forget gates (Greff et al., 2015, "CIFG").
 
-    Runs over time in `keras_rnnkit.RNN`. The input gate is one minus the forget gate, as in a
-    GRU, so the cell has three quarters of an LSTM's weights. The paper computes the input gate, and
-    the forget gate from it. Here it is the other way round: the same function with the signs of the
-    gate's weights flipped, in which `unit_forget_bias` keeps its meaning.
+    Runs over time in `keras_rnnkit.RNN`. The input gate is one minus the forget gate, as in a GRU,
+    so the cell has three quarters of an LSTM's weights. The paper computes the input gate and sets
+    the forget gate to one minus it. This cell computes the forget gate, so that `unit_forget_bias`
+    has the same meaning as in an LSTM. Both forms are the same function, with opposite signs of
+    that gate's weights.
 
     Equations:
 
@@ -32,15 +33,15 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     \end{aligned}
     $$
 
-    $f$ is `forget`, $i$ `input`, $g$ `candidate`, $o$ `output`; $h$ is the state `hidden`, $c$
-    the state `cell`. $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. In
-    training, `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn
-    once a sequence; with `implementation=1`, or any `recurrent_dropout`, $f$, $g$ and $o$ have
-    one each.
+    $f$ is `forget`, $i$ `input`, $g$ `candidate`, $o$ `output`; $h$ is the state `hidden`, $c$ the
+    state `cell`. $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. In training,
+    `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once for
+    each sequence; with `implementation=1` or `recurrent_dropout`, $f$, $g$ and $o$ each have their
+    own mask.
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate, and of the cell state where the output is computed.
+        activation: Activation of the candidate, and of the cell state in the output.
         recurrent_activation: Activation of the two gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -77,7 +78,7 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         - `bias`: `(3 * units,)`, $[b_f, b_g, b_o]$.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the states over masked steps.
+        A cell computes one step and takes no mask. The layers keep the states at masked steps.
 
     Example:
 

@@ -17,10 +17,10 @@ from keras_rnnkit.cells.simple_rnn import SimpleRNNGates, SimpleRNNTrace
 class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
     r"""Echo state cell (Jaeger, 2001): a reservoir that is never trained.
 
-    Runs over time in `keras_rnnkit.RNN`. No weight is trainable: a layer after it is trained on
-    the states. The recurrent kernel is drawn at random, made sparse (`connectivity`) and scaled to
-    `spectral_radius`, the largest absolute value of its eigenvalues. If all eigenvalues are zero,
-    it is not scaled.
+    Runs over time in `keras_rnnkit.RNN`. No weight is trainable; the layers that follow are trained
+    on its states. The recurrent kernel is drawn at random, made sparse (`connectivity`) and scaled
+    to `spectral_radius`, the largest absolute value of its eigenvalues. If all eigenvalues are
+    zero, it is not scaled.
 
     Equations:
 
@@ -33,7 +33,7 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
 
     $g$ is `candidate`; $h$ is the state `hidden`; $\alpha$ is `leaky`. $\tanh$ stands for
     `activation`. In training, `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ (where
-    it meets the kernel) by a mask drawn once a sequence.
+    it is multiplied by the kernel) by a mask that is drawn once for each sequence.
 
     Args:
         units: Positive integer, the width of the reservoir and of the output.
@@ -41,9 +41,9 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         leaky: Fraction of the candidate in the new state, in `(0, 1]`; with `1` the candidate
             replaces the old state.
         spectral_radius: Positive number that the recurrent kernel is scaled to. Below one, the
-            echo of an input fades.
-        use_norm2: Whether to scale by the Frobenius norm, an upper bound of the radius that needs
-            no eigenvalues.
+            effect of an input on the state decays over time.
+        use_norm2: Whether to scale by the Frobenius norm, an upper bound of the spectral radius
+            that is computed without eigenvalues.
         use_bias: Whether there is a bias.
         activation: Activation of the candidate; `None` for the identity.
         kernel_initializer: Initializer of `kernel`.
@@ -61,8 +61,8 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
-        for a tensor.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype. If `states` is a single
+        tensor, so are the new states.
 
     Raises:
         ValueError: If `units` is not a positive integer, `connectivity` or `leaky` is outside
@@ -75,7 +75,7 @@ class ESNCell(GatedCell, keras.layers.SimpleRNNCell):
         - `bias`: $b$, `(units,)`, not trainable.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the state over masked steps.
+        A cell computes one step and takes no mask. The layers keep the state at masked steps.
 
     Example:
 

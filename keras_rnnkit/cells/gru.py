@@ -21,8 +21,8 @@ class GRUGates(NamedTuple):
 class GRUTrace(NamedTuple):
     """Every gate and state of a GRU at every step, `(batch, time, units)`, and the mask.
 
-    `mask` is a boolean tensor `(batch, time)`, all true where no mask was given. At a masked step
-    the state is carried over and the gates are zero: no gate acted.
+    `mask` is a boolean tensor `(batch, time)`, all true if no mask was given. At a masked step the
+    state is that of the step before, and the gates are zero.
     """
 
     update: Any
@@ -59,8 +59,8 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
     state `hidden`. With `reset_after=True`, $b_z$ and $b_r$ are each the sum of the two rows of
     `bias`, $b_g$ is of the first row and $b'_g$ of the second. $\sigma$ stands for
     `recurrent_activation`, $\tanh$ for `activation`. In training, `dropout` multiplies $x_t$ and
-    `recurrent_dropout` $h_{t-1}$ (where it meets a kernel) by a mask that is drawn once a
-    sequence; with `implementation=1`, or any `recurrent_dropout`, each gate has its own.
+    `recurrent_dropout` $h_{t-1}$ (where it is multiplied by a kernel) by a mask that is drawn once
+    for each sequence; with `implementation=1` or `recurrent_dropout`, each gate has its own mask.
     `recurrent_weight_dropout` multiplies $U$ by one mask for the whole batch and sequence.
 
     Args:
@@ -79,7 +79,7 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         bias_constraint: Constraint of `bias`.
         dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
-        reset_after: Whether the reset gate acts after the matrix product (see above).
+        reset_after: Whether the reset gate is applied after the matrix product (see above).
         recurrent_weight_dropout: Fraction of the recurrent kernel's weights to drop in training, in
             `[0, 1)` (Merity et al., 2017).
         seed: Integer seed of the dropout masks.
@@ -92,8 +92,8 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
-        for a tensor.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype. If `states` is a single
+        tensor, so are the new states.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
@@ -104,10 +104,10 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         - `recurrent_kernel`: `(units, 3 * units)`, $[U_z, U_r, U_g]$.
         - `bias`: `(2, 3 * units)` with `reset_after=True`, else `(3 * units,)`.
 
-        `torch.nn.GRU` packs `r, z, n`, transposed: the first two blocks are swapped.
+        `torch.nn.GRU` has the order `r, z, n`, transposed: the first two blocks are swapped.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the state over masked steps.
+        A cell computes one step and takes no mask. The layers keep the state at masked steps.
 
     Example:
 

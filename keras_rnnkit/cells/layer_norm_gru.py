@@ -14,9 +14,10 @@ from keras_rnnkit.cells.gru import GRUGates, GRUTrace
 class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers.GRUCell):
     r"""Gated recurrent unit cell with layer normalisation (Ba et al., 2016).
 
-    Runs over time in `keras_rnnkit.RNN`. The variant is the paper's: both projections are
-    normalised separately, update and reset gate together and the candidate alone, and the
-    reset gate acts after the matrix product. There is no `reset_after=False`.
+    Runs over time in `keras_rnnkit.RNN`. As in the paper, the products of the inputs and of the
+    state are normalised separately. In each, update and reset gate are normalised together and the
+    candidate by itself, and the reset gate is applied after the matrix product. There is no
+    `reset_after=False`.
 
     Equations:
 
@@ -36,12 +37,12 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
     \end{aligned}
     $$
 
-    $\mu(a)$ and $\sigma^2(a)$ are mean and variance over one row. $z$ is `update`, $r$ `reset`,
-    $g$ `candidate`; $h$ is the state `hidden`. The shifts are the two rows of `bias`, $b$ and
-    $b'$. $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. The paper's
-    $z$ is one minus this one. In training, `dropout` multiplies $x_t$ and `recurrent_dropout`
-    $h_{t-1}$ (where it meets a kernel) by a mask that is drawn once a sequence; with
-    `implementation=1`, or any `recurrent_dropout`, each gate has its own.
+    $\mu(a)$ and $\sigma^2(a)$ are mean and variance over one row. $z$ is `update`, $r$ `reset`, $g$
+    `candidate`; $h$ is the state `hidden`. The shifts are the two rows of `bias`, $b$ and $b'$.
+    $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. The $z$ of the paper is
+    one minus this $z$. In training, `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$
+    (where it is multiplied by a kernel) by a mask that is drawn once for each sequence; with
+    `implementation=1` or `recurrent_dropout`, each gate has its own mask.
 
     Args:
         units: Positive integer, the width of the state and of the output.
@@ -74,8 +75,8 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
-        for a tensor.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype. If `states` is a single
+        tensor, so are the new states.
 
     Raises:
         ValueError: If `units` is not a positive integer, `epsilon` not a positive number, a rate
@@ -89,7 +90,7 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         - `recurrent_gamma`: `(3 * units,)`, $[\gamma_{h,zr}, \gamma_{h,g}]$.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the state over masked steps.
+        A cell computes one step and takes no mask. The layers keep the state at masked steps.
 
     Example:
 

@@ -14,9 +14,9 @@ from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""LSTM cell with layer normalisation (Ba et al., 2016).
 
-    Runs over time in `keras_rnnkit.RNN`. Both projections are normalised separately, each over
-    all four gates together, and so is the cell state. The state `cell` is the normalised one, from
-    which the output and the next step are computed.
+    Runs over time in `keras_rnnkit.RNN`. The products of the inputs and of the state are normalised
+    separately, each over all four gates together. The cell state is normalised too: the state
+    `cell`, from which the output and the next step are computed, is the normalised one.
 
     Equations:
 
@@ -32,15 +32,15 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
     \end{aligned}
     $$
 
-    $\mu(a)$ and $\sigma^2(a)$ are mean and variance over one row. $i$ is `input`, $f$ `forget`,
-    $g$ `candidate`, $o$ `output`; $h$ is the state `hidden`, $c$ the state `cell`. $\sigma$
-    stands for `recurrent_activation`, $\tanh$ for `activation`. In training, `dropout` multiplies
-    $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once a sequence; with
-    `implementation=1`, or any `recurrent_dropout`, each gate has its own.
+    $\mu(a)$ and $\sigma^2(a)$ are mean and variance over one row. $i$ is `input`, $f$ `forget`, $g$
+    `candidate`, $o$ `output`; $h$ is the state `hidden`, $c$ the state `cell`. $\sigma$ stands for
+    `recurrent_activation`, $\tanh$ for `activation`. In training, `dropout` multiplies $x_t$ and
+    `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once for each sequence; with
+    `implementation=1` or `recurrent_dropout`, each gate has its own mask.
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate, and of the cell state where the output is computed.
+        activation: Activation of the candidate, and of the cell state in the output.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -85,7 +85,7 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
         - `state_gamma`, `state_beta`: $\gamma_c$, $\beta_c$, `(units,)`.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the states over masked steps.
+        A cell computes one step and takes no mask. The layers keep the states at masked steps.
 
     Example:
 

@@ -13,8 +13,8 @@ from keras_rnnkit.cells.simple_rnn import SimpleRNNGates, SimpleRNNTrace
 class LayerNormSimpleRNNCell(Normalized, GatedCell, keras.layers.SimpleRNNCell):
     r"""Simple recurrent cell with layer normalisation (Ba et al., 2016).
 
-    Runs over time in `keras_rnnkit.RNN`. The sum of both projections is normalised, as in the
-    paper's equation 4; its shift is the bias.
+    Runs over time in `keras_rnnkit.RNN`. The sum of both products is normalised, as in equation 4
+    of the paper. The shift of the normalisation is the bias.
 
     Equations:
 
@@ -26,9 +26,9 @@ class LayerNormSimpleRNNCell(Normalized, GatedCell, keras.layers.SimpleRNNCell):
     \end{aligned}
     $$
 
-    $\mu(a)$ and $\sigma^2(a)$ are mean and variance over the units of one row. $g$ is
-    `candidate`; $h$ is the state `hidden`. $\tanh$ stands for `activation`. In training,
-    `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask drawn once a sequence.
+    $\mu(a)$ and $\sigma^2(a)$ are mean and variance over the units of one row. $g$ is `candidate`;
+    $h$ is the state `hidden`. $\tanh$ stands for `activation`. In training, `dropout` multiplies
+    $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once for each sequence.
 
     Args:
         units: Positive integer, the width of the state and of the output.
@@ -58,8 +58,8 @@ class LayerNormSimpleRNNCell(Normalized, GatedCell, keras.layers.SimpleRNNCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
-        for a tensor.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype. If `states` is a single
+        tensor, so are the new states.
 
     Raises:
         ValueError: If `units` is not a positive integer, `epsilon` not a positive number, a rate
@@ -72,7 +72,7 @@ class LayerNormSimpleRNNCell(Normalized, GatedCell, keras.layers.SimpleRNNCell):
         - `gamma`: $\gamma$, `(units,)`.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the state over masked steps.
+        A cell computes one step and takes no mask. The layers keep the state at masked steps.
 
     Example:
 

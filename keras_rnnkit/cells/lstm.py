@@ -22,8 +22,8 @@ class LSTMGates(NamedTuple):
 class LSTMTrace(NamedTuple):
     """Every gate and state of an LSTM at every step, `(batch, time, units)`, and the mask.
 
-    `mask` is a boolean tensor `(batch, time)`, all true where no mask was given. At a masked step
-    the states are carried over and the gates are zero: no gate acted.
+    `mask` is a boolean tensor `(batch, time)`, all true if no mask was given. At a masked step the
+    states are those of the step before, and the gates are zero.
     """
 
     input: Any
@@ -58,15 +58,15 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
     \end{aligned}
     $$
 
-    $i$ is `input`, $f$ `forget`, $g$ `candidate`, $o$ `output`; $h$ is the state `hidden`, $c$
-    the state `cell`. $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. In
-    training, `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn
-    once a sequence; with `implementation=1`, or any `recurrent_dropout`, each gate has its own.
+    $i$ is `input`, $f$ `forget`, $g$ `candidate`, $o$ `output`; $h$ is the state `hidden`, $c$ the
+    state `cell`. $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. In training,
+    `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once for
+    each sequence; with `implementation=1` or `recurrent_dropout`, each gate has its own mask.
     `recurrent_weight_dropout` multiplies $U$ by one mask for the whole batch and sequence.
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate, and of the cell state where the output is computed.
+        activation: Activation of the candidate, and of the cell state in the output.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -104,10 +104,11 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
         - `recurrent_kernel`: `(units, 4 * units)`, $[U_i, U_f, U_g, U_o]$.
         - `bias`: `(4 * units,)`, $[b_i, b_f, b_g, b_o]$.
 
-        `torch.nn.LSTM` packs the same order `i, f, g, o`, transposed, with two biases that add up.
+        `torch.nn.LSTM` has the same order `i, f, g, o`, transposed, and two biases whose sum is
+        `bias`.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the states over masked steps.
+        A cell computes one step and takes no mask. The layers keep the states at masked steps.
 
     Example:
 

@@ -19,8 +19,8 @@ class MinGRUGates(NamedTuple):
 class MinGRUTrace(NamedTuple):
     """Every gate and state of a MinGRU at every step, `(batch, time, units)`, and the mask.
 
-    `mask` is a boolean tensor `(batch, time)`, all true where no mask was given. At a masked step
-    the state is carried over and the gates are zero: no gate acted.
+    `mask` is a boolean tensor `(batch, time)`, all true if no mask was given. At a masked step the
+    state is that of the step before, and the gates are zero.
     """
 
     update: Any
@@ -52,7 +52,7 @@ class MinGRUCell(MinCell):
     $z$ is `update`, $g$ `candidate`; $h$ is the state `hidden`. Note that $z$ is the weight of the
     candidate here, and of the old state in `keras_rnnkit.GRUCell`. $\phi$ stands for `activation`:
     the identity, or with `"positive"` the paper's $x + 1/2$ for $x \ge 0$, else $\sigma(x)$. In
-    training, `dropout` multiplies $x_t$ by a mask that is drawn once a sequence.
+    training, `dropout` multiplies $x_t$ by a mask that is drawn once for each sequence.
 
     Args:
         units: Positive integer, the width of the state and of the output.
@@ -74,8 +74,8 @@ class MinGRUCell(MinCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
-        for a tensor.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype. If `states` is a single
+        tensor, so are the new states.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
@@ -86,7 +86,7 @@ class MinGRUCell(MinCell):
         - `bias`: `(2 * units,)`, $[b_z, b_g]$.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the state over masked steps.
+        A cell computes one step and takes no mask. The layers keep the state at masked steps.
 
     Example:
 
@@ -123,6 +123,6 @@ class MinGRUCell(MinCell):
         return MinGRUGates(update=ops.sigmoid(z), candidate=self._activate(g))
 
     def recurrence(self, gates: MinGRUGates) -> tuple[Any, Any]:
-        """What the old state is multiplied by, and what is added: $1 - z$ and $z g$."""
+        """The factor of the old state and the summand: $1 - z$ and $z g$."""
         z, g = gates
         return 1 - z, z * g

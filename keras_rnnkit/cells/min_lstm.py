@@ -10,7 +10,7 @@ from keras_rnnkit.cells._trace_repr import trace_repr
 
 
 class MinLSTMGates(NamedTuple):
-    """The gates of one MinLSTM step, as they act: input and forget gate add up to one."""
+    """The gates of one MinLSTM step, normalised: input and forget gate add up to one."""
 
     input: Any
     forget: Any
@@ -20,8 +20,8 @@ class MinLSTMGates(NamedTuple):
 class MinLSTMTrace(NamedTuple):
     """Every gate and state of a MinLSTM at every step, `(batch, time, units)`, and the mask.
 
-    `mask` is a boolean tensor `(batch, time)`, all true where no mask was given. At a masked step
-    the state is carried over and the gates are zero: no gate acted.
+    `mask` is a boolean tensor `(batch, time)`, all true if no mask was given. At a masked step the
+    state is that of the step before, and the gates are zero.
     """
 
     input: Any
@@ -39,8 +39,8 @@ class MinLSTMCell(MinCell):
     r"""Minimal long short-term memory cell (Feng et al., 2024, "Were RNNs all we needed?").
 
     One step of `keras_rnnkit.MinLSTM`, which computes the gates of all steps in one product: they
-    depend only on the input, and the state is a weighted sum of old state and candidate. There is
-    one state, and no output gate.
+    depend only on the input, and the state is a weighted sum of old state and candidate. It has one
+    state and no output gate.
 
     Equations:
 
@@ -57,7 +57,8 @@ class MinLSTMCell(MinCell):
 
     $i'$ is `input`, $f'$ `forget`, $g$ `candidate`; $h$ is the state `hidden`. $\phi$ stands for
     `activation`: the identity, or with `"positive"` the paper's $x + 1/2$ for $x \ge 0$, else
-    $\sigma(x)$. In training, `dropout` multiplies $x_t$ by a mask that is drawn once a sequence.
+    $\sigma(x)$. In training, `dropout` multiplies $x_t$ by a mask that is drawn once for each
+    sequence.
 
     Args:
         units: Positive integer, the width of the state and of the output.
@@ -79,8 +80,8 @@ class MinLSTMCell(MinCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
-        for a tensor.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype. If `states` is a single
+        tensor, so are the new states.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
@@ -91,7 +92,7 @@ class MinLSTMCell(MinCell):
         - `bias`: `(3 * units,)`, $[b_i, b_f, b_g]$.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the state over masked steps.
+        A cell computes one step and takes no mask. The layers keep the state at masked steps.
 
     Example:
 
@@ -111,7 +112,7 @@ class MinLSTMCell(MinCell):
     def gates(
         self, inputs: Any, states: Any, training: bool = False, masks: Any = None
     ) -> MinLSTMGates:
-        """The three gates as they act, after their activations.
+        """The candidate and the two normalised gates of one step.
 
         Args:
             inputs: Tensor `(batch, features)`, or `(time, batch, features)` for all steps in one
@@ -130,7 +131,7 @@ class MinLSTMCell(MinCell):
         return MinLSTMGates(input=i, forget=1 - i, candidate=self._activate(g))
 
     def recurrence(self, gates: MinLSTMGates) -> tuple[Any, Any]:
-        """What the old state is multiplied by, and what is added: $f'$ and $i' g$."""
+        """The factor of the old state and the summand: $f'$ and $i' g$."""
         i, f, g = gates
         return f, i * g
 

@@ -11,7 +11,7 @@ from keras_rnnkit.cells._weights import add_gate_weights, add_part, part_config,
 
 
 class NASGates(NamedTuple):
-    """What one step of a NAS cell computes before it meets the cell state, `(batch, units)`.
+    """The three values of one NAS step that do not depend on the cell state, `(batch, units)`.
 
     `candidate` and `scale` are in `[0, 1)`, `output` in `(-1, 1)`.
     """
@@ -44,8 +44,8 @@ class NASTrace(NamedTuple):
 class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     r"""Recurrent cell found by neural architecture search (Zoph and Le, 2017).
 
-    Runs over time in `keras_rnnkit.RNN`. The search built a tree of eight leaves; the leaves
-    join in pairs into the three values that act on the cell state, which are the gates here.
+    Runs over time in `keras_rnnkit.RNN`. The cell is a tree with eight leaves. They are combined in
+    pairs into three values that update the cell state and the output; these are called gates here.
 
     Equations:
 
@@ -62,15 +62,15 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     \end{aligned}
     $$
 
-    $g$ is `candidate`, $s$ `scale`, $o$ `output`; $h$ is the state `hidden`, $c$ the state
-    `cell`. $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. In training,
-    `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once a
-    sequence; with `implementation=1`, or any `recurrent_dropout`, each leaf has its own.
+    $g$ is `candidate`, $s$ `scale`, $o$ `output`; $h$ is the state `hidden`, $c$ the state `cell`.
+    $\sigma$ stands for `recurrent_activation`, $\tanh$ for `activation`. In training, `dropout`
+    multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once for each
+    sequence; with `implementation=1` or `recurrent_dropout`, each leaf has its own mask.
 
     Args:
         units: Positive integer, the width of the gates and of the cell state.
-        projection: Positive integer, the width of the hidden state and of the output; `None` for
-            no projection, and `units`.
+        projection: Positive integer, the width of the hidden state and of the output; `None` for no
+            projection: both have the width `units`.
         projection_initializer: Initializer of `projection_kernel`.
         projection_regularizer: Regularizer of `projection_kernel`.
         projection_constraint: Constraint of `projection_kernel`.
@@ -112,7 +112,7 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         - `projection_kernel`: $W_h$, `(units, projection)`, with a projection.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the states over masked steps.
+        A cell computes one step and takes no mask. The layers keep the states at masked steps.
 
     Example:
 

@@ -11,10 +11,10 @@ from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
-    r"""LSTM cell whose gates see the cell state (Gers et al., 2002).
+    r"""LSTM cell whose gates also read the cell state (Gers et al., 2002).
 
-    Runs over time in `keras_rnnkit.RNN`. The peephole connections are diagonal: a gate's unit
-    sees only the cell state of that unit. They help where the time between events matters.
+    Runs over time in `keras_rnnkit.RNN`. The peephole connections are diagonal: the gates of a unit
+    read the cell state of that unit only. They help to learn the time between events.
 
     Equations:
 
@@ -29,15 +29,15 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     \end{aligned}
     $$
 
-    $i$ is `input`, $f$ `forget`, $g$ `candidate`, $o$ `output`, which sees the new cell state;
-    $h$ is the state `hidden`, $c$ the state `cell`. $\sigma$ stands for `recurrent_activation`,
-    $\tanh$ for `activation`. In training, `dropout` multiplies $x_t$ and `recurrent_dropout`
-    $h_{t-1}$ by a mask that is drawn once a sequence; with `implementation=1`, or any
-    `recurrent_dropout`, each gate has its own.
+    $i$ is `input`, $f$ `forget`, $g$ `candidate`, $o$ `output`, which reads the new cell state; $h$
+    is the state `hidden`, $c$ the state `cell`. $\sigma$ stands for `recurrent_activation`, $\tanh$
+    for `activation`. In training, `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a
+    mask that is drawn once for each sequence; with `implementation=1` or `recurrent_dropout`, each
+    gate has its own mask.
 
     Args:
         units: Positive integer, the width of both states and of the output.
-        activation: Activation of the candidate, and of the cell state where the output is computed.
+        activation: Activation of the candidate, and of the cell state in the output.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel` and of the three peephole weights.
@@ -75,7 +75,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         - `input_peephole`, `forget_peephole`, `output_peephole`: $p_i$, $p_f$, $p_o$, `(units,)`.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the states over masked steps.
+        A cell computes one step and takes no mask. The layers keep the states at masked steps.
 
     Example:
 

@@ -12,11 +12,11 @@ from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
-    r"""LSTM cell with a wide cell state and a narrow hidden one (Sak et al., 2014).
+    r"""LSTM cell with a projected hidden state, smaller than the cell state (Sak et al., 2014).
 
-    Runs over time in `keras_rnnkit.RNN`. The projection saves weights: the recurrent kernel has
-    `projection` rows, not `units`. As in PyTorch, and unlike in the paper, there are no
-    peephole connections and no second projection besides the recurrent one.
+    Runs over time in `keras_rnnkit.RNN`. The projection reduces the number of weights: the
+    recurrent kernel has `projection` rows instead of `units`. As in PyTorch, and unlike in the
+    paper, there are no peephole connections and no second projection besides the recurrent one.
 
     Equations:
 
@@ -34,8 +34,8 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     $i$ is `input`, $f$ `forget`, $g$ `candidate`, $o$ `output`; $h$ is the state `hidden`, as wide
     as `projection`, $c$ the state `cell`, as wide as `units`. $\sigma$ stands for
     `recurrent_activation`, $\tanh$ for `activation`. In training, `dropout` multiplies $x_t$ and
-    `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once a sequence; with
-    `implementation=1`, or any `recurrent_dropout`, each gate has its own.
+    `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once for each sequence; with
+    `implementation=1` or `recurrent_dropout`, each gate has its own mask.
 
     Args:
         units: Positive integer, the width of the gates and of the cell state.
@@ -43,7 +43,7 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         projection_initializer: Initializer of `projection_kernel`.
         projection_regularizer: Regularizer of `projection_kernel`.
         projection_constraint: Constraint of `projection_kernel`.
-        activation: Activation of the candidate, and of the cell state where the output is computed.
+        activation: Activation of the candidate, and of the cell state in the output.
         recurrent_activation: Activation of the three gates.
         use_bias: Whether the gates have a bias.
         kernel_initializer: Initializer of `kernel`.
@@ -81,11 +81,11 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         - `bias`: `(4 * units,)`, $[b_i, b_f, b_g, b_o]$.
         - `projection_kernel`: $W_h$, `(units, projection)`.
 
-        `torch.nn.LSTM(proj_size=projection)` packs the same order `i, f, g, o`, transposed, with
-        two biases that add up.
+        `torch.nn.LSTM(proj_size=projection)` has the same order `i, f, g, o`, transposed, and two
+        biases whose sum is `bias`.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the states over masked steps.
+        A cell computes one step and takes no mask. The layers keep the states at masked steps.
 
     Example:
 

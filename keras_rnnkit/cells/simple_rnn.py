@@ -9,7 +9,7 @@ from keras_rnnkit.cells._trace_repr import trace_repr
 
 
 class SimpleRNNGates(NamedTuple):
-    """What one simple recurrent step computes, after its activation, `(batch, units)`."""
+    """The candidate of one simple recurrent step, after its activation, `(batch, units)`."""
 
     candidate: Any
 
@@ -17,8 +17,8 @@ class SimpleRNNGates(NamedTuple):
 class SimpleRNNTrace(NamedTuple):
     """The candidate and the state at every step, `(batch, time, units)`, and the mask.
 
-    `mask` is a boolean tensor `(batch, time)`, all true where no mask was given. At a masked step
-    the state is carried over and the candidate is zero: nothing acted.
+    `mask` is a boolean tensor `(batch, time)`, all true if no mask was given. At a masked step the
+    state is that of the step before, and the candidate is zero.
     """
 
     candidate: Any
@@ -31,10 +31,10 @@ class SimpleRNNTrace(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
-    r"""Simple recurrent cell (Elman, 1990), in the form of the kit's gated cells.
+    r"""Simple recurrent cell (Elman, 1990), with the methods of the kit's gated cells.
 
-    One step of `keras_rnnkit.SimpleRNN`; see the layer for whole sequences. It has no gate: the
-    candidate becomes the state as it is.
+    One step of `keras_rnnkit.SimpleRNN`; see the layer for whole sequences. It has no gates: the
+    candidate is the new state.
 
     Equations:
 
@@ -46,7 +46,8 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
     $$
 
     $g$ is `candidate`; $h$ is the state `hidden`. $\tanh$ stands for `activation`. In training,
-    `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask drawn once a sequence.
+    `dropout` multiplies $x_t$ and `recurrent_dropout` $h_{t-1}$ by a mask that is drawn once for
+    each sequence.
 
     Args:
         units: Positive integer, the width of the state and of the output.
@@ -72,8 +73,8 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
         training: Whether dropout applies.
 
     Returns:
-        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype; a tensor in place of a list
-        for a tensor.
+        `(hidden, [hidden])`, `(batch, units)`, in the compute dtype. If `states` is a single
+        tensor, so are the new states.
 
     Raises:
         ValueError: If `units` is not a positive integer, a rate is outside `[0, 1)`,
@@ -84,10 +85,10 @@ class SimpleRNNCell(GatedCell, keras.layers.SimpleRNNCell):
         - `recurrent_kernel`: $U$, `(units, units)`.
         - `bias`: $b$, `(units,)`.
 
-        `torch.nn.RNN` holds the same, transposed, with two biases that add up.
+        `torch.nn.RNN` has the same weights, transposed, and two biases whose sum is `bias`.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the state over masked steps.
+        A cell computes one step and takes no mask. The layers keep the state at masked steps.
 
     Example:
 

@@ -15,7 +15,7 @@ class Zoneout(keras.layers.Layer):
     r"""Zoneout: random elements of a cell's states keep their old values (Krueger et al., 2017).
 
     Wraps any recurrent cell, for `keras_rnnkit.RNN`, which draws the masks of all steps before its
-    loop. The gates are those of the wrapped cell, if it exposes any.
+    loop over the steps. The gates are those of the wrapped cell, if it has any.
 
     Equations:
 
@@ -28,11 +28,12 @@ class Zoneout(keras.layers.Layer):
     $$
 
     for each state $s$ of the cell, where each element of the mask $m_t$, drawn for every step, is
-    one with probability $p$, the rate of that state. Where the cell's output is its first state, as
-    in all cells of the kit, the output is $s_t$ too; else it is the cell's.
+    one with probability $p$, the rate of that state. If the output of the cell is its first state,
+    as in all cells of the kit, the output is $s_t$ of that state; otherwise it is the unchanged
+    output of the cell.
 
     Args:
-        cell: Any recurrent cell that is a Keras layer. Wrap each cell of a stack by itself.
+        cell: Any recurrent cell that is a Keras layer. Wrap the cells of a stack one by one.
         rate: The probability to keep the old value, in `[0, 1)`: a number for all states, a list
             with one for each state, or a dict by the names of states, `{"cell": 0.5, "hidden":
             0.05}`, zero for those that it does not name. States of other cells are `state_0`,
@@ -43,20 +44,21 @@ class Zoneout(keras.layers.Layer):
     Call arguments:
         inputs: Tensor `(batch, features)`.
         states: List of tensors, those of the cell.
-        training: Whether masks are drawn, or the expected value is taken.
+        training: Whether masks are drawn; in inference, the expected value of the new states is
+            used.
 
     Returns:
         `(output, states)`, as the cell returns them.
 
     Raises:
-        TypeError: If `cell` is no Keras layer with a `state_size`, or is a stack of cells.
+        TypeError: If `cell` is not a Keras layer with a `state_size`, or is a stack of cells.
         ValueError: If a rate is outside `[0, 1)`, or there is a rate for an unknown state.
 
     Weights:
         Those of the cell.
 
     Masking:
-        A cell sees one step and no mask; the layers carry the states over masked steps.
+        A cell computes one step and takes no mask. The layers keep the states at masked steps.
 
     Example:
 
@@ -121,7 +123,7 @@ class Zoneout(keras.layers.Layer):
             masks: `Masks` of the step, those of the cell in their field `cell`.
 
         Returns:
-            The record of its gates, each `(batch, units)`.
+            The named tuple of its gates, each `(batch, units)`.
         """
         how = masks_for_method(self.cell, "gates", _of_cell(masks))
         return self.cell.gates(inputs, states, training=training, **how)
@@ -162,7 +164,7 @@ class Zoneout(keras.layers.Layer):
         Args:
             inputs: The inputs of one step, `(batch, features)`.
             states: The states before the first step.
-            steps: How many steps the sequence has.
+            steps: The number of steps of the sequence.
 
         Returns:
             `Masks`: in `states` one `(steps, batch, size)` for each state with a rate, in `cell`

@@ -51,11 +51,12 @@ def load_imdb(
 ) -> ImdbData:
     """Loads the IMDB reviews as padded arrays for training, validation and test.
 
-    With the defaults this is, element for element, `keras.datasets.imdb.load_data(num_words=500)`
-    followed by scikit-learn's `train_test_split(test_size=0.2, random_state=42)` and
-    `keras.utils.pad_sequences(maxlen=100)`. Other arguments avoid surprises of Keras' loader:
-    `skip_top` does not replace `start_char`, `num_words=None` includes the rarest word, a review
-    longer than `maxlen` is truncated and not removed, and a file at `path` is read in place.
+    With the defaults, the arrays are equal to those of
+    `keras.datasets.imdb.load_data(num_words=500)` followed by scikit-learn's
+    `train_test_split(test_size=0.2, random_state=42)` and `keras.utils.pad_sequences(maxlen=100)`.
+    Some arguments differ from those of Keras' loader: `skip_top` does not replace `start_char`,
+    `num_words=None` includes the rarest word, reviews longer than `maxlen` are truncated instead of
+    removed, and a file at `path` is read without a download.
 
     Source: Maas et al. (2011), "Learning Word Vectors for Sentiment Analysis", ACL 2011, the
     Large Movie Review Dataset.
@@ -78,9 +79,9 @@ def load_imdb(
         oov_char: The id that replaces out-of-vocabulary words; `None` removes those words.
         index_from: The number added to a word's rank (the most frequent word has rank 1).
         shuffle_seed: The seed with which Keras shuffles the reviews (its `seed`).
-        cache: Whether to write and use a copy of the file that loads many times faster.
-            It is checked at every load, and written anew when the file has changed or the copy is
-            damaged; no copy is written where the folder cannot be written.
+        cache: Whether to write and use a copy of the file that loads many times faster. The copy is
+            checked at every load, and written again if the file has changed or the copy is damaged.
+            If the folder is not writable, no copy is written.
         cache_dir: The folder of that copy. `None` for `datasets/keras_rnnkit` in Keras' home
             (`$KERAS_HOME` or `~/.keras`).
 

@@ -19,8 +19,8 @@ def pad(
 ) -> np.ndarray:
     """Pads and truncates sequences of integers to one length.
 
-    Equal to `keras.utils.pad_sequences` for sequences of ids, but vectorised, without a Python
-    loop that copies one sequence after the other.
+    Gives the same result as `keras.utils.pad_sequences` for sequences of ids, but is vectorised
+    instead of copying one sequence after another in a Python loop.
 
     Args:
         sequences: Lists, tuples or 1-D arrays of integers.

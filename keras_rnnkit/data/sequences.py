@@ -22,12 +22,12 @@ def load_imdb_sequences(
     cache: bool = True,
     cache_dir: PathLike | None = None,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Loads exactly what `keras.datasets.imdb.load_data` returns, with its surprises.
+    """Loads exactly the lists that `keras.datasets.imdb.load_data` returns.
 
-    For programs that must keep Keras' numbers: `skip_top` replaces `start_char` by `oov_char`,
-    `num_words=None` replaces the rarest word by it, `maxlen` removes every review that has as many
-    ids or more. Only `path` differs: a local file, read in place. `load_imdb` has none of these
-    surprises.
+    Use it in programs that must reproduce results of Keras' loader. As there, `skip_top` also
+    replaces `start_char` by `oov_char`, `num_words=None` also replaces the rarest word, and
+    `maxlen` removes every review of that length or longer; `load_imdb` does none of this. Only
+    `path` differs: it is a local file, read without a download.
 
     Args:
         path: A local `imdb.npz` of Keras' format; `None` for the official file, downloaded.

@@ -59,7 +59,8 @@ class Vocabulary:
 
     Args:
         word_index: The rank of every word, from 1, without duplicates.
-        num_words: Words whose id would be this or above have the id `oov_char`; `None` keeps all.
+        num_words: Words whose id would be this number or more get the id `oov_char`; `None` keeps
+            all words.
         start_char: The first id of every review; `None` for no such id.
         oov_char: The id of known words that are too rare; `None` removes such words.
         index_from: The number added to a rank.
@@ -113,11 +114,11 @@ class Vocabulary:
                 official file, which Keras downloads once and whose checksum is verified.
 
         Returns:
-            A `Vocabulary` of those of the 88,584 words whose id is below `num_words`.
+            A `Vocabulary` of the words whose id is below `num_words`, out of 88,584 words.
 
         Raises:
-            DataFileError: If the file is missing, or is not a word index: it has a word or a rank
-                twice, for example.
+            DataFileError: If the file is missing or is not a word index, for example because a word
+                or a rank is in it twice.
             DownloadError: If there is no `path` and the official file cannot be downloaded.
 
         Example:

@@ -76,6 +76,20 @@ def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tup
     return jax.value_and_grad(lambda values: function(*values))(list(tensors))
 
 
-def on_gpu(tensor: Any) -> bool:
-    """Whether JAX computes on a GPU."""
-    return jax.default_backend() == "gpu"
+def on_gpu(variable: Any) -> bool:
+    """Whether a variable is on a GPU; where that is not known, as under jit, the default device."""
+    value = None if variable is None else _value_of(variable)
+    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+        return any(device.platform == "gpu" for device in value.devices())
+    default = jax.config.jax_default_device  # `None`, a device, or the name of a platform
+    if default is None:
+        return jax.default_backend() == "gpu"
+    return getattr(default, "platform", default) in ("gpu", "cuda", "rocm")
+
+
+def _value_of(variable: Any) -> Any:
+    """The value of a variable; `None` while the trainer holds it."""
+    try:
+        return variable.value
+    except TypeError:  # Keras tries to initialize the variable, but its initializer is gone
+        return None

@@ -62,6 +62,9 @@ def with_batch_size(tensor: Any, batch: int) -> Any:
     return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])
 
 
-def on_gpu(tensor: Any) -> bool:
-    """Whether TensorFlow sees a GPU, which it then takes."""
+def on_gpu(variable: Any) -> bool:
+    """Whether a variable is on a GPU; where its device is not known, whether TensorFlow has one."""
+    device = None if variable is None else getattr(variable.value, "device", None)
+    if device:
+        return tf.DeviceSpec.from_string(device).device_type == "GPU"
     return bool(tf.config.list_logical_devices("GPU"))

@@ -26,9 +26,9 @@ def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tup
     return value.detach(), list(gradients)
 
 
-def on_gpu(tensor: Any) -> bool:
-    """Whether a tensor is on a GPU; `None` is not."""
-    return tensor is not None and tensor.device.type == "cuda"
+def on_gpu(variable: Any) -> bool:
+    """Whether a variable is on a GPU; `None` is not."""
+    return variable is not None and variable.value.device.type == "cuda"
 
 
 def has_onednn() -> bool:

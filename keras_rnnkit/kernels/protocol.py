@@ -105,12 +105,12 @@ class Kernels(Protocol):
     def with_batch_size(self, tensor: Any, batch: int) -> Any:
         """The same tensor `(batch, ...)`, where the backend did not know its batch size yet."""
 
-    def on_gpu(self, tensor: Any) -> bool:
-        """Whether a kernel would run on a GPU.
+    def on_gpu(self, variable: Any) -> bool:
+        """Whether a layer computes on a GPU.
 
         Args:
-            tensor: One of its weights, or `None` where there are none yet. PyTorch computes where
-                it is, the other backends on one kind of device.
+            variable: One of its weights, a Keras variable. `None` where there are none yet: then
+                the answer is for the backend's default device, but no on PyTorch.
         """
 
     def has_onednn(self) -> bool:

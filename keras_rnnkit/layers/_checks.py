@@ -115,9 +115,9 @@ def check_batch(layer: Any, batch: Any) -> None:
         )
 
 
-def check_start(layer: Any, initial_state: Any, before: Any) -> None:
-    """Refuse `initial_state` in a model that runs in a stream, which carries the states."""
-    if before is not None and initial_state is not None:
+def check_initial_state(layer: Any, initial_state: Any, carry: Any) -> None:
+    """Refuse `initial_state` in a model that runs in a stream, which has a carry for the layer."""
+    if carry is not None and initial_state is not None:
         raise ValueError(
             f"{name_of(layer)}: `initial_state` is given in the model, so the states cannot be "
             "carried from chunk to chunk of a stream. Leave it out of the model. "
@@ -181,10 +181,11 @@ def fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
     return len(shape) == len(right) and all(a == b or None in (a, b) for a, b in pairs)
 
 
-def check_cudnn(owner: str, use_cudnn: Any) -> None:
-    """Refuse a `use_cudnn` that Keras does not know."""
+def checked_cudnn(owner: str, use_cudnn: Any) -> bool | str:
+    """The `use_cudnn` of a layer, "auto", `True` or `False`; also from `1`, `0` or NumPy's."""
     if use_cudnn not in ("auto", True, False):
         raise ValueError(
             f'`use_cudnn` of {owner} must be "auto", True or False. '
             f"Received: use_cudnn={use_cudnn!r}"
         )
+    return "auto" if isinstance(use_cudnn, str) else bool(use_cudnn)

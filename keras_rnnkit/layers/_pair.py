@@ -1,4 +1,4 @@
-"""The two layers of a bidirectional one, called for the same input."""
+"""The two layers of a `Bidirectional`, called for the same input."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from keras_rnnkit.running.pair import run_pair, runs_as_pair
 def call_both(
     layers: list[Any], sequences: Any, states: tuple[Any, Any], mask: Any, training: Any
 ) -> list[Any]:
-    """What each layer returns, from one call of the library's layer where that serves.
+    """What each layer returns, from one call of cuDNN for both where that is possible.
 
     Args:
         layers: The forward layer, then the backward one.
@@ -19,14 +19,11 @@ def call_both(
         mask: `(batch, time)`, or `None`.
         training: Whether dropout applies.
     """
-    if all(map(_has_no_other_duty, layers)):
+    if all(map(_does_nothing_else, layers)):
         pairs = list(zip(layers, states, strict=True))
-        how = {
-            "masked": mask is not None,
-            "training": bool(training),
-            "starts_at_zero": all(layer._starts_at_zero(state) for layer, state in pairs),
-        }
-        if runs_as_pair(layers, sequences, **how):
+        zeros = all(layer._has_zero_initial_states(state) for layer, state in pairs)
+        conditions = {"masked": mask is not None, "training": bool(training)}
+        if runs_as_pair(layers, sequences, zero_initial_states=zeros, **conditions):
             calls = [
                 layer._prepared(sequences, state, mask, None)._replace(training=bool(training))
                 for layer, state in pairs
@@ -39,10 +36,20 @@ def call_both(
     ]
 
 
-def _has_no_other_duty(layer: Any) -> bool:
-    """Whether a call of the layer does nothing but what the kit's does, and returns no gates."""
+def _does_nothing_else(layer: Any) -> bool:
+    """Whether a call of the layer only computes outputs and states, in the kit's own code.
+
+    Not with a `call` of a subclass, gates to return, a penalty to add, hooks of PyTorch to run, or
+    a capture to report to.
+    """
+    if any(getattr(layer, name, None) for name in _HOOKS):
+        return False
     if not isinstance(layer, Recurrent) or type(layer).call is not Recurrent.call:
         return False
     if getattr(layer, "activity_regularizer", None) is not None or layer._return_gates:
         return False
     return current_capture() is None
+
+
+# What `register_forward_hook` and the like of PyTorch fill; each Keras layer is a module there.
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

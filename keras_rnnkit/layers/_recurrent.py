@@ -1,4 +1,4 @@
-"""What every recurrent layer of the kit adds to, or fixes in, the Keras layer of its name."""
+"""What all recurrent layers of the kit share: checks, states, traces, and how a call runs."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
     check_batch,
     check_features,
+    check_initial_state,
     check_options,
     check_sequences,
-    check_start,
     checked_mask,
     checked_states,
     mask_of_steps,
@@ -22,19 +22,20 @@ from keras_rnnkit.layers._checks import (
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
 from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
-from keras_rnnkit.running.calls import Call, Carry, zeros_where_masked
+from keras_rnnkit.running.calls import Call, Carry, Steps, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
 from keras_rnnkit.running.run import choice_for, run
 from keras_rnnkit.running.trace import make_trace
 
 
 class Recurrent(Stateful, ReturnsGates):
-    """A mixin before a Keras recurrent layer, which then runs on the kit's own paths.
+    """A mixin for a recurrent layer of Keras, which then runs on the paths of the kit.
 
-    `_prepared` checks what a call is given, `running.run` chooses a path and runs it.
+    A call checks its arguments (`_prepared`), chooses a path and runs on it (`running.run`), and
+    makes what it returns (`_returned`).
     """
 
-    # Attributes of the Keras layer that follows the mixin.
+    # Attributes of the Keras layer.
     add_weight: Any
     built: bool
     requested_path: str
@@ -59,6 +60,7 @@ class Recurrent(Stateful, ReturnsGates):
         self.return_gates = return_gates
         self.requested_path = path  # `layer.path` is Keras' own: the layer's place in a model
         check_options(self)
+        # To raise an error now, where the fused path is requested and is not possible.
         choice_for(self, masked=False, capture_gates=return_gates, training=True)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
@@ -78,7 +80,8 @@ class Recurrent(Stateful, ReturnsGates):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
-        # Not by `attached_mask`: most calls have no mask, and pass one file less.
+        # `attached_mask` written inline: most calls have no mask, and then no code of
+        # `_traceable.py` runs, so that a reader who follows a call has one file less to read.
         if getattr(sequences, "_keras_mask", None) is not None:
             note_mask(self, sequences._keras_mask)
         capture = current_capture()
@@ -86,14 +89,14 @@ class Recurrent(Stateful, ReturnsGates):
         last, steps = run(self, call._replace(training=bool(training)))
         return self._returned(last, steps, call, capture)
 
-    def _returned(self, last: Carry, steps: Carry, call: Call, capture: Capture | None) -> Any:
-        """What a call returns, from what a runner returned; it also stores the last states."""
+    def _returned(self, last: Carry, steps: Steps, call: Call, capture: Capture | None) -> Any:
+        """What a call returns; on the way, the last states are stored, or reported to a capture."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
-            capture.report(self, call.states, last, trace)
+            capture.report(self, call.initial_states, last, trace)
         elif self.stateful:
             self._assign(last.states)
-        output = self._without_masked(steps.output, call) if self.return_sequences else last.output
+        output = self._zero_masked(steps.outputs, call) if self.return_sequences else last.output
         returned = [self._cast(output)]
         if self.return_state:
             returned += tree.map_structure(self._cast, last.states)
@@ -143,21 +146,25 @@ class Recurrent(Stateful, ReturnsGates):
         check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         sequences = self._of_known_batch(sequences)
-        before = None if capture is None else capture.first.get(id(self))
-        check_start(self, initial_state, before)
-        states = self._start(sequences, initial_state) if before is None else before.states
+        carry = self._initial_carry(capture)
+        check_initial_state(self, initial_state, carry)
+        states = self._initial_states(sequences, initial_state) if carry is None else carry.states
         if mask is not None:
             sequences = zeros_where_masked(mask, sequences)  # so that a NaN there has no effect
         if self.go_backwards:
             sequences, mask = (x if x is None else ops.flip(x, axis=1) for x in (sequences, mask))
         return Call(
             sequences=sequences,
-            states=states,
+            initial_states=states,
             mask=mask,
             capture_gates=self._return_gates or (capture is not None and capture.capture_gates),
-            before=before,
-            starts_at_zero=before is None and self._starts_at_zero(initial_state),
+            initial_output=None if carry is None else carry.output,
+            zero_initial_states=carry is None and self._has_zero_initial_states(initial_state),
         )
+
+    def _initial_carry(self, capture: Capture | None) -> Carry | None:
+        """The carry from which a capture has the layer start, if there is one."""
+        return None if capture is None else capture.initial_carries.get(id(self))
 
     def _of_known_batch(self, sequences: Any) -> Any:
         """The sequences with the batch size of a stateful layer, where the backend has none."""
@@ -167,19 +174,20 @@ class Recurrent(Stateful, ReturnsGates):
         batch = tree.flatten(self.states)[0].shape[0]
         return backend_kernels().with_batch_size(sequences, batch)
 
-    def _starts_at_zero(self, initial_state: Any) -> bool:
-        """Whether the first states are known to be zeros."""
+    def _has_zero_initial_states(self, initial_state: Any) -> bool:
+        """Whether the initial states of a call with this argument are known to be zeros."""
         own = type(self).get_initial_state is Recurrent.get_initial_state
         return own and not self.stateful and initial_state is None
 
-    def _start(self, sequences: Any, initial_state: Any) -> Any:
-        """The first states, in the cell's compute dtype."""
+    def _initial_states(self, sequences: Any, initial_state: Any) -> Any:
+        """The states given, else those of a stateful layer, else the cell's, in its dtype."""
         if self.stateful:
             check_batch(self, sequences.shape[0])
         if initial_state is not None:
             states = checked_states(self, initial_state, sequences.shape[0], "initial_state")
         elif self.stateful:
-            # A copy: on torch a tensor that is read here must not be changed in place later.
+            # Copies: the end of the call assigns the variables, on PyTorch in place, and the
+            # backward pass needs the values from before.
             values = [ops.copy(ops.convert_to_tensor(v)) for v in tree.flatten(self.states)]
             states = packed(self, values)
         else:
@@ -187,11 +195,25 @@ class Recurrent(Stateful, ReturnsGates):
         dtype = self._cell_dtype
         return tree.map_structure(lambda s: ops.convert_to_tensor(s, dtype=dtype), states)
 
-    def _keep_cudnn_from_xla(self) -> None:
-        """Turn XLA off where the layer uses cuDNN on TensorFlow: XLA has no cuDNN layers."""
-        choice = choice_for(self, masked=False, capture_gates=self.return_gates, training=True)
-        if choice.path == "keras" and keras.config.backend() == "tensorflow":
-            self.supports_jit = False
+    @property
+    def supports_jit(self) -> bool:
+        """Whether XLA can compile the layer: not where it uses cuDNN on TensorFlow."""
+        return self._supports_jit and not self._uses_cudnn_of_keras()
+
+    @supports_jit.setter
+    def supports_jit(self, value: bool) -> None:
+        self._supports_jit = value
+
+    def _uses_cudnn_of_keras(self) -> bool:
+        """Whether a call without a mask takes the path "keras", in training or in prediction.
+
+        When a model is compiled, it is not known whether its calls will have a mask.
+        """
+        if keras.config.backend() != "tensorflow" or self.requested_path != "auto":
+            return False
+        conditions = {"masked": False, "capture_gates": self._return_gates}
+        choices = (choice_for(self, training=training, **conditions) for training in (True, False))
+        return any(choice.path == "keras" for choice in choices)
 
     @property
     def _cell_dtype(self) -> str:
@@ -204,13 +226,13 @@ class Recurrent(Stateful, ReturnsGates):
     def _trace_from(self, traces: dict[int, Any]) -> Any:
         return traces[id(self)]
 
-    def _without_masked(self, outputs: Any, call: Call) -> Any:
+    def _zero_masked(self, outputs: Any, call: Call) -> Any:
         """The outputs, with zeros at masked steps if `zero_output_for_mask` is set."""
         if call.mask is None or not self.zero_output_for_mask:
             return outputs
         return zeros_where_masked(call.mask, outputs)
 
-    def _as_trace(self, steps: Carry, call: Call) -> Any:
+    def _as_trace(self, steps: Steps, call: Call) -> Any:
         mask = call.mask
         if mask is None:
             mask = ops.ones(ops.shape(call.sequences)[:2], dtype="bool")

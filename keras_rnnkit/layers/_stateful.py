@@ -1,4 +1,4 @@
-"""The states of a stateful layer."""
+"""The states that a stateful layer keeps from one call to the next."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from keras import ops, tree
 
 from keras_rnnkit.layers._checks import checked_states, packed
 from keras_rnnkit.layers._traceable import check_variables_are_here
+from keras_rnnkit.running.names import name_of
 
 
 class Stateful:
@@ -19,6 +20,7 @@ class Stateful:
     cell: Any
     get_initial_state: Any
     state_size: Any
+    stateful: bool
     states: Any
 
     def reset_state(self, states: Any = None) -> None:
@@ -27,13 +29,33 @@ class Stateful:
         Args:
             states: Arrays in the structure of the layer's states, each `(batch, units)`, or a dict
                 of them by name.
+
+        Raises:
+            ValueError: If `states` are given to a layer that keeps none, because it is not stateful
+                or not built yet. Without `states` nothing happens there, as in Keras.
         """
         if self.states is None:
+            self._check_no_states(states)
             return
         check_variables_are_here(self)
         batch = tree.flatten(self.states)[0].shape[0]
         values = self.get_initial_state(batch) if states is None else states
         self._assign(checked_states(self, values, batch, "states"))
+
+    def _check_no_states(self, states: Any) -> None:
+        """Refuse states for a layer that keeps none."""
+        if states is not None and self.stateful:
+            raise ValueError(
+                f"{name_of(self)}: `states` of reset_state need a built layer, which has a batch "
+                "size. Call the layer first, or `layer.build((batch, time, features))`. "
+                "Received: layer.built=False"
+            )
+        if states is not None:
+            raise ValueError(
+                f"{name_of(self)}: `states` of reset_state need a stateful layer. Make the layer "
+                "with `stateful=True`, or pass the states to a call as `initial_state`. "
+                "Received: layer.stateful=False"
+            )
 
     @property
     def weights(self) -> list[Any]:
@@ -61,7 +83,8 @@ class Stateful:
             def initial(shape: Any, dtype: Any = None) -> Any:
                 return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
 
-            # Not under autocast: on PyTorch an assignment would land in the copy it makes.
+            # Without autocast: in mixed precision, Keras would read a copy of the variable, and on
+            # PyTorch an assignment in place would change that copy.
             return self.add_weight(
                 shape=(batch, sizes[i]),
                 initializer=initial,
@@ -78,5 +101,6 @@ class Stateful:
         if self.states is None:
             return
         for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
-            # A copy: on JAX an assignment shares the array, and the trainer then deletes that.
+            # A copy: on JAX the variable would hold the array that the caller has, and the trainer
+            # of Keras deletes the arrays of the variables (it donates them to the compiled step).
             variable.assign(ops.copy(ops.convert_to_tensor(value)))

@@ -97,7 +97,10 @@ def attached_mask(tensor: Any) -> Any:
 
 
 def note_mask(layer: Any, *masks: Any) -> None:
-    """Remember that a model passes a mask to the layer, and to the layers inside it.
+    """Remember that the layer, and the layers inside it, get a mask from the layers before them.
+
+    Also where data come with an attached mask: a layer of a subclassed model, or of a model inside
+    another model, has no symbolic call with a mask.
 
     Args:
         layer: The layer that is called.
@@ -106,7 +109,7 @@ def note_mask(layer: Any, *masks: Any) -> None:
     """
     if all(mask is None for mask in keras.tree.flatten(list(masks))):
         return
-    layer._masked_in_a_model = True
+    layer._gets_masks = True
     for name in ("layer", "forward_layer", "backward_layer", "recurrent_layers"):
         for part in keras.tree.flatten(getattr(layer, name, [])):
             note_mask(part, *masks)
@@ -116,15 +119,15 @@ def mask_for_trace(layer: Any, sequences: Any, mask: Any) -> Any:
     """The mask for a trace: the one given, or the one that Keras attached to the sequences.
 
     Raises:
-        ValueError: If there is none, though the layer has one in its model: arrays have no mask.
+        ValueError: If there is none, though the layer gets one in its model: arrays have no mask.
     """
     mask = attached_mask(sequences) if mask is None else mask
-    if mask is None and getattr(layer, "_masked_in_a_model", False):
+    if mask is None and getattr(layer, "_gets_masks", False):
         raise ValueError(
-            f"{name_of(layer)}: `trace` needs a `mask`, since the layer's "
-            "input has a mask in its model and `sequences` has none, so padding would be taken for "
-            "data. Pass `mask=`, booleans (batch, time), false where a step is padding, such as "
-            "`tokens != 0`; all true to use every step. Received: mask=None"
+            f"{name_of(layer)}: `trace` needs a `mask`, since the layer got one from the layers "
+            "before it and `sequences` has none, so padding would be taken for data. Pass `mask=`, "
+            "booleans (batch, time), false where a step is padding, such as `tokens != 0`; all "
+            "true to use every step. Received: mask=None"
         )
     return mask
 

@@ -9,12 +9,12 @@ from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options, mask_of_steps
 from keras_rnnkit.layers._pair import call_both
 from keras_rnnkit.layers._recurrent import Recurrent
-from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 from keras_rnnkit.running.names import states_in_order
 
 
 class BidirectionalTrace(NamedTuple):
-    """The traces of the two directions, both in the order of the input's time."""
+    """The traces of the two directions; step `t` of both is step `t` of the input."""
 
     forward: Any
     backward: Any
@@ -25,35 +25,41 @@ class BidirectionalTrace(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")
 class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
-    """Runs a recurrent layer and its mirror image over time (Schuster and Paliwal, 1997).
+    """Runs a recurrent layer in both directions of time (Schuster and Paliwal, 1997).
 
-    Stands wherever `keras.layers.Bidirectional` stands. It shows the gates of both directions,
-    and works where Keras' wrapper fails: stateful, with `return_state` and a mask.
+    A drop-in replacement for `keras.layers.Bidirectional`. In addition, it can return the gates of
+    both directions, and it works with `stateful=True`, and with `return_state` and a mask, where
+    Keras' wrapper fails.
 
     Args:
-        layer: A recurrent layer; its mirror image is made from its config.
-        merge_mode: `"concat"`, `"sum"`, `"mul"`, `"ave"`, or `None` for two outputs.
+        layer: The recurrent layer for the forward direction. The one for the backward direction is
+            made from its config.
+        merge_mode: How the outputs of the directions are merged: `"concat"`, `"sum"`, `"mul"`,
+            `"ave"`, or `None` to return both.
         weights: Initial weights, those of the forward layer before those of the backward one.
-        backward_layer: The layer for the other direction, if it is not to be the mirror image.
-        return_gates: Whether to append the trace, last, to what is returned. `None` for the
+        backward_layer: The layer for the backward direction, with `go_backwards=True`, if it is not
+            to be made from `layer`.
+        return_gates: Whether to return the trace too, as the last value. By default (`None`), the
             `return_gates` of `layer`.
-        **kwargs: `name`, `dtype` and what else a Keras layer takes.
+        **kwargs: `name`, `dtype` and the other arguments of a Keras layer.
 
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
-        initial_state: The forward layer's states, then the backward layer's, in one list or as
-            two structures in a list; or a dict by `forward` and `backward`. The states of a
-            direction may be a dict by name.
+        initial_state: The states of the forward layer, then those of the backward layer, in one
+            flat list; or the states of each direction, in a list of two or in a dict with the keys
+            `forward` and `backward`. Those of one direction may be a dict by name.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped.
         training: Whether dropout applies.
 
     Returns:
-        The merged output (two with `merge_mode=None`); with `return_state`, then the last states
-        of the forward layer and of the backward one; with `return_gates`, last a
-        `BidirectionalTrace(forward, backward)`, both in the order of the input's time.
+        The merged output, or with `merge_mode=None` both outputs. With `return_state`, it is
+        followed by the last states of the forward layer and then of the backward layer. With
+        `return_gates`, the last value is a `BidirectionalTrace(forward, backward)`, where step `t`
+        of both is step `t` of the input.
 
     Raises:
-        ValueError: For a layer that cannot show its gates, and for states that cannot be halved.
+        ValueError: For `return_gates` with a layer that cannot return its gates, and for initial
+            states of another number than the two layers have.
 
     Example:
 
@@ -76,7 +82,7 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         **kwargs: Any,
     ) -> None:
         super().__init__(layer, merge_mode=merge_mode, backward_layer=backward_layer, **kwargs)
-        self.supports_masking = True  # not every Keras says so of its own layers
+        self.supports_masking = True  # some versions of Keras do not set it
         self._first_weights = weights
         if return_gates is None:
             return_gates = getattr(layer, "return_gates", False)
@@ -121,7 +127,7 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = mask_of_steps(sequences_mask if mask is None else mask)
-        note_mask(self, getattr(sequences, "_keras_mask", None))
+        note_mask(self, attached_mask(sequences))
         layers, states = [self.forward_layer, self.backward_layer], self._halves(initial_state)
         forward, backward = call_both(layers, sequences, states, mask, training)
         return self._join(forward, backward, self._merge, _flipped)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_rnnkit.cells import GRUCell
-from keras_rnnkit.layers._checks import check_cudnn
+from keras_rnnkit.layers._checks import checked_cudnn
 from keras_rnnkit.layers._recurrent import Recurrent
 
 
@@ -13,10 +13,11 @@ from keras_rnnkit.layers._recurrent import Recurrent
 class GRU(Recurrent, keras.layers.GRU):
     r"""Gated recurrent unit layer (Cho et al., 2014) that returns its gates.
 
-    A drop-in replacement for `keras.layers.GRU`: same arguments, same weights in the same order.
-    Equations, packing of the weights and paper are in `keras_rnnkit.GRUCell`. In addition, it
-    returns all gates and states (the trace), carries and saves the states of `stateful=True` on
-    every backend, handles masks the same way on every path, and raises clear errors.
+    A drop-in replacement for `keras.layers.GRU`, with the same arguments and the same weights in
+    the same order. `keras_rnnkit.GRUCell` has the equations, the packing of the weights and the
+    paper. In addition, the layer can return all gates and states (the trace). On every backend,
+    `stateful=True` keeps the states between calls and in files, and a mask has the same effect on
+    every path.
 
     Args:
         units: Positive integer, the width of the output and of the state.
@@ -36,26 +37,27 @@ class GRU(Recurrent, keras.layers.GRU):
         dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         recurrent_weight_dropout: Fraction of the recurrent kernel's weights to drop in training, in
-            `[0, 1)`, the same for the whole batch and sequence (Merity et al., 2017). The layer
-            stays on the fused path.
+            `[0, 1)`: the same weights at every step and for the whole batch (Merity et al., 2017).
+            The kernels support it.
         seed: Integer seed of the dropout masks.
-        return_sequences: Whether to return the output of every step, or the last.
+        return_sequences: Whether to return the output of every step instead of the last one.
         return_state: Whether to return the last state too.
-        go_backwards: Whether to go through time from the end; what is returned is in that order.
-        stateful: Whether a batch starts from the last states of the previous batch.
+        go_backwards: Whether to run from the last step to the first. Returned sequences are in the
+            order in which the layer runs, so that they begin with the last step.
+        stateful: Whether a batch starts from the last states of the batch before.
         unroll: Whether to unroll the loop over time.
         reset_after: Whether the reset gate acts after the matrix product; see the cell.
-        use_cudnn: `False` keeps the layer from using cuDNN on a GPU. `True` is the same as
-            `"auto"`: cuDNN is used where it can be.
-        return_gates: Whether to append the trace, last, to what is returned. For both directions,
-            set it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain
-            list.
-        path: `"auto"` chooses the fastest path that supports the call (`keras_rnnkit.explain`
-            tells which and why), `"fused"` requires a kernel, `"portable"` is the loop over the
-            cell. A kernel has no forward-mode differentiation and, on PyTorch, no second
-            derivatives; the loop has both.
-        **kwargs: `name`, `dtype`, `implementation`, `zero_output_for_mask` and what else a Keras
-            layer takes.
+        use_cudnn: `"auto"` or `True` to use cuDNN on a GPU where it supports the call, `False` not
+            to use it.
+        return_gates: Whether to return the trace too, as the last value. For both directions, set
+            it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain list.
+        path: How the layer runs. `"auto"` takes the fastest path that supports the call, which
+            `keras_rnnkit.explain` names. `"fused"` takes a kernel for the whole sequence, and
+            raises an error where there is none. `"portable"` takes a loop over the cell: slower,
+            but with forward-mode differentiation and, on PyTorch, second derivatives, which the
+            kernels do not have.
+        **kwargs: `implementation`, `zero_output_for_mask`, `name`, `dtype` and the other arguments
+            of `keras.layers.GRU`.
 
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
@@ -65,10 +67,12 @@ class GRU(Recurrent, keras.layers.GRU):
         training: Whether dropout applies.
 
     Returns:
-        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last
-        `hidden`, `(batch, units)`; with `return_gates`, last a `GRUTrace(update, reset, candidate,
-        hidden, mask)`: each `(batch, time, units)`, `mask` `(batch, time)`. A single value is
-        returned by itself, several as a tuple. The dtype is the compute dtype.
+        The last output, `(batch, units)`, or with `return_sequences` the output of every step,
+        `(batch, time, units)`. With `return_state`, it is followed by the last `hidden` state,
+        `(batch, units)`. With `return_gates`, the last value is a `GRUTrace(update, reset,
+        candidate, hidden, mask)`: the gates and states of every step, each `(batch, time, units)`,
+        and the boolean `mask`, `(batch, time)`. A single value is returned by itself, several
+        values as a tuple. Their dtype is the compute dtype of the layer.
 
     Raises:
         ValueError: For wrong units, dropout rates, shapes, masks or states; the message says what
@@ -123,7 +127,6 @@ class GRU(Recurrent, keras.layers.GRU):
         recurrent_weight_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        check_cudnn(type(self).__name__, use_cudnn)
         cell = GRUCell(
             units,
             activation=activation,
@@ -160,8 +163,7 @@ class GRU(Recurrent, keras.layers.GRU):
             path=path,
             **kwargs,
         )
-        self.use_cudnn = use_cudnn
-        self._keep_cudnn_from_xla()
+        self.use_cudnn = checked_cudnn(type(self).__name__, use_cudnn)
 
     def get_config(self) -> dict[str, Any]:
         config = {

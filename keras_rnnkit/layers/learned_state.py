@@ -10,7 +10,7 @@ from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._traceable import Traceable, attached_mask, note_mask
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
-from keras_rnnkit.running.capture import carry_before
+from keras_rnnkit.running.capture import current_capture
 from keras_rnnkit.running.names import name_of
 
 
@@ -94,7 +94,8 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
         note_mask(self, attached_mask(sequences))
-        if initial_state is None and carry_before(parts_of(self.layer)[0]) is None:
+        carry = parts_of(self.layer)[0]._initial_carry(current_capture())
+        if initial_state is None and carry is None:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])
         given = {} if initial_state is None else {"initial_state": initial_state}
         return self.layer(sequences, mask=mask, training=training, **given)

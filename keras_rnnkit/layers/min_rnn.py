@@ -75,10 +75,10 @@ class MinGRU(MinRecurrent):
     """Minimal gated recurrent unit layer (Feng et al., 2024), without recurrent weights.
 
     The equations and the packing of the weights are in `keras_rnnkit.MinGRUCell`. The gates
-    depend on the input alone, so the layer runs as a parallel scan over time, in training and in
-    prediction, with the same numbers as the cell step by step, up to rounding. One matrix product
-    gives the gates of all steps; the states are computed by an associative scan on a GPU, and step
-    by step on a CPU.
+    depend on the input alone, so one matrix product computes those of all steps, and the state is a
+    linear recurrence. On a GPU an associative (parallel) scan computes it, and on a CPU a loop over
+    the steps; on PyTorch a CPU uses the scan for small batches, too. Up to rounding, the numbers
+    are those of the cell step by step.
 
     Args:
         units: Positive integer, the width of the output and of the state.
@@ -93,8 +93,8 @@ class MinGRU(MinRecurrent):
         dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         seed: Integer seed of the dropout masks.
         return_gates: Whether to append the trace, last, to what is returned.
-        path: `"auto"` and `"fused"` are the parallel scan, `"portable"` is the loop over the cell;
-            with `unroll=True`, `"auto"` is that loop, unrolled.
+        path: `"auto"` and `"fused"` run as above, `"portable"` is the loop over the cell; with
+            `unroll=True`, `"auto"` is that loop, unrolled.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 

@@ -12,11 +12,11 @@ from keras_rnnkit.layers._recurrent import Recurrent
 class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
     r"""Simple recurrent layer (Elman, 1990) that returns its states.
 
-    A drop-in replacement for `keras.layers.SimpleRNN`: same arguments, same weights in the same
-    order. Equations, packing of the weights and paper are in `keras_rnnkit.SimpleRNNCell`. In
-    addition, it returns the states of every step (the trace), carries and saves the states of
-    `stateful=True` on every backend, handles masks the same way on every path, and raises clear
-    errors.
+    A drop-in replacement for `keras.layers.SimpleRNN`, with the same arguments and the same weights
+    in the same order. `keras_rnnkit.SimpleRNNCell` has the equations, the packing of the weights
+    and the paper. In addition, the layer can return the states of every step (the trace). On every
+    backend, `stateful=True` keeps the states between calls and in files, and a mask has the same
+    effect on every path.
 
     Args:
         units: Positive integer, the width of the output and of the state.
@@ -34,20 +34,22 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         bias_constraint: Constraint of the bias.
         dropout: Fraction of the inputs to drop in training, in `[0, 1)`.
         recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
-        return_sequences: Whether to return the output of every step, or the last.
+        return_sequences: Whether to return the output of every step instead of the last one.
         return_state: Whether to return the last state too.
-        go_backwards: Whether to go through time from the end; what is returned is in that order.
-        stateful: Whether a batch starts from the last states of the previous batch.
+        go_backwards: Whether to run from the last step to the first. Returned sequences are in the
+            order in which the layer runs, so that they begin with the last step.
+        stateful: Whether a batch starts from the last states of the batch before.
         unroll: Whether to unroll the loop over time.
         seed: Integer seed of the dropout masks.
-        return_gates: Whether to append the trace, last, to what is returned. For both directions,
-            set it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain
-            list.
-        path: `"auto"` chooses the fastest path that supports the call (`keras_rnnkit.explain`
-            tells which and why), `"fused"` requires a kernel, `"portable"` is the loop over the
-            cell. A kernel has no forward-mode differentiation and, on PyTorch, no second
-            derivatives; the loop has both.
-        **kwargs: `name`, `dtype`, `zero_output_for_mask` and what else a Keras layer takes.
+        return_gates: Whether to return the trace too, as the last value. For both directions, set
+            it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain list.
+        path: How the layer runs. `"auto"` takes the fastest path that supports the call, which
+            `keras_rnnkit.explain` names. `"fused"` takes a kernel for the whole sequence, and
+            raises an error where there is none. `"portable"` takes a loop over the cell: slower,
+            but with forward-mode differentiation and, on PyTorch, second derivatives, which the
+            kernels do not have.
+        **kwargs: `zero_output_for_mask`, `name`, `dtype` and the other arguments of
+            `keras.layers.SimpleRNN`.
 
     Call arguments:
         sequences: Tensor `(batch, time, features)`.
@@ -57,10 +59,12 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         training: Whether dropout applies.
 
     Returns:
-        The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last
-        `hidden`, `(batch, units)`; with `return_gates`, last a `SimpleRNNTrace(candidate, hidden,
-        mask)`: each `(batch, time, units)`, `mask` `(batch, time)`. One of these comes by itself,
-        several as a tuple. The dtype is the compute dtype.
+        The last output, `(batch, units)`, or with `return_sequences` the output of every step,
+        `(batch, time, units)`. With `return_state`, it is followed by the last `hidden` state,
+        `(batch, units)`. With `return_gates`, the last value is a `SimpleRNNTrace(candidate,
+        hidden, mask)`: candidate and state of every step, each `(batch, time, units)`, and the
+        boolean `mask`, `(batch, time)`. A single value is returned by itself, several values as a
+        tuple. Their dtype is the compute dtype of the layer.
 
     Raises:
         ValueError: For wrong units, dropout rates, shapes, masks or states; the message says what

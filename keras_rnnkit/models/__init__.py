@@ -1,7 +1,8 @@
-"""What takes a whole model."""
+"""Functions that take a whole model."""
 
 from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.explanation import Explanation, explain
+from keras_rnnkit.models.monitoring import GateMonitor
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.statistics import FieldStatistics, LayerStatistics, TraceStatistics
 from keras_rnnkit.models.streaming import Stream, stream
@@ -11,6 +12,7 @@ from keras_rnnkit.models.tracing import trace, trace_batches
 __all__ = [
     "Explanation",
     "FieldStatistics",
+    "GateMonitor",
     "LayerStatistics",
     "Stream",
     "TraceStatistics",

@@ -80,7 +80,7 @@ class Runner:
         for layer, beginning in zip(self.recurrent, self.beginnings, strict=True):
             states = packed(layer, tree.flatten(beginning(batch)))
             output = ops.zeros((batch, output_size(layer.cell)), dtype=layer._cell_dtype)
-            carries.append(_cast(Carry(output, states, ()), layer))
+            carries.append(_cast(Carry(output, states), layer))
         return carries
 
     def go_on(self, before: "Runner", carries: list[Carry]) -> list[Carry]:
@@ -113,8 +113,8 @@ class Runner:
             self._with_time = [a != b or None in a for a, b in zip(two, three, strict=True)]
 
     def _chunk(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
-        first = {id(layer): carry for layer, carry in zip(self.recurrent, carries, strict=True)}
-        with capturing(first=first) as capture:
+        initial_carries = dict(zip(map(id, self.recurrent), carries, strict=True))
+        with capturing(initial_carries=initial_carries) as capture:
             outputs = self._call(inputs, training=False)
         for layer in self.recurrent:
             if id(layer) not in capture.last:
@@ -124,7 +124,7 @@ class Runner:
                     f"Received: layer={name_of(layer)}"
                 )
         after = [capture.last[id(layer)] for layer in self.recurrent]
-        return outputs, [Carry(carry.output, carry.states, ()) for carry in after]
+        return outputs, [Carry(carry.output, carry.states) for carry in after]
 
     def _step(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:
         inputs = tree.map_structure(lambda x: ops.expand_dims(x, 1), inputs)

@@ -41,31 +41,14 @@ def twin_of(layer: Any) -> Any:
     """
     if isinstance(layer, Recurrent):
         return layer
-    reason = why_no_twin(layer)
-    if reason:
-        raise ValueError(reason)
     own = _own_class(layer)
-    assert own is not None
+    if own is None:
+        raise ValueError(
+            f"The layer '{layer.name}' of class {type(layer).__name__} {_reason(layer)} "
+            f"Received: layer={type(layer).__name__} '{layer.name}'"
+        )
     attributes = {"cell": _cell_twin(layer.cell), "requested_path": "auto", "_return_gates": False}
     return _view(_LAYERS[own], layer, **attributes)
-
-
-def why_no_twin(layer: Any) -> str:
-    """Why a recurrent layer of Keras has no twin, a sentence with its name; `""` if it has one."""
-    received = f"Received: layer={type(layer).__name__} '{layer.name}'"
-    name = f"The layer '{layer.name}' of class {type(layer).__name__}"
-    if isinstance(layer, Recurrent):
-        return ""
-    if "ConvLSTM" in "".join(base.__name__ for base in type(layer).__mro__):
-        return f"{name} has gates of images, and only gates of vectors can be traced. {received}"
-    if not isinstance(layer, keras.layers.RNN):
-        return f"{name} is no recurrent layer of Keras or of keras_rnnkit. {received}"
-    if _own_class(layer) is None:
-        return (
-            f"{name} has code of its own where Keras runs the cell, and what that computes is not "
-            f"known. Put its step into a cell, and the cell into `keras_rnnkit.RNN`. {received}"
-        )
-    return ""
 
 
 def bidirectional_twin(layer: Any, forward: Any, backward: Any) -> Any:
@@ -84,6 +67,18 @@ class _AsOneBatch(TimeDistributed):
 
     def _step_by_step(self, inputs: Any, mask: Any, given: dict[str, Any]) -> Any:
         return self._as_one_batch(inputs, mask, given)
+
+
+def _reason(layer: Any) -> str:
+    """Why a layer has no twin."""
+    if "ConvLSTM" in "".join(base.__name__ for base in type(layer).__mro__):
+        return "has gates of images, and only gates of vectors can be traced."
+    if not isinstance(layer, keras.layers.RNN):
+        return "is no recurrent layer of Keras or of keras_rnnkit."
+    return (
+        "has code of its own where Keras runs the cell, and what that computes is not known. Put "
+        "its step into a cell, and the cell into `keras_rnnkit.RNN`."
+    )
 
 
 def _own_class(layer: Any) -> type | None:

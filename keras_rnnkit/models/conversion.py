@@ -18,22 +18,22 @@ NAMES = (
 def from_keras(model: Any) -> Any:
     """A copy of a model whose recurrent layers of `keras.layers` are replaced by the kit's.
 
-    The copy has the model's weights, what preprocessing layers such as `TextVectorization` and
-    `Normalization` have learned in `adapt`, the states of stateful layers, and the compile options,
-    with a new optimizer. The model is not changed. To convert a model in a file, call
+    The copy has the weights of the model, the adapted state of preprocessing layers such as
+    `TextVectorization` and `Normalization`, the states of stateful layers, and the compile options,
+    with a new optimizer. The original model is not changed. To convert a model in a file, call
     `kit.from_keras(keras.models.load_model(path))`.
 
     Args:
-        model: A built model or layer that Keras can serialize: functional, `Sequential`, or with a
-            `get_config` of its own.
+        model: A built model or layer that Keras can serialize: functional, `Sequential`, or of a
+            class with its own `get_config`.
 
     Returns:
         A model of the same kind, with the same layer names.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
-        ValueError: If `model` is not built, or makes its recurrent layers itself, so that its
-            config does not name them.
+        ValueError: If `model` is not built, or creates its recurrent layers in its own code, so
+            that its config does not contain them.
 
     Example:
 

@@ -25,7 +25,7 @@ class PathOfLayer(NamedTuple):
 
 
 class Explanation(tuple[PathOfLayer, ...]):
-    """The rows, one for each recurrent layer; printed, it is a table of 96 columns at most."""
+    """The rows of `explain`, one for each recurrent layer; prints as a table."""
 
     def __repr__(self) -> str:
         if not self:
@@ -72,12 +72,12 @@ def _for_print(row: PathOfLayer) -> PathOfLayer:
 def explain(model: Any) -> Explanation:
     """Which path each recurrent layer of a model runs on, why, and what would make it faster.
 
-    A layer of the kit runs on one of four: `fused`, a kernel for whole sequences with its own
-    backward pass; `parallel scan`, all gates of a minimal cell in one product; `keras`, the call of
-    Keras' own layer, where that uses cuDNN; `portable`, the loop over the cell. Layers of
-    `keras.layers` are listed too.
+    A layer of the kit runs on one of four paths. `fused`: a kernel computes the whole sequence and
+    has its own backward pass. `linear recurrence`: one product computes all gates of a minimal
+    cell, then a scan or a loop its states. `keras`: the layer of Keras, where that uses cuDNN.
+    `portable`: a loop calls the cell at each step. Layers of `keras.layers` are listed too.
 
-    The rows are for normal calls. On PyTorch, an export and the transforms of `torch.func` run on
+    The rows describe normal calls. On PyTorch, exports and the transforms of `torch.func` run on
     other paths, see *Choose a backend*.
 
     Args:
@@ -85,8 +85,8 @@ def explain(model: Any) -> Explanation:
 
     Returns:
         A tuple of rows `(layer, type, training, prediction, faster)`, all strings, in the order of
-        the model; printed, it is a table. `faster` says what to change for a faster path, `""` if
-        there is none.
+        the model; printed, it is a table. `faster` says what to change for a faster path; it is
+        empty if there is none.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
@@ -156,7 +156,7 @@ def _text(choice: Choice) -> str:
 
 def _gets_a_mask(layer: Any) -> bool:
     """Whether a call of the layer, symbolic or not, is known to have had a mask."""
-    if getattr(layer, "_masked_in_a_model", False):
+    if getattr(layer, "_gets_masks", False):
         return True
     inputs = (x for node in layer._inbound_nodes for x in node.input_tensors)
     return any(attached_mask(x) is not None for x in inputs)

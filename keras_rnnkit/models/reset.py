@@ -10,20 +10,21 @@ from keras_rnnkit.layers._walk import stateful_layers
 
 
 def reset_states(model: Any) -> int:
-    """Reset every stateful recurrent layer to its initial states, however nested.
+    """Reset every stateful recurrent layer of a model, also nested ones, to its initial states.
 
-    Resets layers of `keras.layers` too, and layers inside models, wrappers and attributes. In
-    a callback at the start or the end of a batch, give it the model that is being trained.
+    This includes layers of `keras.layers`, and layers inside models, wrappers and attributes. In a
+    callback at the start or the end of a batch, pass the whole model that is being trained.
 
     Args:
         model: A model or a layer.
 
     Returns:
-        How many layers were reset; zero if none is stateful, or none has been called yet.
+        The number of layers that were reset: zero if none is stateful or none has been called yet.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
-        RuntimeError: On JAX, between two batches of `fit`, for a part of the model that is trained.
+        RuntimeError: On JAX, if it is called between two batches of `fit` with a part of the
+            trained model.
 
     Example:
 

@@ -29,6 +29,7 @@ class FieldStatistics(NamedTuple):
     """
 
     steps: int
+    is_state: bool  # a state, and not a gate
     mean: np.ndarray  # (units,)
     low: np.ndarray  # (units,), the least value
     high: np.ndarray  # (units,), the greatest value
@@ -192,6 +193,7 @@ class _Field:
         quantiles, error = self._quantiles()
         return FieldStatistics(
             steps=self._count,
+            is_state=self._is_state,
             mean=self._sum / count,
             low=self._low,
             high=self._high,

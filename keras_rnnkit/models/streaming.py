@@ -10,22 +10,22 @@ from keras_rnnkit.running.calls import Carry
 
 
 def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
-    """Feed a model step by step, as its input comes in.
+    """Run a model step by step, while its input arrives.
 
-    The last output is the model's output for the whole sequence: the stream, not the model, keeps
-    the states of the recurrent layers from chunk to chunk. A model can have any number of streams
-    at a time, each with its own states. They share one compiled function, which is freed with the
-    model. A stream runs in inference mode, and uses the weights that the model has at each step,
-    also after `quantize` or `enable_lora`. A changed option of a layer, such as its activation,
-    takes effect in the next stream.
+    After the last step, the output is the output of the model for the whole sequence. The stream
+    stores the states of the recurrent layers between the calls; the model is not changed. A model
+    can have any number of streams at the same time, each with its own states. They share one
+    compiled function, which is freed with the model. A stream runs in inference mode, and uses the
+    weights that the model has at each step, also after `quantize` or `enable_lora`. A changed
+    option of a layer, such as its activation, takes effect in the next stream.
 
     Args:
-        model: A built model, or a layer, of layers that need no later steps: recurrent ones of the
-            kit, one-directional and forward, and those that treat every step by itself
-            (`Embedding`, `Dense`, normalizations, dropouts, ...). Layers after the last output of a
-            recurrent layer may be of any class. Every input has a time axis.
-        stepwise: Classes of your own layers that treat every step by itself, and of your own
-            models whose code does; a stream carries the states of recurrent layers in such a model.
+        model: A built model or layer that needs no later steps to compute a step. It may contain
+            recurrent layers of the kit that run forward, and layers that treat each step separately
+            (`Embedding`, `Dense`, normalizations, dropouts, ...). Layers that receive only the last
+            output of a recurrent layer may be of any class. Every input must have a time axis.
+        stepwise: Custom classes of layers that treat each step separately, and of models whose
+            `call` does; the stream also stores the states of recurrent layers inside such a model.
 
     Returns:
         A `Stream`.
@@ -54,7 +54,7 @@ def stream(model: Any, stepwise: tuple[type, ...] = ()) -> "Stream":
 
 
 class Stream:
-    """A model that is fed step by step, and the states of its recurrent layers."""
+    """A model that runs step by step, with the current states of its recurrent layers."""
 
     def __init__(self, model: Any, stepwise: tuple[type, ...]) -> None:
         self._model, self._stepwise = model, stepwise
@@ -71,15 +71,15 @@ class Stream:
         return None if self._carries is None else [carry.states for carry in self._carries]
 
     def step(self, inputs: Any) -> Any:
-        """Feed one step.
+        """Run the model on one step.
 
         Args:
             inputs: `(batch, features)`, or `(batch,)` for a model that takes integer tokens; a
                 structure of these for a model of several inputs.
 
         Returns:
-            The model's output so far; where the model returns sequences, the output of this step,
-            without a time axis.
+            The output of the model for all steps so far; if the model returns sequences, the output
+            of this step, without a time axis.
         """
         self._follow()
         inputs = tree.map_structure(ops.convert_to_tensor, inputs)
@@ -88,15 +88,15 @@ class Stream:
         return self._feed(self._runner.step, inputs)
 
     def chunk(self, inputs: Any) -> Any:
-        """Feed some steps.
+        """Run the model on several steps.
 
         Args:
             inputs: `(batch, time, features)`, or `(batch, time)` for integer tokens; a structure of
                 these for a model of several inputs.
 
         Returns:
-            The model's output so far; where the model returns sequences, the outputs of these
-            steps.
+            The output of the model for all steps so far; if the model returns sequences, the
+            outputs of these steps.
         """
         self._follow()
         inputs = tree.map_structure(ops.convert_to_tensor, inputs)
@@ -129,11 +129,11 @@ class Stream:
         return outputs
 
     def reset(self) -> None:
-        """Forget the states: the next input is the first step of a new sequence."""
+        """Reset the states: the next input is the first step of a new sequence."""
         self._carries = None
 
     def copy(self) -> "Stream":
-        """A second stream that continues from these states, independent of this one."""
+        """A second, independent stream that continues from the current states."""
         other = Stream(self._model, self._stepwise)
         other._runner, other._batch, other._carries = self._runner, self._batch, self._carries
         return other

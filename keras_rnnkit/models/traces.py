@@ -47,9 +47,9 @@ class Traces(Mapping[str, Any]):
         if key not in self._records:
             reason = ""
             if key in self.not_called:
-                reason = " (the model has this layer, but did not call it)"
+                reason = "; the model has this layer, but did not call it"
             raise KeyError(
-                f"the traced layers are {', '.join(map(repr, self))}. Received: key={key!r}{reason}"
+                f"the traced layers are {', '.join(map(repr, self))}{reason}. Received: key={key!r}"
             )
         return self._records[key]
 
@@ -157,7 +157,7 @@ class Traces(Mapping[str, Any]):
             head = json.loads(arrays.pop("layout").tobytes())
             layout = head["layout"]
             if layout["version"] != _VERSION or head["sha256"] != _digest(layout, arrays):
-                raise ValueError("changed")
+                raise ValueError(f"other contents. Received: version={layout['version']!r}")
             records = {key: _restored(part, arrays) for key, part in layout["records"].items()}
             outputs = _restored_outputs(layout["outputs"], arrays)
             return cls(records, outputs, layout["not_called"])
@@ -184,8 +184,9 @@ def flat_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
 def _check_plain(content: bytes) -> None:
     """Refuse an archive with compressed parts, which `save` does not write: they may be huge."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
-            raise ValueError("compressed")
+        kinds = {part.compress_type for part in archive.infolist()}
+        if kinds - {zipfile.ZIP_STORED}:
+            raise ValueError(f"compressed parts. Received: compress_type={kinds}")
 
 
 def _shape(record: Any) -> tuple[int, ...]:

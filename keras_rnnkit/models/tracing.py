@@ -71,7 +71,7 @@ def trace(
 
 
 _PLACE = "_keras_rnnkit_trace_runners"
-_BYTES = 64 * 2**20  # about what the captured tensors of a batch take
+_BYTES = 16 * 2**20  # about what the captured tensors of a batch take
 
 
 class _Runner:
@@ -261,7 +261,7 @@ def _batches_of(
     in_memory = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
     if in_memory:
         x = tree.map_structure(_as_input, data)
-        size = batch_size or max(runner.batch_size(x) // 4, 1)
+        size = batch_size or runner.batch_size(x)
         return runner.batches(x, size), -(-_rows(x) // size)
     batches = (tree.map_structure(_as_input, _inputs_of(batch)) for batch in data)
     return batches, len(data) if hasattr(data, "__len__") else None

@@ -39,43 +39,44 @@ def gates(
     overwrite: bool = True,
     title: str | None = None,
 ) -> Figure:
-    """Draw the gates and states of one sample as heat maps, time to the right, units downwards.
+    """Draw gates and states of one sample as heat maps: a column per step, a row per unit.
 
-    A panel has a row of means over all its units, and below it its most important units, the most
-    important one first. Gates are dark where they are more closed and yellow where they are more
-    open; states and candidates have a diverging colour map centred at 0, and their row of means is
-    of absolute values. Each panel has its own scale, from the 1st to the 99th percentile of its
-    values, rounded outwards. A field with values outside the range of its kind (a `relu`
-    candidate, for example) is drawn like an unbounded one. Masked steps are left out. A picture is
-    at most 1,600 pixels high.
+    The top row of a panel is the mean over all units; below it are the most important units, in
+    order of importance. In the panels of gates, dark means closed and yellow means open. States and
+    candidates have a diverging colour map centred at 0, and their top row is the mean of the
+    absolute values. Each panel has its own scale, from the 1st to the 99th percentile of its
+    values, rounded outwards. A field with values outside its usual range (a `relu` candidate, for
+    example) is drawn like an unbounded one. Masked steps are left out. A picture is at most 1,600
+    pixels high.
 
     The importance of a unit is the standard deviation of its hidden state over the steps. With a
-    `head`, it is the change of the prediction so far, averaged over the steps, when the unit is
-    replaced by its own mean.
+    `head`, it is the change of the prediction when the unit is replaced by its mean over the steps,
+    averaged over the steps.
 
     Args:
         trace: A trace of a layer: a NamedTuple of arrays or tensors `(batch, time, units)`,
             with `mask`, `(batch, time)` or None, as its last field. Or a `BidirectionalTrace`, the
             dictionary of a `StackedRNN`, the tuple of an `RNN` around several cells, whose parts
             are drawn one below the other.
-        tokens: The word at each step, as many as there are steps, masked ones included.
-            Steps are numbered from 0 without it. Where there is no room for all words, the
-            words at which the prediction, or else the hidden state, changes most are written.
+        tokens: A word for each step, masked steps included. Without it, steps are numbered from 0.
+            If there is not enough room for all words, those at which the prediction (without a
+            `head`, the hidden state) changes most are written.
         sample: Which sequence of the batch to draw.
         fields: Names of the fields to draw, in this order, or one name. All by default, gates
             first.
-        units: Which units to draw: a list of their numbers, or how many of the most important.
-            By default as many as there is room for, at most 12.
+        units: Which units to draw: a list of their numbers, or how many of the most important. By
+            default as many as fit into the picture, at most 12.
         head: A layer, a model or a function from hidden states `(steps, units)`, a float32 array,
             to predictions `(steps,)` or `(steps, classes)`: the `Dense` after the layer. Its value
             at each step, the prediction so far, is drawn below the panels. In a stack its input is
             the hidden state of the last layer.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
         title: A title above all panels.
 
     Returns:
-        A `matplotlib.figure.Figure`, which shows itself as the result of a notebook's cell.
+        A `matplotlib.figure.Figure`, which a notebook displays if it is the result of a cell.
 
     Raises:
         ImportError: matplotlib is not installed.

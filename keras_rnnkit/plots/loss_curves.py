@@ -1,4 +1,4 @@
-"""Training and validation loss by epoch, one panel a model."""
+"""Training and validation loss by epoch, one panel for each model."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ def history(
         published: Losses to compare with, in the same form as `histories` and with the same
             names (some may be missing), drawn dashed.
         title: A title above all panels.
-        path: Where to save the picture; must end in `.png`. Missing folders are made.
-        overwrite: Whether a file at `path` is replaced; False keeps it and raises.
+        path: Where to save the picture; must end in `.png`. Missing folders are created.
+        overwrite: Whether an existing file at `path` is replaced; if False, it is kept and an error
+            is raised.
 
     Returns:
-        A `matplotlib.figure.Figure`, which shows itself as the result of a notebook's cell.
+        A `matplotlib.figure.Figure`, which a notebook displays if it is the result of a cell.
 
     Raises:
         ImportError: matplotlib is not installed.

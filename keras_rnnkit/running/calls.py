@@ -1,45 +1,60 @@
-"""The argument and the result of every runner."""
+"""What every runner takes, a `Call`, and what it returns: a `Carry` and `Steps`."""
 
+import functools
 from typing import Any, NamedTuple
 
 from keras import ops
 
 
 class Carry(NamedTuple):
-    """What a loop carries from step to step: the output, the states and the gates."""
+    """What a loop carries from one step to the next; returned, it is that after the last step."""
 
-    output: Any
-    states: Any
-    gates: Any
+    output: Any  # (batch, ...)
+    states: Any  # in the structure of the cell, each (batch, ...)
+    gates: Any = ()
+
+
+class Steps(NamedTuple):
+    """The output, the states and the gates of every step, each tensor `(batch, time, ...)`."""
+
+    outputs: Any
+    states: Any = ()
+    gates: Any = ()
 
 
 class Call(NamedTuple):
     """One call of a layer: its inputs and options."""
 
     sequences: Any  # (batch, time, ...), in running order; zeros at masked steps
-    states: Any  # before the first step, in the structure of the cell
+    initial_states: Any  # before the first step, in the structure of the cell
     mask: Any = None  # booleans (batch, time), false where a step is skipped
     dropout_masks: Any = None  # `Masks`, or a tuple of them for a stack of cells
     training: bool = False
     capture_gates: bool = False  # whether gates and states of every step are requested
-    before: Carry | None = None  # the carry before the first step, in a stream
-    starts_at_zero: bool = False  # whether `states` are known to be zeros
+    initial_output: Any = None  # before the first step, in a stream; `None` for zeros
+    zero_initial_states: bool = False  # whether `initial_states` are known to be zeros
 
 
-def outputs_from_states(call: Call, mask: Any, last: Carry, steps: Carry) -> tuple[Carry, Carry]:
-    """The carries of a kernel whose outputs are its hidden states, changed to meet the contract.
+def with_initial_output(call: Call, last: Carry, steps: Steps) -> tuple[Carry, Steps]:
+    """The results of a runner whose outputs are hidden states, corrected for a masked call.
 
-    Before the first valid step, the hidden state is the initial one, but the output is that of the
-    carry before the first step, or zeros.
+    Before the first valid step the hidden state is the initial one, but the output has to be
+    `call.initial_output`.
     """
-    if call.starts_at_zero:
+    if call.zero_initial_states:
         return last, steps
-    seen = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
-    old = ops.zeros_like(last.output) if call.before is None else call.before.output
-    last = last._replace(output=ops.where(seen[:, -1:], last.output, old))
-    if steps.output is not None:
-        steps = steps._replace(output=ops.where(seen[..., None], steps.output, old[:, None]))
+    seen = ops.cumsum(ops.cast(call.mask, "int32"), axis=1) > 0
+    initial = call.initial_output
+    initial = ops.zeros_like(last.output) if initial is None else initial
+    last = last._replace(output=ops.where(seen[:, -1:], last.output, initial))
+    if steps.outputs is not None:
+        outputs = ops.where(seen[..., None], steps.outputs, initial[:, None])
+        steps = steps._replace(outputs=outputs)
     return last, steps
+
+
+# Of a tensor (batch, time, ...), the tensor (time, batch, ...), and the other way round.
+swap_batch_and_time = functools.partial(ops.swapaxes, axis1=0, axis2=1)
 
 
 def zeros_where_masked(mask: Any, values: Any) -> Any:

@@ -1,8 +1,8 @@
 """A capture context, to which recurrent layers report traces and, in streams, their carries.
 
-A capture collects the trace of every layer that is called in its context. For a stream it holds the
-carries from which the layers start, and collects those after the last step. The states of stateful
-layers do not change in the context. A context belongs to its thread.
+A capture collects the trace of every layer that is called in its context. For a stream, it also has
+the carries before the first step, from which the layers start, and collects the carries after the
+last step. Stateful layers do not assign their states in the context. Each thread has its own.
 """
 
 import contextlib
@@ -18,17 +18,17 @@ class Capture(NamedTuple):
     """What is captured, and what the layers reported, by `id(layer)`."""
 
     capture_gates: bool  # whether layers report their traces
-    first: dict[int, Carry]  # the carries to start from
-    last: dict[int, Carry]  # the carries after the last step
+    initial_carries: dict[int, Carry]  # to start from, in a stream
+    last: dict[int, Carry]  # after the last step
     traces: dict[int, Any]
-    initial_states: dict[int, Any]  # the states before the first step, in the cell's structure
+    initial_states: dict[int, Any]  # before the first step, in the structure of the cell
 
     def report(self, layer: Any, initial_states: Any, last: Carry, trace: Any) -> None:
-        """Take what a layer started from, its last carry and its trace.
+        """Store the initial states, the last carry and the trace of a layer.
 
-        With `first`, only of the layers in it.
+        A capture that has initial carries ignores layers without one.
         """
-        if self.first and id(layer) not in self.first:
+        if self.initial_carries and id(layer) not in self.initial_carries:
             return
         if id(layer) in self.last:
             raise ValueError(
@@ -46,23 +46,18 @@ _current: contextvars.ContextVar[Capture | None] = contextvars.ContextVar("captu
 current_capture = _current.get  # the capture of the context, or `None`
 
 
-def carry_before(layer: Any) -> Carry | None:
-    """The carry from which the capture has a layer start, if there is one."""
-    capture = current_capture()
-    return None if capture is None else capture.first.get(id(layer))
-
-
 @contextlib.contextmanager
 def capturing(
-    *, capture_gates: bool = False, first: dict[int, Carry] | None = None
+    *, capture_gates: bool = False, initial_carries: dict[int, Carry] | None = None
 ) -> Iterator[Capture]:
     """Capture every recurrent layer of the kit that is called in this context.
 
     Args:
         capture_gates: Whether to capture traces.
-        first: The carries to start from, by `id(layer)`; other layers start from their own states.
+        initial_carries: Carries before the first step, by `id(layer)`. If there are any, the other
+            layers start from their own initial states, and report nothing.
     """
-    capture = Capture(capture_gates, first or {}, {}, {}, {})
+    capture = Capture(capture_gates, initial_carries or {}, {}, {}, {})
     token = _current.set(capture)
     try:
         yield capture
@@ -72,7 +67,7 @@ def capturing(
 
 @contextlib.contextmanager
 def not_capturing() -> Iterator[None]:
-    """Capture nothing in this context, for calls on single steps of the model's sequences."""
+    """Capture nothing in this context: a layer inside `TimeDistributed` would report every step."""
     token = _current.set(None)
     try:
         yield

@@ -43,7 +43,7 @@ def masks_for(cell: Any, call: Call) -> Iterator[Any]:
         _remove(storing)
         try:
             inputs, steps = call.sequences[:, 0], ops.shape(call.sequences)[1]
-            yield _draw(cell, inputs, call.states, steps, call.training)
+            yield _draw(cell, inputs, call.initial_states, steps, call.training)
         finally:
             _remove(storing)
 

@@ -1,4 +1,4 @@
-"""The fused path: a call as the tensors of a kernel, and the kernel's results as carries."""
+"""The fused path: the tensors of a call as a kernel takes them, and the results of the kernel."""
 
 from typing import Any
 
@@ -7,7 +7,14 @@ from keras import ops
 from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
 from keras_rnnkit.kernels import _cells, backend_kernels
 from keras_rnnkit.kernels._arguments import Arguments, Plan
-from keras_rnnkit.running.calls import Call, Carry, outputs_from_states, zeros_where_masked
+from keras_rnnkit.running.calls import (
+    Call,
+    Carry,
+    Steps,
+    swap_batch_and_time,
+    with_initial_output,
+    zeros_where_masked,
+)
 
 _KERNELS = {
     "LSTM": _cells.LSTM,
@@ -31,19 +38,18 @@ def kernel_name(cell: Any) -> str | None:
     return _NAMES.get(type(cell))
 
 
-def run_fused(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
+def run_fused(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     """The runner of the kernels for whole sequences; the contract is in `running/run.py`."""
     cell, capture_gates, mask = layer.cell, call.capture_gates, call.mask
-    sequences = layer.return_sequences or capture_gates
-    plan = Plan(kernel_of(cell), method, sequences, capture_gates)
-    last_states, steps = backend_kernels().run(plan, arguments_of(cell, call), call.training)
-    states = [_swapped(state) for state in steps.states]
-    gates = [_swapped(gate) for gate in steps.gates]
+    plan = Plan(kernel_of(cell), method, layer.return_sequences or capture_gates, capture_gates)
+    last_states, found = backend_kernels().run(plan, arguments_of(cell, call), call.training)
+    states = [swap_batch_and_time(state) for state in found.states]
+    gates = [swap_batch_and_time(gate) for gate in found.gates]
     if mask is not None:
         gates = [zeros_where_masked(mask, gate) for gate in gates]
-    last = Carry(last_states[0], list(last_states), ())
-    every = Carry(states[0] if states else None, states, cell.gates_type(*gates) if gates else ())
-    return (last, every) if mask is None else outputs_from_states(call, mask, last, every)
+    last = Carry(last_states[0], list(last_states))
+    steps = Steps(states[0] if states else None, states, cell.gates_type(*gates) if gates else ())
+    return (last, steps) if mask is None else with_initial_output(call, last, steps)
 
 
 def kernel_of(cell: Any) -> Any:
@@ -56,19 +62,18 @@ def arguments_of(cell: Any, call: Call) -> Arguments:
     kernel, recurrent_kernel, bias = _weights(cell, call.training, call.dropout_masks)
     return Arguments(
         inputs=_inputs(cell, call.sequences, call.dropout_masks),
-        states=list(call.states),
+        states=list(call.initial_states),
         kernel=kernel,
         recurrent_kernel=recurrent_kernel,
         bias=bias,
-        mask=[] if call.mask is None else [_swapped(call.mask)[..., None]],
+        mask=[] if call.mask is None else [swap_batch_and_time(call.mask)[..., None]],
         recurrent_masks=_recurrent_masks(cell, call.dropout_masks),
     )
 
 
 def _inputs(cell: Any, sequences: Any, masks: Masks | None) -> list[Any]:
     """The inputs, time first, after dropout: one tensor, or one for each gate."""
-    x = ops.convert_to_tensor(sequences, dtype=cell.compute_dtype)
-    x = _swapped(x)
+    x = swap_batch_and_time(ops.convert_to_tensor(sequences, dtype=cell.compute_dtype))
     if masks is None or masks.inputs is None:
         return [x]
     return [x * mask for mask in _listed(masks.inputs)]
@@ -96,8 +101,3 @@ def _weights(cell: Any, training: bool, masks: Masks | None) -> list[Any]:
         shape = (2, width) if kernel_name(cell) == "GRU" else (width,)
         tensors.append(ops.zeros(shape, dtype=cell.compute_dtype))
     return tensors
-
-
-def _swapped(tensor: Any) -> Any:
-    """The tensor with batch and time swapped."""
-    return ops.swapaxes(tensor, 0, 1)

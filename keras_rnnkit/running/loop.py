@@ -11,13 +11,13 @@ from keras_rnnkit.cells import GatedCell, Zoneout
 from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
 from keras_rnnkit.cells._takes import masks_for_method, takes_training
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.running.calls import Call, Carry
+from keras_rnnkit.running.calls import Call, Carry, Steps, swap_batch_and_time
 from keras_rnnkit.running.moving_variables import carried_along, moving_variables
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
 
-def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Carry]:
+def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]:
     """Run a cell over time.
 
     Args:
@@ -28,14 +28,15 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Carry]
     Returns:
         `(last, steps)`, as in the contract in `running/run.py`, with all outputs and states.
     """
-    states, mask, capture_gates = call.states, call.mask, call.capture_gates
-    of_steps = [] if mask is None else [_time_first(mask)]
-    xs = (_time_first(call.sequences), *of_steps, *masks_of_step(call.dropout_masks))
+    states, mask, capture_gates = call.initial_states, call.mask, call.capture_gates
+    of_steps = [] if mask is None else [swap_batch_and_time(mask)]
+    xs = (swap_batch_and_time(call.sequences), *of_steps, *masks_of_step(call.dropout_masks))
     advance = _stepper(cell, states, call.training, capture_gates)
-    init = Carry(
-        _zeros(output_size(cell), states) if call.before is None else call.before.output,
+    output = call.initial_output
+    initial = Carry(
+        _zeros(output_size(cell), states) if output is None else output,
         states,
-        _no_gates(cell, states) if capture_gates else (),
+        _zero_gates(cell, states) if capture_gates else (),
     )
 
     def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
@@ -48,8 +49,8 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Carry]
     loop = _unrolled if unroll else backend_loop()
     if loop is ops.scan:
         loop = carried_along(loop, moving_variables(cell))
-    last, steps = loop(step, init, xs)
-    return last, tree.map_structure(_time_first, steps)
+    last, steps = loop(step, initial, xs)
+    return last, Steps(*tree.map_structure(swap_batch_and_time, steps))
 
 
 def output_size(cell: Any) -> Any:
@@ -120,10 +121,10 @@ def _advance(cell: Any, x: Any, states: Any, training: bool, masks: Any) -> tupl
     return *call(x, states, **given), ()
 
 
-def _no_gates(cell: Any, states: Any) -> Any:
+def _zero_gates(cell: Any, states: Any) -> Any:
     """Zeros in the structure of the cell's gates, the gates at a step that is masked."""
     if isinstance(cell, StackedRNNCells):
-        return tuple(_no_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
+        return tuple(_zero_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
     if not exposes_gates(cell):
         return ()
     zeros = _zeros(cell.units, states)
@@ -167,10 +168,5 @@ def _unrolled(step: Callable[..., Any], carry: Carry, xs: Any) -> tuple[Carry, C
 
 
 def _as_before(value: Any, old: Any) -> Any:
-    """The value in its dtype of the step before, which a scan needs."""
+    """The value in the dtype that it had at the step before, as a scan requires."""
     return value if value.dtype == old.dtype else ops.cast(value, old.dtype)
-
-
-def _time_first(tensor: Any) -> Any:
-    """Swap batch and time; the same call swaps them back."""
-    return ops.swapaxes(tensor, 0, 1)

@@ -1,4 +1,4 @@
-"""What a layer is called in errors, and its states by name, however they are given."""
+"""The name of a layer in errors, and states given by name or as a list, in the layer's order."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ DIRECTIONS = ("forward", "backward")
 
 
 def name_of(layer: Any) -> str:
-    """A layer as an error calls it."""
+    """The layer's type and name, as errors begin with."""
     return f"{type(layer).__name__} '{layer.name}'"
 
 

@@ -1,4 +1,4 @@
-"""The options of a layer or cell: what its code reads, and compiled code would not see change."""
+"""The options of a layer or cell. Compiled code has their values, so a change has to be found."""
 
 from typing import Any
 

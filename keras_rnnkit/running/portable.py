@@ -1,8 +1,9 @@
-"""The portable path: the loop over the cell. On JAX, eager calls are compiled here.
+"""The portable path: the loop over the cell.
 
-JAX compiles a loop again for every new function object as its body, and keeps the compiled code.
-So an eager call of one of the kit's cells is compiled once for each shape. A user's own cell may
-depend on anything, which compiled code would not see change: it runs step by step.
+On JAX, an eager call of `lax.scan` with a new function as its body compiles the loop anew, so every
+eager call would. Instead, this path compiles the whole call of one of the kit's cells, once for
+each shape and each set of options. A user's own cell may read anything, for example a global
+variable, and compiled code would not see that it changed: such a cell runs in a Python loop.
 """
 
 from collections.abc import Hashable
@@ -11,29 +12,30 @@ from typing import Any
 from keras_rnnkit.cells import Zoneout
 from keras_rnnkit.cells._min import positive
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.running.calls import Call, Carry
+from keras_rnnkit.running.calls import Call, Carry, Steps
 from keras_rnnkit.running.loop import is_of_the_kit, run_loop
 from keras_rnnkit.running.options import is_activation_of_keras, plain_options
 
 
-def run_portable(layer: Any, call: Call, method: str) -> tuple[Carry, Carry]:
+def run_portable(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     """The runner of the loop over the cell; the contract is in `running/run.py`."""
     cell, unroll = layer.cell, layer.unroll
     if not unroll and _recompiles_loops(cell, call):
         if _is_known(cell):
             tensors, flags = _split(call)
-            return backend_kernels().call_compiled(cell, _run, _fixed(cell), *tensors, **flags)
+            key = _compile_key(cell)
+            return backend_kernels().call_compiled(cell, _run, key, *tensors, **flags)
         unroll = True
     return run_loop(cell, call, unroll)
 
 
 def _split(call: Call) -> tuple[list[Any], dict[str, bool]]:
-    """The tensors of a call, and its flags by name, which are fixed when it is compiled."""
+    """The tensors of a call, and its flags by name; it is compiled anew for other flags."""
     flags = {name: value for name, value in call._asdict().items() if isinstance(value, bool)}
     return [value for name, value in call._asdict().items() if name not in flags], flags
 
 
-def _run(cell: Any, *tensors: Any, **flags: Any) -> tuple[Carry, Carry]:
+def _run(cell: Any, *tensors: Any, **flags: Any) -> tuple[Carry, Steps]:
     names = (name for name in Call._fields if name not in flags)
     return run_loop(cell, Call(**dict(zip(names, tensors, strict=True)), **flags))
 
@@ -67,7 +69,7 @@ def _parts(cell: Any) -> list[Any]:
     return [cell, *(part for one in inner for part in _parts(one))]
 
 
-def _fixed(cell: Any) -> Hashable:
-    """What a step of the cell depends on besides its variables; a user may change all of it."""
+def _compile_key(cell: Any) -> Hashable:
+    """What a step of the cell reads besides variables. Where a user changes it, compile anew."""
     options = tuple(tuple(plain_options(part).items()) for part in _parts(cell))
     return options, tuple(_activations(cell)), cell.compute_dtype

@@ -1,30 +1,39 @@
 """Which path a layer runs on, and why: one rule, which the layers follow and `explain` reports.
 
-`benchmarks/methods.py` measures every method of the kernels; `benchmarks/results` has the rows of
-all processors. A test fails where the rule takes another method than the rows support.
+A path is a way to run a layer: by a kernel for the whole sequence, by a loop over the cell, and so
+on. Some paths have several methods, which differ in speed alone. `benchmarks/methods.py` measures
+every method, and `benchmarks/results` has its rows for each processor. A test fails where another
+method than the one of this rule is faster by these rows.
 """
 
 from typing import NamedTuple
 
 PATHS = ("auto", "fused", "portable")
 
-# The cells whose gates do not depend on the state.
-SCANNED = ("MinGRU", "MinLSTM")
+# The cells whose gates do not depend on the state, which is therefore a linear recurrence.
+LINEAR_CELLS = ("MinGRU", "MinLSTM")
 
-_WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *SCANNED))
+_WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *LINEAR_CELLS))
 
-# Up to this width, a step that XLA compiles is one product of the concatenated inputs and state.
-# There, a second operation costs more than the zeros that fill the weights of a GRU.
+# Up to this number of units, a step that XLA compiles is one product of the concatenated input and
+# state. For a GRU, a part of the concatenated weights is zero. The multiplications with these zeros
+# take less time than a second product would.
 CONCATENATED_UP_TO = 16
 
-# From this width on, XLA on TensorFlow is faster with a product for each gate, which it computes in
-# parallel. In prediction, it spreads the wider products over all cores by itself.
+# On TensorFlow, XLA runs separate products for the gates in parallel, which is faster from this
+# number of units on. In prediction, from the second number on, XLA splits a product of all gates
+# over the cores, too.
 PER_GATE_FROM = 64
 PER_GATE_BELOW_IN_PREDICTION = 512
 
+# On PyTorch on a CPU, up to this number of values in a state (batch size times units), a linear
+# recurrence is faster as an associative scan: a loop would spend its time on the overhead of each
+# step (`benchmarks/min_rnn.py`).
+ASSOCIATIVE_UP_TO = 1024
+
 
 class Request(NamedTuple):
-    """All that the rule looks at."""
+    """The properties of a layer, and of one call of it, by which the path is chosen."""
 
     path: str = "auto"  # as requested by the user
     backend: str = "jax"
@@ -34,6 +43,7 @@ class Request(NamedTuple):
     stack: bool = False  # a stack of cells
     keras_layer: bool = True  # whether the layer subclasses Keras' layer of the same name
     units: int = 1
+    batch: int | None = None  # the batch size, where a linear recurrence has a known one
     dtype: str = "float32"
     default_activations: bool = True
     use_bias: bool = True
@@ -52,10 +62,10 @@ class Request(NamedTuple):
 class Choice(NamedTuple):
     """A path, its method, and the text that `explain` reports."""
 
-    path: str  # "fused", "parallel scan", "portable" or "keras"
+    path: str  # "fused", "linear recurrence", "portable" or "keras"
     method: str = ""
     reason: str = ""
-    faster: str = ""  # what would make it faster
+    faster: str = ""  # what to change in the layer for a faster path
 
 
 def choose(request: Request) -> Choice:
@@ -64,87 +74,101 @@ def choose(request: Request) -> Choice:
     Raises:
         ValueError: If the fused path was requested and is not available.
     """
-    obstacle = _obstacle(request)
+    without_kernel = _without_kernel(request)
     if request.path == "portable":
-        advice = ['path="auto"', *([] if obstacle is None else [obstacle.faster])]
+        advice = ['path="auto"']
+        if without_kernel is not None and without_kernel.faster:
+            advice.append(without_kernel.faster)
         return Choice("portable", reason='path="portable"', faster=" and ".join(advice))
-    if obstacle is not None:
+    if without_kernel is not None:
         if request.path == "fused":
-            raise ValueError(
-                f'`path="fused"` is not possible here: {obstacle.reason}. To use it, '
-                f'{obstacle.faster}; or set `path="auto"`. Received: path="fused"'
-            )
-        return obstacle
+            raise ValueError(_refusal(without_kernel))
+        return without_kernel
     if request.exported:
         return Choice("fused", "native", f"PyTorch's {request.cell}, one node of the export")
-    if request.cell in SCANNED:
-        return _scan(request)
-    found = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
+    if request.cell in LINEAR_CELLS:
+        return _linear_recurrence(request)
+    kernel = _fused_on_torch(request) if request.backend == "torch" else _fused_by_xla(request)
     if request.path == "fused" or not _keras_has_cudnn(request):
-        return found
-    # Keras looks at the rate of recurrent_dropout, whether or not the layer trains.
+        return kernel
+    # Keras does not use cuDNN with recurrent_dropout, not even in prediction.
     training = request.training or request.recurrent_dropout
-    costs = _costs(request._replace(training=training))
-    if not costs:
+    unsupported = _unsupported_by_library(request._replace(training=training))
+    if not unsupported:
         return Choice("keras", reason="cuDNN, by Keras' own layer")
-    return found._replace(faster=f"cuDNN, without {costs}")
+    return kernel._replace(faster=f"cuDNN, without {unsupported}")
 
 
-def one_call_serves(forward: Request, backward: Request) -> bool:
-    """Whether both directions of a bidirectional layer run by one call of the library's layer.
+def one_call_for_both(forward: Request, backward: Request) -> bool:
+    """Whether one call of cuDNN on PyTorch runs both directions of a bidirectional layer.
 
-    cuDNN runs them beside each other, oneDNN one after the other.
+    On a CPU this would gain nothing: oneDNN runs the directions one after the other.
     """
     if forward != backward or not forward.gpu or forward.exported:
         return False
     return choose(forward)[:2] == ("fused", "native")
 
 
-def _scan(request: Request) -> Choice:
-    """All gates in one product. The associative scan pays on a GPU alone: it computes more."""
-    if request.gpu:
-        return Choice(
-            "parallel scan", "associative", "associative scan, as no gate depends on the state"
-        )
-    in_order = "all gates in one product, states step by step"
-    return Choice("parallel scan", "sequential", in_order + _compiled(request, "fixed"))
+def _linear_recurrence(request: Request) -> Choice:
+    path, most = "linear recurrence", ASSOCIATIVE_UP_TO // request.units
+    small = request.backend == "torch" and request.batch is not None and request.batch <= most
+    if request.gpu or small:
+        return Choice(path, "associative", "associative scan, as no gate depends on the state")
+    reason = "all gates in one product, states step by step" + _compiled(request, "fixed")
+    if request.backend == "torch" and request.batch is None and most:
+        reason += f", or by an associative scan for a batch size up to {most}"
+    return Choice(path, "sequential", reason)
 
 
-def _obstacle(request: Request) -> Choice | None:
-    """The portable path, where no kernel is available; else `None`."""
-    obstacles = {
-        ("a stack of cells has no kernel", "stack layers, not cells"): request.stack,
+def _refusal(without_kernel: Choice) -> str:
+    """The error of `path="fused"` where no kernel supports the call."""
+    remedy = 'Set `path="auto"`'
+    if without_kernel.faster:
+        remedy = f'To use it, {without_kernel.faster}; or set `path="auto"`'
+    reason = without_kernel.reason
+    return f'`path="fused"` is not possible here: {reason}. {remedy}. Received: path="fused"'
+
+
+def _without_kernel(request: Request) -> Choice | None:
+    """The portable path, with the reasons, where no kernel supports the request; else `None`."""
+    cell = request.cell is not None or request.stack
+    backend = request.backend in ("jax", "tensorflow", "torch")
+    node = not request.exported or _has_node(request)
+    # Each has a condition of the kernels. Where it is not met: the reason, and what to change in
+    # the layer, empty if no change would help.
+    conditions = [
+        (not request.stack, "a stack of cells has no kernel", "stack layers, not cells"),
+        (cell, "the cell has no kernel", f"use one that has: {_WITH_KERNEL}"),
         (
-            "the cell has no kernel",
-            f"use one that has: {_WITH_KERNEL}",
-        ): request.cell is None and not request.stack,
-        (
+            backend,
             f"there are no kernels for {request.backend}",
             "set KERAS_BACKEND to jax, tensorflow or torch",
-        ): request.backend not in ("jax", "tensorflow", "torch"),
+        ),
         (
+            request.default_activations,
             "the kernels support only tanh and sigmoid",
             "use the default activations",
-        ): not request.default_activations,
-        ("unroll=True unrolls the loop", "use unroll=False"): request.unroll,
+        ),
+        (not request.unroll, "unroll=True unrolls the loop", "use unroll=False"),
         (
+            not request.transformed,
             "a transform of torch.func, or forward mode, needs plain operations",
-            'use `path="portable"`',
-        ): request.transformed,
-        ("an exported file has no node for this layer", 'use `path="portable"`'): request.exported
-        and not _has_node(request),
-    }
-    found = [words for words, holds in obstacles.items() if holds]
+            "",
+        ),
+        (node, "an exported file has no node for this layer", ""),
+    ]
+    found = [texts for supported, *texts in conditions if not supported]
     if not found:
         return None
-    reason, faster = (" and ".join(words) for words in zip(*found, strict=True))
-    return Choice("portable", reason=reason, faster=faster)
+    reasons, remedies = zip(*found, strict=True)
+    faster = " and ".join(remedies) if all(remedies) else ""
+    return Choice("portable", reason=" and ".join(reasons), faster=faster)
 
 
 def _has_node(request: Request) -> bool:
     """Whether an exported file has one node for the whole sequence."""
-    cell = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
-    return cell and not _costs(request._replace(masked=False, weight_dropout=False))
+    supported = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
+    return supported and not _unsupported_by_torch(request)
 
 
 def _keras_has_cudnn(request: Request) -> bool:
@@ -158,32 +182,39 @@ def _keras_has_cudnn(request: Request) -> bool:
     return request.backend == "tensorflow" and request.cell in ("LSTM", "GRU") and allowed
 
 
-def _costs(request: Request) -> str:
-    """The requested options that cuDNN and oneDNN do not support."""
-    costs = {
+def _unsupported_by_torch(request: Request) -> str:
+    """The requested options with which PyTorch's layer cannot run, even with the help of the kit.
+
+    The kit packs the valid steps of masked sequences and drops recurrent weights before the call.
+    """
+    return _unsupported_by_library(request._replace(masked=False, weight_dropout=False))
+
+
+def _unsupported_by_library(request: Request) -> str:
+    """The requested options that cuDNN and oneDNN do not support, as `explain` names them."""
+    requested = {
         "the gates": request.capture_gates,
         "the mask": request.masked,
         "recurrent_dropout": _drops_state(request),
         "recurrent_weight_dropout": request.weight_dropout,
         "implementation=1": _drops_per_gate(request) and not request.recurrent_dropout,
     }
-    return " and ".join(name for name, asked in costs.items() if asked)
+    return " and ".join(name for name, holds in requested.items() if holds)
 
 
 def _fused_on_torch(request: Request) -> Choice:
     gpu = request.gpu and request.use_cudnn
     library = "cuDNN" if gpu else "oneDNN"
     onednn = request.cell == "LSTM" and request.onednn and request.dtype == "float32"
-    serves = request.cell in ("LSTM", "GRU") if gpu else onednn and not request.gpu
-    # The kit packs the valid steps, and applies the dropout of weights, before the call.
-    costs = _costs(request._replace(masked=False, weight_dropout=False))
-    if serves and not costs:
+    library_has_cell = request.cell in ("LSTM", "GRU") if gpu else onednn and not request.gpu
+    unsupported = _unsupported_by_torch(request)
+    if library_has_cell and not unsupported:
         return Choice("fused", "native", f"{library}'s {request.cell}, by PyTorch")
-    if serves and gpu and costs == "the gates":
+    if library_has_cell and gpu and unsupported == "the gates":
         reason = f"cuDNN's {request.cell}, by PyTorch, then the gates of all steps in one product"
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
-        faster = f"{library}, without {costs}" if serves else ""
+        faster = f"{library}, without {unsupported}" if library_has_cell else ""
         return Choice(
             "fused", "preallocated", "a preallocated loop with its own backward pass", faster
         )
@@ -196,7 +227,7 @@ def _fused_by_xla(request: Request) -> Choice:
 
 
 def _compiled(request: Request, length: str) -> str:
-    """When TensorFlow's kernels are compiled; on JAX the whole model is."""
+    """On TensorFlow, when XLA compiles the kernel. On JAX it compiles the whole model."""
     return f", compiled where the length is {length}" if request.backend == "tensorflow" else ""
 
 

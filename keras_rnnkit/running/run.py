@@ -2,38 +2,41 @@
 
 Every path has a runner with the same contract, `runner(layer, call, method) -> (last, steps)`:
 
-- `last` is the carry after the last step: the output, the states and the gates.
-- `steps` is the carry of every step, each tensor `(batch, time, ...)`, in running order. A runner
-  may omit the outputs unless the layer returns sequences, and gates and states unless
-  `call.capture_gates` is set.
-- At a masked step the states are carried over, the gates are zero, and the output is that of
-  the last valid step; before the first one, zeros or the output of `call.before`.
+- `last` is the `Carry` after the last step.
+- `steps` has the outputs, states and gates of every step, `(batch, time, ...)`, in running order.
+  A runner may leave out the outputs (`None`) unless the layer returns sequences, and the states and
+  the gates (empty) unless `call.capture_gates` is set.
+- At a masked step the states are those of the step before, the gates are zero, and the output is
+  that of the last valid step. Before the first valid step it is `call.initial_output`, or zeros.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.running.calls import Call, Carry
+from keras_rnnkit.running.calls import Call, Carry, Steps
 from keras_rnnkit.running.dropout_masks import masks_for
 from keras_rnnkit.running.export import check_export
 from keras_rnnkit.running.fused import kernel_name, run_fused
 from keras_rnnkit.running.keras_layer import run_keras
+from keras_rnnkit.running.linear_recurrence import run_linear_recurrence
 from keras_rnnkit.running.names import name_of
-from keras_rnnkit.running.parallel_scan import run_parallel_scan
 from keras_rnnkit.running.portable import run_portable
-from keras_rnnkit.running.rule import SCANNED, Choice, Request, choose
+from keras_rnnkit.running.rule import LINEAR_CELLS, Choice, Request, choose
 
-_RUNNERS = {
+Runner = Callable[[Any, Call, str], tuple[Carry, Steps]]
+
+_RUNNERS: dict[str, Runner] = {
     "fused": run_fused,
     "keras": run_keras,
-    "parallel scan": run_parallel_scan,
+    "linear recurrence": run_linear_recurrence,
     "portable": run_portable,
 }
 
 
-def run(layer: Any, call: Call) -> tuple[Carry, Carry]:
+def run(layer: Any, call: Call) -> tuple[Carry, Steps]:
     """Run a layer over a batch of sequences, on the path that the rule chooses.
 
     Args:
@@ -75,7 +78,7 @@ def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
 def request_for(
     layer: Any, *, masked: bool, capture_gates: bool, training: bool, sequences: Any = None
 ) -> Request:
-    """All that the rule looks at, of a layer and of one call of it."""
+    """The properties of a layer, and of one call of it, by which the rule chooses the path."""
     cell, name = layer.cell, kernel_name(layer.cell)
     called_on_torch = sequences is not None and keras.config.backend() == "torch"
     may_be_fused = called_on_torch and name is not None and layer.requested_path != "portable"
@@ -93,20 +96,19 @@ def request_for(
     )
     if name is None:
         return common
-    if name in SCANNED:
-        return common._replace(gpu=_on_gpu(layer))
+    common = common._replace(gpu=_on_gpu(layer), units=cell.units)
+    if name in LINEAR_CELLS:
+        return common._replace(batch=None if sequences is None else sequences.shape[0])
     activations = [cell.activation is keras.activations.tanh]
     if name != "SimpleRNN":
         activations.append(cell.recurrent_activation is keras.activations.sigmoid)
     return common._replace(
-        gpu=_on_gpu(layer),
         onednn=keras.config.backend() == "torch" and backend_kernels().has_onednn(),
         keras_layer=isinstance(layer, keras.layers.LSTM | keras.layers.GRU),
-        units=cell.units,
         dtype=cell.compute_dtype,
         default_activations=all(activations),
         use_bias=cell.use_bias,
-        use_cudnn=getattr(layer, "use_cudnn", False) is not False,
+        use_cudnn=bool(getattr(layer, "use_cudnn", False)),
         dropout_per_gate=bool(cell.dropout) and getattr(cell, "implementation", 2) == 1,
         recurrent_dropout=bool(cell.recurrent_dropout),
         weight_dropout=bool(getattr(cell, "recurrent_weight_dropout", 0)),
@@ -121,7 +123,5 @@ def _transformed(cell: Any, sequences: Any) -> bool:
 
 
 def _on_gpu(layer: Any) -> bool:
-    if keras.config.backend() == "torch":
-        return layer.cell.built and layer.cell.kernel.value.device.type == "cuda"
-    names = keras.distribution.list_devices()
-    return any(name.startswith(("cuda", "gpu", "rocm")) for name in names)
+    """Whether the layer computes on a GPU, by the place of its kernel once it is built."""
+    return backend_kernels().on_gpu(layer.cell.kernel if layer.cell.built else None)

@@ -42,7 +42,14 @@ def _cell_trace(states: int) -> Any:
 
 
 def trace_spec(cell: Any, states: Any, make: Callable[[Any], Any], mask: Any) -> Any:
-    """The same structure, with `make(size)` for every gate and state of that size."""
+    """The trace of a symbolic call, in the structure of `make_trace`.
+
+    Args:
+        cell: Any recurrent cell.
+        states: The `state_size` of the cell.
+        make: Makes the entry of a gate or state, from its number of units.
+        mask: The entry of the mask.
+    """
     if isinstance(cell, keras.layers.StackedRNNCells):
         parts = zip(cell.cells, states, strict=True)
         return tuple(trace_spec(c, s, make, mask) for c, s in parts)

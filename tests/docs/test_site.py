@@ -34,7 +34,7 @@ GOOD = '<link rel="canonical" href="https://a.b/"><img src="a%20b.png" alt="A le
         ('<a href="#here">here</a> <b id="here"></b> <a href="https://a.b/">there</a>', None),
         ('<p class="doc-class-bases">Bases: <code>Recurrent</code></p>', "internal"),
         ('<p class="doc-class-bases">Bases: <code>keras.layers.LSTM</code></p>', None),
-        ("<table><tr><th>held by</th></tr></table>", "a column of tests"),
+        ("<table><tr><th>tested by</th></tr></table>", "a column of tests"),
     ],
 )
 def test_a_page_is_checked(html, problem, tmp_path):

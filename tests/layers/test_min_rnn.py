@@ -1,4 +1,4 @@
-"""The minimal layers: the parallel scan against the loop over the cell."""
+"""The minimal layers: the linear recurrence against the loop over the cell."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running import run
-from keras_rnnkit.running.parallel_scan import CHUNK, LEVELS, linear_scan
+from keras_rnnkit.running.linear_recurrence import CHUNK, LEVELS, associative_scan
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
 from tests.support.oracles import sigmoid
@@ -58,7 +58,7 @@ def step_by_step(a, b, first):
 @pytest.mark.parametrize("kind", ["associative", "sequential"])
 @pytest.mark.parametrize("time", [1, 2, 3, 4, 7, 63, 64, 65, 300])
 def test_the_scan_is_the_recurrence(time, kind):
-    scans = {"associative": linear_scan, "sequential": backend_kernels().linear_scan}
+    scans = {"associative": associative_scan, "sequential": backend_kernels().linear_scan}
     assert 2**LEVELS == 64
     rng = np.random.default_rng(time)
     a, b, first = rng.random((2, time, 3)), rng.normal(size=(2, time, 3)), rng.normal(size=(2, 3))
@@ -242,14 +242,15 @@ def choice(layer):
 def test_the_path_is_chosen_and_explained(case, monkeypatch):
     monkeypatch.setattr(run, "_on_gpu", lambda layer: False)
     (row,) = kit.explain(case.layer(3))
-    compiled = (
-        ", compiled where the length is fixed" if keras.config.backend() == "tensorflow" else ""
-    )
-    one_by_one = "parallel scan: all gates in one product, states step by step"
+    compiled = {
+        "tensorflow": ", compiled where the length is fixed",
+        "torch": ", or by an associative scan for a batch size up to 341",
+    }.get(keras.config.backend(), "")
+    one_by_one = "linear recurrence: all gates in one product, states step by step"
     assert row.training == one_by_one + compiled
-    assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "parallel scan"
-    assert choice(case.layer(3, activation="relu")) == "parallel scan"
-    assert choice(kit.RNN(case.cell(3))) == "parallel scan"
+    assert choice(case.layer(3)) == choice(case.layer(3, path="fused")) == "linear recurrence"
+    assert choice(case.layer(3, activation="relu")) == "linear recurrence"
+    assert choice(kit.RNN(case.cell(3))) == "linear recurrence"
     monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
     assert "as no gate depends on the state" in kit.explain(case.layer(3))[0].training
     assert choice(case.layer(3, path="portable")) == "portable"

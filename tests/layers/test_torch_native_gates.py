@@ -11,16 +11,10 @@ from keras_rnnkit.running import rule
 from keras_rnnkit.running.rule import Choice, Request, choose
 from tests.support.backends import gradients
 from tests.support.cases import NAMESAKES, by_name, to_numpy
+from tests.support.torch_layers import BATCH, FEATURES, MASKS, TIME, UNITS
 
 pytestmark = pytest.mark.skipif(keras.config.backend() != "torch", reason="a method of PyTorch's")
 
-FEATURES, TIME, BATCH, UNITS = 3, 6, 4, 5
-MASKS = {
-    "none": None,
-    "post": np.arange(TIME) < np.array([[6], [3], [1], [4]]),
-    "pre": np.arange(TIME) >= np.array([[0], [3], [5], [2]]),
-    "any": np.array([[1, 1, 0, 1, 1, 1], [0] * 6, [0, 0, 1, 1, 0, 0], [1] * 6], bool),
-}
 OPTIONS = {
     "plain": {},
     "sequences and states": {"return_sequences": True, "return_state": True},

@@ -5,20 +5,14 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.running import pair, rule
+from keras_rnnkit.running import run
 from tests.support.backends import gradients
 from tests.support.cases import to_numpy
+from tests.support.torch_layers import BATCH, FEATURES, MASKS, TIME, UNITS
 
 pytestmark = pytest.mark.skipif(keras.config.backend() != "torch", reason="PyTorch's layers")
 
-FEATURES, TIME, BATCH, UNITS = 3, 6, 4, 5
 X = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
-MASKS = {
-    "none": None,
-    "post": np.arange(TIME) < np.array([[6], [3], [1], [4]]),
-    "pre": np.arange(TIME) >= np.array([[0], [3], [5], [2]]),
-    "any": np.array([[1, 1, 0, 1, 1, 1], [0] * 6, [0, 0, 1, 1, 0, 0], [1] * 6], bool),
-}
 OPTIONS = {
     "last outputs": {},
     "sequences and states": {"return_sequences": True, "return_state": True},
@@ -36,10 +30,8 @@ def calls(monkeypatch):
     """Let the rule take this machine for one with a GPU; the calls of PyTorch's layers."""
     import torch
 
-    chosen, serves, calls = rule._fused_on_torch, pair.one_call_serves, []
-    monkeypatch.setattr(pair, "_on_cpu", lambda cell: False)
-    monkeypatch.setattr(rule, "_fused_on_torch", lambda request: chosen(on_gpu(request)))
-    monkeypatch.setattr(pair, "one_call_serves", lambda *both: serves(*map(on_gpu, both)))
+    calls = []
+    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
     for name in ("lstm", "gru"):
         function = getattr(torch, name)
 
@@ -49,10 +41,6 @@ def calls(monkeypatch):
 
         monkeypatch.setattr(torch, name, counted)
     return calls
-
-
-def on_gpu(request):
-    return request._replace(gpu=True)
 
 
 def make(kind, path="auto", merge_mode="concat", **options):
@@ -174,6 +162,29 @@ def test_each_layer_runs_by_itself_with(monkeypatch, case):
     kind, options, call = ALONE[case]
     monkeypatch.setattr("keras_rnnkit.layers._pair.run_pair", None)
     assert returned(make(kind, **options), **call)
+
+
+HOOKS = {
+    "register_forward_hook": lambda seen: lambda *_: seen.append("after"),
+    "register_forward_pre_hook": lambda seen: lambda *_: seen.append("before"),
+    "register_full_backward_hook": lambda seen: lambda *_: seen.append("backward"),
+}
+
+
+@pytest.mark.parametrize("register", HOOKS)
+def test_hooks_of_an_inner_layer_run(calls, register):
+    import torch
+
+    layer, seen = make(kit.LSTM), []
+    handle = getattr(layer.backward_layer, register)(HOOKS[register](seen))
+    want = layer(torch.tensor(X, requires_grad=True))
+    want.sum().backward()
+    assert len(seen) == 1
+    assert len(calls) == 2
+    handle.remove()
+    assert_all_close([to_numpy(want.detach())], returned(layer))
+    assert len(seen) == 1
+    assert len(calls) == 3
 
 
 def test_two_layers_of_other_widths_run_by_themselves(calls):

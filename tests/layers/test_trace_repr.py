@@ -37,17 +37,17 @@ def test_every_field_has_its_line(name):
         low, high, mean = (f"{value:.3g}" for value in (values.min(), values.max(), values.mean()))
         assert "(2, 5, 4)" in line and "float32" in line
         assert line.split("float32")[1].split() == [low, "..", f"{high},", "mean", mean]
-    assert lines[-1].split("(2, 5)")[1].split() == ["bool", "10", "of", "10", "steps", "kept"]
+    assert lines[-1].split("(2, 5)")[1].split() == ["bool", "10", "of", "10", "steps", "valid"]
     assert str(trace) == repr(trace)
 
 
 def test_the_range_is_that_of_the_steps_that_are_not_masked():
     mask = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], dtype=bool)
     trace = trace_of("GRU", mask=mask)
-    kept = keras.ops.convert_to_numpy(trace.update)[mask]
+    valid = keras.ops.convert_to_numpy(trace.update)[mask]
     line = repr(trace).splitlines()[1]
-    assert f"{kept.min():.3g} .. {kept.max():.3g}, mean {kept.mean():.3g}" in line
-    assert "6 of 10 steps kept" in repr(trace)
+    assert f"{valid.min():.3g} .. {valid.max():.3g}, mean {valid.mean():.3g}" in line
+    assert "6 of 10 steps valid" in repr(trace)
     none = trace_of("GRU", mask=np.zeros((2, 5), bool))
     assert repr(none).count("every step is masked") == 4
 

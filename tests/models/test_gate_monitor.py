@@ -1,0 +1,70 @@
+"""`GateMonitor` puts statistics of the gates into the history."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+
+X = np.random.default_rng(0).normal(size=(40, 5, 3)).astype("float32")
+Y = np.random.default_rng(1).normal(size=(40, 1)).astype("float32")
+
+
+def model_of(layer):
+    model = keras.Sequential([keras.Input((5, 3)), layer, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("own", [keras.layers, kit], ids=["keras", "kit"])
+def test_the_history_has_the_statistics_of_the_weights_of_each_epoch(own):
+    model = model_of(own.LSTM(4, name="lstm"))
+    seen = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(model.get_weights())
+    )
+    monitor = kit.callbacks.GateMonitor(X)
+    history = model.fit(X, Y, epochs=2, verbose=0, callbacks=[monitor, note]).history
+    for epoch, weights in enumerate(seen):
+        model.set_weights(weights)
+        record = kit.trace(model, X)["lstm"]
+        for gate in ("input", "forget", "candidate", "output"):
+            found = history[f"lstm_{gate}_mean"][epoch]
+            np.testing.assert_allclose(found, getattr(record, gate).mean(), atol=1e-5)
+        np.testing.assert_allclose(history["lstm_forget_open"][epoch], (record.forget > 0.9).mean())
+        np.testing.assert_allclose(
+            history["lstm_output_closed"][epoch], (record.output < 0.1).mean()
+        )
+        half_lives = -np.log(2) / np.log(record.forget).mean(axis=(0, 1))
+        found = history["lstm_half_life"][epoch]
+        np.testing.assert_allclose(found, np.median(half_lives), rtol=1e-4)
+    assert not any(name.startswith("lstm_cell") for name in history)
+    assert "lstm_candidate_open" not in history
+
+
+def test_training_goes_on_as_without_it():
+    results = []
+    for callbacks in ([], [kit.callbacks.GateMonitor(X, samples=8)]):
+        keras.utils.set_random_seed(0)
+        model = model_of(kit.Bidirectional(kit.GRU(3, dropout=0.2), name="both"))
+        losses = model.fit(X, Y, epochs=2, verbose=0, callbacks=callbacks).history["loss"]
+        results.append((losses, model.get_weights()))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-6)
+    for a, b in zip(results[0][1], results[1][1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_another_callback_can_monitor_a_gate_and_rows_are_spread():
+    monitor = kit.callbacks.GateMonitor(X, samples=4)
+    np.testing.assert_array_equal(monitor.x, X[[0, 13, 26, 39]])
+    stop = keras.callbacks.EarlyStopping("both_forward_update_mean", mode="max", patience=0)
+    model = model_of(kit.Bidirectional(kit.GRU(3), name="both"))
+    history = model.fit(X, Y, epochs=3, verbose=0, callbacks=[monitor, stop]).history
+    assert {"both_forward_reset_open", "both_backward_half_life"} <= set(history)
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"Received: samples=0"):
+        kit.callbacks.GateMonitor(X, samples=0)
+    with pytest.raises(ValueError, match=r"Received: rows=0"):
+        kit.callbacks.GateMonitor(X[:0])
