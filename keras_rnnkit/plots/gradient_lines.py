@@ -132,8 +132,8 @@ def _read(gradients: Any, field: str | None) -> tuple[_Norms, str]:
         if not np.isfinite(arrays[name][mask]).all():
             raise ValueError(
                 f"`gradients{part.key}.{name}` must be finite at valid steps. The gradients "
-                "explode, or the loss is not finite: clip them or check the inputs. Received: NaN "
-                "or infinity"
+                "explode, or the loss is not finite: clip them or check the inputs. Received: "
+                "finite=False"
             )
         norms[part.title] = np.where(mask, np.linalg.norm(arrays[name], axis=2), np.nan)
     return norms, name

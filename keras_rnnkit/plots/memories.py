@@ -92,7 +92,7 @@ def memory(
     if len(parts) > _MOST_PANELS:
         raise ValueError(
             f"`trace` must have at most {_MOST_PANELS} parts. Draw some of them alone: "
-            f"trace{parts[0].key}. Received: {len(parts)} parts"
+            f"trace{parts[0].key}. Received: parts={len(parts)}"
         )
     lives = [_half_lives(part) for part in parts]
     canvas = make_canvas(ax, (7.0, _PANEL * len(parts) + _MARGIN), rows=len(parts))
@@ -109,7 +109,7 @@ def _half_lives(part: ValidSteps) -> tuple[str, np.ndarray]:
         raise ValueError(
             f"`trace{part.key}` must have a gate that multiplies the old state: `forget`, or "
             "`update` (LSTM, GRU, MinLSTM, MinGRU and their variants). The others, and a cell that "
-            f"normalises its state, have no half-life. Received: trace{part.key} with the fields "
+            f"normalises its state, have no half-life. Received: trace{part.key}._fields="
             f"{list(part.fields)}" + (f" of a {cell}" if cell else "")
         )
     name, values = found
@@ -117,7 +117,7 @@ def _half_lives(part: ValidSteps) -> tuple[str, np.ndarray]:
         raise ValueError(
             f"`trace{part.key}` must have values from 0 to 1 in the gate {name!r}, as a sigmoid "
             f"gives them; with others there is no half-life. "
-            f"Received: values from {values.min():.4g} to {values.max():.4g}"
+            f"Received: min={values.min():.4g}, max={values.max():.4g}"
         )
     gate = f"the {name} gate" if name.isidentifier() else f"{name} (gate)"
     return gate, statistics.half_lives(statistics.log_retention(values).mean(axis=0))
