@@ -125,12 +125,12 @@ def _panels(both: list[Sample], fields: Any) -> list[_Panel]:
         raise ValueError(
             "`first` and `second` must have the same number of parts (layers and directions); "
             "choose a layer of each. "
-            f"Received: parts={len(first.parts)} in first, {len(second.parts)} in second"
+            f"Received: parts={len(first.parts)} in first, parts={len(second.parts)} in second"
         )
     if first.labels != second.labels:
         raise ValueError(
             "`first` and `second` must be traces of the same review, with the same valid steps. "
-            f"Received: steps={len(first.labels)} in first, {len(second.labels)} in second"
+            f"Received: steps={len(first.labels)} in first, steps={len(second.labels)} in second"
         )
     panels = [
         (one, other, name)

@@ -105,12 +105,11 @@ def memory(
 def _half_lives(part: ValidSteps) -> tuple[str, np.ndarray]:
     found = statistics.retention(part.fields, part.origin)
     if found is None:
-        cell = getattr(part.origin, "cell", None)
         raise ValueError(
             f"`trace{part.key}` must have a gate that multiplies the old state: `forget`, or "
             "`update` (LSTM, GRU, MinLSTM, MinGRU and their variants). The others, and a cell that "
             f"normalises its state, have no half-life. Received: trace{part.key}._fields="
-            f"{list(part.fields)}" + (f" of a {cell}" if cell else "")
+            f"{(*part.fields, 'mask')}, cell={getattr(part.origin, 'cell', None)!r}"
         )
     name, values = found
     if values.min() < 0 or values.max() > 1:

@@ -177,5 +177,5 @@ def gru(**fields):
 def test_what_is_no_trace_is_refused(draw):
     with pytest.raises(TypeError, match=r"`trace` must be a trace of a rec.*type\(trace\)=list$"):
         draw([])
-    with pytest.raises(ValueError, match=r"finite.*finite=|NaN or infinity.*sample=0$"):
+    with pytest.raises(ValueError, match=r"`trace.update` must be finite"):
         draw(gru(update=np.full((1, 4, 2), np.nan)))

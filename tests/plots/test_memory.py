@@ -72,7 +72,9 @@ def test_each_direction_has_a_panel():
 
 
 def test_a_gate_that_is_no_factor_is_refused():
-    with pytest.raises(ValueError, match=r"multiplies the old state.*\['candidate', 'hidden'\]$"):
+    with pytest.raises(
+        ValueError, match=r"multiplies the old state.*\('candidate', 'hidden', 'mask'\), cell=None$"
+    ):
         plots.memory(simple(array(-1, 1)))
     with pytest.raises(ValueError, match=r"from 0 to 1.*'forget'.*Received: min=-2, max=2$"):
         plots.memory(lstm(forget=np.broadcast_to([-2.0, 2.0, 0.5], (2, 6, 3))))
