@@ -173,7 +173,9 @@ def gru(**fields):
     return GRULike(**made | fields, mask=None)
 
 
-@pytest.mark.parametrize("draw", [plots.memory, plots.saturation, plots.states], ids=str)
+@pytest.mark.parametrize(
+    "draw", [plots.memory, plots.saturation, plots.states], ids=["memory", "saturation", "states"]
+)
 def test_what_is_no_trace_is_refused(draw):
     with pytest.raises(TypeError, match=r"`trace` must be a trace of a rec.*type\(trace\)=list$"):
         draw([])
