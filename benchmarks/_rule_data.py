@@ -5,6 +5,7 @@ open, so a case stands for the rows of all batch sizes and of all processors.
 """
 
 import importlib.util
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,9 @@ RULE = Path(__file__).parent.parent / "keras_rnnkit" / "running" / "rule.py"
 
 # A method that takes at most so much of the best one's time is good enough.
 GOOD = 1.10
-# Where a row was measured twice, the ratio of a method changed by 5% in the median, and by 14% or
-# more in one of ten. So each of two ratios that are compared may be off by this factor.
-NOISE = 1.05
+# The standard error of a median over the 7 rounds of a row, by the distance of its quartiles:
+# 1.253 / sqrt(7) standard deviations, each of which is 1 / 1.349 of that distance.
+ERROR = 0.351
 
 
 class Case(NamedTuple):
@@ -32,36 +33,40 @@ class Case(NamedTuple):
 
 
 Ratios = dict[str, dict[int, float]]  # by method, by batch size
+Quartiles = tuple[float, ...]
 
 
-def cases(
-    backend: str, folder: Path = RESULTS, without_single_training: bool = False
-) -> dict[Case, Ratios]:
-    """Each method's time divided by the best one's in the same row, the worst over processors."""
+def cases(backend: str, folder: Path = RESULTS, certain: bool = False) -> dict[Case, Ratios]:
+    """Each method's time divided by the best one's in the same row, the worst over processors.
+
+    With `certain`, each ratio is divided by one plus its standard error: a method is surely slower
+    than the best one by so much.
+    """
     found: dict[Case, Ratios] = defaultdict(lambda: defaultdict(dict))
     for row, times in _rows(backend, folder):
-        if without_single_training and (row.mode, row.batch) == ("train", 1):
-            continue
-        best = min(times.values())
+        best = min(times.values(), key=lambda quartiles: quartiles[1])
         of_case = found[case_of(row)]
-        for method, ms in times.items():
-            of_method = of_case[method]
-            of_method[row.batch] = max(of_method.get(row.batch, 0.0), ms / best)
+        for method, quartiles in times.items():
+            of_method, value = of_case[method], ratio(quartiles, best, certain)
+            of_method[row.batch] = max(of_method.get(row.batch, 0.0), value)
     return found
 
 
-def judged(backend: str, folder: Path = RESULTS) -> dict[Case, Ratios]:
-    """What the rule is compared with: the cases of the table, without training on one sequence.
+def ratio(quartiles: Quartiles, best: Quartiles, certain: bool) -> float:
+    """The ratio of two medians; with `certain`, less its standard error."""
+    of_medians = quartiles[1] / best[1]
+    if not certain or quartiles == best:
+        return of_medians
+    errors = (ERROR * (high - low) / median for low, median, high in (quartiles, best))
+    return of_medians / (1 + math.hypot(*errors))
 
-    Other cases were measured with one batch size only. Training takes batches, and the rule does
-    not know their size: what suits a single sequence would slow down all others.
-    """
+
+def judged(backend: str, folder: Path = RESULTS) -> dict[Case, tuple[Ratios, Ratios]]:
+    """The cases of the table, with all ratios and the certain ones; others have one batch size."""
     table = {case_of(row) for row in all_rows(backend) if row.compared == "methods"}
-    return {
-        case: ratios
-        for case, ratios in cases(backend, folder, without_single_training=True).items()
-        if case in table
-    }
+    certain = cases(backend, folder, certain=True)
+    found = cases(backend, folder)
+    return {case: (ratios, certain[case]) for case, ratios in found.items() if case in table}
 
 
 def case_of(row: Row) -> Case:
@@ -69,15 +74,14 @@ def case_of(row: Row) -> Case:
     return Case(row.layer, row.variant, row.units, row.mode)
 
 
-def _rows(backend: str, folder: Path) -> Iterator[tuple[Row, dict[str, float]]]:
-    """The rows that compare methods, with the median milliseconds of each."""
+def _rows(backend: str, folder: Path) -> Iterator[tuple[Row, dict[str, Quartiles]]]:
+    """The rows that compare methods, with the quartiles of the milliseconds of each."""
     for report in every("methods", backend, folder):
         for row, entry in rows_of(report).items():
             # In prediction it is a plain row that lacks some methods.
             dropped = row.variant == DROPPED and row.mode == "predict"
             if row.compared == "methods" and not dropped:
-                times = {m: ms[1] for m, ms in entry["ms"].items() if m in METHODS[backend]}
-                yield row, times
+                yield row, {m: tuple(ms) for m, ms in entry["ms"].items() if m in METHODS[backend]}
 
 
 def worst(ratios: Ratios) -> dict[str, float]:
@@ -90,11 +94,13 @@ def worst(ratios: Ratios) -> dict[str, float]:
     }
 
 
-def accepted(ratios: Ratios) -> set[str]:
-    """The methods that the rule may take: good enough, or tied with the least bad one."""
-    of_methods = worst(ratios)
-    limit = NOISE * max(GOOD, NOISE * min(of_methods.values()))
-    return {method for method, ratio in of_methods.items() if ratio <= limit}
+def accepted(ratios: Ratios, certain: Ratios) -> set[str]:
+    """The methods that the rule may take: the least bad one, and what is good enough.
+
+    A method is left out where its certain ratio is above both `GOOD` and the least worst ratio.
+    """
+    limit = max(GOOD, min(worst(ratios).values()))
+    return {method for method, value in worst(certain).items() if value <= limit}
 
 
 def rule() -> Any:

@@ -42,6 +42,8 @@ TESTS = (
     "tests/layers/test_torch_native_gates.py",
     "tests/layers/test_torch_pair.py",
     "tests/layers/test_paths.py",
+    "tests/layers/test_path_methods.py",
+    "tests/layers/test_paths_on_gpu.py",
     "tests/cells/test_masks.py",
     "tests/layers/test_oracles.py",
     "tests/layers/test_stream.py",

@@ -12,7 +12,7 @@ from typing import Any
 from _grid import LAYERS, MODES
 from _method_rows import BACKWARD, DROPPED_BATCH, METHODS, STEPS, VARIANTS, rows_of
 from _results import BACKENDS, every
-from _rule_data import GOOD, NOISE, Case, case_of, cases, method_of_rule
+from _rule_data import GOOD, Case, case_of, cases, method_of_rule
 from _rule_table import in_explain, rule_table
 from _tables import MODE_NAMES, NAMES, NOTHING, table
 
@@ -60,11 +60,11 @@ own dropout mask, so the products of the gates have different operands and canno
 
 The layers choose a method without knowing the batch size, so the largest ratio in a line counts
 for each method. Every method whose largest ratio is at most {good:.2f} is good enough; if there is
-none, the method with the smallest one is. Measured ratios may be off by {noise:.0%}, so slightly
-larger ratios are accepted too. Among these methods, the layers use the one that keeps the rule
-simple. A test checks this choice for 8, 32, 128 and 512 units, except for training with batches of
-one sequence. The lines with other numbers of units were measured on one processor with one batch
-size.
+none, the method with the smallest one is. A ratio that is larger by less than its standard error is
+accepted too. Among these methods, the layers use the one that keeps the rule simple. A test checks
+this choice for 8, 32, 128 and 512 units, and lists the lines where the layers use another method:
+most are training with batches of one sequence on TensorFlow. The lines with other numbers of units
+were measured on one processor with one batch size.
 
 Sequences have {steps} steps. Layers of 8 units have 16 input features; wider layers have as many
 features as units, but at most 128. "Masked": the sequences have random lengths and are padded at
@@ -93,7 +93,6 @@ def page() -> str:
         batches=f"{', '.join(map(str, batches[:-1]))} and {batches[-1]}",
         dropped=DROPPED_BATCH,
         good=GOOD,
-        noise=NOISE - 1,
         steps=STEPS,
         rule=rule_table(),
         processors=processors(reports),

@@ -15,10 +15,17 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def memory_limit():
-    """The GB that a process may take; TensorFlow keeps every compiled program until it ends."""
-    if keras.config.backend() == "tensorflow":
-        return math.inf
-    return float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))
+    """The GB that a process may take: more on TensorFlow, which keeps 3 MB of every XLA program."""
+    limit = float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))
+    return limit + 0.3 if keras.config.backend() == "tensorflow" else limit
+
+
+def pytest_collection_modifyitems(items):
+    if keras.config.backend() != "torch":
+        skip = pytest.mark.skip(reason="involves no backend: the run on PyTorch has it")
+        for item in items:
+            if item.get_closest_marker("no_backend"):
+                item.add_marker(skip)
 
 
 def pytest_configure(config):
@@ -34,3 +41,24 @@ def seeded(request):
     keras.utils.set_random_seed(0)
     yield
     request.config.pluginmanager.get_plugin("memory_guard").after_test()
+
+
+@pytest.fixture(autouse=True)
+def without_xla(request, monkeypatch):
+    """On TensorFlow, models, kernels and streams run as plain graphs.
+
+    XLA takes seconds to compile each of them, and TensorFlow keeps 3 MB of every program until the
+    process ends. Tests of what XLA compiles have the mark `xla`, or set `jit_compile`.
+    """
+    if keras.config.backend() == "tensorflow" and not request.node.get_closest_marker("xla"):
+        from keras_rnnkit.kernels import _tensorflow_compiling
+        from keras_rnnkit.kernels import tensorflow as kernels
+
+        compiled = kernels.compiled
+        monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda model: False)
+        monkeypatch.setattr(_tensorflow_compiling, "_exporting", lambda: True)
+        monkeypatch.setattr(
+            kernels,
+            "compiled",
+            lambda function, variables, xla: compiled(function, variables, False),
+        )

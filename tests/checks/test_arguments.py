@@ -7,6 +7,8 @@ import pytest
 
 from keras_rnnkit._checks import INT32_MAX, check_choice, check_integer, is_integer
 
+pytestmark = pytest.mark.no_backend
+
 
 def test_integers_of_python_and_numpy_are_taken():
     for value in (3, np.int64(3), np.uint8(3)):

@@ -7,6 +7,8 @@ import pytest
 
 from keras_rnnkit._checks import as_path, check_file, check_folder, refuse_existing
 
+pytestmark = pytest.mark.no_backend
+
 
 def test_a_good_path_comes_back(tmp_path):
     assert check_file(str(tmp_path / "a.png"), "path", ".png", False) == tmp_path / "a.png"

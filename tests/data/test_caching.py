@@ -11,6 +11,8 @@ from keras_rnnkit.data import corpus, load_imdb
 
 from .conftest import write_imdb
 
+pytestmark = pytest.mark.no_backend
+
 
 @pytest.fixture
 def parsed(monkeypatch):

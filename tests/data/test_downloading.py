@@ -21,6 +21,8 @@ from keras_rnnkit.data import (
 
 from .conftest import write_imdb
 
+pytestmark = pytest.mark.no_backend
+
 INDEX = {"the": 1, "film": 2, "good": 3}
 
 

@@ -17,6 +17,8 @@ from .bounds import load_or_refuse
 from .conftest import ragged, random_reviews, write_imdb
 from .test_reading import as_member
 
+pytestmark = pytest.mark.no_backend
+
 FILES = 2500  # of each of four kinds
 DIGEST = "0" * 64
 # What means something to a reader: instructions of pickles, signs of JSON, sizes of zips.

@@ -14,6 +14,8 @@ from .bounds import assert_refused, bounded, load_or_refuse
 from .conftest import ragged, write_imdb
 from .test_reading import as_member, write_with_member
 
+pytestmark = pytest.mark.no_backend
+
 MIB = 2**20
 ARRAY = pickle.dumps(ragged([[1, 2], [3]]), protocol=3)  # ends in ...]q?(... e t q? b .
 LIST = b"]q\x00"

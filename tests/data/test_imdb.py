@@ -9,6 +9,8 @@ from keras_rnnkit.data import load_imdb, load_imdb_sequences
 
 from .conftest import ragged, write_imdb
 
+pytestmark = pytest.mark.no_backend
+
 WORDS = 20
 
 

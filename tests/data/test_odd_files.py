@@ -11,6 +11,8 @@ from keras_rnnkit.data.caching import cache_file
 from .bounds import assert_refused, bounded, load_or_refuse
 from .conftest import write_imdb
 
+pytestmark = pytest.mark.no_backend
+
 SPECIAL = {
     "a pipe": os.mkfifo,
     "a device without end": lambda path: path.symlink_to("/dev/zero"),

@@ -12,6 +12,8 @@ from keras_rnnkit.data import DataFileError, load_imdb
 
 from .conftest import ragged, write_imdb
 
+pytestmark = pytest.mark.no_backend
+
 
 class Attack:
     """Pickles as a call."""

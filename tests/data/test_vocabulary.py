@@ -8,6 +8,8 @@ import pytest
 
 from keras_rnnkit.data import DataFileError, Vocabulary, load_imdb_sequences, tokenize
 
+pytestmark = pytest.mark.no_backend
+
 INDEX = {"the": 1, "and": 2, "film": 3, "good": 4, "d'or": 5, "Ángel": 6, "rare": 7}
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from keras_rnnkit import cells
 
+pytestmark = pytest.mark.no_backend
+
 BACKGROUND = Path(__file__).resolve().parents[2] / "docs" / "background"
 PAGES = [BACKGROUND / "glossary.md", BACKGROUND / "glossary.ko.md"]
 CELLS = {

@@ -6,6 +6,8 @@ import pytest
 
 from tests.docs.test_pages import ROOT, TRANSLATIONS, run_pages
 
+pytestmark = pytest.mark.no_backend
+
 DOCS = ROOT / "docs"
 ORIGINALS = [
     page

@@ -13,6 +13,8 @@ import check_site  # noqa: E402
 
 sys.path.remove(str(ROOT / "docs"))
 
+pytestmark = pytest.mark.no_backend
+
 GOOD = '<link rel="canonical" href="https://a.b/"><img src="a%20b.png" alt="A letter">'
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.packaging.test_architecture import FILES, PACKAGE
 
+pytestmark = pytest.mark.no_backend
+
 # Calls that write a file, or may; what a name stands for is not known, so the list is wide.
 WRITING = {
     *("write_text", "write_bytes", "touch", "mkstemp", "NamedTemporaryFile", "urlretrieve"),

@@ -13,6 +13,8 @@ import pytest
 from keras_rnnkit import _files
 from keras_rnnkit._files import read_bounded, replacing
 
+pytestmark = pytest.mark.no_backend
+
 OLD, NEW = b"old" * 100, b"new" * 2000
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 import keras_rnnkit as kit
-from tests.layers.test_paths import close, pair
+from tests.layers.paths import close, pair
 from tests.support.backends import gradients
 
 

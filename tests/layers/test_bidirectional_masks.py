@@ -36,6 +36,14 @@ def test_there_is_a_mask_for_each_output_and_none_for_states(
     assert [mask is not None for mask in masks] == [i < with_mask for i in range(len(masks))]
 
 
+def test_there_is_a_mask_for_the_outputs_and_none_for_the_trace():
+    both = kit.Bidirectional(kit.LSTM(2, return_sequences=True), return_gates=True)
+    both(X)
+    output, *others = both.compute_mask(*map(ops.convert_to_tensor, (X, MASK)))
+    assert_close(output, MASK)
+    assert others == [None]
+
+
 def test_the_next_layer_gets_the_mask_with_the_states():
     inputs = keras.Input((5, 4))
     both = kit.Bidirectional(kit.GRU(2, return_sequences=True, return_state=True))

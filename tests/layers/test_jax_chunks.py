@@ -13,7 +13,7 @@ from tests.layers.chunks import (
     assert_totals_are_in_single_precision,
     recorded_lengths,
 )
-from tests.layers.test_paths import (
+from tests.layers.paths import (
     HOLES,
     METHODS,
     VARIANTS,

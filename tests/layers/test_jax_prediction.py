@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_rnnkit.running import run
-from tests.layers.test_paths import HOLES, by_method, pair
+from tests.layers.paths import HOLES, by_method, pair
 from tests.support.cases import NAMESAKES, by_name
 
 if keras.config.backend() != "jax":

@@ -65,7 +65,7 @@ def test_same_training_as_keras(case, rates):
         eagerly = keras.config.backend() == "tensorflow"
         model.compile("adam", "mse", run_eagerly=eagerly)
         y = X[:, 0, :1]
-        fit = model.fit(X, y, epochs=3, batch_size=2, verbose=0)
+        fit = model.fit(X, y, epochs=2, batch_size=2, verbose=0)
         # At the end alone: a validation moves the seed of the layers of Keras.
         histories.append({**fit.history, "validation": model.evaluate(X, y, verbose=0)})
     for key in histories[0]:

@@ -72,6 +72,7 @@ def test_gradients_reach_the_states_on_every_path(name, path):
         np.testing.assert_allclose(gradient[unit], want, rtol=2e-2, atol=2e-3)
 
 
+@pytest.mark.xla
 def test_fit_moves_the_states_and_files_bring_them_back(tmp_path):
     inputs = keras.Input((None, 4))
     x = keras.layers.Masking()(inputs)

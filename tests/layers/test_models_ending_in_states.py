@@ -39,9 +39,9 @@ def test_they_predict_evaluate_and_train(make):
     x = X[:, None] if isinstance(layer, kit.TimeDistributed) else X
     model = keras.Sequential([keras.Input(x.shape[1:]), layer])
     outputs = model(x)
-    # JAX alone is strict about the kinds of lists, when it compiles; XLA on TensorFlow is slow.
-    compiles = keras.config.backend() == "jax"
-    model.compile("sgd", tree.map_structure(lambda _: "mse", outputs), jit_compile=compiles)
+    # JAX alone is strict about the kinds of lists, when it compiles; on TensorFlow graphs are slow.
+    eagerly = keras.config.backend() == "tensorflow"
+    model.compile("sgd", tree.map_structure(lambda _: "mse", outputs), run_eagerly=eagerly)
     predicted = model.predict(x, batch_size=2, verbose=0)
     assert_close(predicted, outputs)
     lists = [part for part in predicted if isinstance(part, list | tuple)]

@@ -1,6 +1,4 @@
-"""Which path a layer takes, and that every path gives the same numbers."""
-
-from itertools import product
+"""Every path gives the same numbers."""
 
 import keras
 import numpy as np
@@ -10,42 +8,27 @@ from hypothesis import strategies as st
 
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.running import rule, run
+from keras_rnnkit.running import run
 from keras_rnnkit.running.rule import (
     CONCATENATED_UP_TO,
-    PER_GATE_FROM,
-    Request,
-    choose,
+)
+from tests.layers.paths import (
+    BACKEND,
+    BATCH,
+    FEATURES,
+    HOLES,
+    TIME,
+    VARIANTS,
+    assert_same_gradients,
+    close,
+    outputs,
+    pair,
 )
 from tests.support.backends import float64_allowed, gradients
-from tests.support.cases import NAMESAKES, assert_close, by_name, to_numpy
+from tests.support.cases import NAMESAKES, by_name, to_numpy
 
-BACKEND = keras.config.backend()
-FEATURES, TIME, BATCH = 3, 6, 4
 # JAX compiles every case, which takes about a second.
 EXAMPLES = 3 if BACKEND == "jax" else 20
-
-
-def close(got, want):
-    assert_close(got, want, rtol=2e-4, atol=2e-5)
-
-
-def pair(case, units, **options):
-    """The same layer on the path that is chosen, and on the portable one."""
-    layers = []
-    for path in ("auto", "portable"):
-        layer = case.layer(units, path=path, seed=3, **case.options, **options)
-        layer.build((BATCH, TIME, FEATURES))
-        weights = case.weights(np.random.default_rng(1), FEATURES, units)
-        layer.set_weights([weight / 2 for weight in weights[: len(layer.weights)]])
-        layers.append(layer)
-    return layers
-
-
-def outputs(layer, x, training, **arguments):
-    """Everything a call returns, as arrays."""
-    returned = layer(x, training=training, **arguments)
-    return [to_numpy(part).astype("float64") for part in keras.tree.flatten(returned)]
 
 
 def masks(draw):
@@ -104,17 +87,6 @@ def test_every_path_gives_the_portable_numbers(case, drawn, units, implementatio
         close(got, want)
 
 
-VARIANTS = {
-    "plain": {},
-    "sequences": {"return_sequences": True},
-    "gates": {"return_sequences": True, "return_gates": True},
-    "dropout": {"dropout": 0.4},
-    "recurrent dropout": {"dropout": 0.4, "recurrent_dropout": 0.4, "return_sequences": True},
-    "backwards": {"go_backwards": True, "return_state": True},
-}
-HOLES = np.array([[1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [1] * 6], bool)
-
-
 GRADIENTS = [
     pytest.param(case, units, variant, id=f"{case.name}-{units}-{variant}")
     for case in NAMESAKES
@@ -132,19 +104,6 @@ def test_every_path_has_the_portable_gradients(case, units, variant):
     assert_same_gradients(case, units, mask, VARIANTS[variant])
 
 
-def assert_same_gradients(case, units, mask, options):
-    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
-
-    def loss(layer, x):
-        parts = keras.tree.flatten(layer(x, mask=mask, training=True))
-        numbers = [part for part in parts if "float" in keras.utils.standardize_dtype(part.dtype)]
-        return sum((i + 1) * keras.ops.sum(part**2) for i, part in enumerate(numbers))
-
-    chosen, portable = pair(case, units, **options)
-    for got, want in zip(gradients(loss, chosen, x), gradients(loss, portable, x), strict=True):
-        close(got / (1 + np.abs(want).max()), want / (1 + np.abs(want).max()))
-
-
 @pytest.mark.skipif(BACKEND != "torch", reason="a method on PyTorch")
 @pytest.mark.parametrize("variant", ["plain", "sequences", "dropout", "backwards"])
 def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch):
@@ -158,6 +117,7 @@ def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch)
     assert_same_gradients(NAMESAKES[0], 3, HOLES, options)
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize("case", NAMESAKES[:2], ids=by_name)
 def test_training_and_prediction_in_a_model_are_the_portable_ones(case):
     x = np.random.default_rng(5).integers(0, 5, (2 * BATCH, TIME))
@@ -265,41 +225,6 @@ def test_autocast_leaves_the_kernels_alone(layer):
     close(to_numpy(found), to_numpy(plain))
 
 
-def test_the_path_survives_the_config():
-    layer = kit.LSTM.from_config(kit.LSTM(4, path="portable").get_config())
-    assert layer.get_config()["path"] == "portable"
-    assert (
-        run.choice_for(layer, masked=False, capture_gates=False, training=True).path == "portable"
-    )
-
-
-@pytest.mark.parametrize("layer", [kit.LSTM, kit.GRU, kit.SimpleRNN])
-def test_an_unknown_path_is_refused(layer):
-    with pytest.raises(ValueError, match=r"must be one of 'auto', .*\. Received: path='fast'$"):
-        layer(4, path="fast")
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        ({"activation": "relu"}, r"only tanh and sigmoid\. To use it, use the default activations"),
-        ({"unroll": True}, 'loop. To use it, use unroll=False; or set `path="auto"`'),
-    ],
-    ids=["activation", "unroll"],
-)
-def test_a_path_that_is_not_possible_says_why(options, why):
-    with pytest.raises(
-        ValueError, match=rf"GRU 'mine'.*`path=\"fused\"` is not possible here: .*{why}"
-    ):
-        kit.GRU(4, path="fused", name="mine", **options)
-
-
-def test_a_foreign_cell_takes_the_portable_path_and_says_so():
-    layer = kit.RNN(keras.layers.LSTMCell(4))
-    choice = run.choice_for(layer, masked=False, capture_gates=False, training=True)
-    assert choice.path == "portable" and "no kernel" in choice.reason
-
-
 def test_a_subclass_of_a_cell_may_compute_something_else():
     class Doubled(kit.LSTMCell):
         def step(self, gates, states):
@@ -311,64 +236,6 @@ def test_a_subclass_of_a_cell_may_compute_something_else():
     own(x), plain(x)
     own.set_weights(plain.get_weights())
     close(to_numpy(own(x)), 2 * to_numpy(plain(x)))
-
-
-def test_a_stack_of_cells_says_what_to_do_instead():
-    layer = kit.RNN([kit.LSTMCell(2), kit.LSTMCell(2)])
-    choice = run.choice_for(layer, masked=False, capture_gates=False, training=True)
-    assert (choice.path, choice.faster) == ("portable", "stack layers, not cells")
-
-
-PRODUCTS = ("concatenated", "fused gates", "hoisted", "per gate")
-METHODS = [
-    *((method, {}) for method in PRODUCTS),
-    # A mask for each gate, which a product of all gates together cannot have.
-    *((method, {"dropout": 0.4, "recurrent_dropout": 0.4}) for method in ("hoisted", "per gate")),
-]
-
-
-def by_method(method, case):
-    """The rule with one method for all."""
-    chosen = run.choose
-
-    def choose_method(request):
-        choice = chosen(request)
-        cannot = case.name == "gru_reset_before" and method == "concatenated"
-        return choice if choice.path != "fused" or cannot else choice._replace(method=method)
-
-    return choose_method
-
-
-@pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
-@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
-@pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
-def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch):
-    layers = pair(case, 3, return_sequences=True, return_gates=True, **options)
-    monkeypatch.setattr(run, "choose", by_method(method, case))
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
-    mask = rng.random((BATCH, TIME)) < 0.7
-
-    def loss(layer, inputs):
-        output, trace = layer(inputs, mask=mask, training=True)
-        return keras.ops.sum(output**2) + sum(keras.ops.sum(part**3) for part in trace[:-1])
-
-    found, want = (
-        [*outputs(layer, x, True, mask=mask), *gradients(loss, layer, x)] for layer in layers
-    )
-    for a, b in zip(found, want, strict=True):
-        close(a, b)
-
-
-@pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
-def test_a_method_without_masks_for_each_gate_refuses_them(monkeypatch):
-    chosen = run.choose
-    monkeypatch.setattr(
-        run, "choose", lambda request: chosen(request)._replace(method="fused gates")
-    )
-    layer = kit.LSTM(3, recurrent_dropout=0.5)
-    with pytest.raises(ValueError, match="where dropout has a mask for each gate"):
-        layer(np.zeros((BATCH, TIME, FEATURES), "float32"), training=True)
 
 
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
@@ -384,162 +251,3 @@ def test_the_number_of_steps_is_known_after_one_that_was_not(case):
         BATCH,
         1,
     )
-
-
-PLAIN = Request(units=64, keras_layer=True)
-
-
-WIDE = {"backend": "jax", "units": 256}
-RULE = [
-    ({"backend": "jax", "training": True, "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
-    ({"backend": "jax", "units": CONCATENATED_UP_TO + 1}, "fused", "fused gates"),
-    (WIDE, "fused", "fused gates"),
-    ({**WIDE, "cell": "GRU", "training": True}, "fused", "fused gates"),
-    ({**WIDE, "cell": "SimpleRNN"}, "fused", "fused gates"),
-    ({**WIDE, "capture_gates": True}, "fused", "fused gates"),
-    ({**WIDE, "recurrent_dropout": True}, "fused", "fused gates"),
-    ({**WIDE, "recurrent_dropout": True, "training": True}, "fused", "per gate"),
-    ({**WIDE, "dropout_per_gate": True, "training": True}, "fused", "per gate"),
-    ({**WIDE, "gpu": True, "capture_gates": True}, "fused", "hoisted"),
-    ({"backend": "jax", "units": 8, "cell": "GRU, reset before"}, "fused", "fused gates"),
-    ({"backend": "jax", "units": 8, "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
-    ({"backend": "tensorflow", "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
-    ({"backend": "tensorflow", "units": PER_GATE_FROM - 1}, "fused", "fused gates"),
-    ({"backend": "tensorflow", "units": 8, "cell": "GRU, reset before"}, "fused", "fused gates"),
-    ({"backend": "tensorflow"}, "fused", "per gate"),
-    ({"backend": "tensorflow", "units": 512, "cell": "GRU", "training": True}, "fused", "per gate"),
-    ({"backend": "tensorflow", "units": 512, "cell": "GRU"}, "fused", "fused gates"),
-    ({"backend": "torch"}, "fused", "native"),
-    ({"backend": "torch", "masked": True}, "fused", "native"),
-    ({"backend": "torch", "masked": True, "training": True}, "fused", "native"),
-    ({"backend": "torch", "masked": True, "training": True, "units": 128}, "fused", "native"),
-    ({"backend": "torch", "masked": True, "units": 128}, "fused", "native"),
-    (
-        {"backend": "torch", "masked": True, "training": True, "units": 128, "gpu": True},
-        "fused",
-        "native",
-    ),
-    ({"backend": "torch", "capture_gates": True}, "fused", "preallocated"),
-    ({"backend": "torch", "recurrent_dropout": True}, "fused", "native"),
-    ({"backend": "torch", "recurrent_dropout": True, "training": True}, "fused", "preallocated"),
-    ({"backend": "torch", "dropout_per_gate": True, "training": True}, "fused", "preallocated"),
-    ({"backend": "torch", "dtype": "float64"}, "fused", "preallocated"),
-    ({"backend": "torch", "onednn": False}, "fused", "preallocated"),
-    ({"backend": "torch", "gpu": True, "use_cudnn": False}, "fused", "preallocated"),
-    ({"backend": "torch", "cell": "GRU", "capture_gates": True}, "fused", "preallocated"),
-    ({"backend": "torch", "cell": "GRU, reset before"}, "fused", "hoisted"),
-    ({"backend": "jax", "gpu": True, "recurrent_dropout": True}, "fused", "hoisted"),
-    ({"backend": "numpy"}, "portable", ""),
-    ({"backend": "torch", "cell": "GRU"}, "fused", "preallocated"),
-    ({"backend": "torch", "cell": "GRU", "gpu": True}, "fused", "native"),
-    ({"backend": "jax", "gpu": True}, "fused", "hoisted"),
-    ({"backend": "tensorflow", "gpu": True}, "keras", ""),
-    ({"backend": "tensorflow", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
-    ({"backend": "tensorflow", "gpu": True, "keras_layer": False}, "fused", "hoisted"),
-    ({"backend": "jax", "gpu": True, "cell": "GRU"}, "fused", "hoisted"),
-    ({"backend": "jax", "gpu": True, "use_cudnn": False}, "fused", "hoisted"),
-    ({"backend": "jax", "gpu": True, "keras_layer": False}, "fused", "hoisted"),
-    ({"backend": "tensorflow", "gpu": True, "cell": "GRU"}, "keras", ""),
-    ({"backend": "tensorflow", "gpu": True, "capture_gates": True}, "fused", "hoisted"),
-    ({"backend": "tensorflow", "gpu": True, "masked": True}, "fused", "hoisted"),
-    ({"backend": "jax", "gpu": True, "weight_dropout": True}, "fused", "hoisted"),
-    ({"backend": "torch", "weight_dropout": True, "training": True}, "fused", "native"),
-    ({"path": "portable", "gpu": True}, "portable", ""),
-    ({"backend": "torch", "exported": True, "masked": True, "units": 128}, "fused", "native"),
-    ({"backend": "torch", "exported": True, "cell": "GRU"}, "fused", "native"),
-    ({"backend": "torch", "exported": True, "cell": "SimpleRNN"}, "fused", "native"),
-    ({"backend": "torch", "exported": True, "cell": "GRU, reset before"}, "portable", ""),
-    ({"backend": "torch", "exported": True, "cell": "MinGRU"}, "portable", ""),
-    ({"backend": "torch", "exported": True, "capture_gates": True}, "portable", ""),
-    ({"backend": "torch", "exported": True, "dtype": "float16"}, "portable", ""),
-    ({"backend": "torch", "transformed": True}, "portable", ""),
-    ({"backend": "torch", "transformed": True, "cell": "MinLSTM"}, "portable", ""),
-]
-
-
-@pytest.mark.parametrize(("changes", "path", "method"), RULE, ids=[str(row[0]) for row in RULE])
-def test_the_rule(changes, path, method):
-    choice = choose(PLAIN._replace(**changes))
-    assert (choice.path, choice.method) == (path, method)
-    assert choice.reason
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_what_keeps_a_layer_off_cudnn_is_named(training):
-    plain = PLAIN._replace(backend="tensorflow", gpu=True, training=training)
-    names = {"recurrent_dropout": "recurrent_dropout", "weight_dropout": "recurrent_weight_dropout"}
-    names |= {"masked": "the mask", "capture_gates": "the gates"}
-    for option, name in names.items():
-        assert choose(plain._replace(**{option: True})).faster == f"cuDNN, without {name}"
-
-
-def test_no_rule_of_jax_reaches_cudnn():
-    """There Keras' call of cuDNN gives wrong numbers under jit, behind a transposed tensor."""
-    flags = (
-        "masked",
-        "capture_gates",
-        "training",
-        "recurrent_dropout",
-        "weight_dropout",
-        "use_cudnn",
-    )
-    for cell, units, path, gpu in product(
-        ("LSTM", "GRU", "GRU, reset before", "SimpleRNN", "MinLSTM", None),
-        (8, 64, 128, 512),
-        rule.PATHS,
-        (False, True),
-    ):
-        if path == "fused" and cell is None:
-            continue  # refused
-        for values in product((False, True), repeat=len(flags)):
-            how = dict(zip(flags, values, strict=True))
-            request = PLAIN._replace(
-                backend="jax", gpu=gpu, cell=cell, units=units, path=path, **how
-            )
-            choice = choose(request)
-            assert choice.path != "keras"
-            assert "cuDNN" not in choice.reason + choice.faster
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="the fault of Keras on JAX")
-@pytest.mark.parametrize("front", [kit.GRU, kit.SimpleRNN, kit.LSTM])
-def test_on_a_gpu_no_layer_calls_keras_own_on_jax(monkeypatch, front):
-    def inner_loop(*_, **__):
-        raise AssertionError("Keras' own layer was called")
-
-    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
-    monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
-    inputs = keras.Input((TIME, FEATURES))
-    outputs = kit.LSTM(4)(front(4, return_sequences=True)(inputs))
-    plain = keras.Model(inputs, outputs)
-    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
-    close(plain.predict(x, verbose=0), plain(x))
-
-
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone hands over to Keras' layer")
-@pytest.mark.parametrize("backwards", [False, True])
-def test_on_a_gpu_keras_own_layer_takes_over(monkeypatch, backwards):
-    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
-    layer = kit.LSTM(4, return_sequences=True, return_state=True, go_backwards=backwards)
-    want = outputs(layer, x, False)
-    handed_over = []
-
-    def inner_loop(self, sequences, initial_state, mask, training=False):
-        handed_over.append(self.go_backwards)
-        return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
-
-    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
-    monkeypatch.setattr(keras.layers.LSTM, "inner_loop", inner_loop)
-    got = outputs(layer, x, False)
-    assert handed_over == [False]
-    assert layer.go_backwards is backwards
-    for a, b in zip(got, want, strict=True):
-        close(a, b)
-
-
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others compile around cuDNN")
-def test_on_a_gpu_the_model_is_kept_from_xla(monkeypatch):
-    assert kit.LSTM(4).supports_jit
-    monkeypatch.setattr(run, "_on_gpu", lambda layer: True)
-    assert not kit.LSTM(4).supports_jit
-    assert kit.LSTM(4, use_cudnn=False).supports_jit

@@ -81,7 +81,7 @@ def test_inference_draws_nothing(make):
     assert any(moved)
 
 
-@pytest.mark.parametrize("name", ["lstm", "of keras", "stack"])
+@pytest.mark.parametrize("name", [pytest.param("lstm", marks=pytest.mark.xla), "of keras", "stack"])
 def test_training_is_the_same_with_a_validation_in_between(name):
     def losses(**validation):
         keras.utils.set_random_seed(1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MASKS, assert_close, by_name, to_numpy
+from tests.support.cases import CASES, MASKS, NAMESAKES, assert_close, to_numpy
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 5, 4)).astype("float32")
@@ -20,9 +20,13 @@ def sequential(*layers):
     return keras.Sequential([keras.Input((None, 4)), *layers])
 
 
-@pytest.mark.parametrize("path", ["auto", "portable"])
+# The cells without kernels have one path.
+PATHS = [(case, path) for case in CASES for path in ("auto", "portable")[: 1 + (case in NAMESAKES)]]
+PATHS[0] = pytest.param(*PATHS[0], marks=pytest.mark.xla)
+
+
 @pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize(("case", "path"), PATHS, ids=lambda of: getattr(of, "name", of))
 def test_steps_give_the_output_of_the_whole_sequence(case, return_sequences, path):
     options = {"return_sequences": return_sequences, "path": path, **case.options}
     model = sequential(case.layer(3, **options), LAYERS.Dense(2, activation="tanh"))
@@ -151,10 +155,10 @@ def test_a_stateful_model_keeps_its_own_states():
     model(X)
     before = [to_numpy(state) for state in layer.states]
     live = kit.stream(model)
-    first = to_numpy(live.chunk(X))
+    first = to_numpy(live.chunk(2 * X))
     assert_close(layer.states, before)
     model.layers[0].reset_state()
-    assert_close(first, model(X), atol=1e-6)
+    assert_close(first, model(2 * X), atol=1e-6)
 
 
 def test_several_inputs_and_outputs():

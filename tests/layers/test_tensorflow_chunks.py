@@ -14,7 +14,7 @@ from tests.layers.chunks import (
     assert_totals_are_in_single_precision,
     recorded_lengths,
 )
-from tests.layers.test_paths import (
+from tests.layers.paths import (
     HOLES,
     VARIANTS,
     assert_same_gradients,
@@ -28,6 +28,8 @@ if keras.config.backend() != "tensorflow":
     pytest.skip("TensorFlow's backward pass", allow_module_level=True)
 
 from keras_rnnkit.kernels import tensorflow as kernels
+
+pytestmark = pytest.mark.xla
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf
 
+pytestmark = pytest.mark.xla
+
 CASES = [*NAMESAKES, *(case for case in MIN_CASES if not case.options)]
 FEATURES, UNITS, TIME = 3, 4, 6
 

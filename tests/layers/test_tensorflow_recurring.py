@@ -17,6 +17,8 @@ import tensorflow as tf
 from keras_rnnkit.kernels import _tensorflow_compiling as compiling
 from keras_rnnkit.kernels import tensorflow as kernels
 
+pytestmark = pytest.mark.xla
+
 FEATURES, UNITS = 3, 4
 
 

@@ -64,6 +64,7 @@ class TestNumbers:
             assert model.predict(x, verbose=0).shape == (2, length, 2)
             assert np.isfinite(model.train_on_batch(x, x % 2))
 
+    @pytest.mark.xla
     def test_of_words_in_sentences(self, known):
         reader = shaken(kit.GRU(3), None, None, 5)
         model = model_of(

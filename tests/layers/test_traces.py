@@ -29,6 +29,7 @@ def test_is_returned_last_and_changes_nothing_else(case):
     assert to_numpy(plain.trace(X).mask).all()
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 def test_symbolic_shapes_are_the_real_ones(case, tmp_path):
     inputs = keras.Input((5, 4))

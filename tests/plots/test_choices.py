@@ -10,7 +10,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit import plots
-from tests.plots.test_gates import GRULike, LSTMLike, panels, simple, step_labels
+from tests.plots.traces import GRULike, LSTMLike, panels, simple, step_labels
 
 
 def moving(batch=1, time=12, units=20, seed=0):

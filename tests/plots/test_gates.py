@@ -1,85 +1,28 @@
 """Heat maps: every field in its panel, with its colours, words and scale."""
 
-import io
 import itertools
-import sys
-from typing import Any, NamedTuple
 
-import keras
 import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
 
 from keras_rnnkit import plots
+from tests.plots.traces import (
+    TIME,
+    WORDS,
+    GRULike,
+    OwnLike,
+    array,
+    in_order,
+    limits,
+    lstm,
+    panels,
+    simple,
+    step_labels,
+)
 
-TIME, UNITS = 6, 3
-WORDS = ["a", "truly", "$fine$", "and\nlong", "incomprehensibilities", "film"]
-
-
-class LSTMLike(NamedTuple):
-    input: Any
-    forget: Any
-    candidate: Any
-    output: Any
-    hidden: Any
-    cell: Any
-    mask: Any
-
-
-class GRULike(NamedTuple):
-    update: Any
-    reset: Any
-    candidate: Any
-    hidden: Any
-    mask: Any
-
-
-class SimpleLike(NamedTuple):
-    candidate: Any
-    hidden: Any
-    mask: Any
-
-
-class OwnLike(NamedTuple):
-    attention: Any
-    mixture: Any
-    memory: Any
-    mask: Any
-
-
-def array(low, high, seed=0, dtype="float32"):
-    return np.random.default_rng(seed).uniform(low, high, (2, TIME, UNITS)).astype(dtype)
-
-
-def lstm(mask=None, **changes):
-    fields = {name: array(0, 1, seed) for seed, name in enumerate(("input", "forget", "output"))}
-    fields |= {"candidate": array(-1, 1, 3), "hidden": array(-1, 1, 4), "cell": array(-4, 3, 5)}
-    return LSTMLike(**fields | changes, mask=mask)
-
-
-def simple(values, mask=None):
-    return SimpleLike(values, values, mask)
-
-
-def panels(figure):
-    """Axes by field name; colour bars, which have no title, left out."""
-    titles = {axes: axes.get_title(loc="left") for axes in figure.axes}
-    return {title.split(":")[0]: axes for axes, title in titles.items() if title}
-
-
-def limits(axes):
-    return axes.images[0].get_clim()
-
-
-def in_order(trace, *arguments, **options):
-    """The panels with all units by number."""
-    return panels(plots.gates(trace, *arguments, units=range(UNITS), **options))
-
-
-def step_labels(figure):
-    *_, last = panels(figure).values()
-    return [text.get_text() for text in last.get_xticklabels()]
+pytestmark = pytest.mark.no_backend
 
 
 def test_every_field_of_the_sample_is_drawn_time_to_the_right():
@@ -191,14 +134,6 @@ def test_masked_steps_are_dropped(tokens):
     assert len(step_labels(plots.gates(trace, tokens, sample=1))) == TIME
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_tensors_of_the_backend(dtype):
-    values = keras.ops.cast(keras.ops.convert_to_tensor(array(-1, 1)), dtype)
-    mask = keras.ops.convert_to_tensor(np.ones((2, TIME), dtype=bool))
-    image = in_order(simple(values, mask))["hidden"].images[0].get_array()
-    assert np.allclose(image, array(-1, 1)[0].T, atol=1e-2)
-
-
 def test_negative_samples_count_from_the_end():
     image = in_order(lstm(), sample=-1)["cell"].images[0].get_array()
     assert np.allclose(image, lstm().cell[1].T)
@@ -225,110 +160,3 @@ def test_half_a_character_is_drawn_as_a_sign(tmp_path, token):
     labels = step_labels(figure)
     assert len(labels) == TIME
     assert not any("\ud800" <= letter <= "\udfff" for label in labels for letter in label)
-
-
-def test_saves_a_picture_over_another_unless_told_not_to(tmp_path):
-    path = tmp_path / "new" / "gates.png"
-    plots.gates(lstm(), WORDS, title="$one_{$", path=path)
-    assert matplotlib.image.imread(path).std() > 0.01
-    first = path.read_bytes()
-    with pytest.raises(FileExistsError, match="overwrite=True"):
-        plots.gates(lstm(), path=path, overwrite=False)
-    assert path.read_bytes() == first
-    plots.gates(lstm(), path=path)
-    assert path.read_bytes() != first
-
-
-@pytest.mark.parametrize(
-    ("trace", "error", "message"),
-    [
-        (array(0, 1), TypeError, r"`trace` must be a trace.*type\(trace\)=ndarray$"),
-        (
-            (array(0, 1), None),
-            TypeError,
-            r"type\(trace\)=tuple, len\(trace\)=2$",
-        ),
-        (lstm(cell=np.zeros((2, TIME))), ValueError, r"`trace.cell`.*trace.cell.shape=\(2, 6\)$"),
-        (lstm(hidden=np.zeros((2, 9, 3))), ValueError, r"`trace.hidden`.*\(2, 9, 3\)"),
-        (
-            lstm(mask=np.ones((2, 9), bool)),
-            ValueError,
-            r"`trace.mask`.*\(2, 6\).*shape=\(2, 9\)$",
-        ),
-        (simple(np.zeros((0, 2, 3))), ValueError, "none of them 0"),
-        (lstm(np.zeros((2, TIME), bool)), ValueError, "a step that is not masked.*sample=0$"),
-        (simple(np.full((2, TIME, UNITS), np.inf)), ValueError, "NaN or infinity.*sample=0$"),
-        (simple(keras.KerasTensor((2, 3, 4))), TypeError, "symbolic.*=<KerasTensor"),
-    ],
-    ids=range(9),
-)
-def test_wrong_traces_are_refused(trace, error, message):
-    with pytest.raises(error, match=message):
-        plots.gates(trace)
-
-
-@pytest.mark.parametrize("tokens", [WORDS[:-1], [*WORDS, "x"], "a film"], ids=["5", "7", "text"])
-def test_wrong_tokens_are_refused(tokens):
-    with pytest.raises(ValueError, match=r"`tokens` must be a list of 6 str.*len\(tokens\)=\d$"):
-        plots.gates(lstm(), tokens)
-
-
-@pytest.mark.parametrize("sample", [1.5, "0", None])
-def test_a_sample_that_is_no_integer_is_refused(sample):
-    with pytest.raises(
-        TypeError, match=f"`sample` must be an integer. Received: sample={sample!r}"
-    ):
-        plots.gates(lstm(), sample=sample)
-
-
-@pytest.mark.parametrize("sample", [2, -3])
-def test_a_sample_out_of_range_is_refused(sample):
-    with pytest.raises(IndexError, match=f"between 0 and 1.*sample={sample}"):
-        plots.gates(lstm(), sample=sample)
-
-
-def test_missing_matplotlib_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "keras-rnnkit\[plot\]"'):
-        plots.gates(lstm())
-
-
-def test_a_dark_style_does_not_reach_the_picture(tmp_path):
-    dark = {
-        "axes.facecolor": "black",
-        "figure.facecolor": "black",
-        "savefig.facecolor": "black",
-        "savefig.transparent": True,
-        "text.color": "white",
-        "axes.labelcolor": "white",
-        "xtick.color": "white",
-        "ytick.color": "white",
-    }
-    options = {"title": "A title", "head": lambda hidden: hidden.sum(axis=1)}
-    plots.gates(lstm(), WORDS, path=tmp_path / "light.png", **options)
-    plots.history({"loss": [2.0, 1.0]}, path=tmp_path / "light_history.png")
-    with matplotlib.rc_context(dark):
-        plots.gates(lstm(), WORDS, path=tmp_path / "dark.png", **options)
-        plots.history({"loss": [2.0, 1.0]}, path=tmp_path / "dark_history.png")
-    for name in (".png", "_history.png"):
-        light, dark = (
-            matplotlib.image.imread(tmp_path / f"{kind}{name}") for kind in ("light", "dark")
-        )
-        assert np.allclose(light, dark)
-        edge = [light[0], light[-1], light[:, 0], light[:, -1]]
-        assert all(np.allclose(side, 1) for side in edge)  # white and opaque
-
-
-def test_global_state_is_left_alone(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would raise
-    before = dict(matplotlib.rcParams)
-    plots.gates(lstm(), WORDS)._repr_png_()
-    assert dict(matplotlib.rcParams) == before
-
-
-def test_a_figure_shows_itself_as_it_is_saved(tmp_path):
-    figure = plots.gates(lstm(), WORDS, path=tmp_path / "gates.png")
-    shown = matplotlib.image.imread(io.BytesIO(figure._repr_png_()))
-    saved = matplotlib.image.imread(tmp_path / "gates.png")
-    assert shown.shape == saved.shape
-    assert np.abs(shown - saved).mean() < 0.02  # the layout of a second drawing is finer by a dot

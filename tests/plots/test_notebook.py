@@ -8,6 +8,8 @@ pytest.importorskip("ipykernel", reason="needs a kernel, which the extra `test` 
 nbclient = pytest.importorskip("nbclient", reason="runs a notebook, which the extra `test` brings")
 nbformat = pytest.importorskip("nbformat", reason="makes a notebook, as the extra `test` can")
 
+pytestmark = pytest.mark.no_backend
+
 SET_UP = """
 import numpy as np
 import keras_rnnkit as kit

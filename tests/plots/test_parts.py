@@ -8,7 +8,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit import plots
-from tests.plots.test_gates import panels
+from tests.plots.traces import panels
 
 X = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
 

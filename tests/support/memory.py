@@ -2,7 +2,8 @@
 
 Backends cache what they compile, and the suite compiles thousands of small programs: on JAX a
 process grew to 4.7 GB. So the caches are cleared whenever memory has grown by `GROWTH`, which is
-rare enough that few programs are compiled twice.
+rare enough that few programs are compiled twice. TensorFlow never frees a program of XLA, so most
+tests run without it there (`without_xla` in `tests/conftest.py`).
 """
 
 import ctypes
@@ -25,7 +26,8 @@ def memory(what="VmRSS"):
 
 
 def clear_caches():
-    """Free the programs that the backend compiled for finished tests."""
+    """Free the graphs, and the compiled programs on JAX, of finished tests."""
+    keras.utils.clear_session()
     if keras.config.backend() == "jax":
         import jax
 
