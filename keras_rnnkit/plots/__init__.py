@@ -1,6 +1,10 @@
-"""Pictures of traces and of training histories (needs the `plot` extra: matplotlib)."""
+"""Pictures of traces and of training histories (needs the `plot` extra: matplotlib), and a page.
+
+The page, `explore`, is for a browser and needs no matplotlib.
+"""
 
 from keras_rnnkit.plots.comparisons import compare
+from keras_rnnkit.plots.explore import explore
 from keras_rnnkit.plots.gradient_lines import gradients
 from keras_rnnkit.plots.heat_maps import gates
 from keras_rnnkit.plots.influences import influence
@@ -14,6 +18,7 @@ from keras_rnnkit.plots.texts import attribution
 __all__ = [
     "attribution",
     "compare",
+    "explore",
     "gates",
     "gradients",
     "history",

@@ -29,6 +29,9 @@ class Sample:
     parts: list[PartSample]
     labels: list[str]
     numbered: bool
+    index: int  # of the sequence in the batch
+    steps: np.ndarray  # the indices of the steps that are not masked
+    time: int  # how many steps the trace has, masked ones included
 
 
 def read_sample(
@@ -52,7 +55,14 @@ def read_sample(
         fields = {name: array[index, valid] for name, array in arrays.items()}
         _check_finite(fields, f"{argument}{part.key}", f"sample={sample}")
         samples.append(PartSample(part.title, part.key, fields))
-    return Sample(samples, [labels[step] for step in valid], numbered=tokens is None)
+    return Sample(
+        parts=samples,
+        labels=[labels[step] for step in valid],
+        numbered=tokens is None,
+        index=index % len(first_mask),
+        steps=valid,
+        time=first_mask.shape[1],
+    )
 
 
 def read_index(sample: int, batch: int) -> int:

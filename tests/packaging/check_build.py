@@ -18,12 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = ("jax", "tensorflow", "torch")
 # A part of the suite; the whole of it runs on every backend elsewhere.
 OWN_TESTS = ("tests/test_public_names.py", "tests/data", "tests/callbacks", "tests/packaging")
+PACKAGE_DATA = {".css", ".html", ".js"}  # of the page that kit.plots.explore writes
 USE = """
-import importlib.metadata, keras_rnnkit as kit, numpy as np
+import importlib.metadata, os, tempfile, keras_rnnkit as kit, numpy as np
 assert kit.__version__ == importlib.metadata.version("keras-rnnkit"), kit.__version__
 assert "site-packages" in kit.__file__, kit.__file__
 output, trace = kit.LSTM(3, return_gates=True)(np.ones((2, 4, 5), "float32"))
 assert tuple(trace.forget.shape) == (2, 4, 3)
+page = kit.plots.explore(trace, None, os.path.join(tempfile.mkdtemp(), "page.html"))
+assert page.stat().st_size > 10_000
 print("keras_rnnkit", kit.__version__, "works")
 """
 
@@ -70,12 +73,15 @@ def check_contents(wheel, sdist):
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     foreign = {top for top in tops if top != "keras_rnnkit" and not top.endswith(".dist-info")}
     assert not foreign, f"the wheel holds {foreign}"
-    assert "keras_rnnkit/py.typed" in zipfile.ZipFile(wheel).namelist()
+    files = [file for file in (ROOT / "keras_rnnkit").rglob("*") if file.suffix in PACKAGE_DATA]
+    data = {file.relative_to(ROOT).as_posix() for file in files}
+    lacking = {"keras_rnnkit/py.typed", *data} - set(zipfile.ZipFile(wheel).namelist())
+    assert data and not lacking, f"the wheel lacks {lacking}"
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     folders = ("keras_rnnkit", "tests", "examples", "benchmarks", "docs")
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
-    needed = {file.relative_to(ROOT).as_posix() for file in files}
+    needed = data | {file.relative_to(ROOT).as_posix() for file in files}
     needed |= {"pyproject.toml", "hatch_build.py", "constraints.txt", "mkdocs.yml"}
     needed |= {"README.md", "LICENSE", ".github/release_notes.py"}
     assert needed <= held, f"the sdist lacks {needed - held}"
