@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import keras
+
 # From how many bytes (JAX) or units (TensorFlow) on the backward pass is chunked.
 CHUNKED_FROM = {"whole sequence": float("inf"), "chunked": 0}
 
@@ -42,9 +44,7 @@ def _chosen(method: str) -> Iterator[None]:
 
 @contextmanager
 def _chunked_from(value: float) -> Iterator[None]:
-    from keras_rnnkit.kernels import backend_kernels
-
-    kernels = backend_kernels()
+    kernels = import_module(f"keras_rnnkit.kernels.{keras.config.backend()}")
     on_jax = hasattr(kernels, "CHUNK_ABOVE_BYTES")
     name = "CHUNK_ABOVE_BYTES" if on_jax else "CHUNK_FROM_UNITS"
 

@@ -9,7 +9,7 @@ from keras import ops, tree
 
 from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
-from keras_rnnkit.cells._takes import methods_with_masks, stores_masks_as_keras_does
+from keras_rnnkit.cells._takes import methods_with, stores_masks_as_keras_does
 
 
 class GatedCell:
@@ -38,6 +38,11 @@ class GatedCell:
     `get_recurrent_dropout_mask`, as the cells of Keras do, and the threads use it one after
     another. Layers inside the cell (`keras.layers.Dropout`, `keras.layers.BatchNormalization`) draw
     a mask, or update their statistics, in each step.
+
+    `edit` is for a cell whose `gates` computes one gate from another. `keras_rnnkit.edit` replaces
+    what `gates` returns; if `gates` has that argument, with the default `lambda name, value:
+    value`, it is called where the gate is computed, `f = edit("forget", f)`, so that what
+    `gates` computes from it follows.
 
     Args:
         units: Positive integer, passed to the next base class, a cell of Keras.
@@ -107,11 +112,13 @@ class GatedCell:
     trace_type: ClassVar[Any] = None
 
     masked_methods: ClassVar[tuple[str, ...]] = ()  # which of `gates` and `step` take masks
+    edited_methods: ClassVar[tuple[str, ...]] = ()  # which of them take `edit`
     handed_masks: ClassVar[bool] = False  # whether layers draw the masks and pass them
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.masked_methods = methods_with_masks(cls)
+        cls.masked_methods = methods_with(cls, "masks")
+        cls.edited_methods = methods_with(cls, "edit")
         plain = cls.call is GatedCell.call and stores_masks_as_keras_does(cls)
         cls.handed_masks = plain and "gates" in cls.masked_methods
 

@@ -37,9 +37,14 @@ def accepts(function: Callable[..., Any], argument: str) -> bool:
     return argument in inspect.signature(function).parameters
 
 
-def methods_with_masks(kind: Any) -> tuple[str, ...]:
-    """Which of the methods of a class of cells take masks."""
-    return tuple(name for name in ("gates", "step") if accepts(getattr(kind, name), "masks"))
+def methods_with(kind: Any, argument: str) -> tuple[str, ...]:
+    """Which of the methods `gates` and `step` of a class of cells have an argument."""
+    return tuple(name for name in ("gates", "step") if accepts(getattr(kind, name), argument))
+
+
+def edit_for_method(cell: Any, method: str, edit: Any) -> dict[str, Any]:
+    """The edits as an argument of one of the cell's methods, if it has that argument."""
+    return {} if edit is None or method not in cell.edited_methods else {"edit": edit}
 
 
 def stores_masks_as_keras_does(kind: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like
 from keras_rnnkit.cells._weights import add_gate_weights
 from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
@@ -104,7 +105,12 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         add_gate_weights(self, input_shape[-1], self.units, gates=3, forget=forget)
 
     def gates(
-        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+        self,
+        inputs: Any,
+        states: Any,
+        training: bool = False,
+        masks: Any = None,
+        edit: Any = unedited,
     ) -> LSTMGates:
         """The four gates of one step, after their activations.
 
@@ -113,13 +119,14 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
             masks: `Masks` of the sequence; with `None`, the cell draws its own.
+            edit: Function of the name of a gate and its value, for `keras_rnnkit.edit`.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
         """
         x, (h, _) = self._prepare(inputs, states)
         f, g, o = ops.split(self._weighted(x, h, training, masks), 3, axis=-1)
-        f = self.recurrent_activation(f)
+        f = edit("forget", self.recurrent_activation(f))
         return LSTMGates(
             input=1 - f,
             forget=f,
@@ -127,19 +134,22 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
+    def step(
+        self, gates: LSTMGates, states: Any, masks: Any = None, edit: Any = unedited
+    ) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             masks: `Masks` of the sequence, unused here.
+            edit: Function of the name of a state and its value, for gradients.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.
         """
         i, f, g, o = gates
         _, c = self._states(states)
-        c = f * c + i * g
+        c = edit("cell", f * c + i * g)
         h = o * self._activate(c)
         return h, like(states, [h, c])

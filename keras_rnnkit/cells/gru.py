@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.cells._weight_dropout import WeightDropout
@@ -135,7 +136,12 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         self._set_weight_dropout(recurrent_weight_dropout)
 
     def gates(
-        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+        self,
+        inputs: Any,
+        states: Any,
+        training: bool = False,
+        masks: Any = None,
+        edit: Any = unedited,
     ) -> GRUGates:
         """The three gates of one step, after their activations.
 
@@ -144,6 +150,7 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
             masks: `Masks` of the sequence; with `None`, the cell draws its own.
+            edit: Function of the name of a gate and its value, for `keras_rnnkit.edit`.
 
         Returns:
             `GRUGates(update, reset, candidate)`, each `(batch, units)`.
@@ -161,7 +168,7 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         else:
             h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], m_zr), 2, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
-        r = self.recurrent_activation(x_r + h_r)
+        r = edit("reset", self.recurrent_activation(x_r + h_r))
         if self.reset_after:
             g = self._activate(x_g + r * h_g)
         else:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
 from keras_rnnkit.cells._norm import Normalized, normalized
 from keras_rnnkit.cells.gru import GRUGates, GRUTrace
@@ -120,7 +121,12 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         self.recurrent_gamma = self._add_gain(3 * self.units, "recurrent_gamma")
 
     def gates(
-        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+        self,
+        inputs: Any,
+        states: Any,
+        training: bool = False,
+        masks: Any = None,
+        edit: Any = unedited,
     ) -> GRUGates:
         """The three gates of one step, after their activations.
 
@@ -129,6 +135,7 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
             states: List `[hidden]`, or `hidden` itself, `(batch, units)`.
             training: Whether dropout applies.
             masks: `Masks` of the sequence; with `None`, the cell draws its own.
+            edit: Function of the name of a gate and its value, for `keras_rnnkit.edit`.
 
         Returns:
             `GRUGates(update, reset, candidate)`, each `(batch, units)`.
@@ -143,7 +150,7 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         x_z, x_r, x_g = ops.split(x, 3, axis=-1)
         h_z, h_r, h_g = ops.split(h, 3, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
-        r = self.recurrent_activation(x_r + h_r)
+        r = edit("reset", self.recurrent_activation(x_r + h_r))
         g = self._activate(x_g + r * h_g)
         return GRUGates(update=z, reset=r, candidate=g)
 

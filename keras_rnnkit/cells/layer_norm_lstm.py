@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
 from keras_rnnkit.cells._norm import Normalized, normalized
 from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
@@ -148,20 +149,23 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
+    def step(
+        self, gates: LSTMGates, states: Any, masks: Any = None, edit: Any = unedited
+    ) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             masks: `Masks` of the sequence, unused here.
+            edit: Function of the name of a state and its value, for gradients.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.
         """
         i, f, g, o = gates
         _, c = self._states(states)
-        c = self._norm(f * c + i * g, self.state_gamma, self.state_beta)
+        c = edit("cell", self._norm(f * c + i * g, self.state_gamma, self.state_beta))
         h = o * self._activate(c)
         return h, like(states, [h, c])
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.cells._weight_dropout import WeightDropout
@@ -166,19 +167,22 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
+    def step(
+        self, gates: LSTMGates, states: Any, masks: Any = None, edit: Any = unedited
+    ) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             masks: `Masks` of the sequence, unused here.
+            edit: Function of the name of a state and its value, for gradients.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.
         """
         i, f, g, o = gates
         _, c = self._states(states)
-        c = f * c + i * g
+        c = edit("cell", f * c + i * g)
         h = o * self._activate(c)
         return h, like(states, [h, c])

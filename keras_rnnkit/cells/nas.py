@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, checked_units, like, project
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.cells._weights import add_gate_weights, add_part, part_config, take_part
@@ -195,20 +196,23 @@ class NASCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         o = tanh(tanh(tanh(u5 + v5) * sigma(u6 + v6)) + sigma(tanh(u7 + v7) + sigma(u8 + v8)))
         return NASGates(candidate=g, scale=s, output=o)
 
-    def step(self, gates: NASGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
+    def step(
+        self, gates: NASGates, states: Any, masks: Any = None, edit: Any = unedited
+    ) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `NASGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, `(batch, projection or units)` and `(batch, units)`.
             masks: `Masks` of the sequence, unused here.
+            edit: Function of the name of a state and its value, for gradients.
 
         Returns:
             `(hidden, [hidden, cell])`, `(batch, projection or units)` and `(batch, units)`.
         """
         g, s, o = gates
         _, c = self._states(states)
-        c = s * self._activate(g + c)
+        c = edit("cell", s * self._activate(g + c))
         h = self._activate(o * c)
         if self.projection is not None:
             h = h @ self._weight(self.projection_kernel)

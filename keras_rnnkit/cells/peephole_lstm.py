@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like
 from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
 
@@ -101,7 +102,12 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
         )
 
     def gates(
-        self, inputs: Any, states: Any, training: bool = False, masks: Any = None
+        self,
+        inputs: Any,
+        states: Any,
+        training: bool = False,
+        masks: Any = None,
+        edit: Any = unedited,
     ) -> LSTMGates:
         """The four gates of one step, after their activations.
 
@@ -110,6 +116,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             states: List `[hidden, cell]`, each `(batch, units)`.
             training: Whether dropout applies.
             masks: `Masks` of the sequence; with `None`, the cell draws its own.
+            edit: Function of the name of a gate and its value, for `keras_rnnkit.edit`.
 
         Returns:
             `LSTMGates(input, forget, candidate, output)`, each `(batch, units)`.
@@ -119,25 +126,29 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             self._weight, (self.input_peephole, self.forget_peephole, self.output_peephole)
         )
         i, f, g, o = ops.split(self._weighted(x, h, training, masks), 4, axis=-1)
-        i = self.recurrent_activation(i + p_i * c)
-        f = self.recurrent_activation(f + p_f * c)
-        g = self._activate(g)
-        o = self.recurrent_activation(o + p_o * (f * c + i * g))
+        i = edit("input", self.recurrent_activation(i + p_i * c))
+        f = edit("forget", self.recurrent_activation(f + p_f * c))
+        g = edit("candidate", self._activate(g))
+        new_c = edit("cell", f * c + i * g)
+        o = self.recurrent_activation(o + p_o * new_c)
         return LSTMGates(input=i, forget=f, candidate=g, output=o)
 
-    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
+    def step(
+        self, gates: LSTMGates, states: Any, masks: Any = None, edit: Any = unedited
+    ) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, each `(batch, units)`.
             masks: `Masks` of the sequence, unused here.
+            edit: Function of the name of a state and its value, for gradients.
 
         Returns:
             `(hidden, [hidden, cell])`, each `(batch, units)`.
         """
         i, f, g, o = gates
         _, c = self._states(states)
-        c = f * c + i * g
+        c = edit("cell", f * c + i * g)
         h = o * self._activate(c)
         return h, like(states, [h, c])

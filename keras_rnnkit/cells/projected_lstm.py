@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._edits import unedited
 from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, checked_units, like
 from keras_rnnkit.cells._weights import add_gate_weights, add_part, part_config, take_part
 from keras_rnnkit.cells.lstm import LSTMGates, LSTMTrace
@@ -151,20 +152,23 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
             output=self.recurrent_activation(o),
         )
 
-    def step(self, gates: LSTMGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
+    def step(
+        self, gates: LSTMGates, states: Any, masks: Any = None, edit: Any = unedited
+    ) -> tuple[Any, Any]:
         """The new states from the gates.
 
         Args:
             gates: `LSTMGates`, each `(batch, units)`.
             states: List `[hidden, cell]`, `(batch, projection)` and `(batch, units)`.
             masks: `Masks` of the sequence, unused here.
+            edit: Function of the name of a state and its value, for gradients.
 
         Returns:
             `(hidden, [hidden, cell])`, `(batch, projection)` and `(batch, units)`.
         """
         i, f, g, o = gates
         _, c = self._states(states)
-        c = f * c + i * g
+        c = edit("cell", f * c + i * g)
         h = (o * self._activate(c)) @ self._weight(self.projection_kernel)
         return h, like(states, [h, c])
 

@@ -11,11 +11,11 @@ def backend_kernels() -> Kernels:
     if name == "jax":
         from keras_rnnkit.kernels import jax
 
-        return jax
+        return jax.KERNELS
     if name == "tensorflow":
         from keras_rnnkit.kernels import tensorflow
 
-        return tensorflow
+        return tensorflow.KERNELS
     from keras_rnnkit.kernels import torch
 
-    return torch
+    return torch.KERNELS

@@ -18,7 +18,7 @@ class Plan(NamedTuple):
 
     cell: Any  # one of kernels._cells
     method: str
-    sequences: bool = False  # the outputs of all steps are asked for
+    return_sequences: bool = False  # the outputs of all steps are asked for
     capture_gates: bool = False  # the gates and states of all steps are asked for
 
 
@@ -32,6 +32,13 @@ class Arguments(NamedTuple):
     bias: Any  # (gates * units,); (2, gates * units) for a GRU that resets after the product
     mask: Any  # a list of none or of one (time, batch, 1), false where a step is skipped
     recurrent_masks: Any  # recurrent dropout: a list of none, or of (batch, units) for each gate
+
+
+def as_gradients(args: Arguments, inputs: Any, states: Any, weights: Any) -> Arguments:
+    """Gradients in the places of the arguments, with `None` for the masks."""
+    kernel, recurrent_kernel, bias = weights
+    mask, recurrent_masks = ([None] * len(masks) for masks in (args.mask, args.recurrent_masks))
+    return Arguments(inputs, states, kernel, recurrent_kernel, bias, mask, recurrent_masks)
 
 
 class Steps(NamedTuple):
@@ -51,4 +58,6 @@ Loop = Callable[..., Any]
 
 def outputs(plan: Plan, last: Any, steps: Steps) -> tuple[Any, Steps]:
     """What a kernel returns: the last states, and of the steps what the plan asks for."""
-    return last, Steps(steps.states, steps.gates if plan.capture_gates else [], [], [])
+    if plan.capture_gates:
+        return last, Steps(steps.states, steps.gates, [], [])
+    return last, Steps(steps.states[: int(plan.return_sequences)], [], [], [])

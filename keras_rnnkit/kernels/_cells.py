@@ -3,6 +3,10 @@
 The letters are those of the cells' equations; `d_x` is the gradient of `x`. A step starts from its
 pre-activations, the arguments of the activation functions: `inputs` names those to which a block of
 the input kernel contributes, in the kernel's order, `products` those for the recurrent kernel.
+
+`forward` returns the new states, the gates, and what else the backward pass needs. `backward`
+returns the gradients of the pre-activations, and those of the states before the step, without what
+comes through the recurrent product.
 """
 
 from collections.abc import Callable
@@ -27,7 +31,6 @@ class LSTM:
 
     @staticmethod
     def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the backward pass needs."""
         sigmoid, tanh, _ = functions
         (of_i, of_f, of_g, of_o), (_, c) = preactivations, states
         i, f, g, o = sigmoid(of_i), sigmoid(of_f), tanh(of_g), sigmoid(of_o)
@@ -38,7 +41,6 @@ class LSTM:
     def backward(
         d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of the pre-activations, and of the states but for the recurrent product."""
         (d_h, d_c), (_, c), (i, f, g, o) = d_states, states, gates
         t = functions.tanh(f * c + i * g)
         d_c = d_c + d_h * o * (1 - t * t)
@@ -60,7 +62,6 @@ class GRU:
 
     @staticmethod
     def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the backward pass needs."""
         (of_z, of_r, of_g, product), (h,) = preactivations, states
         z, r = functions.sigmoid(of_z), functions.sigmoid(of_r)
         g = functions.tanh(of_g + r * product)
@@ -70,7 +71,6 @@ class GRU:
     def backward(
         d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of the pre-activations, and of the states but for the recurrent product."""
         (d_h,), (h,), (z, r, g), (product,) = d_states, states, gates, extras
         d_candidate = _d_candidate(d_h, d_gates, z, g)
         d_z, d_r = _added([d_h * (h - g), d_candidate * product], d_gates[:2])
@@ -86,7 +86,6 @@ class GRUResetBefore:
 
     @staticmethod
     def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the backward pass needs."""
         (of_z, of_r, of_g), (h,) = preactivations, states
         z, r = functions.sigmoid(of_z), functions.sigmoid(of_r)
         g = functions.tanh(of_g + functions.reset_product(r * h))
@@ -96,7 +95,6 @@ class GRUResetBefore:
     def backward(
         d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of the pre-activations, and of the states but for the recurrent product."""
         (d_h,), (h,), (z, r, g) = d_states, states, gates
         d_candidate = _d_candidate(d_h, d_gates, z, g)
         d_reset = functions.reset_product(d_candidate)  # the gradient of r * h
@@ -113,7 +111,6 @@ class SimpleRNN:
 
     @staticmethod
     def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
-        """The new states, the gates, and what else the backward pass needs."""
         g = functions.tanh(preactivations[0])
         return [g], [g], []
 
@@ -121,7 +118,6 @@ class SimpleRNN:
     def backward(
         d_states: Any, d_gates: Any, states: Any, gates: Any, extras: Any, functions: Functions
     ) -> tuple[Any, Any]:
-        """The gradients of the pre-activations, and of the states but for the recurrent product."""
         (d_g,) = _added(d_states, d_gates)
         return [_through_tanh(d_g, gates[0])], [0.0]
 

@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 from keras.utils import standardize_dtype
 
-from keras_rnnkit.kernels._arguments import Arguments
+from keras_rnnkit.kernels._arguments import Arguments, as_gradients
 
 
 def chunk_length(steps: int, fewest: int) -> int | None:
@@ -33,9 +33,8 @@ def added(totals: list[Any], found: Arguments) -> list[Any]:
 def gathered(args: Arguments, d_inputs: list[Any], d_first: Any, totals: list[Any]) -> Arguments:
     """The gradients of all arguments, from those of all chunks."""
     pairs = zip(totals, _weights(args), strict=True)
-    d_kernel, d_recurrent, d_bias = (ops.cast(total, weights.dtype) for total, weights in pairs)
-    none = [None for _ in args.mask], [None for _ in args.recurrent_masks]
-    return Arguments(d_inputs, d_first, d_kernel, d_recurrent, d_bias, *none)
+    d_weights = [ops.cast(total, weights.dtype) for total, weights in pairs]
+    return as_gradients(args, d_inputs, d_first, d_weights)
 
 
 def _weights(args: Arguments) -> list[Any]:

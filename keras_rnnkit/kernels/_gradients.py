@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, as_gradients
 from keras_rnnkit.kernels._cells import GRU, GRUResetBefore
 from keras_rnnkit.kernels._products import concatenated, masked
 
@@ -46,8 +46,7 @@ def weight_gradients(
         d_preactivations: Those of the pre-activations of all steps.
 
     Returns:
-        The gradients in the places of the arguments, those of the first states included, with
-        `None` for the inputs and for the masks.
+        The gradients of weights and first states, with `None` for the inputs and the masks.
     """
     cell, h, masks = plan.cell, steps.previous_states[0], args.recurrent_masks
     d_kernel = _weight_gradient(cell, args.inputs, d_preactivations, cell.inputs)
@@ -60,15 +59,8 @@ def weight_gradients(
     d_bias = _columns(cell, sums, cell.inputs)
     if cell is GRU:
         d_bias = ops.stack([d_bias, _columns(cell, sums, cell.products)])
-    return Arguments(
-        inputs=[None for _ in args.inputs],
-        states=d_first,
-        kernel=d_kernel,
-        recurrent_kernel=d_recurrent,
-        bias=d_bias,
-        mask=[None for _ in args.mask],
-        recurrent_masks=[None for _ in masks],
-    )
+    none = [None for _ in args.inputs]
+    return as_gradients(args, none, d_first, (d_kernel, d_recurrent, d_bias))
 
 
 def input_gradients(plan: Plan, args: Arguments, d_preactivations: Any) -> list[Any]:

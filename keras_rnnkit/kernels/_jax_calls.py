@@ -7,50 +7,66 @@ from typing import Any
 
 import jax
 import keras
-from jax import lax
+
+from keras_rnnkit.kernels.protocol import Kernels
 
 # By cell: what was compiled for it goes when the cell goes.
 _compiled: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
-def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors, compiled once a shape; it reads and assigns the variables as usual.
+class JaxCalls(Kernels):
+    """The members of the protocol beside the kernels themselves."""
 
-    It reads them as they then are; those that it assigns, seeds say, get what it assigned.
-    """
+    def compiled(
+        self, function: Callable[..., Any], variables: list[Any], xla: bool
+    ) -> Callable[..., Any]:
+        @jax.jit
+        def pure(values: list[Any], *args: Any) -> tuple[Any, dict[int, Any]]:
+            """The result, and the new values of the variables that the function assigns."""
+            mapping = list(zip(variables, values, strict=True))
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                before = list(map(scope.get_current_value, variables))
+                result = function(*args)
+                after = list(map(scope.get_current_value, variables))
+            pairs = enumerate(zip(before, after, strict=True))
+            return result, {i: new for i, (old, new) in pairs if new is not old}
 
-    @jax.jit
-    def pure(values: list[Any], *args: Any) -> tuple[Any, dict[int, Any]]:
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
-            before = list(map(scope.get_current_value, variables))
-            result = function(*args)
-            after = list(map(scope.get_current_value, variables))
-        pairs = enumerate(zip(before, after, strict=True))
-        return result, {i: new for i, (old, new) in pairs if new is not old}
+        def run(*args: Any) -> Any:
+            result, assigned = pure([variable.value for variable in variables], *args)
+            for i, value in assigned.items():
+                variables[i].assign(value)
+            return result
 
-    def run(*args: Any) -> Any:
-        result, assigned = pure([variable.value for variable in variables], *args)
-        for i, value in assigned.items():
-            variables[i].assign(value)
-        return result
+        return run
 
-    return run
+    def recompiles_loops(self, *values: Any) -> bool:
+        # Not in a function that JAX compiles as a whole.
+        return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
+    def call_compiled(
+        self, cell: Any, function: Callable[..., Any], fixed: Hashable, *args: Any, **options: Any
+    ) -> Any:
+        functions = _compiled.setdefault(cell, {})
+        if function not in functions:
+            functions[function] = _pure(weakref.ref(cell), function)
+        values = [variable.value for variable in cell.variables]
+        sorted_options = tuple(sorted(options.items()))
+        return functions[function](values, args, fixed=fixed, options=sorted_options)
 
-def recompiles_loops(*values: Any) -> bool:
-    """Whether nothing compiles this call as a whole, so that JAX compiles each loop in it anew."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    def value_and_gradients(
+        self, function: Callable[..., Any], tensors: list[Any]
+    ) -> tuple[Any, list[Any]]:
+        return jax.value_and_grad(lambda values: function(*values))(list(tensors))
 
-
-def call_compiled(
-    cell: Any, function: Callable[..., Any], fixed: Hashable, *args: Any, **options: Any
-) -> Any:
-    """The function of a cell and tensors, compiled once a shape."""
-    functions = _compiled.setdefault(cell, {})
-    if function not in functions:
-        functions[function] = _pure(weakref.ref(cell), function)
-    values = [variable.value for variable in cell.variables]
-    return functions[function](values, args, fixed=fixed, options=tuple(sorted(options.items())))
+    def on_gpu(self, variable: Any) -> bool:
+        # Where the device is not known, as under jit, the default one.
+        value = None if variable is None else _value_of(variable)
+        if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+            return any(device.platform == "gpu" for device in value.devices())
+        default = jax.config.jax_default_device  # `None`, a device, or the name of a platform
+        if default is None:
+            return jax.default_backend() == "gpu"
+        return getattr(default, "platform", default) in ("gpu", "cuda", "rocm")
 
 
 def _pure(cell: Any, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,27 +80,6 @@ def _pure(cell: Any, function: Callable[..., Any]) -> Callable[..., Any]:
             return function(own, *args, **dict(options))
 
     return pure
-
-
-def scan(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
-    """Like `keras.ops.scan`, for a step whose output is its carry."""
-    return lax.scan(step, init, xs)
-
-
-def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
-    """The scalar `function(*tensors)`, and its gradients by the tensors."""
-    return jax.value_and_grad(lambda values: function(*values))(list(tensors))
-
-
-def on_gpu(variable: Any) -> bool:
-    """Whether a variable is on a GPU; where that is not known, as under jit, the default device."""
-    value = None if variable is None else _value_of(variable)
-    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
-        return any(device.platform == "gpu" for device in value.devices())
-    default = jax.config.jax_default_device  # `None`, a device, or the name of a platform
-    if default is None:
-        return jax.default_backend() == "gpu"
-    return getattr(default, "platform", default) in ("gpu", "cuda", "rocm")
 
 
 def _value_of(variable: Any) -> Any:

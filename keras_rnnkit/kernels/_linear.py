@@ -1,4 +1,4 @@
-"""The backward pass of h = a h + b over time, for every backend: the same recurrence in reverse."""
+"""The recurrence h = a h + b over time, for every backend: a step, and the backward pass."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,20 @@ from typing import Any
 from keras import ops
 
 
-def backward_pass(
+def linear_step(h: Any, current: Any) -> tuple[Any, Any]:
+    """The new state, twice: as the carry of a loop, and as its output."""
+    a, b = current
+    h = a * h + b
+    return h, h
+
+
+def linear_backward_pass(
     loop: Callable[..., Any], a: Any, first: Any, states: Any, d_states: Any
 ) -> tuple[Any, Any, Any]:
-    """The gradients by `a`, `b` and the first state.
+    """The gradients by `a`, `b` and the first state: the same recurrence in reverse.
 
     Args:
-        loop: `loop(a, b, first, reverse)`, the states after all steps by the backend's loop.
+        loop: `loop(a, b, first, reverse)`, the backend's loop: the states after all steps.
         a: `(time, batch, units)`.
         first: `(batch, units)`.
         states: The state after every step, `(time, batch, units)`.

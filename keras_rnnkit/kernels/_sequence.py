@@ -21,7 +21,7 @@ from keras_rnnkit.kernels._products import (
 )
 
 
-def forward(
+def forward_pass(
     plan: Plan, args: Arguments, functions: Functions, loop: Loop, save: bool
 ) -> tuple[Any, Steps]:
     """Run a cell over time.
@@ -56,13 +56,13 @@ def forward(
 def _counts(plan: Plan, save: bool) -> Steps:
     """How many tensors of each kind the steps keep."""
     cell = plan.cell
-    states = cell.states if plan.capture_gates else int(plan.sequences)
+    states = cell.states if plan.capture_gates else int(plan.return_sequences)
     if save:
         return Steps(states, cell.gates, cell.states, cell.extras)
     return Steps(states, cell.gates if plan.capture_gates else 0, 0, 0)
 
 
-def backward(
+def backward_pass(
     plan: Plan,
     args: Arguments,
     steps: Steps,

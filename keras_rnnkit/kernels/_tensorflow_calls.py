@@ -9,27 +9,60 @@ from keras import tree
 
 from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles
 from keras_rnnkit.kernels._tensorflow_gradients import with_plain_gradients
+from keras_rnnkit.kernels._tensorflow_loop import loop
+from keras_rnnkit.kernels.protocol import Kernels
 
 
-def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors as a graph; it reads the variables as they then are."""
-    return tf.function(function, autograph=False, jit_compile=xla)
+class TensorFlowCalls(Kernels):
+    """The members of the protocol beside the kernels themselves."""
 
+    def scan(self, step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
+        init = tree.map_structure(tf.convert_to_tensor, init)
+        kinds = [(value.dtype, value.shape) for value in tree.flatten(init)]
+        last, steps = loop(step, init, xs, kinds)
+        return last, tree.pack_sequence_as(init, steps)
 
-def as_one_program(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The function as one XLA program where that can be, so that its operations share loops."""
+    def compiled(
+        self, function: Callable[..., Any], variables: list[Any], xla: bool
+    ) -> Callable[..., Any]:
+        return tf.function(function, autograph=False, jit_compile=xla)
 
-    def run(*args: Any) -> Any:
-        if not compiles(args[0].shape[0]):
-            return function(*args)
-        return _run_as_one_program(function, variables, args)
+    def as_one_program(
+        self, function: Callable[..., Any], variables: list[Any]
+    ) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            if not compiles(args[0].shape[0]):
+                return function(*args)
+            return _run_as_one_program(function, variables, args)
 
-    return run
+        return run
+
+    def value_and_gradients(
+        self, function: Callable[..., Any], tensors: list[Any]
+    ) -> tuple[Any, list[Any]]:
+        sources = [tf.convert_to_tensor(tensor) for tensor in tensors]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(sources)
+            value = function(*sources)
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(value, sources, unconnected_gradients=zero)
+        return value, [tf.convert_to_tensor(gradient) for gradient in gradients]  # dense ones
+
+    def with_batch_size(self, tensor: Any, batch: int) -> Any:
+        return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])  # an error for another size
+
+    def on_gpu(self, variable: Any) -> bool:
+        # Where the device is not known, whether TensorFlow has a GPU.
+        device = None if variable is None else getattr(variable.value, "device", None)
+        if device:
+            return tf.DeviceSpec.from_string(device).device_type == "GPU"
+        return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _run_as_one_program(
     function: Callable[..., Any], variables: list[Any], args: tuple[Any, ...]
 ) -> Any:
+    """The result of the function as one XLA program, so that its operations share loops."""
     count, structure = len(variables), [None]
     given = [tensor for tensor in tree.flatten(args) if tensor is not None]
 
@@ -44,27 +77,3 @@ def _run_as_one_program(
     sources = [*(v.value for v in variables), *given]
     flat = with_plain_gradients(by_xla(plain), plain, sources)
     return tree.pack_sequence_as(structure[0], flat)
-
-
-def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
-    """The scalar `function(*tensors)`, and its gradients by the tensors."""
-    sources = [tf.convert_to_tensor(tensor) for tensor in tensors]
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(sources)
-        value = function(*sources)
-    zero = tf.UnconnectedGradients.ZERO
-    gradients = tape.gradient(value, sources, unconnected_gradients=zero)
-    return value, [tf.convert_to_tensor(gradient) for gradient in gradients]  # dense ones
-
-
-def with_batch_size(tensor: Any, batch: int) -> Any:
-    """The same tensor, of a known batch size; another one fails when it comes."""
-    return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])
-
-
-def on_gpu(variable: Any) -> bool:
-    """Whether a variable is on a GPU; where its device is not known, whether TensorFlow has one."""
-    device = None if variable is None else getattr(variable.value, "device", None)
-    if device:
-        return tf.DeviceSpec.from_string(device).device_type == "GPU"
-    return bool(tf.config.list_logical_devices("GPU"))

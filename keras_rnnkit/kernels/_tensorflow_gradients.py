@@ -120,8 +120,9 @@ def _gradients(
     if all(gradient is None for gradient in found):
         # Inside a `tf.autodiff.ForwardAccumulator` no tape records.
         raise NotImplementedError(
-            "The kernels have no forward mode of differentiation. "
-            'Make the layer with `path="portable"`, which has one.'
+            "A recurrent layer on its fused path cannot be differentiated by a "
+            '`tf.autodiff.ForwardAccumulator`. Make the layer with `path="portable"`. '
+            f"Received: gradients={found}"
         )
     pairs = zip(found, sources, strict=True)
     return [tf.zeros_like(source) if d is None else d for d, source in pairs]

@@ -1,7 +1,7 @@
-"""A scan on TensorFlow that XLA can differentiate.
+"""A loop over time on TensorFlow that XLA can differentiate.
 
 `keras.ops.scan` does not tell TensorFlow the number of steps, so XLA cannot give the gradient's
-stacks a size, and training with `jit_compile=True` fails. The scan here does.
+stacks a size, and training with `jit_compile=True` fails. The loop here does.
 """
 
 from collections.abc import Callable
@@ -9,23 +9,6 @@ from typing import Any
 
 import tensorflow as tf
 from keras import tree
-
-
-def scan(step: Callable[..., Any], init: Any, xs: Any) -> tuple[Any, Any]:
-    """Like `keras.ops.scan`, for a step whose output is its carry.
-
-    Args:
-        step: Takes the carry and a slice of `xs`, and returns the new carry twice.
-        init: The first carry, a structure of tensors.
-        xs: A structure of tensors `(time, ...)`.
-
-    Returns:
-        The last carry, and the carries of every step, each `(time, ...)`.
-    """
-    init = tree.map_structure(tf.convert_to_tensor, init)
-    kinds = [(value.dtype, value.shape) for value in tree.flatten(init)]
-    last, steps = loop(step, init, xs, kinds)
-    return last, tree.pack_sequence_as(init, steps)
 
 
 def loop(

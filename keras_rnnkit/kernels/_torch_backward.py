@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+sigmoid_backward = torch.ops.aten.sigmoid_backward
+tanh_backward = torch.ops.aten.tanh_backward
+
 
 def needs_gradients(*tensors: Any) -> bool:
     """Whether a backward pass is needed at all; inside a Function, torch does not say."""
@@ -34,15 +37,15 @@ def check_gradients(*gradients: Any) -> None:
     """
     if torch.is_grad_enabled():
         raise NotImplementedError(
-            "a gradient with `create_graph=True` goes through a recurrent layer on its fused path, "
-            'which cannot be differentiated twice. Make the layer with `path="portable"`.'
+            "A recurrent layer on its fused path cannot be differentiated twice. "
+            'Make the layer with `path="portable"`. Received: create_graph=True'
         )
     for gradient in gradients:
         if gradient is not None and not _has_storage(gradient):
             raise NotImplementedError(
-                "a batch of gradients (`vectorize=True` of a Jacobian, `is_grads_batched=True`) "
-                "goes through a recurrent layer on its fused path, which takes one at a time. "
-                'Make the layer with `path="portable"`.'
+                "A recurrent layer on its fused path cannot take a batch of gradients (of a "
+                "Jacobian with `vectorize=True`), only one at a time. "
+                'Make the layer with `path="portable"`. Received: is_grads_batched=True'
             )
 
 
@@ -69,23 +72,22 @@ def without_autocast(*tensors: Any) -> Any:
     return torch.autocast(device, enabled=False)
 
 
-def states_of_gates(h: Any, recurrent_masks: Any, gates: int = 1) -> Iterable[Any]:
-    """The hidden states that each gate multiplies; without masks, the same for so many gates."""
-    return [h] * gates if recurrent_masks is None else (h * mask for mask in recurrent_masks)
+def buffer_after(first: Any, time: int) -> Any:
+    """A buffer `(time + 1, batch, units)` for the states of all steps, behind the first one."""
+    buffer = first.new_empty(time + 1, *first.shape)
+    buffer[0] = first
+    return buffer
 
 
-def weight_gradient(values: Iterable[Any], d_preactivations: Iterable[Any]) -> Any:
-    """The gradient of a kernel: for each gate, the product of what its weights multiply with `d`.
+def stacked(recurrent_masks: Any) -> Any:
+    """The recurrent dropout masks in one tensor `(gates, batch, units)`; `None` for none."""
+    return torch.stack(recurrent_masks) if recurrent_masks else None
 
-    Args:
-        values: For each gate, or for all together, `(..., rows)`.
-        d_preactivations: As many gradients `(steps, columns)`.
 
-    Returns:
-        `(rows, gates * units)`.
-    """
-    pairs = zip(values, d_preactivations, strict=True)
-    return torch.cat([value.reshape(-1, value.shape[-1]).t() @ d for value, d in pairs], dim=-1)
+def without_none(gradients: Iterable[Any], like: Iterable[Any]) -> list[Any]:
+    """The gradients of these tensors, with zeros for `None`."""
+    pairs = zip(gradients, like, strict=True)
+    return [torch.zeros_like(tensor) if d is None else d for d, tensor in pairs]
 
 
 def of_kernel(backward: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,36 +1,71 @@
-"""How PyTorch runs and differentiates functions of the package."""
+"""How PyTorch runs and differentiates functions of the package, and how it runs a call."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-
-def compiled(function: Callable[..., Any], variables: list[Any], xla: bool) -> Callable[..., Any]:
-    """The function of tensors without a backward pass; it reads the variables as they then are."""
-    return torch.no_grad()(function)
+from keras_rnnkit.kernels.protocol import Kernels
 
 
-def value_and_gradients(function: Callable[..., Any], tensors: list[Any]) -> tuple[Any, list[Any]]:
-    """The scalar `function(*tensors)`, and its gradients by the tensors.
+def exporting() -> bool:
+    """Whether PyTorch records the operations for a file, by tracing or by `torch.export`.
 
-    The `grad` of parameters stays as it is, and the results belong to no graph.
+    `torch.compile` does not count: the kernels run between its graphs, as they are.
     """
-    with torch.inference_mode(False), torch.enable_grad():
-        # Copies, since a tensor of inference mode has no gradient.
-        leaves = [tensor.detach().clone().requires_grad_() for tensor in tensors]
-        value = function(*leaves)
-        if not value.requires_grad:  # it uses none of them
-            return value, [torch.zeros_like(leaf) for leaf in leaves]
-        gradients = torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
-    return value.detach(), list(gradients)
+    compiler = torch.compiler
+    of_torch_export = compiler.is_compiling() and not compiler.is_dynamo_compiling()
+    return torch.jit.is_tracing() or of_torch_export
 
 
-def on_gpu(variable: Any) -> bool:
-    """Whether a variable is on a GPU; `None` is not."""
-    return variable is not None and variable.value.device.type == "cuda"
+class TorchCalls(Kernels):
+    """The members of the protocol beside the kernels themselves."""
+
+    def compiled(
+        self, function: Callable[..., Any], variables: list[Any], xla: bool
+    ) -> Callable[..., Any]:
+        return torch.no_grad()(function)
+
+    def value_and_gradients(
+        self, function: Callable[..., Any], tensors: list[Any]
+    ) -> tuple[Any, list[Any]]:
+        # The `grad` of parameters stays as it is, and the results belong to no graph.
+        with torch.inference_mode(False), torch.enable_grad():
+            # Copies, since a tensor of inference mode has no gradient.
+            leaves = [tensor.detach().clone().requires_grad_() for tensor in tensors]
+            value = function(*leaves)
+            if not value.requires_grad:  # it uses none of them
+                return value, [torch.zeros_like(leaf) for leaf in leaves]
+            options = {"allow_unused": True, "materialize_grads": True}
+            gradients = torch.autograd.grad(value, leaves, **options)
+        return value.detach(), list(gradients)
+
+    def on_gpu(self, variable: Any) -> bool:
+        return variable is not None and variable.value.device.type == "cuda"
+
+    def has_onednn(self) -> bool:
+        return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+
+    def exporting(self) -> bool:
+        return exporting()
+
+    def exporting_to_onnx(self) -> bool:
+        return torch.onnx.is_in_onnx_export()
+
+    @torch.compiler.disable  # the compiler would trace the function
+    def transforming(self, *tensors: Any) -> bool:
+        # `torch.func`, or forward mode. PyTorch has no public name that says so, but there it
+        # refuses to run a function without `setup_context` and `jvp`, as those of the kernels are.
+        try:
+            _Probe.apply(torch.empty(0), *tensors)
+        except RuntimeError:  # a NotImplementedError in forward mode is one, too
+            return True
+        return False
 
 
-def has_onednn() -> bool:
-    """Whether PyTorch has oneDNN, and may use it."""
-    return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+class _Probe(torch.autograd.Function):
+    """A function in which nothing else can fail."""
+
+    @staticmethod
+    def forward(ctx: Any, *tensors: Any) -> Any:
+        return tensors[0].clone()

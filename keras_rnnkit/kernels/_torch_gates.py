@@ -14,7 +14,7 @@ import torch
 
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
 from keras_rnnkit.kernels._cells import LSTM
-from keras_rnnkit.kernels._torch_linear import associative_scan
+from keras_rnnkit.kernels._torch_linear import linear_recurrence
 from keras_rnnkit.kernels._torch_native import native
 
 
@@ -56,4 +56,4 @@ def _cell_states(args: Arguments, i: Any, f: Any, g: Any) -> Any:
     # In half precision the sums of many steps would lose what a step adds.
     first = args.states[1]
     exact = torch.promote_types(first.dtype, torch.float32)
-    return associative_scan(f, update, first.to(exact)).to(first.dtype)
+    return linear_recurrence(f, update, first.to(exact), associative=True).to(first.dtype)

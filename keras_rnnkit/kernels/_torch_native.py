@@ -7,70 +7,60 @@ import torch
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
 from keras_rnnkit.kernels._cells import LSTM, SimpleRNN
 from keras_rnnkit.kernels._torch_backward import check_gradients
-from keras_rnnkit.kernels._torch_modes import exporting
+from keras_rnnkit.kernels._torch_calls import exporting
 
 
 def native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
-    """An LSTM, a GRU that resets after the product, or a SimpleRNN, by PyTorch."""
-    cell, index = plan.cell, None
-    if args.mask:
-        args, index = _packed(cell, args)
-    outputs, *last = _call(cell, args, [state[None] for state in args.states], _weights(cell, args))
-    if index is not None:
-        outputs = _unpacked(outputs, index if plan.sequences else index[-1:], args.states[0])
-    # A copy: a last state that was a view would change with the outputs.
-    last = [outputs[-1].clone(), *(state[0] for state in last[1:])]
-    return last, Steps([outputs] if plan.sequences else [])
-
-
-def native_pair(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
-    """Both directions of an LSTM or a GRU, by one call of PyTorch's.
+    """An LSTM, a GRU that resets after the product, or a SimpleRNN, by PyTorch.
 
     Args:
-        plan: What is fixed.
-        args: Inputs and mask of both directions, in order of time; the states of the forward
+        plan: What is fixed; its method is "native pair" for both directions of a layer by one call.
+        args: For both directions, inputs and mask in order of time; the states of the forward
             direction, then those of the backward one, all zero where there is a mask; and each
             weight of the two directions, concatenated.
 
     Returns:
         The last states, in the same order; of the steps the outputs in order of time, concatenated.
     """
-    cell, mask = plan.cell, args.mask
-    if mask:
-        args, index = _packed(cell, args)
-    weights = [args.kernel, args.recurrent_kernel, args.bias]
-    of_directions = zip(*(weight.chunk(2, dim=-1) for weight in weights), strict=True)
-    count = cell.states
-    outputs, *last = _call(
-        cell,
-        args,
-        [torch.stack([args.states[i], args.states[i + count]]) for i in range(count)],
-        [
-            weight
-            for kernel, recurrent, bias in of_directions
-            for weight in _weights(cell, Arguments([], [], kernel, recurrent, bias, [], []))
-        ],
-    )
-    forward, backward = outputs.chunk(2, dim=-1)
-    if mask:
-        # At a masked step, the backward direction has the output of the next valid step.
-        backward = _unpacked(backward, index + (~mask[0]).to(index.dtype), args.states[count])
-        forward = _unpacked(forward, index, args.states[0])
-    last = [
-        *(forward[-1].clone(), *(state[0] for state in last[1:])),
-        *(backward[0].clone(), *(state[1] for state in last[1:])),
+    cell, count = plan.cell, plan.cell.states
+    directions = _directions(args, count) if plan.method == "native pair" else [args]
+    x, places = args.inputs[0], None
+    if args.mask:
+        x, places, directions = _packed(cell, x, args.mask[0], directions)
+    result, *last = _call(cell, x, directions)
+    outputs = list(result.chunk(2, dim=-1)) if len(directions) == 2 else [result]
+    if places is not None:
+        for k, place in enumerate(places):
+            end = place[:1] if k else place[-1:]
+            wanted = place if plan.return_sequences else end
+            outputs[k] = _unpacked(outputs[k], wanted, directions[k].states[0])
+    found = []
+    for k, output in enumerate(outputs):
+        # A copy: a last state that was a view would change with the outputs.
+        found += [output[0 if k else -1].clone(), *(state[k] for state in last[1:])]
+    if not plan.return_sequences:
+        return found, Steps([])
+    return found, Steps([outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)])
+
+
+def _directions(args: Arguments, count: int) -> list[Arguments]:
+    """The arguments of the forward and of the backward direction, each with `count` states."""
+    weights = (weight.chunk(2, dim=-1) for weight in args[2:5])
+    states = args.states[:count], args.states[count:]
+    return [
+        args._replace(states=states[k], kernel=w, recurrent_kernel=r, bias=b)
+        for k, (w, r, b) in enumerate(zip(*weights, strict=True))
     ]
-    return last, Steps([torch.cat([forward, backward], dim=-1)] if plan.sequences else [])
 
 
-def _call(cell: Any, args: Arguments, first: list[Any], weights: list[Any]) -> Any:
-    """The outputs, and the last states, `(directions, batch, units)` like the first ones."""
-    (x,) = args.inputs
-    first, bidirectional = [state.contiguous() for state in first], first[0].shape[0] == 2
+def _call(cell: Any, x: Any, directions: list[Arguments]) -> Any:
+    """The outputs, and the last states, `(directions, batch, units)`."""
+    first = [torch.stack(states) for states in zip(*(d.states for d in directions), strict=True)]
+    weights = [weight for args in directions for weight in _weights(cell, args)]
     weights = _in_one_buffer(weights) if x.is_cuda else [w.contiguous() for w in weights]
     # has_biases, num_layers, dropout, train (without it cuDNN has no backward pass), bidirectional,
     # batch_first
-    options = (True, 1, 0.0, torch.is_grad_enabled(), bidirectional, False)
+    options = (True, 1, 0.0, torch.is_grad_enabled(), len(directions) == 2, False)
     if cell is LSTM:
         found = torch.lstm(x, first, weights, *options)
     else:
@@ -105,50 +95,58 @@ def _in_one_buffer(weights: list[Any]) -> list[Any]:
     return [views[i] for i in range(len(weights))]
 
 
-def _packed(cell: Any, args: Arguments) -> tuple[Arguments, Any]:
-    """The arguments for steps in packed order, without a mask, and the place of each step there.
+def _packed(
+    cell: Any, x: Any, mask: Any, directions: list[Arguments]
+) -> tuple[Any, list[Any], list[Arguments]]:
+    """The inputs in packed order, each step's place there by direction, and the arguments for them.
 
-    PyTorch's kernels take no masks. So each row's valid steps are packed to its front, and the
-    others follow as identity steps, in which the states of an LSTM and a GRU stay as they are.
+    PyTorch's kernels take no mask. So the valid steps of each row are moved to its front, in their
+    order, and the masked ones behind them become identity steps, at which the states of an LSTM and
+    a GRU do not change: an additional input is 1 there, and its weights saturate the gates. A
+    SimpleRNN has no such weights and needs none, because `_unpacked` reads its only state from the
+    outputs.
     """
-    (x,) = args.inputs
-    order, valid, index = _packed_order(args.mask[0])
-    x, kernel = x.gather(0, order.expand(x.shape)), args.kernel
-    if cell is not SimpleRNN:  # its only state is its output, which `_unpacked` gathers
+    order, valid, place = _packed_order(mask)
+    x = x.gather(0, order.expand(x.shape))
+    if cell is not SimpleRNN:
         x = torch.cat([x, (~valid).to(x.dtype)], dim=-1)
-        row = _identity_row(cell, kernel[:1], len(args.states) // cell.states)
-        kernel = torch.cat([kernel, row])
-    return args._replace(inputs=[x], kernel=kernel, mask=[]), index
+        kernels = (
+            torch.cat([args.kernel, _identity_row(cell, args.kernel)]) for args in directions
+        )
+        directions = [
+            args._replace(kernel=kernel) for args, kernel in zip(directions, kernels, strict=True)
+        ]
+    # Backward, a masked step has the output of the next valid step.
+    return x, [place, place + (~mask).to(place.dtype)][: len(directions)], directions
 
 
-def _unpacked(outputs: Any, index: Any, first: Any) -> Any:
-    """The outputs in order of time: those at `index`, and the first state where it is negative."""
-    found = outputs.gather(0, index.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
-    return torch.where(index < 0, first, found)
+def _unpacked(outputs: Any, place: Any, first: Any) -> Any:
+    """The outputs in order of time: those at `place`, or the first state where it is negative."""
+    found = outputs.gather(0, place.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
+    return torch.where(place < 0, first, found)
 
 
 def _packed_order(mask: Any) -> tuple[Any, Any, Any]:
-    """The order of steps that packs valid ones first, their mask in it, and each step's place.
+    """The order of steps that puts valid ones first, the mask in that order, and each step's place.
 
-    The place of a masked step is that of the last valid step before it, or -1. From running counts
-    and not from a sort, since ONNX cannot sort as PyTorch does.
+    The place of a masked step is that of the last valid step before it, or -1 if there is none.
+    Counted by cumulative sums instead of sorted, because ONNX has no stable sort.
     """
-    index = mask.to(torch.int64).cumsum(0) - 1
-    others = index[-1:] + (~mask).to(torch.int64).cumsum(0)
-    steps = torch.ones_like(index).cumsum(0) - 1
-    order = torch.zeros_like(index).scatter(0, torch.where(mask, index, others), steps)
-    return order, mask.gather(0, order), index
+    place = mask.to(torch.int64).cumsum(0) - 1
+    behind = place[-1:] + (~mask).to(torch.int64).cumsum(0)
+    steps = torch.ones_like(place).cumsum(0) - 1
+    order = torch.zeros_like(place).scatter(0, torch.where(mask, place, behind), steps)
+    return order, mask.gather(0, order), place
 
 
-def _identity_row(cell: Any, like: Any, directions: int) -> Any:
-    """The weights of an additional input, one at identity steps, which saturates the gates there.
+def _identity_row(cell: Any, kernel: Any) -> Any:
+    """The weights of the input that is 1 at identity steps, a row more of the kernel.
 
-    It closes the input gate and opens the forget gate of an LSTM, and opens the update gate of a
-    GRU.
+    They saturate gates: an LSTM's input gate at 0 and its forget gate at 1, a GRU's update gate at
+    1. Then the new state equals the old one.
     """
     signs = [-1.0, 1.0, 0.0, 0.0] if cell is LSTM else [1.0, 0.0, 0.0]
-    signs *= directions
-    gate = torch.ones_like(like.chunk(len(signs), dim=-1)[0])
+    gate = torch.ones_like(kernel[:1].chunk(len(signs), dim=-1)[0])
     return torch.cat([gate * (sign * _SATURATION) for sign in signs], dim=-1)
 
 

@@ -10,75 +10,48 @@ from jax import lax
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._chunks import added, chunk_length, gathered, zero_totals
-from keras_rnnkit.kernels._defaults import (
-    as_one_program,
-    exporting,
-    exporting_to_onnx,
-    has_onednn,
-    transforming,
-    with_batch_size,
-)
 from keras_rnnkit.kernels._gradients import all_gradients
-from keras_rnnkit.kernels._jax_calls import (
-    call_compiled,
-    compiled,
-    on_gpu,
-    recompiles_loops,
-    scan,
-    value_and_gradients,
-)
-from keras_rnnkit.kernels._linear import backward_pass
-from keras_rnnkit.kernels._sequence import backward, forward
-
-__all__ = [
-    "as_one_program",
-    "call_compiled",
-    "compiled",
-    "exporting",
-    "exporting_to_onnx",
-    "has_onednn",
-    "linear_scan",
-    "on_gpu",
-    "recompiles_loops",
-    "run",
-    "scan",
-    "transforming",
-    "value_and_gradients",
-    "with_batch_size",
-]
+from keras_rnnkit.kernels._jax_calls import JaxCalls
+from keras_rnnkit.kernels._linear import linear_backward_pass, linear_step
+from keras_rnnkit.kernels._sequence import backward_pass, forward_pass
 
 _FUNCTIONS = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 
-# Where the gradients of the pre-activations of all steps take more bytes than this, the backward
-# pass on a CPU is chunked. With gates and previous states, which take about twice as much, they
-# would not fit in the 32 MiB that glibc keeps for the next call; of anything larger, the system
-# clears every page anew in every call.
+# The backward pass on a CPU is chunked where the gradients of the pre-activations of all steps take
+# more bytes than this. The gates and the previous states take about twice as many. Above 32 MiB in
+# all, glibc returns a buffer to the system when it is freed, and the system clears every page again
+# when the next call allocates it, which takes longer than the work of a step.
 CHUNK_ABOVE_BYTES = 10 * 2**20
 
-# What a chunk has at least of steps, and of rows (steps times batch): its products are then large
-# compared with the totals of the weight gradients that each chunk adds to. These were set with
-# `benchmarks/methods.py`.
+# A chunk has at least so many steps, and so many rows (steps times batch). Each chunk adds its
+# gradients of the weights to totals, which costs little only beside products of many rows.
+# Set with `benchmarks/methods.py`.
 CHUNK_STEPS, CHUNK_ROWS = 8, 512
 
 
-def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
-    """Run a cell over whole sequences; a gradient that is asked for saves what it needs."""
-    return _run(plan, args)
+class Jax(JaxCalls):
+    """The kernels on JAX."""
+
+    def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
+        return _run(plan, args)  # JAX itself calls `_forward` where a gradient is requested
+
+    def linear_recurrence(self, a: Any, b: Any, first: Any) -> Any:
+        return _linear_recurrence(a, b, first)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _differentiable(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
-    return outputs(plan, *forward(plan, args, _FUNCTIONS, _loop, save=False))
+    return outputs(plan, *forward_pass(plan, args, _FUNCTIONS, _loop, save=False))
 
 
 def _forward(plan: Plan, args: Arguments) -> tuple[Any, Any]:
-    last, steps = forward(plan, args, _FUNCTIONS, _loop, save=True)
+    last, steps = forward_pass(plan, args, _FUNCTIONS, _loop, save=True)
     return outputs(plan, last, steps), (args, steps)
 
 
 def _backward(plan: Plan, saved: Any, gradients: Any) -> tuple[Arguments]:
     (args, steps), (d_last, d_steps) = saved, gradients
-    loop = functools.partial(backward, plan, functions=_FUNCTIONS, loop=_loop)
+    loop = functools.partial(backward_pass, plan, functions=_FUNCTIONS, loop=_loop)
     length = _chunk_length(plan, args)
     if length is None:
         return (all_gradients(plan, loop, args, steps, d_last, d_steps),)
@@ -131,30 +104,22 @@ def _chunk_length(plan: Plan, args: Arguments) -> int | None:
     return chunk_length(steps, max(CHUNK_STEPS, -(-CHUNK_ROWS // batch)))
 
 
-@jax.custom_vjp
-def linear_scan(a: Any, b: Any, first: Any) -> Any:
-    """The states of `h = a h + b` after every step, in sequence."""
-    return _linear_scan(a, b, first)
-
-
 @functools.partial(jax.jit, static_argnames="reverse")
-def _linear_scan(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
-    def step(h: Any, current: Any) -> tuple[Any, Any]:
-        a_t, b_t = current
-        h = a_t * h + b_t
-        return h, h
-
-    return lax.scan(step, first, (a, b), reverse=reverse)[1]
+def _linear_loop(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
+    return lax.scan(linear_step, first, (a, b), reverse=reverse)[1]
 
 
 def _linear_forward(a: Any, b: Any, first: Any) -> tuple[Any, Any]:
-    states = _linear_scan(a, b, first)
+    states = _linear_loop(a, b, first)
     return states, (a, first, states)
 
 
 def _linear_backward(saved: Any, d_states: Any) -> tuple[Any, Any, Any]:
     a, first, states = saved
-    return backward_pass(_linear_scan, a, first, states, d_states)
+    return linear_backward_pass(_linear_loop, a, first, states, d_states)
 
 
-linear_scan.defvjp(_linear_forward, _linear_backward)
+_linear_recurrence = jax.custom_vjp(lambda a, b, first: _linear_loop(a, b, first))
+_linear_recurrence.defvjp(_linear_forward, _linear_backward)
+
+KERNELS = Jax()

@@ -1,15 +1,17 @@
-"""What each backend's file has: the only way in which the other rooms reach a backend."""
+"""What a backend has: the only way in which the other rooms reach it."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
+
+from keras import ops
 
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
 
 
 class Kernels(Protocol):
-    """The functions of a backend, with equal names and arguments on all of them.
+    """The functions of a backend, on tensors of that backend.
 
-    Where a backend has nothing to do, its function says so. Tensors are those of the backend.
+    A method that has a body here is the default, for backends that need nothing else.
     """
 
     def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
@@ -24,8 +26,8 @@ class Kernels(Protocol):
             The last states, and of the steps what the plan asks for.
         """
 
-    def linear_scan(self, a: Any, b: Any, first: Any) -> Any:
-        """The states of `h = a h + b` after every step, in sequence, differentiably.
+    def linear_recurrence(self, a: Any, b: Any, first: Any) -> Any:
+        """The states of `h = a h + b` after every step, computed sequentially, differentiably.
 
         Args:
             a: `(time, batch, units)`.
@@ -47,6 +49,7 @@ class Kernels(Protocol):
         Returns:
             The last carry, and the carries of all steps, each tensor `(time, ...)`.
         """
+        return ops.scan(step, init, xs)
 
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool
@@ -68,12 +71,14 @@ class Kernels(Protocol):
             function: Takes structures of tensors, or `None`, the first one time first.
             variables: Those that it reads.
         """
+        return function
 
     def recompiles_loops(self, *values: Any) -> bool:
         """Whether each loop over these structures of tensors is compiled anew in every call.
 
         So it is where JAX is called eagerly: `call_compiled`, or a loop in Python, avoids it.
         """
+        return False
 
     def call_compiled(
         self, cell: Any, function: Callable[..., Any], fixed: Hashable, *args: Any, **options: Any
@@ -87,6 +92,7 @@ class Kernels(Protocol):
             *args: Structures of tensors.
             **options: What is fixed when the function is compiled.
         """
+        return function(cell, *args, **options)
 
     def value_and_gradients(
         self, function: Callable[..., Any], tensors: list[Any]
@@ -104,6 +110,7 @@ class Kernels(Protocol):
 
     def with_batch_size(self, tensor: Any, batch: int) -> Any:
         """The same tensor `(batch, ...)`, where the backend did not know its batch size yet."""
+        return tensor
 
     def on_gpu(self, variable: Any) -> bool:
         """Whether a layer computes on a GPU.
@@ -115,12 +122,16 @@ class Kernels(Protocol):
 
     def has_onednn(self) -> bool:
         """Whether the backend has the layers of oneDNN, and may use them."""
+        return False
 
     def exporting(self) -> bool:
         """Whether the operations of this call are recorded for a file that cannot hold kernels."""
+        return False
 
     def exporting_to_onnx(self) -> bool:
         """Whether that file will be one of ONNX."""
+        return False
 
     def transforming(self, *tensors: Any) -> bool:
         """Whether a transform to which the kernels do not apply works on these tensors."""
+        return False

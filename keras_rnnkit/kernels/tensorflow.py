@@ -10,44 +10,13 @@ from keras import tree
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
 from keras_rnnkit.kernels._cells import Functions
 from keras_rnnkit.kernels._chunks import added, chunk_length, gathered, zero_totals
-from keras_rnnkit.kernels._defaults import (
-    call_compiled,
-    exporting,
-    exporting_to_onnx,
-    has_onednn,
-    recompiles_loops,
-    transforming,
-)
 from keras_rnnkit.kernels._gradients import all_gradients
-from keras_rnnkit.kernels._linear import backward_pass as linear_backward_pass
-from keras_rnnkit.kernels._sequence import backward, forward
-from keras_rnnkit.kernels._tensorflow_calls import (
-    as_one_program,
-    compiled,
-    on_gpu,
-    value_and_gradients,
-    with_batch_size,
-)
+from keras_rnnkit.kernels._linear import linear_backward_pass, linear_step
+from keras_rnnkit.kernels._sequence import backward_pass, forward_pass
+from keras_rnnkit.kernels._tensorflow_calls import TensorFlowCalls
 from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles, for_steps
 from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_pass
-from keras_rnnkit.kernels._tensorflow_loop import loop, scan
-
-__all__ = [
-    "as_one_program",
-    "call_compiled",
-    "compiled",
-    "exporting",
-    "exporting_to_onnx",
-    "has_onednn",
-    "linear_scan",
-    "on_gpu",
-    "recompiles_loops",
-    "run",
-    "scan",
-    "transforming",
-    "value_and_gradients",
-    "with_batch_size",
-]
+from keras_rnnkit.kernels._tensorflow_loop import loop
 
 _FUNCTIONS = Functions(tf.sigmoid, tf.tanh)
 
@@ -57,47 +26,64 @@ _FUNCTIONS = Functions(tf.sigmoid, tf.tanh)
 CHUNK_FROM_UNITS, CHUNK_STEPS, MOST_CHUNKS = 96, 20, 10
 
 
-def run(plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
-    """Run a cell over whole sequences; `training` saves what the backward pass needs.
+class TensorFlow(TensorFlowCalls):
+    """The kernels on TensorFlow."""
 
-    Without it, a backward pass runs forward once more.
-    """
-    kernels = (_kernels(plan, xla) for xla in (True, False))
-    run_forward, run_backward = for_steps(args.inputs[0], *kernels)
-    mask, recurrent_masks = off_tape(args.mask), off_tape(args.recurrent_masks)
-    without_masks = args._replace(mask=[], recurrent_masks=[])
-    structure: list[Any] = []
+    def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
+        # `training` saves what the backward pass needs; without it, a backward pass computes the
+        # forward pass once more.
+        kernels = (_kernels(plan, xla) for xla in (True, False))
+        run_forward, run_backward = for_steps(args.inputs[0], *kernels)
+        mask, recurrent_masks = off_tape(args.mask), off_tape(args.recurrent_masks)
+        without_masks = args._replace(mask=[], recurrent_masks=[])
+        structure: list[Any] = []
 
-    def packed(sources: Any) -> Arguments:
-        tensors = tree.pack_sequence_as(without_masks, list(sources))
-        return tensors._replace(mask=mask, recurrent_masks=recurrent_masks)
+        def packed(sources: Any) -> Arguments:
+            tensors = tree.pack_sequence_as(without_masks, list(sources))
+            return tensors._replace(mask=mask, recurrent_masks=recurrent_masks)
 
-    def forward_pass(*sources: Any) -> tuple[list[Any], Steps]:
-        last, steps = run_forward(packed(sources), training)
-        structure[:] = [outputs(plan, last, steps)]
-        for tensor in tree.flatten(structure[0][1]):
-            # A graph that was made for any number of steps serves this one too, but forgets it.
-            tensor.set_shape([*args.inputs[0].shape[:2], tensor.shape[-1]])
-        return tree.flatten(structure[0]), steps
+        def forward(*sources: Any) -> tuple[list[Any], Steps]:
+            last, steps = run_forward(packed(sources), training)
+            structure[:] = [outputs(plan, last, steps)]
+            for tensor in tree.flatten(structure[0][1]):
+                # A graph that was made for any number of steps serves this one too, but forgets it.
+                tensor.set_shape([*args.inputs[0].shape[:2], tensor.shape[-1]])
+            return tree.flatten(structure[0]), steps
 
-    def backward_pass(sources: list[Any], steps: Steps, d_outputs: list[Any]) -> list[Any]:
-        own = packed(sources)
-        saved = steps if training else run_forward(own, True)[1]
-        d_last, d_steps = tree.pack_sequence_as(structure[0], d_outputs)
-        # Only the loop is compiled: TensorFlow's own large products are faster than XLA's, and it
-        # leaves out those whose results are not asked for.
-        found = _gradients(plan, run_backward, own, saved, d_last, d_steps)
-        return tree.flatten(found._replace(mask=[], recurrent_masks=[]))
+        def backward(sources: list[Any], steps: Steps, d_outputs: list[Any]) -> list[Any]:
+            own = packed(sources)
+            saved = steps if training else run_forward(own, True)[1]
+            d_last, d_steps = tree.pack_sequence_as(structure[0], d_outputs)
+            # Only the loop is compiled: TensorFlow's own large products are faster than XLA's, and
+            # it leaves out those whose results are not used.
+            found = _gradients(plan, run_backward, own, saved, d_last, d_steps)
+            return tree.flatten(found._replace(mask=[], recurrent_masks=[]))
 
-    def plain(*sources: Any) -> list[Any]:
-        last, steps = _kernels(plan, xla=False)[0](packed(sources), False)
-        return tree.flatten(outputs(plan, last, steps))
+        def plain(*sources: Any) -> list[Any]:
+            last, steps = _kernels(plan, xla=False)[0](packed(sources), False)
+            return tree.flatten(outputs(plan, last, steps))
 
-    sources = tree.flatten(without_masks)
-    # A first layer's inputs need no gradients, which are then left out.
-    groups = [len(args.inputs), len(sources) - len(args.inputs)]
-    flat = with_backward_pass(forward_pass, backward_pass, plain, sources, groups)
-    return tree.pack_sequence_as(structure[0], flat)
+        sources = tree.flatten(without_masks)
+        # A first layer's inputs need no gradients, which are then left out.
+        groups = [len(args.inputs), len(sources) - len(args.inputs)]
+        flat = with_backward_pass(forward, backward, plain, sources, groups)
+        return tree.pack_sequence_as(structure[0], flat)
+
+    def linear_recurrence(self, a: Any, b: Any, first: Any) -> Any:
+        run_forward, run_backward = _linear_kernels(compiles(a.shape[0]))
+
+        def forward(a: Any, b: Any, first: Any) -> tuple[list[Any], Any]:
+            states = run_forward(a, b, first)
+            return [states], states
+
+        def backward(sources: list[Any], states: Any, d_outputs: list[Any]) -> list[Any]:
+            a, _, first = sources
+            return list(run_backward(a, first, states, *d_outputs))
+
+        def plain(a: Any, b: Any, first: Any) -> list[Any]:
+            return [_linear_loop(a, b, first)]
+
+        return with_backward_pass(forward, backward, plain, [a, b, first], [3])[0]
 
 
 @functools.cache
@@ -105,10 +91,10 @@ def _kernels(plan: Plan, xla: bool) -> tuple[Callable[..., Any], Callable[..., A
     """The kernel and its backward pass, compiled by XLA (even where the model is not), or plain."""
 
     def run_forward(args: Any, save: bool) -> Any:
-        return forward(plan, args, _FUNCTIONS, _loop, save)
+        return forward_pass(plan, args, _FUNCTIONS, _loop, save)
 
     def run_backward(args: Any, steps: Any, d_last: Any, d_steps: Any) -> Any:
-        return backward(plan, args, steps, d_last, d_steps, _FUNCTIONS, _loop)
+        return backward_pass(plan, args, steps, d_last, d_steps, _FUNCTIONS, _loop)
 
     return (by_xla(run_forward), by_xla(run_backward)) if xla else (run_forward, run_backward)
 
@@ -160,34 +146,14 @@ def _chunk_length(plan: Plan, args: Arguments) -> int | None:
     return chunk_length(steps, max(CHUNK_STEPS, -(-steps // MOST_CHUNKS)))
 
 
-def linear_scan(a: Any, b: Any, first: Any) -> Any:
-    """The states of `h = a h + b` after every step, in sequence."""
-    run_forward, run_backward = _linear_kernels(compiles(a.shape[0]))
-
-    def forward_pass(a: Any, b: Any, first: Any) -> tuple[list[Any], Any]:
-        states = run_forward(a, b, first)
-        return [states], states
-
-    def backward_pass(sources: list[Any], states: Any, d_outputs: list[Any]) -> list[Any]:
-        a, _, first = sources
-        return list(run_backward(a, first, states, *d_outputs))
-
-    def plain(a: Any, b: Any, first: Any) -> list[Any]:
-        return [_linear_scan(a, b, first)]
-
-    return with_backward_pass(forward_pass, backward_pass, plain, [a, b, first], [3])[0]
-
-
 @functools.cache
 def _linear_kernels(xla: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    run_backward = functools.partial(linear_backward_pass, _linear_scan)
-    return (by_xla(_linear_scan), by_xla(run_backward)) if xla else (_linear_scan, run_backward)
+    run_backward = functools.partial(linear_backward_pass, _linear_loop)
+    return (by_xla(_linear_loop), by_xla(run_backward)) if xla else (_linear_loop, run_backward)
 
 
-def _linear_scan(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
-    def step(h: Any, current: Any) -> tuple[Any, Any]:
-        a_t, b_t = current
-        h = a_t * h + b_t
-        return h, h
+def _linear_loop(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
+    return loop(linear_step, first, (a, b), [(b.dtype, b.shape[1:])], reverse)[1][0]
 
-    return loop(step, first, (a, b), [(b.dtype, b.shape[1:])], reverse)[1][0]
+
+KERNELS = TensorFlow()

@@ -159,6 +159,7 @@ class Recurrent(Stateful, ReturnsGates):
             mask=mask,
             capture_gates=self._return_gates or (capture is not None and capture.capture_gates),
             initial_output=None if carry is None else carry.output,
+            edits=None if capture is None else capture.edits.get(id(self)),
             zero_initial_states=carry is None and self._has_zero_initial_states(initial_state),
         )
 

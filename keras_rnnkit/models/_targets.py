@@ -54,11 +54,21 @@ class Target:
             f"Received: layer={type(self.layer).__name__} '{self.layer.name}'"
         )
 
-    def run(self, original: Any, *args: Any, **kwargs: Any) -> tuple[Any, list[Captured]]:
-        """What a call of the layer returns, and what is captured of each recurrent layer in it."""
-        with capturing(capture_gates=True) as capture:
-            outputs = (self._call or original)(*args, **kwargs)
+    def run(
+        self, edits: list[Any] | None, original: Any, *args: Any, **kwargs: Any
+    ) -> tuple[Any, list[Captured]]:
+        """What a call of the layer returns, and what is captured of each recurrent layer in it.
+
+        Args:
+            edits: Those of each recurrent layer in it, if any.
+            original: The layer's own call.
+            *args: Of the call, as are `**kwargs`.
+            **kwargs: Of the call.
+        """
         keys = list(map(id, self.twins))
+        by_layer = {} if edits is None else dict(zip(keys, edits, strict=True))
+        with capturing(capture_gates=True, edits=by_layer) as capture:
+            outputs = (self._call or original)(*args, **kwargs)
         if any(key not in capture.traces for key in keys):
             raise ValueError(
                 f"The layer '{self.layer.name}' of class {type(self.layer).__name__} does not call "
@@ -82,11 +92,13 @@ class TimeDistributedTarget:
         self.targets = targets_in(layer.layer)
         self._twin = time_distributed_twin(layer)
 
-    def run(self, original: Any, *args: Any, **kwargs: Any) -> tuple[Any, list[dict[str, Any]]]:
+    def run(
+        self, edits: dict[str, Any] | None, original: Any, *args: Any, **kwargs: Any
+    ) -> tuple[Any, list[dict[str, Any]]]:
         """What a call of the layer returns, and what is captured of each inner call."""
         captured: list[dict[str, Any]] = []
         inputs = args[0] if args else kwargs["inputs"]
-        with intercepting(handlers_for(self.targets, captured)):
+        with intercepting(handlers_for(self.targets, captured, edits)):
             outputs = self._twin.call(*args, **kwargs)
         shape = tuple(ops.shape(inputs)[:2])
 
@@ -98,25 +110,55 @@ class TimeDistributedTarget:
     def record(self, captured: list[dict[str, Any]]) -> Any:
         """The record of one call, from arrays: a dict of records around a model."""
         records = records_by_call(self.targets, captured)
-        return records if not _is_target(self.layer.layer) else next(iter(records.values()))
+        return records if self.around_a_model else next(iter(records.values()))
+
+    @property
+    def around_a_model(self) -> bool:
+        """Whether there is a model inside, so that a record is a dict of records."""
+        return not _is_target(self.layer.layer)
+
+    def target_of(self, key: str) -> Any:
+        """The inner target of the key of a call."""
+        return target_of(self.targets, key)
 
 
-def handlers_for(targets: dict[str, Any], captured: list[dict[str, Any]]) -> dict[Any, Any]:
-    """Handlers, by layer, that append what they capture, by the key of the layer."""
+def handlers_for(
+    targets: dict[str, Any], captured: list[dict[str, Any]], edits: dict[str, Any] | None = None
+) -> dict[Any, Any]:
+    """Handlers, by layer, that append what they capture, by the key of the layer.
+
+    Args:
+        targets: By key.
+        captured: The list to append to.
+        edits: By the key of a call, those for `run` of its target.
+    """
     return {
-        target.layer: _handler(key, target, captured)
+        target.layer: _handler(key, target, captured, edits or {})
         for key, target in targets.items()
         if target is not None
     }
 
 
-def _handler(key: str, target: Any, captured: list[dict[str, Any]]) -> Callable[..., Any]:
+def _handler(
+    key: str, target: Any, captured: list[dict[str, Any]], edits: dict[str, Any]
+) -> Callable[..., Any]:
     def handler(original: Any, *args: Any, **kwargs: Any) -> Any:
-        outputs, of_call = target.run(original, *args, **kwargs)
+        call = call_key(key, sum(key in of_call for of_call in captured))
+        outputs, of_call = target.run(edits.get(call), original, *args, **kwargs)
         captured.append({key: of_call})
         return outputs
 
     return handler
+
+
+def call_key(key: str, calls: int) -> str:
+    """The key of a call of a layer, after that many calls before it."""
+    return f"{key}:{calls}" if calls else key
+
+
+def target_of(targets: dict[str, Any], key: str) -> Any:
+    """The target of the key of a call, such as `"lstm:1"`."""
+    return targets[key] if key in targets else targets[key.rpartition(":")[0]]
 
 
 def records_by_call(targets: dict[str, Any], captured: list[dict[str, Any]]) -> dict[str, Any]:
@@ -125,7 +167,7 @@ def records_by_call(targets: dict[str, Any], captured: list[dict[str, Any]]) -> 
     records = {}
     for of_call in captured:
         ((key, value),) = of_call.items()
-        records[f"{key}:{calls[key]}" if calls[key] else key] = targets[key].record(value)
+        records[call_key(key, calls[key])] = targets[key].record(value)
         calls[key] += 1
     return records
 

@@ -12,7 +12,7 @@ from keras_rnnkit.layers._traceable import check_variables_are_here
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._progress import Progress
-from keras_rnnkit.models._targets import handlers_for, records_by_call, targets_in
+from keras_rnnkit.models._targets import handlers_for, records_by_call, target_of, targets_in
 from keras_rnnkit.models.statistics import Accumulator
 from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.running.moving_variables import InnerScope
@@ -65,7 +65,7 @@ def trace(
     >>> traces["lstm"].forget.shape
     (2, 5, 4)
     """
-    runner = _runner_for(model, layers)
+    runner = runner_for(model, layers)
     parts = [runner.run(batch) for batch in runner.batches(x, batch_size)]
     return runner.traces(parts)
 
@@ -74,13 +74,14 @@ _PLACE = "_keras_rnnkit_trace_runners"
 _BYTES = 16 * 2**20  # about what the captured tensors of a batch take
 
 
-class _Runner:
+class Runner:
     """A model as a function that also returns what is captured, compiled where that is usual."""
 
     def __init__(self, model: Any, layers: list[str] | None) -> None:
         self.model = model
         self.targets = targets_in(model, layers)
         self.settings = _settings(model)
+        self.edited: dict[Any, Any] = {}  # compiled functions for `keras_rnnkit.edit`
         kernels = backend_kernels()
         self._function = kernels.compiled(self._captured, variables=model.variables, xla=False)
 
@@ -94,6 +95,10 @@ class _Runner:
         """The outputs and what is captured, as arrays."""
         return tree.map_structure(_as_array, self._function(inputs))
 
+    def target_of(self, key: str) -> Any:
+        """The target of the key of a call, such as `"lstm:1"`."""
+        return target_of(self.targets, key)
+
     def batches(self, x: Any, batch_size: int | None) -> Iterator[Any]:
         """The rows in batches: all at once for a stateful model."""
         x = tree.map_structure(_as_input, x)
@@ -103,6 +108,13 @@ class _Runner:
         size = batch_size or self.batch_size(x)
         for start in range(0, count, size):
             yield tree.map_structure(lambda array: array[start : start + size], x)  # noqa: B023
+
+    def copies_at_a_time(self, batch: Any) -> int:
+        """How many copies of a batch may run as one; a fixed batch size allows one."""
+        fixed = any(a.shape[0] is not None for a in tree.flatten(getattr(self.model, "inputs", [])))
+        if fixed or stateful_layers(self.model):
+            return 1
+        return max(1, self.batch_size(batch) // _rows(batch))
 
     def batch_size(self, x: Any) -> int:
         """Rows whose captured tensors take about `_BYTES`, 32 at least and 1,024 at most."""
@@ -122,7 +134,7 @@ class _Runner:
         return Traces(records, outputs, [key for key in self.targets if key not in called])
 
 
-def _runner_for(model: Any, layers: list[str] | None) -> _Runner:
+def runner_for(model: Any, layers: list[str] | None) -> Runner:
     """The runner of a model: the stored one, or a new one if the model has changed.
 
     It is stored on the model, where Keras does not track it, and is freed with the model.
@@ -139,7 +151,7 @@ def _runner_for(model: Any, layers: list[str] | None) -> _Runner:
     key = None if layers is None else tuple(layers)
     runner = runners.get(key)
     if runner is None or runner.model is not model or runner.settings != _settings(model):
-        runner = runners[key] = _Runner(model, layers)
+        runner = runners[key] = Runner(model, layers)
     return runner
 
 
@@ -231,7 +243,7 @@ def trace_batches(
             "`reduce` must be None, 'statistics' or a function of Traces. "
             f"Received: reduce={reduce!r}"
         )
-    traces = _each_batch(_runner_for(model, layers), data, batch_size, progress)
+    traces = _each_batch(runner_for(model, layers), data, batch_size, progress)
     if reduce is None:
         return traces
     if callable(reduce):
@@ -242,7 +254,7 @@ def trace_batches(
     return sums.result()
 
 
-def _each_batch(runner: _Runner, data: Any, batch_size: int | None, progress: Any) -> Iterator[Any]:
+def _each_batch(runner: Runner, data: Any, batch_size: int | None, progress: Any) -> Iterator[Any]:
     batches, count = _batches_of(runner, data, batch_size)
     bar = Progress(count, progress)
     for batch in batches:
@@ -252,7 +264,7 @@ def _each_batch(runner: _Runner, data: Any, batch_size: int | None, progress: An
 
 
 def _batches_of(
-    runner: _Runner, data: Any, batch_size: int | None
+    runner: Runner, data: Any, batch_size: int | None
 ) -> tuple[Iterator[Any], int | None]:
     """The inputs in batches, and how many batches there are, if that is known."""
     if isinstance(data, keras.utils.PyDataset):

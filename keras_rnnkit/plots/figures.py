@@ -6,18 +6,31 @@ Figures are made with matplotlib's object-oriented API: no pyplot, no display, n
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_rnnkit._files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 # Okabe and Ito's palette: distinct for all common types of colour blindness.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 SKY_BLUE, ORANGE = "#56B4E9", "#E69F00"
 INK, GRID, SPINE = "#333333", "#E6E6E6", "#999999"
+
+# Lines that differ in pattern too, so that they can be told apart when they are printed in grey.
+LINES: tuple[dict[str, Any], ...] = (
+    {"color": BLUE, "linestyle": "-", "linewidth": 1.7},
+    {"color": VERMILION, "linestyle": (0, (5, 1.5)), "linewidth": 1.5},
+    {"color": "#009E73", "linestyle": (0, (1, 1)), "linewidth": 1.9},
+    {"color": "#000000", "linestyle": (0, (6, 1.5, 1, 1.5)), "linewidth": 1.3},
+    {"color": "#CC79A7", "linestyle": "-", "linewidth": 2.3},
+    {"color": ORANGE, "linestyle": (0, (2.5, 1)), "linewidth": 2.2},
+    {"color": SKY_BLUE, "linestyle": (0, (6, 1, 1, 1, 1, 1)), "linewidth": 1.8},
+    {"color": "#777777", "linestyle": "-", "linewidth": 0.9},
+)
 
 DOTS_PER_INCH = 150
 
@@ -52,6 +65,13 @@ def style_axes(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(SPINE)
     axes.tick_params(color=SPINE, labelcolor=INK, labelsize=8)
+
+
+def style_legend(legend: Legend) -> None:
+    """Small dark words without a frame, never read as mathematics."""
+    legend.set_frame_on(False)
+    for text in legend.get_texts():
+        text.set(fontsize=7.5, color=INK, parse_math=False)
 
 
 def save_figure(figure: Figure, target: Path) -> None:

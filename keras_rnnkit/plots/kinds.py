@@ -43,7 +43,7 @@ def color_limits(kind: Kind, values: np.ndarray) -> tuple[float, float]:
     Those of a gate are between 0 and 1; all others are symmetric around 0.
     """
     if kind is not Kind.GATE:
-        reach = _rounded_up(float(np.percentile(np.abs(values), 100 - TAIL)))
+        reach = rounded_up(float(np.percentile(np.abs(values), 100 - TAIL)))
         return -reach, reach
     low, high = np.percentile(values, [TAIL, 100 - TAIL])
     low, high = np.floor(20 * low + 1e-9) / 20, np.ceil(20 * high - 1e-9) / 20
@@ -52,7 +52,7 @@ def color_limits(kind: Kind, values: np.ndarray) -> tuple[float, float]:
     return round(max(0.0, middle - half), 3), round(min(1.0, middle + half), 3)
 
 
-def _rounded_up(value: float) -> float:
+def rounded_up(value: float) -> float:
     """The next number with two significant digits; 1 for 0, so that the range is not empty."""
     if value <= 0:
         return 1.0

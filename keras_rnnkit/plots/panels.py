@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MEANINGS = {
+MEANINGS = {
     "input": "how much of the candidate is written to the cell",
     "forget": "how much of the cell is kept",
     "output": "how much of the cell is output",
@@ -77,7 +77,7 @@ def draw_field(figure: Figure, axes: Axes, panel: Panel, row_height: float) -> N
 
 
 def _title(axes: Axes, panel: Panel) -> None:
-    meaning = _MEANINGS.get(panel.name)
+    meaning = MEANINGS.get(panel.name)
     title = f"{panel.name}: {meaning}" if meaning else panel.name
     if panel.part:
         title = f"{panel.part} · {title}"

@@ -23,7 +23,7 @@ class Part(NamedTuple):
     trace: Any
 
 
-def split_parts(trace: Any, title: str = "", key: str = "") -> list[Part]:
+def split_parts(trace: Any, title: str = "", key: str = "", argument: str = "trace") -> list[Part]:
     """The traces of single layers in this one.
 
     A `BidirectionalTrace` has two, the dictionary of a `StackedRNN` and the tuple of an `RNN`
@@ -39,11 +39,11 @@ def split_parts(trace: Any, title: str = "", key: str = "") -> list[Part]:
     elif type(trace) is tuple and trace and all(map(is_single, trace)):
         inner = {f"[{index}]": (f"cell {index}", part) for index, part in enumerate(trace)}
     else:
-        raise TypeError(_complaint(trace, key))
+        raise TypeError(_complaint(trace, f"{argument}{key}"))
     return [
         found
         for inner_key, (name, part) in inner.items()
-        for found in split_parts(part, f"{title} {name}".strip(), key + inner_key)
+        for found in split_parts(part, f"{title} {name}".strip(), key + inner_key, argument)
     ]
 
 
@@ -58,9 +58,8 @@ def is_bidirectional(trace: Any) -> bool:
     return getattr(trace, "_fields", ()) == ("forward", "backward")
 
 
-def _complaint(trace: Any, key: str) -> str:
+def _complaint(trace: Any, name: str) -> str:
     """The error: what is expected, and how to get it from what was received."""
-    name = f"trace{key}"
     expected = (
         f"`{name}` must be a trace of a recurrent layer: a NamedTuple of arrays "
         "(batch, time, units) whose last field is `mask`. The traces of both directions or of a "

@@ -31,14 +31,16 @@ class Sample:
     numbered: bool
 
 
-def read_sample(trace: Any, tokens: Sequence[str] | None, sample: int) -> Sample:
+def read_sample(
+    trace: Any, tokens: Sequence[str] | None, sample: int, argument: str = "trace"
+) -> Sample:
     """Take sequence number `sample` out of `trace`, or say what is wrong with an argument."""
-    parts = split_parts(trace)
-    arrays_and_masks = [_read_trace(part) for part in parts]
+    parts = split_parts(trace, argument=argument)
+    arrays_and_masks = [read_arrays(part, argument) for part in parts]
     first_mask = arrays_and_masks[0][1]
-    index = _read_index(sample, len(first_mask))
-    labels = _read_tokens(tokens, first_mask.shape[1])
-    masks = [_same_shape(first_mask, mask) for _, mask in arrays_and_masks]
+    index = read_index(sample, len(first_mask))
+    labels = read_tokens(tokens, first_mask.shape[1])
+    masks = [_same_shape(first_mask, mask, argument) for _, mask in arrays_and_masks]
     valid = np.flatnonzero(np.logical_and.reduce(masks)[index])
     if not len(valid):
         raise ValueError(
@@ -48,12 +50,13 @@ def read_sample(trace: Any, tokens: Sequence[str] | None, sample: int) -> Sample
     samples = []
     for part, (arrays, _) in zip(parts, arrays_and_masks, strict=True):
         fields = {name: array[index, valid] for name, array in arrays.items()}
-        _check_finite(fields, part.key, sample)
+        _check_finite(fields, f"{argument}{part.key}", f"sample={sample}")
         samples.append(PartSample(part.title, part.key, fields))
     return Sample(samples, [labels[step] for step in valid], numbered=tokens is None)
 
 
-def _read_index(sample: int, batch: int) -> int:
+def read_index(sample: int, batch: int) -> int:
+    """The number of a sequence of the batch, checked; a negative one counts from the end."""
     try:
         index = operator.index(sample)
     except TypeError as error:
@@ -66,10 +69,11 @@ def _read_index(sample: int, batch: int) -> int:
     return index
 
 
-def _read_trace(part: Part) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def read_arrays(part: Part, argument: str = "trace") -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The fields of a trace, `(batch, time, units)`, and its mask `(batch, time)`, checked."""
     names = part.trace._fields
-    trace = f"trace{part.key}"
-    arrays = {name: _to_numpy(getattr(part.trace, name), f"{trace}.{name}") for name in names[:-1]}
+    trace = f"{argument}{part.key}"
+    arrays = {name: to_numpy(getattr(part.trace, name), f"{trace}.{name}") for name in names[:-1]}
     first = arrays[names[0]]
     for name, array in arrays.items():
         if array.ndim != 3 or array.shape[:2] != first.shape[:2] or 0 in array.shape:
@@ -78,13 +82,14 @@ def _read_trace(part: Part) -> tuple[dict[str, np.ndarray], np.ndarray]:
                 f"batch and time as in `{trace}.{names[0]}`, which has the shape {first.shape}. "
                 f"Received: {trace}.{name}.shape={array.shape}"
             )
-    return arrays, _read_mask(part.trace.mask, f"{trace}.mask", first.shape[:2])
+    return arrays, read_mask(part.trace.mask, f"{trace}.mask", first.shape[:2])
 
 
-def _read_mask(mask: Any, name: str, expected: tuple[int, ...]) -> np.ndarray:
+def read_mask(mask: Any, name: str, expected: tuple[int, ...]) -> np.ndarray:
+    """The mask as booleans `(batch, time)`, checked; all true for None."""
     if mask is None:
         return np.ones(expected, dtype=bool)
-    array = _to_numpy(mask, name).astype(bool)
+    array = to_numpy(mask, name).astype(bool)
     if array.shape != expected:
         raise ValueError(
             f"`{name}` must have the shape (batch, time) = {expected}. "
@@ -93,16 +98,17 @@ def _read_mask(mask: Any, name: str, expected: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def _same_shape(first: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _same_shape(first: np.ndarray, mask: np.ndarray, argument: str) -> np.ndarray:
     if mask.shape != first.shape:
         raise ValueError(
-            f"All parts of `trace` must have the same batch and time, {first.shape} in the first. "
-            f"Received: (batch, time)={mask.shape}"
+            f"All parts of `{argument}` must have the same batch and time, {first.shape} in the "
+            f"first. Received: (batch, time)={mask.shape}"
         )
     return mask
 
 
-def _to_numpy(value: Any, name: str) -> np.ndarray:
+def to_numpy(value: Any, name: str) -> np.ndarray:
+    """An array or a tensor as float64 NumPy array."""
     if keras.utils.is_keras_tensor(value):
         raise TypeError(
             f"`{name}` must have values, and it is symbolic. Make a model that returns the trace "
@@ -111,7 +117,8 @@ def _to_numpy(value: Any, name: str) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(value), dtype="float64")
 
 
-def _read_tokens(tokens: Sequence[str] | None, time: int) -> list[str]:
+def read_tokens(tokens: Sequence[str] | None, time: int) -> list[str]:
+    """A label for each step: its word, or its number where there are no `tokens`."""
     if tokens is None:
         return [str(step) for step in range(time)]
     if isinstance(tokens, str) or len(tokens) != time:
@@ -123,10 +130,10 @@ def _read_tokens(tokens: Sequence[str] | None, time: int) -> list[str]:
     return [str(token) for token in tokens]
 
 
-def _check_finite(fields: dict[str, np.ndarray], key: str, sample: int) -> None:
+def _check_finite(fields: dict[str, np.ndarray], trace: str, received: str) -> None:
     for name, values in fields.items():
         if not np.isfinite(values).all():
             raise ValueError(
-                f"`trace{key}.{name}` must be finite, and this sample has NaN or infinity there. "
-                f"Check the weights and the inputs of the layer. Received: sample={sample}"
+                f"`{trace}.{name}` must be finite, and this sample has NaN or infinity there. "
+                f"Check the weights and the inputs of the layer. Received: {received}"
             )

@@ -27,8 +27,29 @@ _FONTS = (
     "Microsoft YaHei",
     "Noto Sans Devanagari",
     "Noto Sans Thai",
+    "Noto Emoji",
+    "Segoe UI Emoji",
+    "Segoe UI Symbol",
 )
 _MISSING = "\N{REPLACEMENT CHARACTER}"
+
+
+def label_steps(
+    axes: Axes, labels: list[str], numbered: bool, changes: np.ndarray, width: float
+) -> None:
+    """Label the steps with their numbers, or with their words where they have some.
+
+    Args:
+        axes: The panel whose steps are labelled.
+        labels: A number or a word for each step.
+        numbered: Whether they are numbers.
+        changes: How much changes at each step, for `name_steps`.
+        width: The width of a step, in inches.
+    """
+    if numbered:
+        number_steps(axes, labels)
+    else:
+        name_steps(axes, labels, changes, width)
 
 
 def number_steps(axes: Axes, labels: list[str]) -> None:
@@ -75,16 +96,17 @@ def spaced(changes: np.ndarray, gap: int) -> list[int]:
     return sorted(places)
 
 
-def shorten(token: str) -> str:
+def shorten(token: str, longest: int = LONGEST) -> str:
     """One line of limited length, in characters that can be drawn."""
     line = " ".join(drawable(token).split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def drawable(text: str) -> str:
-    """The text with a replacement for each character that no font has; combining marks are removed.
+    """The text with a replacement for each character that no font has: an emoji's is its name.
 
-    matplotlib warns of such characters, and fails on half of a surrogate pair.
+    Combining marks are removed. matplotlib warns of such characters, and fails on half of a
+    surrogate pair.
     """
     return "".join(_drawable(character) for character in text)
 
@@ -92,7 +114,10 @@ def drawable(text: str) -> str:
 def _drawable(character: str) -> str:
     if ord(character) in _characters() or character.isspace():
         return character
-    return "" if unicodedata.category(character) in ("Mn", "Me", "Cf") else _MISSING
+    category = unicodedata.category(character)
+    if category == "So":
+        return f":{unicodedata.name(character, _MISSING).lower()}:"
+    return "" if category in ("Mn", "Me", "Cf", "Sk") else _MISSING
 
 
 @functools.cache

@@ -32,6 +32,7 @@ class Call(NamedTuple):
     training: bool = False
     capture_gates: bool = False  # whether gates and states of every step are requested
     initial_output: Any = None  # before the first step, in a stream; `None` for zeros
+    edits: Any = None  # edits of gates and states by name, or a tuple of them for a stack of cells
     zero_initial_states: bool = False  # whether `initial_states` are known to be zeros
 
 

@@ -22,6 +22,7 @@ class Capture(NamedTuple):
     last: dict[int, Carry]  # after the last step
     traces: dict[int, Any]
     initial_states: dict[int, Any]  # before the first step, in the structure of the cell
+    edits: dict[int, Any]  # edits of gates and states, see `cells/_edits.py`
 
     def report(self, layer: Any, initial_states: Any, last: Carry, trace: Any) -> None:
         """Store the initial states, the last carry and the trace of a layer.
@@ -48,7 +49,10 @@ current_capture = _current.get  # the capture of the context, or `None`
 
 @contextlib.contextmanager
 def capturing(
-    *, capture_gates: bool = False, initial_carries: dict[int, Carry] | None = None
+    *,
+    capture_gates: bool = False,
+    initial_carries: dict[int, Carry] | None = None,
+    edits: dict[int, Any] | None = None,
 ) -> Iterator[Capture]:
     """Capture every recurrent layer of the kit that is called in this context.
 
@@ -56,8 +60,9 @@ def capturing(
         capture_gates: Whether to capture traces.
         initial_carries: Carries before the first step, by `id(layer)`. If there are any, the other
             layers start from their own initial states, and report nothing.
+        edits: The edits of each layer's cell, by `id(layer)`, in running order, time first.
     """
-    capture = Capture(capture_gates, initial_carries or {}, {}, {}, {})
+    capture = Capture(capture_gates, initial_carries or {}, {}, {}, {}, edits or {})
     token = _current.set(capture)
     try:
         yield capture

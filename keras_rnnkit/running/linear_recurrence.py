@@ -34,7 +34,9 @@ CHUNK = 64
 
 def run_linear_recurrence(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     """The runner of the minimal cells; the contract is in `running/run.py`."""
-    recurrence = associative_scan if method == "associative" else backend_kernels().linear_scan
+    recurrence = (
+        associative_scan if method == "associative" else backend_kernels().linear_recurrence
+    )
     in_chunks = keras.config.backend() == "torch" and method == "sequential"
     if in_chunks and not (call.training or call.capture_gates):
         last, steps = _by_chunks(layer.cell, recurrence, call, layer.return_sequences)

@@ -8,8 +8,10 @@ from keras import ops, tree
 
 from keras_rnnkit import cells
 from keras_rnnkit.cells import GatedCell, Zoneout
+from keras_rnnkit.cells._edits import StepEdits, edit_tensors, with_edit_tensors
 from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
-from keras_rnnkit.cells._takes import masks_for_method, takes_training
+from keras_rnnkit.cells._takes import edit_for_method, masks_for_method, takes_training
+from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.calls import Call, Carry, Steps, swap_batch_and_time
 from keras_rnnkit.running.moving_variables import carried_along, moving_variables
@@ -30,8 +32,9 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
     """
     states, mask, capture_gates = call.initial_states, call.mask, call.capture_gates
     of_steps = [] if mask is None else [swap_batch_and_time(mask)]
-    xs = (swap_batch_and_time(call.sequences), *of_steps, *masks_of_step(call.dropout_masks))
-    advance = _stepper(cell, states, call.training, capture_gates)
+    random_masks = masks_of_step(call.dropout_masks)
+    xs = (swap_batch_and_time(call.sequences), *of_steps, *random_masks, *edit_tensors(call.edits))
+    advance = _stepper(cell, states, call)
     output = call.initial_output
     initial = Carry(
         _zeros(output_size(cell), states) if output is None else output,
@@ -42,7 +45,8 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
     def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
         x, *others = current
         valid = None if mask is None else others.pop(0)
-        new = advance(x, carry, with_masks_of_step(call.dropout_masks, others))
+        masks = with_masks_of_step(call.dropout_masks, others)
+        new = advance(x, carry, masks, with_edit_tensors(call.edits, others))
         new = new if valid is None else _masked(new, carry, valid)
         return new, new
 
@@ -81,41 +85,69 @@ def is_of_the_kit(cell: Any) -> bool:
 _OF_THE_KIT = {getattr(cells, name) for name in cells.__all__ if name.endswith("Cell")}
 
 
-def _stepper(cell: Any, states: Any, training: bool, capture_gates: bool) -> Callable[..., Carry]:
+def _stepper(cell: Any, states: Any, call: Call) -> Callable[..., Carry]:
     """One step, from carry to carry, in the structure and dtypes that a scan needs."""
+    training, capture_gates = call.training, call.capture_gates
 
-    def advance(x: Any, carry: Carry, masks: Any) -> Carry:
-        output, new_states, gates = _advance(cell, x, carry.states, training, masks)
+    def advance(x: Any, carry: Carry, masks: Any, edits: Any) -> Carry:
+        output, new_states, gates = _advance(cell, x, carry.states, training, masks, edits)
         new_states = tree.pack_sequence_as(states, tree.flatten(new_states))
         new = Carry(output, new_states, gates if capture_gates else ())
         return tree.map_structure(_as_before, new, carry)
 
-    def advance_own(x: Any, carry: Carry, masks: Any) -> Carry:
+    def advance_own(x: Any, carry: Carry, masks: Any, edits: None) -> Carry:
         gates = cell.gates(x, carry.states, training=training, masks=masks)
         output, new_states = cell.step(gates, carry.states, masks=masks)
         return Carry(output, new_states, gates if capture_gates else ())
 
-    return advance_own if exposes_gates(cell) and is_of_the_kit(cell) else advance
+    own = exposes_gates(cell) and is_of_the_kit(cell) and call.edits is None
+    return advance_own if own else advance
 
 
-def _advance(cell: Any, x: Any, states: Any, training: bool, masks: Any) -> tuple[Any, Any, Any]:
+def _advance(
+    cell: Any, x: Any, states: Any, training: bool, masks: Any, edits: Any
+) -> tuple[Any, Any, Any]:
     """One step of a cell, or of a stack of cells: the output, the new states, the gates."""
     if isinstance(cell, StackedRNNCells):
         new_states, gates = [], []
-        masks = [None] * len(cell.cells) if masks is None else masks
-        for part, part_states, part_masks in zip(cell.cells, states, masks, strict=True):
-            x, new, part_gates = _advance(part, x, part_states, training, part_masks)
+        nothing = [None] * len(cell.cells)
+        masks, edits = (nothing if each is None else each for each in (masks, edits))
+        for part, part_states, *more in zip(cell.cells, states, masks, edits, strict=True):
+            x, new, part_gates = _advance(part, x, part_states, training, *more)
             new_states.append(new)
             gates.append(part_gates)
         return x, new_states, tuple(gates)
+    if edits is not None:
+        return _advance_edited(cell, x, states, training, masks, edits)
+    return _advance_cell(cell, x, states, training, masks, None)
+
+
+def _advance_edited(
+    cell: Any, x: Any, states: Any, training: bool, masks: Any, edits: dict[str, Any]
+) -> tuple[Any, Any, Any]:
+    """One step of a cell with its edits; the states are edited after all else."""
+    edit = StepEdits(edits, state_names(cell))
+    output, new, of_step = _advance_cell(cell, x, states, training, masks, edit)
+    output, flat = edit.after_step(output, tree.flatten(new))
+    return output, tree.pack_sequence_as(new, flat), of_step
+
+
+def _advance_cell(
+    cell: Any, x: Any, states: Any, training: bool, masks: Any, edit: StepEdits | None
+) -> tuple[Any, Any, Any]:
     if isinstance(cell, Zoneout):
         of_cell = None if masks is None else masks.cell
-        output, new, of_step = _advance(cell.cell, x, states, training, of_cell)
+        inner = None if edit is None else edit.of_gates()
+        output, new, of_step = _advance_cell(cell.cell, x, states, training, of_cell, inner)
         return *cell.zoned(output, new, states, masks), of_step
     states = list(states) if isinstance(states, list | tuple) else [states]
     if exposes_gates(cell):
-        of_step = cell.gates(x, states, training=training, **masks_for_method(cell, "gates", masks))
-        return *cell.step(of_step, states, **masks_for_method(cell, "step", masks)), of_step
+        how = {**masks_for_method(cell, "gates", masks), **edit_for_method(cell, "gates", edit)}
+        of_step = cell.gates(x, states, training=training, **how)
+        if edit is not None:
+            of_step = edit.rest_of_gates(of_step)
+        how = {**masks_for_method(cell, "step", masks), **edit_for_method(cell, "step", edit)}
+        return *cell.step(of_step, states, **how), of_step
     call = cell if callable(cell) else cell.call
     given = {"training": training} if takes_training(cell) else {}
     return *call(x, states, **given), ()

@@ -22,6 +22,7 @@ from keras_rnnkit.running.export import check_export
 from keras_rnnkit.running.fused import kernel_name, run_fused
 from keras_rnnkit.running.keras_layer import run_keras
 from keras_rnnkit.running.linear_recurrence import run_linear_recurrence
+from keras_rnnkit.running.loop import run_loop
 from keras_rnnkit.running.names import name_of
 from keras_rnnkit.running.portable import run_portable
 from keras_rnnkit.running.rule import LINEAR_CELLS, Choice, Request, choose
@@ -46,6 +47,9 @@ def run(layer: Any, call: Call) -> tuple[Carry, Steps]:
     Returns:
         `(last, steps)`, as in the contract above.
     """
+    if call.edits is not None:  # only the loop computes the steps one by one, by the equations
+        with masks_for(layer.cell, call) as masks:
+            return run_loop(layer.cell, call._replace(dropout_masks=masks), layer.unroll)
     choice = choice_for(
         layer,
         call.sequences,

@@ -58,7 +58,7 @@ def step_by_step(a, b, first):
 @pytest.mark.parametrize("kind", ["associative", "sequential"])
 @pytest.mark.parametrize("time", [1, 2, 3, 4, 7, 63, 64, 65, 300])
 def test_the_scan_is_the_recurrence(time, kind):
-    scans = {"associative": associative_scan, "sequential": backend_kernels().linear_scan}
+    scans = {"associative": associative_scan, "sequential": backend_kernels().linear_recurrence}
     assert 2**LEVELS == 64
     rng = np.random.default_rng(time)
     a, b, first = rng.random((2, time, 3)), rng.normal(size=(2, time, 3)), rng.normal(size=(2, 3))

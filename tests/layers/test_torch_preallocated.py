@@ -6,6 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_rnnkit.kernels import _cells
+from keras_rnnkit.kernels._arguments import Arguments, Plan
+
 pytestmark = pytest.mark.skipif(
     keras.config.backend() != "torch", reason="kernels of PyTorch's alone"
 )
@@ -15,7 +18,7 @@ GATES = {"lstm": 4, "gru": 3}
 HOLES = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 1, 0]], bool)[..., None]
 CASES = list(itertools.product(GATES, (False, True), (False, True), (False, True)))
 # An LSTM returns h, c, its gates and the last h and c; a GRU h, its gates and the last h.
-OUTPUTS = [("lstm", k) for k in range(5)] + [("gru", k) for k in range(3)]
+OUTPUTS = [("lstm", k) for k in range(8)] + [("gru", k) for k in range(5)]
 
 
 def arguments(cell, per_gate, masked, drops, time=TIME):
@@ -37,20 +40,25 @@ def arguments(cell, per_gate, masked, drops, time=TIME):
     return tensors, mask, drop
 
 
-def run(cell, tensors, mask, drop):
-    from keras_rnnkit.kernels._torch_gru import gru
-    from keras_rnnkit.kernels._torch_lstm import lstm
+def call(cell, tensors, mask, drop, **asked):
+    """The last states, and the steps."""
+    from keras_rnnkit.kernels import torch as kernels
 
     count = 2 if cell == "lstm" else 1
     states, weights, inputs = tensors[:count], tensors[count : count + 3], tensors[count + 3 :]
-    if cell == "lstm":
-        results = lstm(inputs, states, *weights, mask, drop)
-    else:
-        results = gru(inputs, *states, *weights, mask, drop, True, True)
-    every, gates, last = results[:count], results[count], results[count + 1 :]
+    masks = [] if mask is None else [mask], [] if drop is None else list(drop)
+    args = Arguments(list(inputs), list(states), *weights, *masks)
+    plan = Plan(_cells.LSTM if cell == "lstm" else _cells.GRU, "preallocated", **asked)
+    return kernels.KERNELS.run(plan, args, training=True)
+
+
+def run(cell, tensors, mask, drop):
+    """The states and gates of all steps, and the last states."""
+    last, steps = call(cell, tensors, mask, drop, return_sequences=True, capture_gates=True)
+    gates = steps.gates
     if mask is not None:  # as the layer does: the gates of a masked step are zero
-        gates = gates * mask  # (4, time, batch, units), or (time, batch, 3 * units)
-    return *every, gates, *last
+        gates = [gate * mask for gate in gates]
+    return *steps.states, *gates, *last
 
 
 @pytest.mark.parametrize(("cell", "per_gate", "masked", "drops"), CASES)
@@ -91,22 +99,22 @@ def test_a_gru_without_gradients_returns_what_is_asked_for(
 ):
     import torch
 
-    from keras_rnnkit.kernels._torch_gru import _CHUNK, gru
+    from keras_rnnkit.kernels._torch_gru import _CHUNK
 
     time = 2 * _CHUNK + 3  # the inputs of so many steps are projected in one product
     tensors, _, drop = arguments("gru", per_gate, masked=False, drops=drops, time=time)
-    h, *weights = tensors[:4]
     mask = torch.tensor(np.random.default_rng(1).random((time, BATCH, 1)) < 0.7)
-    call = (tensors[4:], h, *weights, mask, drop)
-    every, gates, last = gru(*call, True, True)
+    everything = {"return_sequences": True, "capture_gates": True}
+    (want,), steps = call("gru", tensors, mask, drop, **everything)
+    wanted = [tensor.detach() for tensor in (want, *steps.states, *steps.gates)]
     with torch.no_grad():
-        found = gru(*call, sequences, capture_gates)
-    for got, want, asked in zip(
-        found, (every, gates, last), (sequences, capture_gates, True), strict=True
-    ):
-        assert (got is not None) == asked
-        if asked:
-            np.testing.assert_allclose(got.numpy(), want.detach().numpy(), rtol=1e-12)
+        asked = {"return_sequences": sequences, "capture_gates": capture_gates}
+        (last,), steps = call("gru", tensors, mask, drop, **asked)
+    assert len(steps.states) == (sequences or capture_gates)
+    assert len(steps.gates) == 3 * capture_gates
+    found = [last, *steps.states, *steps.gates]
+    for got, want in zip(found, wanted, strict=False):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("layer", ["LSTM", "GRU"])

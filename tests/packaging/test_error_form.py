@@ -4,18 +4,15 @@ import ast
 
 import pytest
 
-from tests.packaging.test_architecture import FILES, PACKAGE, room_of
+from tests.packaging.test_architecture import FILES, PACKAGE
 
 pytestmark = pytest.mark.no_backend
 
-OTHER_ROOMS = {"kernels"}  # their errors are written for the layers, which check first
 # Errors in these files and functions say what was found in a file. They are caught where the path
 # of the file is known, and their text becomes a part of an error in the usual form.
 PARTS_OF_OTHERS = {"caching.py", "pickled_lists.py", "reading.py"}
 CAUGHT = {"_check_replaceable", "_without_repeats", "read_bounded"}
-CHECKED = [
-    path for path in FILES if room_of(path) not in OTHER_ROOMS and path.name not in PARTS_OF_OTHERS
-]
+CHECKED = [path for path in FILES if path.name not in PARTS_OF_OTHERS]
 
 
 def raised_texts(path):

@@ -58,7 +58,7 @@ def test_explain_works_between_two_batches_of_fit():
 
     class Explain(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            seen.append(kit.explain(self.model)[0].training)
+            seen.append(kit.explain(model)[0].training)  # `self.model` would bring them back
 
     model.fit(X, X[:, 0, :1], batch_size=1, verbose=0, callbacks=[Explain()])
     assert len(seen) == 2

@@ -76,6 +76,8 @@ def test_a_call_runs_the_method_of_its_batch_size(monkeypatch, batch, method):
         "associative_scan",
         counted("associative", linear_recurrence.associative_scan),
     )
-    monkeypatch.setattr(kernels, "linear_scan", counted("sequential", kernels.linear_scan))
+    monkeypatch.setattr(
+        kernels, "linear_recurrence", counted("sequential", kernels.linear_recurrence)
+    )
     kit.MinGRU(2)(np.ones((batch, 5, 3), "float32"))
     assert counts == {"associative": 0, "sequential": 0, method: 1}

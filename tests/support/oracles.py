@@ -9,11 +9,19 @@ import numpy as np
 LSTM_NAMES = ("input", "forget", "candidate", "output", "hidden", "cell")
 
 
+def unedited(name, value, t):
+    """What `edit` of every oracle is: a gate as it is computed, then a state after the step.
+
+    Under the name "new cell", the cell state is passed where it is computed.
+    """
+    return value
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def lstm(x, weights, states, mask):
+def lstm(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias = weights
     h, c = states
     w_i, w_f, w_g, w_o = np.split(kernel, 4, axis=1)
@@ -22,18 +30,19 @@ def lstm(x, weights, states, mask):
     rows = []
     for t in range(x.shape[1]):
         x_t, keep = x[:, t], mask[:, t, None]
-        i = sigmoid(x_t @ w_i + h @ u_i + b_i)
-        f = sigmoid(x_t @ w_f + h @ u_f + b_f)
-        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
-        o = sigmoid(x_t @ w_o + h @ u_o + b_o)
-        new_c = f * c + i * g
+        i = edit("input", sigmoid(x_t @ w_i + h @ u_i + b_i), t)
+        f = edit("forget", sigmoid(x_t @ w_f + h @ u_f + b_f), t)
+        g = edit("candidate", np.tanh(x_t @ w_g + h @ u_g + b_g), t)
+        o = edit("output", sigmoid(x_t @ w_o + h @ u_o + b_o), t)
+        new_c = edit("new cell", f * c + i * g, t)
         new_h = o * np.tanh(new_c)
+        new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
     return _record(LSTM_NAMES, rows, mask)
 
 
-def gru(x, weights, states, mask, reset_after=True):
+def gru(x, weights, states, mask, reset_after=True, edit=unedited):
     kernel, recurrent, bias = weights
     (h,) = states
     w_z, w_r, w_g = np.split(kernel, 3, axis=1)
@@ -44,30 +53,30 @@ def gru(x, weights, states, mask, reset_after=True):
     rows = []
     for t in range(x.shape[1]):
         x_t, keep = x[:, t], mask[:, t, None]
-        z = sigmoid(x_t @ w_z + h @ u_z + b_z + d_z)
-        r = sigmoid(x_t @ w_r + h @ u_r + b_r + d_r)
+        z = edit("update", sigmoid(x_t @ w_z + h @ u_z + b_z + d_z), t)
+        r = edit("reset", sigmoid(x_t @ w_r + h @ u_r + b_r + d_r), t)
         if reset_after:
-            g = np.tanh(x_t @ w_g + b_g + r * (h @ u_g + d_g))
+            g = edit("candidate", np.tanh(x_t @ w_g + b_g + r * (h @ u_g + d_g)), t)
         else:
-            g = np.tanh(x_t @ w_g + b_g + (r * h) @ u_g)
-        h = np.where(keep, z * h + (1 - z) * g, h)
+            g = edit("candidate", np.tanh(x_t @ w_g + b_g + (r * h) @ u_g), t)
+        h = np.where(keep, edit("hidden", z * h + (1 - z) * g, t), h)
         rows.append([*(np.where(keep, gate, 0) for gate in (z, r, g)), h])
     return _record(("update", "reset", "candidate", "hidden"), rows, mask)
 
 
-def simple_rnn(x, weights, states, mask):
+def simple_rnn(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias = weights
     (h,) = states
     rows = []
     for t in range(x.shape[1]):
         keep = mask[:, t, None]
-        g = np.tanh(x[:, t] @ kernel + h @ recurrent + bias)
-        h = np.where(keep, g, h)
+        g = edit("candidate", np.tanh(x[:, t] @ kernel + h @ recurrent + bias), t)
+        h = np.where(keep, edit("hidden", g, t), h)
         rows.append([np.where(keep, g, 0), h])
     return _record(("candidate", "hidden"), rows, mask)
 
 
-def peephole_lstm(x, weights, states, mask):
+def peephole_lstm(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias, p_i, p_f, p_o = weights
     h, c = states
     w_i, w_f, w_g, w_o = np.split(kernel, 4, axis=1)
@@ -76,18 +85,19 @@ def peephole_lstm(x, weights, states, mask):
     rows = []
     for t in range(x.shape[1]):
         x_t, keep = x[:, t], mask[:, t, None]
-        i = sigmoid(x_t @ w_i + h @ u_i + p_i * c + b_i)
-        f = sigmoid(x_t @ w_f + h @ u_f + p_f * c + b_f)
-        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
-        new_c = f * c + i * g
-        o = sigmoid(x_t @ w_o + h @ u_o + p_o * new_c + b_o)
+        i = edit("input", sigmoid(x_t @ w_i + h @ u_i + p_i * c + b_i), t)
+        f = edit("forget", sigmoid(x_t @ w_f + h @ u_f + p_f * c + b_f), t)
+        g = edit("candidate", np.tanh(x_t @ w_g + h @ u_g + b_g), t)
+        new_c = edit("new cell", f * c + i * g, t)
+        o = edit("output", sigmoid(x_t @ w_o + h @ u_o + p_o * new_c + b_o), t)
         new_h = o * np.tanh(new_c)
+        new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
     return _record(LSTM_NAMES, rows, mask)
 
 
-def coupled_lstm(x, weights, states, mask):
+def coupled_lstm(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias = weights
     h, c = states
     w_f, w_g, w_o = np.split(kernel, 3, axis=1)
@@ -96,18 +106,19 @@ def coupled_lstm(x, weights, states, mask):
     rows = []
     for t in range(x.shape[1]):
         x_t, keep = x[:, t], mask[:, t, None]
-        f = sigmoid(x_t @ w_f + h @ u_f + b_f)
-        i = 1 - f
-        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
-        o = sigmoid(x_t @ w_o + h @ u_o + b_o)
-        new_c = f * c + i * g
+        f = edit("forget", sigmoid(x_t @ w_f + h @ u_f + b_f), t)
+        i = edit("input", 1 - f, t)
+        g = edit("candidate", np.tanh(x_t @ w_g + h @ u_g + b_g), t)
+        o = edit("output", sigmoid(x_t @ w_o + h @ u_o + b_o), t)
+        new_c = edit("new cell", f * c + i * g, t)
         new_h = o * np.tanh(new_c)
+        new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
     return _record(LSTM_NAMES, rows, mask)
 
 
-def projected_lstm(x, weights, states, mask):
+def projected_lstm(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias, projection = weights
     h, c = states
     w_i, w_f, w_g, w_o = np.split(kernel, 4, axis=1)
@@ -116,12 +127,13 @@ def projected_lstm(x, weights, states, mask):
     rows = []
     for t in range(x.shape[1]):
         x_t, keep = x[:, t], mask[:, t, None]
-        i = sigmoid(x_t @ w_i + h @ u_i + b_i)
-        f = sigmoid(x_t @ w_f + h @ u_f + b_f)
-        g = np.tanh(x_t @ w_g + h @ u_g + b_g)
-        o = sigmoid(x_t @ w_o + h @ u_o + b_o)
-        new_c = f * c + i * g
+        i = edit("input", sigmoid(x_t @ w_i + h @ u_i + b_i), t)
+        f = edit("forget", sigmoid(x_t @ w_f + h @ u_f + b_f), t)
+        g = edit("candidate", np.tanh(x_t @ w_g + h @ u_g + b_g), t)
+        o = edit("output", sigmoid(x_t @ w_o + h @ u_o + b_o), t)
+        new_c = edit("new cell", f * c + i * g, t)
         new_h = (o * np.tanh(new_c)) @ projection
+        new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
     return _record(LSTM_NAMES, rows, mask)
@@ -132,19 +144,23 @@ def normalized(a, epsilon):
     return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
 
 
-def layer_norm_simple_rnn(x, weights, states, mask):
+def layer_norm_simple_rnn(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias, gamma = weights
     (h,) = states
     rows = []
     for t in range(x.shape[1]):
         keep = mask[:, t, None]
-        g = np.tanh(gamma * normalized(x[:, t] @ kernel + h @ recurrent, 1e-5) + bias)
-        h = np.where(keep, g, h)
+        g = edit(
+            "candidate",
+            np.tanh(gamma * normalized(x[:, t] @ kernel + h @ recurrent, 1e-5) + bias),
+            t,
+        )
+        h = np.where(keep, edit("hidden", g, t), h)
         rows.append([np.where(keep, g, 0), h])
     return _record(("candidate", "hidden"), rows, mask)
 
 
-def layer_norm_lstm(x, weights, states, mask):
+def layer_norm_lstm(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias, gamma_x, beta_x, gamma_h, beta_h, gamma_c, beta_c = weights
     h, c = states
     rows = []
@@ -153,15 +169,19 @@ def layer_norm_lstm(x, weights, states, mask):
         z = gamma_x * normalized(x[:, t] @ kernel, 1e-3) + beta_x
         z = z + gamma_h * normalized(h @ recurrent, 1e-3) + beta_h + bias
         z_i, z_f, z_g, z_o = np.split(z, 4, axis=1)
-        i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
-        new_c = gamma_c * normalized(f * c + i * g, 1e-3) + beta_c
+        i = edit("input", sigmoid(z_i), t)
+        f = edit("forget", sigmoid(z_f), t)
+        g = edit("candidate", np.tanh(z_g), t)
+        o = edit("output", sigmoid(z_o), t)
+        new_c = edit("new cell", gamma_c * normalized(f * c + i * g, 1e-3) + beta_c, t)
         new_h = o * np.tanh(new_c)
+        new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
     return _record(LSTM_NAMES, rows, mask)
 
 
-def layer_norm_gru(x, weights, states, mask):
+def layer_norm_gru(x, weights, states, mask, edit=unedited):
     kernel, recurrent, (b, d), gamma_x, gamma_h = weights
     (h,) = states
     u = h.shape[1]
@@ -175,9 +195,10 @@ def layer_norm_gru(x, weights, states, mask):
         keep = mask[:, t, None]
         x_z, x_r, x_g = np.split(norm(x[:, t] @ kernel, gamma_x) + b, 3, axis=1)
         h_z, h_r, h_g = np.split(norm(h @ recurrent, gamma_h) + d, 3, axis=1)
-        z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
-        g = np.tanh(x_g + r * h_g)
-        h = np.where(keep, z * h + (1 - z) * g, h)
+        z = edit("update", sigmoid(x_z + h_z), t)
+        r = edit("reset", sigmoid(x_r + h_r), t)
+        g = edit("candidate", np.tanh(x_g + r * h_g), t)
+        h = np.where(keep, edit("hidden", z * h + (1 - z) * g, t), h)
         rows.append([*(np.where(keep, gate, 0) for gate in (z, r, g)), h])
     return _record(("update", "reset", "candidate", "hidden"), rows, mask)
 
@@ -186,7 +207,7 @@ def relu(x):
     return np.where(x.real > 0, x, 0)
 
 
-def nas(x, weights, states, mask):
+def nas(x, weights, states, mask, edit=unedited):
     kernel, recurrent, bias, *projection = weights
     h, c = states
     w, u, b = np.split(kernel, 8, axis=1), np.split(recurrent, 8, axis=1), np.split(bias, 8)
@@ -199,30 +220,32 @@ def nas(x, weights, states, mask):
             (sigmoid, relu, sigmoid, relu, np.tanh, sigmoid, np.tanh, sigmoid)
         ):
             a[k] = function(a[k])
-        g, s = np.tanh(a[0] * a[1]), np.tanh(a[2] + a[3])
-        o = np.tanh(np.tanh(a[4] * a[5]) + sigmoid(a[6] + a[7]))
-        new_c = s * np.tanh(g + c)
+        g = edit("candidate", np.tanh(a[0] * a[1]), t)
+        s = edit("scale", np.tanh(a[2] + a[3]), t)
+        o = edit("output", np.tanh(np.tanh(a[4] * a[5]) + sigmoid(a[6] + a[7])), t)
+        new_c = edit("new cell", s * np.tanh(g + c), t)
         new_h = np.tanh(o * new_c)
         for matrix in projection:
             new_h = new_h @ matrix
+        new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (g, s, o)), h, c])
     return _record(("candidate", "scale", "output", "hidden", "cell"), rows, mask)
 
 
-def esn(x, weights, states, mask, leaky=0.75):
+def esn(x, weights, states, mask, leaky=0.75, edit=unedited):
     kernel, recurrent, bias = weights
     (h,) = states
     rows = []
     for t in range(x.shape[1]):
         keep = mask[:, t, None]
-        g = np.tanh(x[:, t] @ kernel + h @ recurrent + bias)
-        h = np.where(keep, (1 - leaky) * h + leaky * g, h)
+        g = edit("candidate", np.tanh(x[:, t] @ kernel + h @ recurrent + bias), t)
+        h = np.where(keep, edit("hidden", (1 - leaky) * h + leaky * g, t), h)
         rows.append([np.where(keep, g, 0), h])
     return _record(("candidate", "hidden"), rows, mask)
 
 
-def min_gru(x, weights, states, mask, activation=lambda x: x):
+def min_gru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
     kernel, bias = weights
     (h,) = states
     w_z, w_g = np.split(kernel, 2, axis=1)
@@ -230,14 +253,14 @@ def min_gru(x, weights, states, mask, activation=lambda x: x):
     rows = []
     for t in range(x.shape[1]):
         x_t, keep = x[:, t], mask[:, t, None]
-        z = sigmoid(x_t @ w_z + b_z)
-        g = activation(x_t @ w_g + b_g)
-        h = np.where(keep, (1 - z) * h + z * g, h)
+        z = edit("update", sigmoid(x_t @ w_z + b_z), t)
+        g = edit("candidate", activation(x_t @ w_g + b_g), t)
+        h = np.where(keep, edit("hidden", (1 - z) * h + z * g, t), h)
         rows.append([np.where(keep, z, 0), np.where(keep, g, 0), h])
     return _record(("update", "candidate", "hidden"), rows, mask)
 
 
-def min_lstm(x, weights, states, mask, activation=lambda x: x):
+def min_lstm(x, weights, states, mask, activation=lambda x: x, edit=unedited):
     kernel, bias = weights
     (h,) = states
     w_i, w_f, w_g = np.split(kernel, 3, axis=1)
@@ -247,9 +270,9 @@ def min_lstm(x, weights, states, mask, activation=lambda x: x):
         x_t, keep = x[:, t], mask[:, t, None]
         i = sigmoid(x_t @ w_i + b_i)
         f = sigmoid(x_t @ w_f + b_f)
-        g = activation(x_t @ w_g + b_g)
-        i, f = i / (f + i), f / (f + i)
-        h = np.where(keep, f * h + i * g, h)
+        g = edit("candidate", activation(x_t @ w_g + b_g), t)
+        i, f = edit("input", i / (f + i), t), edit("forget", f / (f + i), t)
+        h = np.where(keep, edit("hidden", f * h + i * g, t), h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g)), h])
     return _record(("input", "forget", "candidate", "hidden"), rows, mask)
 

@@ -56,8 +56,11 @@ def calls_of(model, x):
     return outputs, calls
 
 
-def traces_by_equations(layer, x, mask, states):
-    """The traces of a layer's cells, in running order, by the NumPy transcriptions."""
+def traces_by_equations(layer, x, mask, states, edits=None):
+    """The traces of a layer's cells, in running order, by the NumPy transcriptions.
+
+    `edits` has, for each cell, what the transcription takes as `edit`.
+    """
     x = x.astype("float64")
     mask = np.ones(x.shape[:2], bool) if mask is None else mask.astype(bool)
     x = np.where(mask[..., None], x, 0)
@@ -65,7 +68,8 @@ def traces_by_equations(layer, x, mask, states):
         x, mask = x[:, ::-1], mask[:, ::-1]
     stack = isinstance(layer.cell, keras.layers.StackedRNNCells)
     found, states = [], list(states or [])
-    for cell in layer.cell.cells if stack else [layer.cell]:
+    cells = layer.cell.cells if stack else [layer.cell]
+    for cell, edit in zip(cells, edits or [oracles.unedited] * len(cells), strict=True):
         count = len(keras.tree.flatten(cell.state_size))
         first = states[:count] or [
             np.zeros((len(x), size)) for size in keras.tree.flatten(cell.state_size)
@@ -73,7 +77,7 @@ def traces_by_equations(layer, x, mask, states):
         states = states[count:]
         weights = [weight.astype("float64") for weight in cell.get_weights()]
         first = [state.astype("float64") for state in first]
-        found.append(_oracle(cell)(x, weights, first, mask))
+        found.append(_oracle(cell)(x, weights, first, mask, edit=edit))
         x = oracles.outputs_of(found[-1])
     return found
 

@@ -1,0 +1,120 @@
+"""The gradient of a loss with respect to every gate and state at every step."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops, tree
+
+from keras_rnnkit.cells._edits import Addition, edit_tensors, with_edit_tensors
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.models._changes import parts_of_record
+from keras_rnnkit.models._losses import loss_of, targets_like
+from keras_rnnkit.models.editing import as_array, captured_with, for_target
+from keras_rnnkit.models.records import with_origin
+from keras_rnnkit.models.traces import Traces
+from keras_rnnkit.models.tracing import runner_for
+from keras_rnnkit.running.moving_variables import InnerScope
+
+
+def trace_gradients(
+    model: Any, x: Any, y: Any, loss: Any = None, layers: list[str] | None = None
+) -> Traces:
+    """The gradient of the loss with respect to every gate and state, at every step.
+
+    It tells where learning reaches back to: the norm of the gradient of `hidden` and `cell` over
+    time vanishes, explodes or stays. Each gradient is the total one: all that follows from a gate
+    or state is counted, in the same step and in all later steps. So the gradient of an LSTM's cell
+    state counts the hidden state of the same step, as in backpropagation through time. At masked
+    steps, where nothing is computed, it is zero.
+
+    The model is not changed, and runs in inference mode, without dropout. All rows run at a time;
+    where the loss is a mean over rows, as those of Keras are, the gradient of a row is one over the
+    number of rows.
+
+    Args:
+        model: A built model, as in `keras_rnnkit.trace`.
+        x: The model's input.
+        y: The targets.
+        loss: The loss: `None` for the one that the model is compiled with, a function of targets
+            and outputs, or the name of a loss of Keras.
+        layers: As in `keras_rnnkit.trace`.
+
+    Returns:
+        `Traces` like those of `keras_rnnkit.trace`, whose arrays are gradients by that gate or
+        state, and whose `outputs` are those of the model.
+
+    Raises:
+        ValueError: If there is no loss; and as `keras_rnnkit.trace`.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> import keras_rnnkit as kit
+    >>> model = keras.Sequential([
+    ...     keras.Input((5, 3)), keras.layers.LSTM(4, name="lstm"), keras.layers.Dense(1),
+    ... ])
+    >>> x, y = np.ones((2, 5, 3), "float32"), np.ones((2, 1), "float32")
+    >>> gradients = kit.trace_gradients(model, x, y, loss="mean_squared_error")
+    >>> np.linalg.norm(gradients["lstm"].cell, axis=-1).shape  # by row and step
+    (2, 5)
+    """
+    function = loss_of(model, loss)
+    runner = runner_for(model, layers)
+    (inputs,) = runner.batches(x, len(tree.flatten(x)[0]))
+    before = runner.traces([runner.run(inputs)])
+    targets = tree.map_structure(ops.convert_to_tensor, targets_like(y, before.outputs))
+    zeros = {
+        key: for_target(runner.target_of(key), _zeros(record), record)
+        for key, record in before.items()
+    }
+
+    def gradients(inputs: Any, targets: Any, tensors: Any) -> Any:
+        def value(*added: Any) -> Any:
+            outputs, _ = captured_with(runner, inputs, with_edit_tensors(zeros, list(added)))
+            with InnerScope():  # discards what the loss tracks
+                return function(inputs, targets, outputs)
+
+        return backend_kernels().value_and_gradients(value, tensors)[1]
+
+    compiled = backend_kernels().compiled(gradients, variables=model.variables, xla=False)
+    tensors = [ops.convert_to_tensor(array) for array in edit_tensors(zeros)]
+    found = iter([as_array(gradient) for gradient in compiled(inputs, targets, tensors)])
+    records = {key: _as_record(record, found) for key, record in before.items()}
+    return Traces(records, before.outputs, before.not_called)
+
+
+def _zeros(record: Any) -> Any:
+    """Zeros that are added to every gate and state, in the structure of a record, time first."""
+    parts = parts_of_record(record)
+    if parts is not None:
+        return {key: _zeros(part) for key, part in parts.items()}
+    edits = {}
+    for name in record._fields:
+        values = getattr(record, name)
+        if name != "mask":
+            rows = int(np.prod(values.shape[:-2]))
+            shape = (values.shape[-2], rows, values.shape[-1])
+            edits[name] = [Addition(np.zeros(shape, values.dtype))]
+    return edits
+
+
+def _as_record(record: Any, gradients: Any) -> Any:
+    """The gradients in the structure and the time of a record."""
+    parts = parts_of_record(record)
+    if parts is None:
+        return with_origin(_as_trace(record, gradients), record.origin)
+    made = {key: _as_record(part, gradients) for key, part in parts.items()}
+    if isinstance(record, dict):
+        return made
+    return type(record)(**made) if hasattr(record, "_fields") else tuple(made.values())
+
+
+def _as_trace(record: Any, gradients: Any) -> Any:
+    fields = []
+    for name in record._fields[:-1]:
+        shape = getattr(record, name).shape
+        values = next(gradients).swapaxes(0, 1)
+        values = values[:, ::-1] if record.origin.backward else values
+        fields.append(np.ascontiguousarray(values).reshape(shape))
+    made: Any = type(record).__base__  # the trace type, without an origin
+    return made(*fields, record.mask)
