@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_rnnkit import plots
-from tests.plots.test_gates import WORDS, GRULike, array, lstm, panels, simple, step_labels
+from tests.plots.traces import WORDS, GRULike, array, lstm, panels, simple, step_labels
 from tests.plots.test_parts import Pair
 
 
@@ -83,7 +83,7 @@ def test_what_has_another_form_is_refused(first, second, options, error, message
 
 
 def test_traces_without_a_common_field_are_refused():
-    from tests.plots.test_gates import OwnLike
+    from tests.plots.traces import OwnLike
 
     own = OwnLike(array(0, 1), array(-1, 1), array(-5, 5), None)
     with pytest.raises(ValueError, match="a field in common"):

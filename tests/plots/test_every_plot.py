@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_rnnkit import plots
-from tests.plots.test_gates import GRULike, LSTMLike, lstm
+from tests.plots.traces import GRULike, LSTMLike, lstm
 
 WORDS = ["a", "<b>truly</b>", "$fine$", "\N{CLAPPER BOARD}\n", "שלום", "مرحبا"]
 TIME = len(WORDS)

@@ -7,7 +7,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit import plots
-from tests.plots.test_gates import array, lstm, panels, simple
+from tests.plots.traces import array, lstm, panels, simple
 from tests.plots.test_parts import Pair
 
 

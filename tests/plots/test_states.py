@@ -6,7 +6,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit import plots
 from tests.plots.test_choices import moving
-from tests.plots.test_gates import UNITS, WORDS, GRULike, OwnLike, array, lstm, panels, step_labels
+from tests.plots.traces import UNITS, WORDS, GRULike, OwnLike, array, lstm, panels, step_labels
 from tests.plots.test_parts import Pair
 
 
