@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_rnnkit import plots
-from tests.plots.traces import WORDS, GRULike, array, lstm, panels, simple, step_labels
 from tests.plots.test_parts import Pair
+from tests.plots.traces import WORDS, GRULike, array, lstm, panels, simple, step_labels
 
 
 def lines(axes):

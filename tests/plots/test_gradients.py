@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_rnnkit import plots
-from tests.plots.traces import TIME, WORDS, array, lstm, simple
 from tests.plots.test_parts import Pair
+from tests.plots.traces import TIME, WORDS, array, lstm, simple
 
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]], dtype=bool)
 

@@ -7,8 +7,8 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit import plots
-from tests.plots.traces import array, lstm, panels, simple
 from tests.plots.test_parts import Pair
+from tests.plots.traces import array, lstm, panels, simple
 
 
 class MinGRULike(NamedTuple):
