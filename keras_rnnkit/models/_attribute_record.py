@@ -110,8 +110,7 @@ class Attribution(NamedTuple):
         """
         from keras_rnnkit import plots
 
-        draw: Any = plots
-        return draw.attribution(self, *args, **kwargs)
+        return plots.attribution(self, *args, **kwargs)
 
     def save(self, path: PathLike, overwrite: bool = False) -> None:
         """Save as one `.npz` file, without pickle.

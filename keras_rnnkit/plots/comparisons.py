@@ -125,12 +125,12 @@ def _panels(both: list[Sample], fields: Any) -> list[_Panel]:
         raise ValueError(
             "`first` and `second` must have the same number of parts (layers and directions); "
             "choose a layer of each. "
-            f"Received: {len(first.parts)} parts in first, {len(second.parts)} in second"
+            f"Received: parts={len(first.parts)} in first, parts={len(second.parts)} in second"
         )
     if first.labels != second.labels:
         raise ValueError(
             "`first` and `second` must be traces of the same review, with the same valid steps. "
-            f"Received: {len(first.labels)} valid steps in first, {len(second.labels)} in second"
+            f"Received: steps={len(first.labels)} in first, steps={len(second.labels)} in second"
         )
     panels = [
         (one, other, name)
@@ -150,8 +150,8 @@ def _common(one: PartSample, other: PartSample, fields: Any) -> list[str]:
     if not shared:
         raise ValueError(
             "`first` and `second` must have a field in common. "
-            f"Received: {list(one.fields)} in first{one.key}, {list(other.fields)} in "
-            f"second{other.key}"
+            f"Received: first{one.key}._fields={list(one.fields)}, "
+            f"second{other.key}._fields={list(other.fields)}"
         )
     return chosen_fields(PartSample(one.title, one.key, shared), fields)
 

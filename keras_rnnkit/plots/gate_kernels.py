@@ -33,8 +33,8 @@ def read_kernels(layer: Any) -> dict[str, dict[str, np.ndarray]]:
     for name, kernel in kernels.items():
         if not np.isfinite(kernel).all():
             raise ValueError(
-                f"`layer` must have finite weights: the training diverged. Received: "
-                f"NaN or infinity in {name} of {getattr(layer, 'name', layer)!r}"
+                f"`layer` must have finite weights: the training diverged. "
+                f"Received: layer.{name}={kernel[~np.isfinite(kernel)][0]} at some places"
             )
     return {name: _split(cell, kernel, units) for name, kernel in kernels.items()}
 

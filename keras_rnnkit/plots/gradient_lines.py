@@ -129,11 +129,12 @@ def _read(gradients: Any, field: str | None) -> tuple[_Norms, str]:
                 f"`field` must be a field of each layer; `gradients{part.key}` has {list(arrays)}. "
                 f"Received: field={name!r}"
             )
-        if not np.isfinite(arrays[name][mask]).all():
+        values = arrays[name][mask]
+        if not np.isfinite(values).all():
             raise ValueError(
                 f"`gradients{part.key}.{name}` must be finite at valid steps. The gradients "
-                "explode, or the loss is not finite: clip them or check the inputs. Received: NaN "
-                "or infinity"
+                "explode, or the loss is not finite: clip them or check the inputs. "
+                f"Received: gradients{part.key}.{name}={values[~np.isfinite(values)][0]}"
             )
         norms[part.title] = np.where(mask, np.linalg.norm(arrays[name], axis=2), np.nan)
     return norms, name

@@ -92,7 +92,7 @@ def memory(
     if len(parts) > _MOST_PANELS:
         raise ValueError(
             f"`trace` must have at most {_MOST_PANELS} parts. Draw some of them alone: "
-            f"trace{parts[0].key}. Received: {len(parts)} parts"
+            f"trace{parts[0].key}. Received: parts={len(parts)}"
         )
     lives = [_half_lives(part) for part in parts]
     canvas = make_canvas(ax, (7.0, _PANEL * len(parts) + _MARGIN), rows=len(parts))
@@ -105,19 +105,18 @@ def memory(
 def _half_lives(part: ValidSteps) -> tuple[str, np.ndarray]:
     found = statistics.retention(part.fields, part.origin)
     if found is None:
-        cell = getattr(part.origin, "cell", None)
         raise ValueError(
             f"`trace{part.key}` must have a gate that multiplies the old state: `forget`, or "
             "`update` (LSTM, GRU, MinLSTM, MinGRU and their variants). The others, and a cell that "
-            f"normalises its state, have no half-life. Received: trace{part.key} with the fields "
-            f"{list(part.fields)}" + (f" of a {cell}" if cell else "")
+            f"normalises its state, have no half-life. Received: trace{part.key}._fields="
+            f"{(*part.fields, 'mask')}, cell={getattr(part.origin, 'cell', None)!r}"
         )
     name, values = found
     if values.min() < 0 or values.max() > 1:
         raise ValueError(
             f"`trace{part.key}` must have values from 0 to 1 in the gate {name!r}, as a sigmoid "
             f"gives them; with others there is no half-life. "
-            f"Received: values from {values.min():.4g} to {values.max():.4g}"
+            f"Received: min={values.min():.4g}, max={values.max():.4g}"
         )
     gate = f"the {name} gate" if name.isidentifier() else f"{name} (gate)"
     return gate, statistics.half_lives(statistics.log_retention(values).mean(axis=0))

@@ -37,7 +37,7 @@ def read_valid_steps(trace: Any) -> list[ValidSteps]:
             if not np.isfinite(values).all():
                 raise ValueError(
                     f"`trace{part.key}.{name}` must be finite. Check the weights and the inputs of "
-                    f"the layer. Received: NaN or infinity at {(~np.isfinite(values)).sum()} places"
+                    f"the layer. Received: trace{part.key}.{name}={values[~np.isfinite(values)][0]}"
                 )
         origin = getattr(part.trace, "origin", None)
         longest = int(mask.sum(axis=1).max())

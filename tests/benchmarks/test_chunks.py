@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from keras_rnnkit.kernels import _cells
@@ -30,13 +31,8 @@ if BACKEND not in _method_rows.BACKWARD_FROM_UNITS:
 def taken(kernels, row):
     """What the kernels take for the shape of a row."""
     method = _rule_data.method_of_rule(BACKEND, _rule_data.case_of(row))
-    inputs, state = (
-        keras.KerasTensor(shape)
-        for shape in (
-            (_method_rows.STEPS, row.batch, row.features),
-            (row.batch, row.units),
-        )
-    )
+    inputs = np.zeros((_method_rows.STEPS, row.batch, row.features), "float32")
+    state = np.zeros((row.batch, row.units), "float32")
     args = Arguments([inputs], [state], None, None, None, [], [])
     length = kernels._chunk_length(Plan(getattr(_cells, row.layer), method), args)
     return WHOLE if length is None else CHUNKED

@@ -6,7 +6,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.running import linear_recurrence, run
+from keras_rnnkit.running import rule, run
 from keras_rnnkit.running.linear_recurrence import CHUNK, LEVELS, associative_scan
 from tests.support.backends import float64_allowed, gradients
 from tests.support.cases import MASKS, MIN_CASES, assert_close, built, by_name, to_numpy
@@ -145,7 +145,7 @@ def test_initial_states_are_no_output_before_the_first_valid_step(case):
 
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_a_prediction_over_many_chunks_is_that_of_the_loop(case, monkeypatch):
-    monkeypatch.setattr(linear_recurrence, "SMALL_STEP", 0)  # chunks for any size of a step
+    monkeypatch.setattr(rule, "ASSOCIATIVE_UP_TO", 0)  # chunks for any batch
     rng = np.random.default_rng(4)
     x = rng.normal(size=(3, 3 * CHUNK + 1, 4)).astype("float32")
     first = rng.normal(size=(3, 3)).astype("float32")

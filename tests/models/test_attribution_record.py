@@ -65,6 +65,14 @@ def test_one_row_takes_its_words_as_a_list():
 
 
 @pytest.mark.parametrize("name", ["found", "phrases"])
+def test_it_is_plotted_with_its_words(name, request):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    figure = request.getfixturevalue(name).plot(sample=0)
+    shown = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    assert "word00" in shown
+
+
+@pytest.mark.parametrize("name", ["found", "phrases"])
 def test_saved_and_loaded(name, request, tmp_path):
     one = request.getfixturevalue(name)
     path = tmp_path / "words.npz"

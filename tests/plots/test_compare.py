@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_rnnkit import plots
-from tests.plots.test_gates import WORDS, GRULike, array, lstm, panels, simple, step_labels
 from tests.plots.test_parts import Pair
+from tests.plots.traces import WORDS, GRULike, array, lstm, panels, simple, step_labels
 
 
 def lines(axes):
@@ -60,7 +60,7 @@ def test_lines_differ_without_colour_and_are_named_once():
 def test_masked_steps_are_left_out():
     mask = np.array([[1, 0, 1, 1, 0, 0], [1] * 6], dtype=bool)
     assert step_labels(plots.compare(lstm(mask), lstm(mask), WORDS)) == ["a", "$fine$", "and long"]
-    with pytest.raises(ValueError, match=r"3 valid steps in first, 6 in second$"):
+    with pytest.raises(ValueError, match=r"steps=3 in first, steps=6 in second$"):
         plots.compare(lstm(mask), lstm())
 
 
@@ -70,7 +70,7 @@ def test_masked_steps_are_left_out():
         (lstm(), 3, {}, TypeError, r"`second` must be a trace.*type\(second\)=int$"),
         (3, lstm(), {}, TypeError, r"`first` must be a trace.*type\(first\)=int$"),
         (lstm(), lstm(cell=np.zeros((2, 5, 3))), {}, ValueError, r"`second.cell` must have"),
-        (Pair(lstm(), lstm()), lstm(), {}, ValueError, "2 parts in first, 1 in second$"),
+        (Pair(lstm(), lstm()), lstm(), {}, ValueError, "parts=2 in first, parts=1 in second$"),
         (lstm(), lstm(), {"names": "ab"}, ValueError, r"`names`.*Received: names='ab'$"),
         (lstm(), lstm(), {"names": ["a"]}, ValueError, r"Received: names=\['a'\]$"),
         ({str(i): lstm() for i in range(3)},) * 2 + ({}, ValueError, "18 fields.*fields=None$"),
@@ -83,7 +83,7 @@ def test_what_has_another_form_is_refused(first, second, options, error, message
 
 
 def test_traces_without_a_common_field_are_refused():
-    from tests.plots.test_gates import OwnLike
+    from tests.plots.traces import OwnLike
 
     own = OwnLike(array(0, 1), array(-1, 1), array(-5, 5), None)
     with pytest.raises(ValueError, match="a field in common"):

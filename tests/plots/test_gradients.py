@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_rnnkit import plots
-from tests.plots.test_gates import TIME, WORDS, array, lstm, simple
 from tests.plots.test_parts import Pair
+from tests.plots.traces import TIME, WORDS, array, lstm, simple
 
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]], dtype=bool)
 
@@ -76,7 +76,7 @@ def test_layers_of_other_lengths_are_compared_from_their_ends():
         ({"a": 3}, {}, TypeError, r'`gradients\["a"\]` must be a trace'),
         ({"a": lstm()}, {"field": "memory"}, ValueError, r'gradients\["a"\]`.*field=\'memory\'$'),
         ({str(i): lstm() for i in range(9)}, {}, ValueError, r"len\(gradients\)=9$"),
-        (lstm(hidden=np.full((2, 6, 3), np.nan)), {}, ValueError, "explode.*NaN or infinity$"),
+        (lstm(hidden=np.full((2, 6, 3), np.nan)), {}, ValueError, "explode.*hidden=nan$"),
         (lstm(MASK & [[1], [0]]), {"sample": 1}, ValueError, "not masked.*sample=1$"),
         (lstm(np.zeros((2, 6), bool)), {}, ValueError, r"not masked.*mask.any\(\)=False$"),
         (lstm(), {"sample": 5}, IndexError, "between 0 and 1"),

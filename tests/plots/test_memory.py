@@ -7,8 +7,8 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit import plots
-from tests.plots.test_gates import array, lstm, panels, simple
 from tests.plots.test_parts import Pair
+from tests.plots.traces import array, lstm, panels, simple
 
 
 class MinGRULike(NamedTuple):
@@ -72,9 +72,11 @@ def test_each_direction_has_a_panel():
 
 
 def test_a_gate_that_is_no_factor_is_refused():
-    with pytest.raises(ValueError, match=r"multiplies the old state.*\['candidate', 'hidden'\]$"):
+    with pytest.raises(
+        ValueError, match=r"multiplies the old state.*\('candidate', 'hidden', 'mask'\), cell=None$"
+    ):
         plots.memory(simple(array(-1, 1)))
-    with pytest.raises(ValueError, match=r"from 0 to 1.*'forget'.*Received: values from -2 to 2$"):
+    with pytest.raises(ValueError, match=r"from 0 to 1.*'forget'.*Received: min=-2, max=2$"):
         plots.memory(lstm(forget=np.broadcast_to([-2.0, 2.0, 0.5], (2, 6, 3))))
-    with pytest.raises(ValueError, match=r"at most 8 parts.*Received: 9 parts$"):
+    with pytest.raises(ValueError, match=r"at most 8 parts.*Received: parts=9$"):
         plots.memory({str(index): lstm() for index in range(9)})

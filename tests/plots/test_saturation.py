@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_rnnkit import plots
-from tests.plots.test_gates import GRULike, OwnLike, array, lstm, panels, simple
 from tests.plots.test_parts import Pair
+from tests.plots.traces import GRULike, OwnLike, array, lstm, panels, simple
 
 
 def dots(axes):

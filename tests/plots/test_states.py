@@ -6,8 +6,8 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit import plots
 from tests.plots.test_choices import moving
-from tests.plots.test_gates import UNITS, WORDS, GRULike, OwnLike, array, lstm, panels, step_labels
 from tests.plots.test_parts import Pair
+from tests.plots.traces import UNITS, WORDS, GRULike, OwnLike, array, lstm, panels, step_labels
 
 
 def lines(axes):
