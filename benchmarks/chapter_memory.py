@@ -5,8 +5,8 @@
     python benchmarks/chapter_memory.py --check   # fails where the page parts are not the results
 
 On the real test reviews, for each trained model: the half-life of each unit, how the weights of
-the last cell state are distributed over the words, and the accuracy when the model reads the last
-words of each review only, with the same weights.
+the last cell state are distributed over the words, how far the gradient of the loss reaches back,
+and the accuracy when the model reads the last words of each review only, with the same weights.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def measure(folder: Path, path: Path, seed: int) -> dict[str, Any]:
         predicted[length] = outputs > 0.5
         read[length] = float(np.mean(predicted[length] == test.y))
         if length == LENGTH:
-            x = test.x
+            x, y = test.x, test.y
     found = kit.trace_batches(model, x, reduce="statistics", progress=False)["lstm"]
     weights = np.concatenate(
         kit.trace_batches(model, x[:REVIEWS], 250, reduce=last_weights, progress=False)
@@ -54,11 +54,24 @@ def measure(folder: Path, path: Path, seed: int) -> dict[str, Any]:
         "half_life": sorted(float(one) for one in found.half_life),
         "forget_mean": float(found["forget"].mean.mean()),
         "share": {back: float(shares[:, back:].sum(axis=1).mean()) for back in BACK},
+        "gradient": gradient_ratios(model, x[:REVIEWS], y[:REVIEWS]),
         "accuracy": read,
         "same_prediction": {
             length: float(np.mean(predicted[length] == predicted[LENGTH])) for length in READ
         },
     }
+
+
+def gradient_ratios(model: Any, x: Any, y: Any) -> dict[int, float]:
+    """The gradient of the loss by the hidden state some steps back, over that one step back."""
+    import numpy as np
+
+    import keras_rnnkit as kit
+
+    targets = y[:, None].astype("float32")
+    found = kit.trace_gradients(model, x, targets, loss="binary_crossentropy")["lstm"].hidden
+    norms = np.linalg.norm(found, axis=-1).mean(axis=0)[::-1]  # the last word is first
+    return {back: float(norms[back] / norms[1]) for back in BACK}
 
 
 def last_weights(traces: Any) -> Any:
@@ -88,6 +101,7 @@ ENGLISH = {
     "head": ["of the trained LSTM", *(f"seed {seed}" for seed in SEEDS)],
     "half_life": "half-lives of its units, in steps",
     "share": "weight of the words {} or more steps back in the last state",
+    "gradient": "gradient by the hidden state {} steps back, over that by the one 1 step back",
     "accuracy": "accuracy on the last {} words",
     "same": "same prediction as with 100 words, on the last {}",
     "to": "to",
@@ -96,6 +110,7 @@ KOREAN = {
     "head": ["훈련한 LSTM", *(f"시드 {seed}" for seed in SEEDS)],
     "half_life": "유닛의 반감기(타임스텝)",
     "share": "마지막 상태에서 {}단어 이상 앞선 단어들의 가중치",
+    "gradient": "{}단계 앞선 은닉 상태에 대한 그레이디언트 ÷ 1단계 앞선 것에 대한 그레이디언트",
     "accuracy": "마지막 {}단어만 읽을 때의 정확도",
     "same": "100단어를 읽을 때와 예측이 같은 비율, 마지막 {}단어",
     "to": "~",
@@ -110,6 +125,9 @@ def part(report: dict[str, Any], text: dict[str, Any]) -> str:
     for back in map(str, BACK):
         shares = [f"{100 * model['share'][back]:.2g} %" for model in models]
         rows.append([text["share"].format(back), *shares])
+    for back in map(str, BACK):
+        ratios = [f"{model['gradient'][back]:.2f}" for model in models]
+        rows.append([text["gradient"].format(back), *ratios])
     for name, key in (("accuracy", "accuracy"), ("same", "same_prediction")):
         for length in map(str, READ):
             if (name, length) != ("same", str(LENGTH)):
