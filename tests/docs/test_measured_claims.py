@@ -37,6 +37,7 @@ def test_the_units_of_the_chapters_lstm_forget_fast_and_its_predictions_need_mor
         accuracy = model["accuracy"]
         assert max(model["half_life"]) < 3
         assert model["share"]["50"] < 1e-5
+        assert model["gradient"]["50"] > 0.5
         assert model["same_prediction"]["50"] < 0.9
         assert accuracy["100"] - accuracy["50"] > 0.03
         assert accuracy["200"] - accuracy["100"] > 0.02
