@@ -116,6 +116,7 @@ def test_gradients_are_central_differences(kind, float64):
                 assert field[record.mask].any()
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_called_twice_has_gradients_for_each_call(float64):
     model, x = Tagger(), sequences(dtype="float64")[:1]
     model(x, training=True)
