@@ -177,12 +177,13 @@ def draw_model(model: keras.Model, x: np.ndarray, y: np.ndarray, out: Path) -> N
     """The pictures of the model on many reviews."""
     for name, record in kit.trace(model, x).items():
         file = name.replace("/", "_").replace(":", "_")
-        kit.plots.saturation(record, path=out / f"{file}_saturation.png")
-        attempt("half-lives", lambda: kit.plots.memory(record, path=out / f"{file}_memory.png"))  # noqa: B023
+        for plot in (kit.plots.saturation, kit.plots.memory):
+            path = out / f"{file}_{plot.__name__}.png"
+            attempt(f"{plot.__name__} of {name}", lambda: plot(record, path=path))  # noqa: B023
     for layer in model.layers:
         if isinstance(layer, keras.layers.RNN):
             path = out / f"{layer.name}_weights.png"
-            attempt("picture of weights", lambda: kit.plots.weights(layer, path=path))  # noqa: B023
+            attempt(f"weights of {layer.name}", lambda: kit.plots.weights(layer, path=path))  # noqa: B023
     gradients = kit.trace_gradients(model, x, y, loss="binary_crossentropy")
     kit.plots.gradients(gradients, path=out / "gradients.png")
     print(kit.trace_batches(model, x, reduce="statistics"))
@@ -204,7 +205,7 @@ def draw_review(
         if name in before:
             pair, names = (before[name], record), ("untrained", "trained")
             kit.plots.compare(*pair, tokens, names=names, path=out / f"{file}_compare.png")
-        left = attempt("influence", lambda: kit.influence(record))  # noqa: B023
+        left = attempt(f"influence in {name}", lambda: kit.influence(record))  # noqa: B023
         parts = [] if left is None else keras.tree.flatten(left)  # of both directions, or layers
         for i, part in enumerate(parts):
             number = f"_{i}" * (len(parts) > 1)
