@@ -115,7 +115,7 @@ def load_model(path: Path) -> tuple[keras.Model, int, int | None]:
         raise SystemExit(f"--model must be a .keras file that exists. Received: {path}")
     model = keras.models.load_model(path)
     needed = f"The model in {path} must take word ids (batch, words) and return one probability"
-    shapes = [tuple(one.shape) for one in model.inputs or ()]
+    shapes = [tuple(one.shape) for one in getattr(model, "inputs", None) or ()]
     if len(shapes) != 1 or len(shapes[0]) != 2:
         raise SystemExit(f"{needed}. Its inputs are {shapes}")
     if not isinstance(model.output_shape, tuple) or model.output_shape[1:] not in ((1,), (2,)):

@@ -62,7 +62,7 @@ def draw(name):
 
 
 def test_every_public_plot_is_tested_here():
-    assert {*DRAW, "gates", "history"} == set(plots.__all__)
+    assert {*DRAW, "explore", "gates", "history"} == set(plots.__all__)
 
 
 def test_a_figure_shows_itself_as_it_is_saved(draw, tmp_path):
