@@ -52,13 +52,13 @@ def without_xla(request, monkeypatch):
     """
     if keras.config.backend() == "tensorflow" and not request.node.get_closest_marker("xla"):
         from keras_rnnkit.kernels import _tensorflow_compiling
-        from keras_rnnkit.kernels import tensorflow as kernels
+        from keras_rnnkit.kernels._tensorflow_calls import TensorFlowCalls
 
-        compiled = kernels.compiled
+        compiled = TensorFlowCalls.compiled
         monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda model: False)
         monkeypatch.setattr(_tensorflow_compiling, "_exporting", lambda: True)
         monkeypatch.setattr(
-            kernels,
+            TensorFlowCalls,
             "compiled",
-            lambda function, variables, xla: compiled(function, variables, False),
+            lambda self, function, variables, xla: compiled(self, function, variables, False),
         )
