@@ -4,7 +4,7 @@ The page, `explore`, is for a browser and needs no matplotlib.
 """
 
 from keras_rnnkit.plots.comparisons import compare
-from keras_rnnkit.plots.explore import explore
+from keras_rnnkit.plots.exploration import explore
 from keras_rnnkit.plots.gradient_lines import gradients
 from keras_rnnkit.plots.heat_maps import gates
 from keras_rnnkit.plots.influences import influence

@@ -92,6 +92,8 @@ def test_it_is_drawn_in_the_axes_of_a_user(name, draw):
     ax = axes[:count] if count > 1 else axes[0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Keras hands torch tensors to NumPy 2 with `copy=False`, which torch does not take yet.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         assert draw(ax=ax, title="$all_{$") is figure
         figure.savefig(io.BytesIO())
     assert figure.get_suptitle() == "$all_{$"
@@ -159,6 +161,8 @@ def test_no_size_is_too_small_or_too_large(units, time):
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Keras hands torch tensors to NumPy 2 with `copy=False`, which torch does not take yet.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         for one in draw:
             figure = one()
             figure.draw_without_rendering()
