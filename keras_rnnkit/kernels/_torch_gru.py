@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps
+from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, as_gradients
 from keras_rnnkit.kernels._torch_backward import (
     buffer_after,
     sigmoid_backward,
@@ -123,7 +123,8 @@ def backward_pass(
 ) -> tuple[Any, Any]:
     """The gradients of the first states, and those of the pre-activations of all steps.
 
-    A gradient of an output that was not used is `None`.
+    They are one tensor, as `gradients` takes it; or one for each gate, where gates have masks or
+    inputs of their own. A gradient of an output that was not used is `None`.
     """
     masks, d = stacked(args.recurrent_masks), _derivatives(steps)
     time, batch, _, u = d.shape
@@ -150,8 +151,32 @@ def backward_pass(
             d_h.add_(d_old.mul_(masks).sum(0))
         if t % 4 == 0:
             d_h = without_subnormals(d_h)
+    if masks is None and len(args.inputs) == 1:
+        return [d_h], [d]
     d_q, *of_gates = d.unbind(2)
     return [d_h], [*of_gates, d_q]
+
+
+def gradients(args: Arguments, steps: Steps, d_first: Any, d: Any, of_inputs: bool) -> Arguments:
+    """The gradients of all arguments, by one product for the gates together.
+
+    In a narrow layer, a product for each gate takes longer.
+
+    Args:
+        args: The tensors of the forward pass.
+        steps: What it saved.
+        d_first: The gradients of the first states.
+        d: Those of the pre-activations, in the order of `_derivatives`.
+        of_inputs: Whether those of the inputs are needed.
+    """
+    u, (x,) = d.shape[-1], args.inputs
+    rows = d.flatten(2).flatten(0, 1)
+    d_products, d_inputs = rows[:, : 3 * u], rows[:, u:]
+    h = steps.previous_states[0].flatten(0, 1)
+    d_kernel, d_recurrent = x.flatten(0, 1).t() @ d_inputs, (h.t() @ d_products).roll(-u, -1)
+    d_bias = torch.stack([d_inputs.sum(0), d_products.sum(0).roll(-u)])
+    d_x = (d_inputs @ args.kernel.t()).view(x.shape) if of_inputs else None
+    return as_gradients(args, [d_x], d_first, (d_kernel, d_recurrent, d_bias))
 
 
 def _derivatives(steps: Steps) -> Any:

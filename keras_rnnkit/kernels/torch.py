@@ -4,7 +4,8 @@ In no case does PyTorch record the steps for the backward pass. Recording costs 
 for each operation, and a large one memory traffic for the gradients.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -52,42 +53,57 @@ class Torch(TorchCalls):
 
 def _loop(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     """A loop over the steps, with its own backward pass."""
-    tensors = tree.flatten(args)
+    tensors = _flat(args)
     if not needs_gradients(*tensors):
         return outputs(plan, *_passes(plan)[0](plan, args, save=False))
     structure: list[Any] = []
-    flat = _Loop.apply(plan, args, structure, *tensors)
-    return tree.pack_sequence_as(structure[0], list(flat))
+    flat = iter(_Loop.apply(plan, args, structure, *tensors))
+    last, steps = structure[0]
+    return _like(last, flat), _like(steps, flat)
 
 
 class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, like: Arguments, structure: Any, *flat: Any) -> Any:
-        args = tree.pack_sequence_as(like, list(flat))
+        args = _like(like, iter(flat))
         last, steps = _passes(plan)[0](plan, args, save=True)
         result = outputs(plan, last, steps)
-        structure.append(tree.map_structure(_nothing, result))
-        ctx.plan, ctx.structure = plan, tree.map_structure(_nothing, (like, steps, result))
-        ctx.save_for_backward(*flat, *tree.flatten(steps))
+        ctx.plan, zeros = plan, itertools.repeat(0)  # without the tensors, which are saved
+        ctx.structure = [_like(parts, zeros) for parts in (args, steps, *result)]
+        structure.append(ctx.structure[2:])
+        ctx.save_for_backward(*flat, *_flat(steps))
         ctx.set_materialize_grads(plan.method != "preallocated")
-        return tuple(tree.flatten(result))
+        return tuple(_flat(result[0]) + _flat(result[1]))
 
     @staticmethod
     @of_kernel
     def backward(ctx: Any, *gradients: Any) -> Any:
-        plan, (like, steps, result) = ctx.plan, ctx.structure
-        args, steps = tree.pack_sequence_as((like, steps), list(ctx.saved_tensors))
-        d_last, d_steps = tree.pack_sequence_as(result, list(gradients))
+        plan, saved, given = ctx.plan, iter(ctx.saved_tensors), iter(gradients)
+        args, steps = (_like(parts, saved) for parts in ctx.structure[:2])
+        d_last, d_steps = (_like(parts, given) for parts in ctx.structure[2:])
         d_first, d_preactivations = _passes(plan)[1](plan, args, steps, d_last, d_steps)
-        found = weight_gradients(plan, args, steps, d_first, d_preactivations)
-        if any(ctx.needs_input_grad[3 : 3 + len(args.inputs)]):
-            found = found._replace(inputs=input_gradients(plan, args, d_preactivations))
-        return None, None, None, *tree.flatten(found)
+        of_inputs = any(ctx.needs_input_grad[3 : 3 + len(args.inputs)])
+        if plan.method == "preallocated" and len(d_preactivations) == 1:
+            found = _torch_gru.gradients(args, steps, d_first, d_preactivations[0], of_inputs)
+        else:
+            found = weight_gradients(plan, args, steps, d_first, d_preactivations)
+            if of_inputs:
+                found = found._replace(inputs=input_gradients(plan, args, d_preactivations))
+        return None, None, None, *_flat(found)
 
 
-def _nothing(_: Any) -> int:
-    """A placeholder for a tensor in a structure."""
-    return 0
+def _flat(parts: Any) -> list[Any]:
+    """The tensors of a sequence of tensors and lists of them, without the cost of `keras.tree`."""
+    return [t for part in parts for t in (part if isinstance(part, list | tuple) else [part])]
+
+
+def _like(parts: Any, tensors: Iterator[Any]) -> Any:
+    """The same structure, of these tensors."""
+    found = [
+        [next(tensors) for _ in part] if isinstance(part, list | tuple) else next(tensors)
+        for part in parts
+    ]
+    return found if isinstance(parts, list) else type(parts)(*found)
 
 
 def _scan(
