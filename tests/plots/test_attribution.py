@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_rnnkit import plots
@@ -90,8 +91,9 @@ def test_words_are_in_lines_and_do_not_overlap():
     assert inside(axes)
     for before, after in itertools.pairwise(boxes):
         assert after.y1 < before.y0 or after.x0 > before.x1
+    renderer = FigureCanvasAgg(figure).get_renderer()  # otherwise each text makes its own
     for text, box in zip(axes.texts, axes.patches, strict=True):
-        inner, outer = text.get_window_extent(), box.get_window_extent()
+        inner, outer = text.get_window_extent(renderer), box.get_window_extent(renderer)
         assert outer.x0 < inner.x0 and inner.x1 < outer.x1
 
 
