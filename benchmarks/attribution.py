@@ -16,11 +16,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from _attribution_chart import chart
 from _results import RESULTS, environment, load, save, today
 from _tables import table
 
 RESULT = RESULTS / "attribution.json"
-PART = Path(__file__).parent.parent / "docs" / "results" / "attribution.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PART = DOCS / "results" / "attribution.md"
+CHART = DOCS / "assets" / "which-words" / "curves.svg"
 SEEDS = (0, 1, 2)
 METHODS = ("integrated_gradients", "cells", "contextual", "occlusion", "gradients", "random")
 TAKEN_OUT = (1, 2, 5, 10, 20)
@@ -181,20 +184,38 @@ def _over_seeds(rows: list[dict[str, Any]], method: str, i: int) -> str:
     return f"{sum(values) / len(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
+def files(report: dict[str, Any]) -> dict[Path, str]:
+    """The table and the chart of the page."""
+    return {PART: part(report), CHART: chart(report)}
+
+
+def write(report: dict[str, Any]) -> None:
+    """Writes the table and the chart."""
+    for path, text in files(report).items():
+        path.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Measures, or checks the page part."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, help="imdb.npz; without it, the sample reviews only")
+    parser.add_argument(
+        "--page", action="store_true", help="write table and chart, measure nothing"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
     if arguments.check:
-        if not PART.exists() or PART.read_text(encoding="utf-8") != part(load(RESULT)):
-            sys.exit(f"{PART} is not what the results say: run {Path(__file__).name}.")
+        for path, text in files(load(RESULT)).items():
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                sys.exit(f"{path} is not what the results say: run {Path(__file__).name} --page.")
+        return
+    if arguments.page:
+        write(load(RESULT))
         return
     os.environ.setdefault("KERAS_BACKEND", "jax")
     old = load(RESULT) if RESULT.exists() else {}
     save(RESULT, measured(arguments.data, old))
-    PART.write_text(part(load(RESULT)), encoding="utf-8")
+    write(load(RESULT))
 
 
 if __name__ == "__main__":
