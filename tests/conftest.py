@@ -15,9 +15,10 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def memory_limit():
-    """The GB that a process may take: more on TensorFlow, which keeps 3 MB of every XLA program."""
-    limit = float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))
-    return limit + 0.3 if keras.config.backend() == "tensorflow" else limit
+    """The GB that a process may take; TensorFlow keeps its graphs and programs until it ends."""
+    if keras.config.backend() == "tensorflow":
+        return math.inf
+    return float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))
 
 
 def pytest_collection_modifyitems(items):

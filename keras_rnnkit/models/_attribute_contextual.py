@@ -14,10 +14,12 @@ product of the biases of input gate and candidate belongs to the phrase within i
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_rnnkit._checks import is_integer
+from keras_rnnkit.layers import LearnedInitialState, StackedRNN
 from keras_rnnkit.models._attribute_last import Last, Part, applied, last_of, refuse_cell
 from keras_rnnkit.models._attribute_model import Question, gap_of
 
@@ -79,6 +81,9 @@ def _check(part: Part, last: Last) -> None:
     cell = part.origin.cell
     if cell != "LSTMCell" or len(last.parts) > 1 or part.origin.zoneout is not None:
         refuse_cell("contextual", part, "only a plain LSTM of one direction is decomposed")
+    if _is_stack(last.layer):
+        reason = "each step of its last layer depends on several words, through the layers before"
+        refuse_cell("contextual", part, reason)
     if last.earlier:
         names = ", ".join(map(repr, last.earlier))
         reason = f"each of its steps depends on several words, through the layers {names}"
@@ -86,6 +91,14 @@ def _check(part: Part, last: Last) -> None:
     if np.any(np.abs(part.activate(np.zeros(1))) > 1e-12):
         name = part.origin.options.get("activation")
         refuse_cell("contextual", part, f"its activation '{name}' is not zero at zero")
+
+
+def _is_stack(layer: Any) -> bool:
+    """Whether a layer has recurrent layers, or cells, on top of each other."""
+    if isinstance(layer, LearnedInitialState):
+        return _is_stack(layer.layer)
+    cell = getattr(layer, "cell", None)
+    return isinstance(layer, StackedRNN) or isinstance(cell, keras.layers.StackedRNNCells)
 
 
 def _of_block(

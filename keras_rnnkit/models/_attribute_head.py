@@ -55,7 +55,11 @@ def head_of(model: Any, outputs: Any, calls: list[Call], of: str) -> tuple[Head,
     if of == "output":
         head = Head(None, 0, _dense_of(output, calls))
         return head, head.logits(output)
-    made = [i for i, call in enumerate(calls) if call[3] is output and isinstance(call[0], HEADS)]
+    made = [
+        i
+        for i, call in enumerate(calls)
+        if call[3] is output and isinstance(call[0], HEADS) and not _passes_on(call[0])
+    ]
     if not made or not _runs_keras_code(calls[made[-1]][0]):
         raise ValueError(_no_logit(model, [calls[i] for i in made]))
     layer, args, kwargs, _ = calls[made[-1]]
@@ -67,6 +71,12 @@ def head_of(model: Any, outputs: Any, calls: list[Call], of: str) -> tuple[Head,
     dense = layer if isinstance(layer, keras.layers.Dense) else _dense_of(logits, calls)
     head = Head(layer, number, dense)
     return head, head.logits(logits)
+
+
+def _passes_on(layer: Any) -> bool:
+    """Whether an `Activation` is linear, as those are that cast the output to float32."""
+    linear = (None, keras.activations.linear)
+    return isinstance(layer, keras.layers.Activation) and layer.activation in linear
 
 
 def _only_output(model: Any, outputs: Any) -> Any:

@@ -9,7 +9,7 @@ from keras import ops
 from keras_rnnkit.layers import BidirectionalTrace
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._attribute_model import Question
-from keras_rnnkit.models._targets import Target, targets_in
+from keras_rnnkit.models._targets import Target, target_of, targets_in
 from keras_rnnkit.models.records import Origin
 from keras_rnnkit.models.tracing import trace
 
@@ -75,7 +75,7 @@ def last_of(question: Question, method: str) -> Last:
         raise ValueError(_refused(method, model, "it has no recurrent layer"))
     traces = trace(model, rows.inputs, batch_size=rows.size)
     *earlier, key = traces
-    target = targets_in(model)[key.partition(":")[0]]
+    target = target_of(targets_in(model), key)
     if not isinstance(target, Target):
         raise ValueError(_refused(method, model, f"its last recurrent layer, '{key}', is wrapped"))
     kernel, bias = _weights(dense)

@@ -78,9 +78,32 @@ def _remove(layer: Any) -> None:
 def _dispatcher(layer: Any, own: Callable[..., Any]) -> Callable[..., Any]:
     key = id(layer)  # the layer holds the dispatcher, which therefore does not hold the layer
 
-    @functools.wraps(own)
     def call(*args: Any, **kwargs: Any) -> Any:
         handler = (_handlers.get() or {}).get(key)
         return own(*args, **kwargs) if handler is None else handler(own, *args, **kwargs)
 
-    return call
+    return Dispatcher(call, own)
+
+
+class Dispatcher:
+    """The attribute `call` of a layer in a block of `intercepting`, here or in another thread."""
+
+    def __init__(self, call: Callable[..., Any], own: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, own)
+        self._call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(*args, **kwargs)
+
+
+def attributes_of(layer: Any) -> dict[str, Any]:
+    """The attributes of a layer as they are outside every block of `intercepting`."""
+    with _lock:
+        attributes = dict(vars(layer))
+    call = attributes.get("call")
+    if isinstance(call, Dispatcher):
+        del attributes["call"]
+        own = call.__wrapped__  # type: ignore[attr-defined]
+        if getattr(own, "__func__", None) is not type(layer).call:
+            attributes["call"] = own
+    return attributes

@@ -42,7 +42,8 @@ def loss_of(model: Any, loss: Any, argument: str = "loss") -> Callable[[Any, Any
 def metric_of(model: Any, metric: Any, x: Any, y: Any) -> Callable[[Any], float]:
     """A metric for these inputs and targets as a function of outputs, all of them arrays."""
     if isinstance(metric, str) and metric == "accuracy":
-        from_logits = bool(getattr(getattr(model, "loss", None), "from_logits", False))
+        losses = tree.flatten(getattr(model, "loss", None))
+        from_logits = any(getattr(loss, "from_logits", False) for loss in losses)
         return lambda outputs: _accuracy(y, outputs, 0.0 if from_logits else 0.5)
     of_model = isinstance(metric, str) and metric == "loss"
     function = loss_of(model, None if of_model else metric, "metric")
@@ -75,7 +76,7 @@ def _accuracy(y: Any, outputs: Any, threshold: float) -> float:
             '`metric="accuracy"` needs a model with one output. Pass a function of targets and '
             f"outputs. Received: type(outputs)={type(outputs).__name__}"
         )
-    if outputs.shape[-1] == 1:
+    if outputs.ndim == 1 or outputs.shape[-1] == 1:
         return float(np.mean((outputs > threshold) == (y.reshape(outputs.shape) > 0.5)))
     y = y.argmax(-1) if y.shape == outputs.shape else y.reshape(outputs.shape[:-1])
     return float(np.mean(outputs.argmax(-1) == y))

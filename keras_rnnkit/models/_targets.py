@@ -8,7 +8,13 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells import GatedCell
-from keras_rnnkit.layers import Bidirectional, BidirectionalTrace, LearnedInitialState, StackedRNN
+from keras_rnnkit.layers import (
+    Bidirectional,
+    BidirectionalTrace,
+    LearnedInitialState,
+    StackedRNN,
+    TimeDistributed,
+)
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._twins import (
@@ -88,6 +94,13 @@ class TimeDistributedTarget:
     """A `TimeDistributed` around recurrent layers, which has an outer axis of time."""
 
     def __init__(self, layer: Any) -> None:
+        if type(layer).call not in (TimeDistributed.call, keras.layers.TimeDistributed.call):
+            raise ValueError(
+                f"The layer '{layer.name}' of class {type(layer).__name__} has code of its own "
+                "around recurrent layers, and what that computes is not known. Put that code into "
+                "a layer before or after a `TimeDistributed`. "
+                f"Received: layer={type(layer).__name__} '{layer.name}'"
+            )
         self.layer = layer
         self.targets = targets_in(layer.layer)
         self._twin = time_distributed_twin(layer)
@@ -164,10 +177,12 @@ def target_of(targets: dict[str, Any], key: str) -> Any:
 def records_by_call(targets: dict[str, Any], captured: list[dict[str, Any]]) -> dict[str, Any]:
     """The records in the order of the calls: `"lstm"`, and `"lstm:1"` for a second call."""
     calls: Counter[str] = Counter()
-    records = {}
+    records: dict[str, Any] = {}
     for of_call in captured:
         ((key, value),) = of_call.items()
-        records[call_key(key, calls[key])] = targets[key].record(value)
+        name = call_key(key, calls[key])
+        _check_new(name, records)
+        records[name] = targets[key].record(value)
         calls[key] += 1
     return records
 
@@ -246,8 +261,20 @@ def _keyed(found: list[tuple[str, Any]]) -> dict[str, Any]:
     for path, layer in found:
         key = layer.name if names[layer.name] == 1 else path
         number = sum(call == key or call.startswith(f"{key}#") for call in keyed)
-        keyed[f"{key}#{number + 1}" if paths[path] > 1 and number else key] = layer
+        key = f"{key}#{number + 1}" if paths[path] > 1 and number else key
+        _check_new(key, keyed)
+        keyed[key] = layer
     return keyed
+
+
+def _check_new(key: str, others: Any) -> None:
+    """Refuse a key that another layer or call has already."""
+    if key in others:
+        raise ValueError(
+            "The recurrent layers of the model must have names from which their keys are unique; "
+            "rename one of them. ':' and '#' in a name may cause this. "
+            f"Received: two layers or calls with the key={key!r}"
+        )
 
 
 def _target(layer: Any) -> Any:

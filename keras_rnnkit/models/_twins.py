@@ -18,6 +18,7 @@ from keras_rnnkit.layers import (
     TimeDistributed,
 )
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.models._intercept import attributes_of
 
 _LAYERS = {
     keras.layers.LSTM: LSTM,
@@ -42,7 +43,7 @@ def twin_of(layer: Any) -> Any:
     if isinstance(layer, Recurrent):
         return layer
     own = _own_class(layer)
-    if own is None:
+    if own is None or not _has_own_cell(own, layer.cell):
         raise ValueError(
             f"The layer '{layer.name}' of class {type(layer).__name__} {_reason(layer)} "
             f"Received: layer={type(layer).__name__} '{layer.name}'"
@@ -75,10 +76,20 @@ def _reason(layer: Any) -> str:
         return "has gates of images, and only gates of vectors can be traced."
     if not isinstance(layer, keras.layers.RNN):
         return "is no recurrent layer of Keras or of keras_rnnkit."
+    if _own_class(layer) is not None:
+        return (
+            f"has a cell of class {type(layer.cell).__name__}, which Keras calls on some of its "
+            "paths and not on others. Put the cell into `keras_rnnkit.RNN`."
+        )
     return (
         "has code of its own where Keras runs the cell, and what that computes is not known. Put "
         "its step into a cell, and the cell into `keras_rnnkit.RNN`."
     )
+
+
+def _has_own_cell(own: type, cell: Any) -> bool:
+    """Whether a layer has the cell that Keras makes; `RNN` takes any."""
+    return own is keras.layers.RNN or type(cell) in _CELLS
 
 
 def _own_class(layer: Any) -> type | None:
@@ -103,5 +114,5 @@ def _cell_twin(cell: Any) -> Any:
 def _view(kind: type, of: Any, **attributes: Any) -> Any:
     """An instance of a class with the attributes of another object, shared and not copied."""
     view: Any = object.__new__(kind)
-    vars(view).update(vars(of), **attributes)
+    vars(view).update(attributes_of(of), **attributes)
     return view

@@ -25,12 +25,15 @@ class Influence(np.ndarray):
         mask: Booleans `(batch, time)`, false where a step is skipped.
     """
 
-    first: np.ndarray
-    units: tuple[int, ...] | None
-    state: str
-    mask: np.ndarray
+    # An array that NumPy makes of one, such as a copy, has none of them.
+    first: Any = None
+    units: tuple[int, ...] | None = None
+    state: str | None = None
+    mask: Any = None
 
     def __repr__(self) -> str:
+        if self.state is None:
+            return repr(np.asarray(self))
         units = "the average of all units" if self.units is None else f"{len(self.units)} units"
         return f"<Influence {self.shape} {self.dtype} on the state '{self.state}', {units}>"
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import tree
 
 from keras_rnnkit._checks import check_integer
+from keras_rnnkit.models._targets import targets_in
 from keras_rnnkit.models.statistics import TraceStatistics
 from keras_rnnkit.models.tracing import trace_batches
 
@@ -59,6 +60,10 @@ class GateMonitor(keras.callbacks.Callback):
         places = np.linspace(0, rows - 1, min(samples, rows)).round().astype(int)
         self.x = tree.map_structure(lambda array: array[places], x)
         self.layers = layers
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.model.built:  # refuses a layer that cannot be traced before an epoch is trained
+            targets_in(self.model, self.layers)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:

@@ -167,15 +167,18 @@ class _Field:
     def add(self, values: np.ndarray, rows: np.ndarray, steps: np.ndarray) -> None:
         if not len(values):
             return
+        if values.dtype.itemsize < 4:  # half precision is too coarse for the bins
+            values = values.astype("float32")
         self._count += len(values)
         self._sum += values.sum(axis=0, dtype="float64")
         self._low = np.minimum(self._low, values.min(axis=0))
         self._high = np.maximum(self._high, values.max(axis=0))
         self._closed += (values < CLOSED).sum(axis=0)
         self._open += (values > OPEN).sum(axis=0)
-        bins = _bins(values) + np.arange(values.shape[1]) * (len(_EDGES) - 1)
-        size = self._histogram.size
-        self._histogram += np.bincount(bins.ravel(), minlength=size).reshape(self._histogram.shape)
+        known = ~np.isnan(values)  # a NaN is in no bin, and makes the mean and the quantiles NaN
+        bins = _bins(np.where(known, values, 0)) + np.arange(values.shape[1]) * (len(_EDGES) - 1)
+        counts = np.bincount(bins[known], minlength=self._histogram.size)
+        self._histogram += counts.reshape(self._histogram.shape)
         if self._is_state:
             self._add_highest(values, rows, steps)
 
@@ -215,7 +218,10 @@ class _Field:
             for p in QUANTILES
         ]
         low, high = _EDGES[np.array(found)], _EDGES[np.array(found) + 1]
-        low, high = np.maximum(low, self._low), np.minimum(high, self._high)
+        low, high = (
+            np.maximum(low, self._low),
+            np.minimum(high, self._high),
+        )
         return (low + high) / 2, np.abs(high - low) / 2
 
 

@@ -178,7 +178,15 @@ def flat_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
         parts = [(str(i), part) for i, part in enumerate(records)]
     else:
         return [(name, records)]
-    return [one for key, part in parts for one in flat_records(part, f"{name}.{key}".lstrip("."))]
+    found = [one for key, part in parts for one in flat_records(part, f"{name}.{key}".lstrip("."))]
+    names = [one for one, _ in found]
+    if len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise ValueError(
+            "The parts of traces must have unique names, such as 'bidirectional.forward'; rename "
+            f"a layer whose name has a '.'. Received: two parts with the name={twice!r}"
+        )
+    return found
 
 
 def _check_plain(content: bytes) -> None:

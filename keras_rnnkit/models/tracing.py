@@ -10,7 +10,7 @@ from keras import ops, tree
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._traceable import check_variables_are_here
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
-from keras_rnnkit.models._intercept import intercepting
+from keras_rnnkit.models._intercept import attributes_of, intercepting
 from keras_rnnkit.models._progress import Progress
 from keras_rnnkit.models._targets import handlers_for, records_by_call, target_of, targets_in
 from keras_rnnkit.models.statistics import Accumulator
@@ -165,7 +165,7 @@ def _settings(model: Any) -> list[Any]:
 
 
 def _functions(layer: Any) -> dict[str, Any]:
-    public = ((name, value) for name, value in vars(layer).items() if not name.startswith("_"))
+    public = (item for item in attributes_of(layer).items() if not item[0].startswith("_"))
     return {name: value for name, value in public if callable(value)}
 
 

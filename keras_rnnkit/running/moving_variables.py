@@ -47,5 +47,6 @@ class InnerScope(keras.StatelessScope):
     def get_current_value(self, variable: Any) -> Any:
         value = super().get_current_value(variable)
         if value is None and self.original_scope is not None:
-            return self.original_scope.get_current_value(variable)
-        return value
+            value = self.original_scope.get_current_value(variable)
+        # Keras asks for the values of regularized weights, which this scope may not have mapped.
+        return variable._value if value is None else value

@@ -11,7 +11,7 @@ def plain_options(layer: Any) -> dict[str, Any]:
     """The public attributes of a layer or cell that are plain values, by name; lists as tuples."""
     return {
         name: _as_tuple(value)
-        for name, value in vars(layer).items()
+        for name, value in list(vars(layer).items())
         if not name.startswith("_") and _is_plain(value)
     }
 

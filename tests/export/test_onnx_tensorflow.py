@@ -91,6 +91,7 @@ def test_a_saved_model_runs_a_layer_right(layer, tmp_path):
     np.testing.assert_allclose(loaded.serve(x), want, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize("layer", ["lstm", "min_lstm"])
 def test_a_graph_that_stays_here_is_compiled(layer):
     model, x = model_and_data(layer, "last")

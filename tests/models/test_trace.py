@@ -83,7 +83,8 @@ def test_a_layer_without_a_bias_is_traced():
 
 def test_fields_of_a_layer_in_time_distributed_have_an_outer_axis_of_time():
     inputs = keras.Input((4, STEPS, FEATURES))
-    model = randomized(keras.Model(inputs, L.TimeDistributed(L.LSTM(3, name="inner"))(inputs)))
+    wrapper = L.TimeDistributed(L.LSTM(3, name="inner"), name="time_distributed")
+    model = randomized(keras.Model(inputs, wrapper(inputs)))
     x = np.random.default_rng(0).normal(size=(2, 4, STEPS, FEATURES)).astype("float32")
     traces = kit.trace(model, x)
     record = traces["time_distributed"]
