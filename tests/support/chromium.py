@@ -1,6 +1,6 @@
 """Headless Chromium, for the tests that open a page. They need Debian's packages of it.
 
-With KERAS_RNNKIT_INSTALL_CHROMIUM=1 (`tox -e torch` sets it) missing ones are installed with
+With KERAS_RNNKIT_INSTALL_CHROMIUM=1 (tox sets it) missing ones are installed with
 apt-get, where the user may do that. Selenium downloads nothing: it gets the path of the driver.
 """
 
