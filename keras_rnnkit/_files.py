@@ -79,7 +79,10 @@ def read_bounded(path: Path, most: int) -> bytes:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("a device or a pipe, not a file")
-        content = b"" if status.st_size > most else file.read(most + 1)
+        # Python makes room for all that is asked for, also where the file is shorter.
+        content = b"" if status.st_size > most else file.read(status.st_size + 1)
+        if len(content) > status.st_size:  # it grows, or its size is not known
+            content += file.read(most)
     if max(len(content), status.st_size) > most:
         raise ValueError(f"more than {most} bytes")
     return content
