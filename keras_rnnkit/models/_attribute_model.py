@@ -9,11 +9,12 @@ from keras import ops, tree
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._traceable import check_variables_are_here
 from keras_rnnkit.layers._walk import layers_in
+from keras_rnnkit.models._arrays import as_array
 from keras_rnnkit.models._attribute_head import HEADS, Head, head_of
 from keras_rnnkit.models._attribute_place import PLACES, Place, place_of
 from keras_rnnkit.models._attribute_rows import Rows
 from keras_rnnkit.models._intercept import intercepting
-from keras_rnnkit.models.tracing import _as_array, _settings
+from keras_rnnkit.models._settings import settings_of
 from keras_rnnkit.running.moving_variables import InnerScope
 
 _STORED = "_keras_rnnkit_attribution"
@@ -34,7 +35,7 @@ class ModelFunction:
 
     def __init__(self, model: Any, of: str, layer: str | None, words: bool) -> None:
         self.model, self.of, self.layer, self.words = model, of, layer, words
-        self.settings = _settings(model)
+        self.settings = settings_of(model)
         layers = layers_in(model)
         self._heads = [one for one in layers if isinstance(one, HEADS)]
         self._places = [one for one in layers if isinstance(one, PLACES)]
@@ -45,7 +46,7 @@ class ModelFunction:
 
     def _compiled(self, function: Any) -> Any:
         compiled = backend_kernels().compiled(function, self.model.variables, xla=False)
-        return lambda *args: tree.map_structure(_as_array, compiled(*_as_tensors(args)))
+        return lambda *args: tree.map_structure(as_array, compiled(*_as_tensors(args)))
 
     def look(self, inputs: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The logits `(batch, outputs)`, and the tokens and vectors at the place of the words.
@@ -202,7 +203,7 @@ def function_of(model: Any, of: str, layer: str | None, words: bool = True) -> M
     functions = vars(model).setdefault(_STORED, {})
     key = of, layer, words
     function = functions.get(key)
-    if function is None or function.model is not model or function.settings != _settings(model):
+    if function is None or function.model is not model or function.settings != settings_of(model):
         function = functions[key] = ModelFunction(model, *key)
     return function
 

@@ -1,14 +1,11 @@
 """What `attribute` returns."""
 
-import io
-import json
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_rnnkit._checks import PathLike, as_path, check_file, check_integer
-from keras_rnnkit._files import read_bounded, replacing
-from keras_rnnkit.models.traces import _TORN, _check_plain, _digest
+from keras_rnnkit.models._npz import TORN, read_archive, write_archive
 
 _VERSION = 1
 
@@ -128,10 +125,7 @@ class Attribution(NamedTuple):
         arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS if self._has(name)}
         words = {name: getattr(self, name) for name in _WORDS}
         layout = {"version": _VERSION, "arrays": list(arrays), **words}
-        text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
-        with replacing(target) as temporary:
-            arrays["attribution"] = np.frombuffer(text, np.uint8)
-            np.savez(temporary, **arrays)  # type: ignore[arg-type]
+        write_archive(target, "attribution", layout, arrays)
 
     def _has(self, name: str) -> bool:
         return getattr(self, name) is not None
@@ -145,23 +139,14 @@ class Attribution(NamedTuple):
             ValueError: If the file is not one of `save`, or incomplete, or changed.
         """
         file = as_path(path, "path")
-        size = file.stat().st_size
-        error: Exception | None = None
+        _ = file.stat()  # raises where there is no such file
         try:
-            content = read_bounded(file, size)
-            _check_plain(content)
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            head = json.loads(arrays.pop("attribution").tobytes())
-            layout = head["layout"]
-            if layout["version"] == _VERSION and head["sha256"] == _digest(layout, arrays):
-                return cls._restored(layout, arrays)
-        except (*_TORN, TypeError, AttributeError) as found:
-            error = found
-        raise ValueError(
-            "`path` must be a file that `Attribution.save` wrote, complete and unchanged; call "
-            f"`attribute` again. Received: path={str(path)!r}"
-        ) from error
+            return cls._restored(*read_archive(file, "attribution", _VERSION))
+        except TORN as error:
+            raise ValueError(
+                "`path` must be a file that `Attribution.save` wrote, complete and unchanged; call "
+                f"`attribute` again. Received: path={str(path)!r}"
+            ) from error
 
     @classmethod
     def _restored(cls, layout: dict[str, Any], arrays: dict[str, Any]) -> "Attribution":

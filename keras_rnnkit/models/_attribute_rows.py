@@ -6,7 +6,7 @@ import numpy as np
 from keras import tree
 
 from keras_rnnkit.layers._walk import stateful_layers
-from keras_rnnkit.models.tracing import _as_input, _rows
+from keras_rnnkit.models._arrays import as_input, row_count
 
 _STEPS = 2**16  # sequences times steps that run at a time, if no batch size is given
 
@@ -23,8 +23,8 @@ class Rows:
     """
 
     def __init__(self, model: Any, x: Any, batch_size: int | None) -> None:
-        self.inputs = tree.map_structure(_as_input, _as_arrays(x))
-        self.count = _rows(self.inputs)
+        self.inputs = tree.map_structure(as_input, _as_arrays(x))
+        self.count = row_count(self.inputs)
         shapes = [one.shape for one in getattr(model, "inputs", None) or ()]
         batch = shapes[0][0] if shapes and len(shapes[0]) else None
         self.fixed = batch is not None or bool(stateful_layers(model))

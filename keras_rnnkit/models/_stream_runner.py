@@ -10,13 +10,13 @@ from keras import ops, tree
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._checks import packed
 from keras_rnnkit.layers._walk import layers_in
+from keras_rnnkit.models._settings import options_of
 from keras_rnnkit.models._stream_check import checked
 from keras_rnnkit.models._stream_graph import is_graph
 from keras_rnnkit.running.calls import Carry
 from keras_rnnkit.running.capture import capturing
 from keras_rnnkit.running.loop import output_size
 from keras_rnnkit.running.names import name_of
-from keras_rnnkit.running.options import plain_options
 
 
 def runner_for(model: Any, stepwise: tuple[type, ...], begins: bool = False) -> "Runner":
@@ -159,12 +159,7 @@ class _Traced(keras.layers.Layer):
 
 def _settings(layers: list[Any]) -> list[dict[str, Any]]:
     """The options of layers: plain values, and functions such as activations."""
-    return [plain_options(layer) | _functions(layer) for layer in layers]
-
-
-def _functions(layer: Any) -> dict[str, Any]:
-    public = ((name, value) for name, value in vars(layer).items() if not name.startswith("_"))
-    return {name: value for name, value in public if callable(value)}
+    return list(map(options_of, layers))
 
 
 def _policy(layer: Any) -> Any:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from keras import ops, tree
 
 from keras_rnnkit.cells._edits import Replacement, edit_tensors, with_edit_tensors
 from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.models._arrays import as_array
 from keras_rnnkit.models._changes import Place, edits_of, parts_of_record
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._targets import TimeDistributedTarget, handlers_for
@@ -128,11 +128,6 @@ def run_edited(
     }
     tensors = [ops.convert_to_tensor(array) for array in edit_tensors(edits)]
     return tree.map_structure(as_array, _function(runner, edits, outputs_only)(inputs, tensors))
-
-
-def as_array(tensor: Any) -> np.ndarray:
-    """A tensor of the backend as an array."""
-    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def for_target(target: Any, edits: Any, record: Any) -> Any:

@@ -7,9 +7,10 @@ from keras import ops, tree
 
 from keras_rnnkit.cells._edits import Addition, edit_tensors, with_edit_tensors
 from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.models._arrays import as_array
 from keras_rnnkit.models._changes import parts_of_record
 from keras_rnnkit.models._losses import loss_of, targets_like
-from keras_rnnkit.models.editing import as_array, captured_with, for_target
+from keras_rnnkit.models.editing import captured_with, for_target
 from keras_rnnkit.models.records import with_origin
 from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.models.tracing import runner_for

@@ -1,10 +1,5 @@
 """What `trace` returns: records by layer, and how they are stored in a file."""
 
-import hashlib
-import io
-import json
-import zipfile
-import zlib
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -14,21 +9,12 @@ import numpy as np
 
 from keras_rnnkit import cells
 from keras_rnnkit._checks import PathLike, as_path, check_file
-from keras_rnnkit._files import read_bounded, replacing
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers import BidirectionalTrace
+from keras_rnnkit.models._npz import TORN, read_archive, write_archive
 from keras_rnnkit.models.records import Origin, with_origin
 
 _VERSION = 1
-_TORN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-)
 
 
 class Traces(Mapping[str, Any]):
@@ -134,10 +120,7 @@ class Traces(Mapping[str, Any]):
             "outputs": _stored_outputs(self.outputs, "outputs", arrays),
             "not_called": list(self.not_called),
         }
-        text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
-        with replacing(target) as temporary:
-            arrays["layout"] = np.frombuffer(text, np.uint8)
-            np.savez(temporary, **arrays)  # type: ignore[arg-type]
+        write_archive(target, "layout", layout, arrays)
 
     @classmethod
     def load(cls, path: PathLike) -> "Traces":
@@ -148,20 +131,13 @@ class Traces(Mapping[str, Any]):
             ValueError: If the file is not one of `save`, or incomplete, or changed.
         """
         file = as_path(path, "path")
-        size = file.stat().st_size
+        _ = file.stat()  # raises where there is no such file
         try:
-            content = read_bounded(file, size)
-            _check_plain(content)
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            head = json.loads(arrays.pop("layout").tobytes())
-            layout = head["layout"]
-            if layout["version"] != _VERSION or head["sha256"] != _digest(layout, arrays):
-                raise ValueError(f"other contents. Received: version={layout['version']!r}")
+            layout, arrays = read_archive(file, "layout", _VERSION)
             records = {key: _restored(part, arrays) for key, part in layout["records"].items()}
             outputs = _restored_outputs(layout["outputs"], arrays)
             return cls(records, outputs, layout["not_called"])
-        except (*_TORN, TypeError, AttributeError) as error:
+        except TORN as error:
             raise ValueError(
                 "`path` must be a file that `Traces.save` wrote, complete and unchanged; trace the "
                 f"model again. Received: path={str(path)!r}"
@@ -189,14 +165,6 @@ def flat_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _check_plain(content: bytes) -> None:
-    """Refuse an archive with compressed parts, which `save` does not write: they may be huge."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        kinds = {part.compress_type for part in archive.infolist()}
-        if kinds - {zipfile.ZIP_STORED}:
-            raise ValueError(f"compressed parts. Received: compress_type={kinds}")
-
-
 def _shape(record: Any) -> tuple[int, ...]:
     return tuple(record[0].shape)
 
@@ -205,14 +173,6 @@ def _means(record: Any) -> list[tuple[str, float]]:
     """The mean of each field over the valid steps."""
     fields = [field for field in record._fields if field != "mask"]
     return [(field, float(getattr(record, field)[record.mask].mean())) for field in fields]
-
-
-def _digest(layout: Any, arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(layout, sort_keys=True).encode())
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _stored(record: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

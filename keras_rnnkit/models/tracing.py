@@ -5,18 +5,19 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops, tree
+from keras import tree
 
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._traceable import check_variables_are_here
-from keras_rnnkit.layers._walk import layers_in, stateful_layers
-from keras_rnnkit.models._intercept import attributes_of, intercepting
+from keras_rnnkit.layers._walk import stateful_layers
+from keras_rnnkit.models._arrays import as_array, as_input, row_count
+from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._progress import Progress
+from keras_rnnkit.models._settings import settings_of
 from keras_rnnkit.models._targets import handlers_for, records_by_call, target_of, targets_in
 from keras_rnnkit.models.statistics import Accumulator
 from keras_rnnkit.models.traces import Traces
 from keras_rnnkit.running.moving_variables import InnerScope
-from keras_rnnkit.running.options import plain_options
 
 
 def trace(
@@ -80,7 +81,7 @@ class Runner:
     def __init__(self, model: Any, layers: list[str] | None) -> None:
         self.model = model
         self.targets = targets_in(model, layers)
-        self.settings = _settings(model)
+        self.settings = settings_of(model)
         self.edited: dict[Any, Any] = {}  # compiled functions for `keras_rnnkit.edit`
         kernels = backend_kernels()
         self._function = kernels.compiled(self._captured, variables=model.variables, xla=False)
@@ -93,7 +94,7 @@ class Runner:
 
     def run(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
         """The outputs and what is captured, as arrays."""
-        return tree.map_structure(_as_array, self._function(inputs))
+        return tree.map_structure(as_array, self._function(inputs))
 
     def target_of(self, key: str) -> Any:
         """The target of the key of a call, such as `"lstm:1"`."""
@@ -101,8 +102,8 @@ class Runner:
 
     def batches(self, x: Any, batch_size: int | None) -> Iterator[Any]:
         """The rows in batches: all at once for a stateful model."""
-        x = tree.map_structure(_as_input, x)
-        count = _rows(x)
+        x = tree.map_structure(as_input, x)
+        count = row_count(x)
         if stateful_layers(self.model):
             batch_size = count
         size = batch_size or self.batch_size(x)
@@ -114,7 +115,7 @@ class Runner:
         fixed = any(a.shape[0] is not None for a in tree.flatten(getattr(self.model, "inputs", [])))
         if fixed or stateful_layers(self.model):
             return 1
-        return max(1, self.batch_size(batch) // _rows(batch))
+        return max(1, self.batch_size(batch) // row_count(batch))
 
     def batch_size(self, x: Any) -> int:
         """Rows whose captured tensors take about `_BYTES`, 32 at least and 1,024 at most."""
@@ -150,47 +151,9 @@ def runner_for(model: Any, layers: list[str] | None) -> Runner:
     runners = vars(model).setdefault(_PLACE, {})
     key = None if layers is None else tuple(layers)
     runner = runners.get(key)
-    if runner is None or runner.model is not model or runner.settings != _settings(model):
+    if runner is None or runner.model is not model or runner.settings != settings_of(model):
         runner = runners[key] = Runner(model, layers)
     return runner
-
-
-def _settings(model: Any) -> list[Any]:
-    """All that a compiled function of the model depends on beside its input and its weights."""
-    layers = layers_in(model)
-    options = [
-        (id(layer), type(layer), plain_options(layer), _functions(layer)) for layer in layers
-    ]
-    return [*options, [id(variable) for variable in model.variables]]
-
-
-def _functions(layer: Any) -> dict[str, Any]:
-    public = (item for item in attributes_of(layer).items() if not item[0].startswith("_"))
-    return {name: value for name, value in public if callable(value)}
-
-
-def _as_input(value: Any) -> Any:
-    array = ops.convert_to_numpy(value) if ops.is_tensor(value) else np.asarray(value)
-    if array.dtype == object or not array.ndim:
-        raise ValueError(
-            "`x` must hold arrays of numbers with a row for each example, all rows of one length. "
-            f"Received: x.dtype={array.dtype}, x.shape={array.shape}"
-        )
-    return array
-
-
-def _rows(x: Any) -> int:
-    counts = {len(array) for array in tree.flatten(x)}
-    if len(counts) != 1 or counts == {0}:
-        raise ValueError(
-            "`x` must have at least one row, and all its arrays the same number of rows. "
-            f"Received: rows={sorted(counts)}"
-        )
-    return counts.pop()
-
-
-def _as_array(tensor: Any) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -269,13 +232,13 @@ def _batches_of(
     """The inputs in batches, and how many batches there are, if that is known."""
     if isinstance(data, keras.utils.PyDataset):
         count = data.num_batches
-        return (tree.map_structure(_as_input, _inputs_of(data[i])) for i in range(count)), count
+        return (tree.map_structure(as_input, _inputs_of(data[i])) for i in range(count)), count
     in_memory = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
     if in_memory:
-        x = tree.map_structure(_as_input, data)
+        x = tree.map_structure(as_input, data)
         size = batch_size or runner.batch_size(x)
-        return runner.batches(x, size), -(-_rows(x) // size)
-    batches = (tree.map_structure(_as_input, _inputs_of(batch)) for batch in data)
+        return runner.batches(x, size), -(-row_count(x) // size)
+    batches = (tree.map_structure(as_input, _inputs_of(batch)) for batch in data)
     return batches, len(data) if hasattr(data, "__len__") else None
 
 

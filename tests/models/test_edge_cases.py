@@ -146,3 +146,10 @@ def test_a_monitor_refuses_what_cannot_be_traced_before_the_first_epoch():
         model.fit(X, Y, verbose=0, callbacks=[monitor])
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_a_stream_beside_a_trace_is_not_compiled_again():
+    model = model_of(kit.LSTM(3, name="lstm"), L.Dense(1))
+    runner = kit.stream(model)._runner
+    with intercepting({model.layers[0]: lambda own, *args, **kwargs: own(*args, **kwargs)}):
+        assert kit.stream(model)._runner is runner

@@ -1,0 +1,62 @@
+"""Archives of arrays with a layout, without pickle, that are refused when torn or changed."""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rnnkit._files import read_bounded, replacing
+
+# What reading a torn or changed archive, or restoring from its layout, raises.
+TORN = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, ValueError),
+    *(NotImplementedError, TypeError, AttributeError),
+)
+
+
+def write_archive(
+    path: Path, entry: str, layout: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> None:
+    """Write arrays by name, and in `entry` their layout with a digest of all of it."""
+    text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
+    with replacing(path) as temporary:
+        named = {**arrays, entry: np.frombuffer(text, np.uint8)}
+        np.savez(temporary, **named)  # type: ignore[arg-type]
+
+
+def read_archive(path: Path, entry: str, version: int) -> tuple[Any, dict[str, np.ndarray]]:
+    """The layout and the arrays of an archive of this version.
+
+    Raises:
+        One of `TORN`: If it is not one that `write_archive` wrote, complete and unchanged.
+    """
+    content = read_bounded(path, path.stat().st_size)
+    _check_plain(content)
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    head = json.loads(arrays.pop(entry).tobytes())
+    layout = head["layout"]
+    if layout["version"] != version or head["sha256"] != _digest(layout, arrays):
+        raise ValueError(f"other contents. Received: version={layout['version']!r}")
+    return layout, arrays
+
+
+def _check_plain(content: bytes) -> None:
+    """Refuse an archive with compressed parts, which are never written: they may be huge."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        kinds = {part.compress_type for part in archive.infolist()}
+        if kinds - {zipfile.ZIP_STORED}:
+            raise ValueError(f"compressed parts. Received: compress_type={kinds}")
+
+
+def _digest(layout: Any, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(layout, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
