@@ -1,16 +1,19 @@
-"""Reviews as arrays: the IMDB data set, its vocabulary, padding, and a small sample."""
+"""Texts as arrays: the IMDB data set, one's own texts, vocabularies, padding, a small sample."""
 
 from keras_rnnkit.data.errors import DataFileError, DownloadError
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
+from keras_rnnkit.data.labelled_texts import Reviews, read_reviews
 from keras_rnnkit.data.padding import pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
 from keras_rnnkit.data.sequences import load_imdb_sequences
-from keras_rnnkit.data.vocabulary import Vocabulary, tokenize
+from keras_rnnkit.data.tokenizers import tokenize
+from keras_rnnkit.data.vocabulary import Vocabulary
 
 __all__ = [
     "DataFileError",
     "DownloadError",
     "ImdbData",
+    "Reviews",
     "SampleData",
     "SampleReviews",
     "Split",
@@ -19,5 +22,6 @@ __all__ = [
     "load_imdb_sequences",
     "load_sample",
     "pad",
+    "read_reviews",
     "tokenize",
 ]
