@@ -1,6 +1,9 @@
 """Texts as arrays: the IMDB data set, one's own texts, vocabularies, padding, a small sample."""
 
+from keras_rnnkit.data.bucketed import Bucketed
 from keras_rnnkit.data.errors import DataFileError, DownloadError
+from keras_rnnkit.data.flat import FlatSequences
+from keras_rnnkit.data.flat_files import open_flat, write_flat
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.labelled_texts import Reviews, read_reviews
 from keras_rnnkit.data.padding import pad
@@ -10,8 +13,10 @@ from keras_rnnkit.data.tokenizers import tokenize
 from keras_rnnkit.data.vocabulary import Vocabulary
 
 __all__ = [
+    "Bucketed",
     "DataFileError",
     "DownloadError",
+    "FlatSequences",
     "ImdbData",
     "Reviews",
     "SampleData",
@@ -21,7 +26,9 @@ __all__ = [
     "load_imdb",
     "load_imdb_sequences",
     "load_sample",
+    "open_flat",
     "pad",
     "read_reviews",
     "tokenize",
+    "write_flat",
 ]
