@@ -1,11 +1,14 @@
-"""Reviews as arrays: the IMDB data set, its vocabulary, padding, and a small sample."""
+"""Reviews and time series as arrays: data sets, vocabularies, padding and windows."""
 
 from keras_rnnkit.data.errors import DataFileError, DownloadError
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.padding import pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
+from keras_rnnkit.data.scaling import Scaler
 from keras_rnnkit.data.sequences import load_imdb_sequences
 from keras_rnnkit.data.vocabulary import Vocabulary, tokenize
+from keras_rnnkit.data.window_batches import WindowBatches
+from keras_rnnkit.data.windowing import Windows, windows
 
 __all__ = [
     "DataFileError",
@@ -13,11 +16,15 @@ __all__ = [
     "ImdbData",
     "SampleData",
     "SampleReviews",
+    "Scaler",
     "Split",
     "Vocabulary",
+    "WindowBatches",
+    "Windows",
     "load_imdb",
     "load_imdb_sequences",
     "load_sample",
     "pad",
     "tokenize",
+    "windows",
 ]
