@@ -1,4 +1,5 @@
 """Texts as arrays: the IMDB data set, one's own texts, vocabularies, padding, a small sample."""
+"""Reviews and time series as arrays: data sets, vocabularies, padding and windows."""
 
 from keras_rnnkit.data.bucketed import Bucketed
 from keras_rnnkit.data.errors import DataFileError, DownloadError
@@ -8,9 +9,13 @@ from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.labelled_texts import Reviews, read_reviews
 from keras_rnnkit.data.padding import pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
+from keras_rnnkit.data.scaling import Scaler
 from keras_rnnkit.data.sequences import load_imdb_sequences
 from keras_rnnkit.data.tokenizers import tokenize
 from keras_rnnkit.data.vocabulary import Vocabulary
+from keras_rnnkit.data.vocabulary import Vocabulary, tokenize
+from keras_rnnkit.data.window_batches import WindowBatches
+from keras_rnnkit.data.windowing import Windows, windows
 
 __all__ = [
     "Bucketed",
@@ -21,8 +26,11 @@ __all__ = [
     "Reviews",
     "SampleData",
     "SampleReviews",
+    "Scaler",
     "Split",
     "Vocabulary",
+    "WindowBatches",
+    "Windows",
     "load_imdb",
     "load_imdb_sequences",
     "load_sample",
@@ -31,4 +39,5 @@ __all__ = [
     "read_reviews",
     "tokenize",
     "write_flat",
+    "windows",
 ]
