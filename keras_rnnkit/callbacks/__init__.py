@@ -1,6 +1,7 @@
 """Presets of plain Keras callbacks for `model.fit(callbacks=...)`."""
 
 from keras_rnnkit.callbacks.presets import chapter, standard
+from keras_rnnkit.callbacks.resuming import resumable
 from keras_rnnkit.models import GateMonitor
 
-__all__ = ["GateMonitor", "chapter", "standard"]
+__all__ = ["GateMonitor", "chapter", "resumable", "standard"]
