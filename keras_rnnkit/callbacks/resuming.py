@@ -68,9 +68,9 @@ def resumable(
         reduce_lr_patience: After how many epochs without an improvement the learning rate is
             reduced; as for `standard`.
         validation_freq: The value that is passed to `fit(validation_freq=...)`.
-        seed: The seed of the run, from 0 to 4294967295. `keras.utils.set_random_seed` is also called
-            with it at once, because Keras on TensorFlow fixes the order of arrays before it calls
-            any callback. By default a new run draws it with Python's generator, which
+        seed: The seed of the run, from 0 to 4294967295. `keras.utils.set_random_seed` is called
+            with it at once, too: Keras on TensorFlow fixes the order of arrays before it calls any
+            callback. By default a new run draws it with Python's generator, which
             `keras.utils.set_random_seed` seeds, and a resumed one takes that of the checkpoint.
         overwrite: Whether to start anew and to replace the checkpoint, if there is one.
 
