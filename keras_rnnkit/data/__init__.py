@@ -1,6 +1,9 @@
 """Reviews as arrays: the IMDB data set, its vocabulary, padding, and a small sample."""
 
+from keras_rnnkit.data.bucketed import Bucketed
 from keras_rnnkit.data.errors import DataFileError, DownloadError
+from keras_rnnkit.data.flat import FlatSequences
+from keras_rnnkit.data.flat_files import open_flat, write_flat
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.padding import pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
@@ -8,8 +11,10 @@ from keras_rnnkit.data.sequences import load_imdb_sequences
 from keras_rnnkit.data.vocabulary import Vocabulary, tokenize
 
 __all__ = [
+    "Bucketed",
     "DataFileError",
     "DownloadError",
+    "FlatSequences",
     "ImdbData",
     "SampleData",
     "SampleReviews",
@@ -18,6 +23,8 @@ __all__ = [
     "load_imdb",
     "load_imdb_sequences",
     "load_sample",
+    "open_flat",
     "pad",
     "tokenize",
+    "write_flat",
 ]
