@@ -22,7 +22,7 @@ def check_settings(classifier: Any) -> None:
     _check_fraction(classifier.dropout, "dropout")
     _check_fraction(classifier.validation_fraction, "validation_fraction")
     rate = classifier.learning_rate
-    if not isinstance(rate, Real) or isinstance(rate, bool) or not rate > 0:
+    if not isinstance(rate, Real) or isinstance(rate, bool) or not float(rate) > 0:
         raise ValueError(
             f"`learning_rate` must be a number above 0. Received: learning_rate={rate!r}"
         )
@@ -54,7 +54,7 @@ def checked_texts(texts: Any, argument: str) -> list[str]:
 
 
 def _check_fraction(value: Any, argument: str) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < 1:
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
         raise ValueError(
             f"`{argument}` must be a fraction from 0 to below 1. Received: {argument}={value!r}"
         )

@@ -7,10 +7,10 @@ import numpy as np
 from keras_rnnkit._checks import check_choice
 from keras_rnnkit.data import tokenize
 from keras_rnnkit.data.padding import pad
-from keras_rnnkit.data.vocabulary import PAD, START
 from keras_rnnkit.models import attribute, trace
 from keras_rnnkit.text.explanation import TextExplanation
 
+PAD, START = "[PAD]", "[START]"
 METHODS = ("integrated_gradients", "cells", "occlusion")
 
 
