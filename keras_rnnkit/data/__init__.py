@@ -1,5 +1,4 @@
-"""Texts as arrays: the IMDB data set, one's own texts, vocabularies, padding, a small sample."""
-"""Reviews and time series as arrays: data sets, vocabularies, padding and windows."""
+"""Texts and time series as arrays: data sets, vocabularies, padding, batches and windows."""
 
 from keras_rnnkit.data.bucketed import Bucketed
 from keras_rnnkit.data.errors import DataFileError, DownloadError
@@ -13,7 +12,6 @@ from keras_rnnkit.data.scaling import Scaler
 from keras_rnnkit.data.sequences import load_imdb_sequences
 from keras_rnnkit.data.tokenizers import tokenize
 from keras_rnnkit.data.vocabulary import Vocabulary
-from keras_rnnkit.data.vocabulary import Vocabulary, tokenize
 from keras_rnnkit.data.window_batches import WindowBatches
 from keras_rnnkit.data.windowing import Windows, windows
 
@@ -38,6 +36,6 @@ __all__ = [
     "pad",
     "read_reviews",
     "tokenize",
-    "write_flat",
     "windows",
+    "write_flat",
 ]
