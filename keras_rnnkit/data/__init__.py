@@ -7,6 +7,7 @@ from keras_rnnkit.data.flat_files import open_flat, write_flat
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.labelled_texts import Reviews, read_reviews
 from keras_rnnkit.data.padding import pad
+from keras_rnnkit.data.padding import Padded, pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
 from keras_rnnkit.data.scaling import Scaler
 from keras_rnnkit.data.sequences import load_imdb_sequences
@@ -14,6 +15,8 @@ from keras_rnnkit.data.tokenizers import tokenize
 from keras_rnnkit.data.vocabulary import Vocabulary
 from keras_rnnkit.data.window_batches import WindowBatches
 from keras_rnnkit.data.windowing import Windows, windows
+from keras_rnnkit.data.vocabulary import Vocabulary, tokenize
+from keras_rnnkit.models import PaddingFinding, PaddingReport, check_padding
 
 __all__ = [
     "Bucketed",
@@ -22,6 +25,9 @@ __all__ = [
     "FlatSequences",
     "ImdbData",
     "Reviews",
+    "Padded",
+    "PaddingFinding",
+    "PaddingReport",
     "SampleData",
     "SampleReviews",
     "Scaler",
@@ -29,6 +35,7 @@ __all__ = [
     "Vocabulary",
     "WindowBatches",
     "Windows",
+    "check_padding",
     "load_imdb",
     "load_imdb_sequences",
     "load_sample",
