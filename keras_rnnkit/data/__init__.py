@@ -6,7 +6,6 @@ from keras_rnnkit.data.flat import FlatSequences
 from keras_rnnkit.data.flat_files import open_flat, write_flat
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.labelled_texts import Reviews, read_reviews
-from keras_rnnkit.data.padding import pad
 from keras_rnnkit.data.padding import Padded, pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
 from keras_rnnkit.data.scaling import Scaler
@@ -15,7 +14,6 @@ from keras_rnnkit.data.tokenizers import tokenize
 from keras_rnnkit.data.vocabulary import Vocabulary
 from keras_rnnkit.data.window_batches import WindowBatches
 from keras_rnnkit.data.windowing import Windows, windows
-from keras_rnnkit.data.vocabulary import Vocabulary, tokenize
 from keras_rnnkit.models import PaddingFinding, PaddingReport, check_padding
 
 __all__ = [
@@ -24,10 +22,10 @@ __all__ = [
     "DownloadError",
     "FlatSequences",
     "ImdbData",
-    "Reviews",
     "Padded",
     "PaddingFinding",
     "PaddingReport",
+    "Reviews",
     "SampleData",
     "SampleReviews",
     "Scaler",
