@@ -1,0 +1,246 @@
+"""One line that says how far training is, in a terminal, a notebook and a log file alike."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+import time
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from keras_rnnkit.callbacks.parts import Logs
+
+_PAUSE = 0.25  # seconds between two drawings in a terminal or a notebook
+_LOG_PAUSE = 10.0  # seconds between two lines in a log file
+_LOG_LINES = 100  # at most so many lines in a log file, and the last one
+_WIDTH = 100  # columns of the line at most
+_BAR = 20  # columns of the bar
+
+
+def progress() -> list[keras.callbacks.Callback]:
+    """One calm line for the whole of training, in place of Keras' bar for each epoch.
+
+    The line has the epoch, a bar, the time that is left, and the metrics: those of the epoch so
+    far, and those of the last validation. In a terminal and in a notebook it is drawn again, at
+    most four times a second. In a log file there is a line when an epoch ends, but at most one in
+    ten seconds and a hundred in all, and one for the last epoch. `rich` draws it.
+
+    The time left assumes that all `epochs` are trained at the speed of this `fit()` so far;
+    training that stops early takes less. Validation counts as a part of the epochs.
+
+    Keras does not add its own bar, whatever `verbose` is.
+
+    Returns:
+        A list of one Keras callback.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_rnnkit import callbacks
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(np.zeros((8, 4)), np.zeros((8, 1)), epochs=2,
+    ...                     callbacks=callbacks.progress())
+    epoch 1/2 ━━━━━━━━━━           0:00 left loss 0.0000
+    epoch 2/2 ━━━━━━━━━━━━━━━━━━━━ 0:00 in all loss 0.0000
+    """
+    return [ProgressLine()]
+
+
+class ProgressLine(keras.callbacks.ProgbarLogger):
+    """Draws the line; Keras adds no bar to a list that has a `ProgbarLogger`.
+
+    Args:
+        console: Where to draw; by default the standard output at the time of `fit()`.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__()
+        self._given = console
+        self._screen: _Screen = _LogFile(Console(file=sys.stdout))
+        self._clock = _Clock()
+        self._epoch = 0
+        self._shown: dict[str, float] = {}
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._screen = _screen(self._given or Console(file=sys.stdout))
+        self._clock = _Clock()
+        self._shown = {}
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+        self._clock.start(epoch)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        steps = self.params.get("steps")
+        part = min((batch + 1) / steps, 1.0) if steps else 0.0
+        if self._screen.wants_more():
+            self._draw(self._epoch + part, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        last = epoch + 1 >= self._epochs or self.model.stop_training
+        self._clock.measure(epoch + 1)
+        if self._screen.wants_epoch(epoch, self._epochs) or last:
+            self._draw(epoch + 1, logs)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._screen.close()
+
+    def _draw_nothing(self, *args: Any, **kwargs: Any) -> None:
+        """Validation and prediction have no line."""
+
+    on_test_begin = on_test_batch_end = on_test_end = _draw_nothing
+    on_predict_begin = on_predict_batch_end = on_predict_end = _draw_nothing
+
+    @property
+    def _epochs(self) -> int:
+        return int(self.params.get("epochs") or 1)
+
+    def _draw(self, done: float, logs: Logs) -> None:
+        numbers = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
+        self._shown.update(numbers)
+        width = len(str(self._epochs))
+        time_left = _duration(self._clock.left(done, self._epochs))
+        epoch = f"epoch {self._epoch + 1:{width}}/{self._epochs}"
+        bar = ProgressBar(total=self._epochs, completed=done, width=_BAR)
+        clock = time_left + (" left" if done < self._epochs else " in all")
+        metrics = "  ".join(f"{name} {_number(value)}" for name, value in self._shown.items())
+        line = Table.grid(padding=(0, 1))
+        for least in (len(epoch), _BAR, len(clock), None):
+            line.add_column(no_wrap=True, min_width=least)
+        line.add_row(epoch, bar, clock, metrics)
+        self._screen.show(line)
+
+
+class _Clock:
+    """Estimates the time that is left, by the epochs of this `fit()`."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first: int | None = None
+        self._rate: float | None = None  # seconds an epoch, with validation
+
+    def start(self, epoch: int) -> None:
+        if self._first is None:
+            self._first, self._began = epoch, time.monotonic()
+
+    def measure(self, done: int) -> None:
+        self._rate = (time.monotonic() - self._began) / max(done - (self._first or 0), 1)
+
+    def left(self, done: float, epochs: int) -> float:
+        passed = time.monotonic() - self._began
+        if done >= epochs:
+            return passed
+        trained = done - (self._first or 0)
+        rate = self._rate or (passed / trained if trained > 0 else math.nan)
+        return rate * (epochs - done)
+
+
+class _Screen:
+    """A terminal: the line is drawn over the one before."""
+
+    _pause = _PAUSE
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = -math.inf
+        self._open = False
+
+    def wants_more(self) -> bool:
+        """Whether it is time to draw again within an epoch."""
+        return time.monotonic() - self._last >= self._pause
+
+    def wants_epoch(self, epoch: int, epochs: int) -> bool:
+        """Whether to draw at the end of an epoch."""
+        return self.wants_more()
+
+    def show(self, line: Table) -> None:
+        self._last, self._open = time.monotonic(), True
+        self._write(line)
+
+    def close(self) -> None:
+        if self._open:
+            self._console.line()
+            self._open = False
+
+    def _write(self, line: Table) -> None:
+        width = min(self._console.width, _WIDTH) - 1
+        with self._console.capture() as drawn:
+            self._console.print(line, width=width, overflow="ellipsis", no_wrap=True, crop=True)
+        text = drawn.get().split("\n")[0]
+        self._console.file.write(f"\r\x1b[2K{text}")
+        self._console.file.flush()
+
+
+class _Notebook(_Screen):
+    """A notebook: one output, whose text is replaced."""
+
+    _handle: Any = None
+
+    def close(self) -> None:
+        self._handle = None
+
+    def _write(self, line: Table) -> None:
+        content = {"text/plain": _as_text(line, self._console)}
+        if self._handle is None:
+            display = importlib.import_module("IPython.display").display
+            self._handle = display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
+
+class _LogFile(_Screen):
+    """A file: a line when an epoch ends, not too often."""
+
+    _pause = _LOG_PAUSE
+
+    def wants_more(self) -> bool:
+        return False
+
+    def wants_epoch(self, epoch: int, epochs: int) -> bool:
+        every = math.ceil(epochs / _LOG_LINES)
+        due = time.monotonic() - self._last >= self._pause
+        return due and (epoch + 1) % every == 0
+
+    def close(self) -> None:
+        self._open = False
+
+    def _write(self, line: Table) -> None:
+        self._console.file.write(_as_text(line, self._console) + "\n")
+        self._console.file.flush()
+
+
+def _screen(console: Console) -> _Screen:
+    if console.is_jupyter:
+        return _Notebook(console)
+    return _Screen(console) if console.is_terminal else _LogFile(console)
+
+
+def _as_text(line: Table, console: Console) -> str:
+    """The line as text without colours."""
+    plain = Console(width=_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
+    with plain.capture() as drawn:
+        plain.print(line, overflow="ellipsis", no_wrap=True, crop=True)
+    return drawn.get().split("\n")[0].rstrip()
+
+
+def _number(value: float) -> str:
+    small = value != 0 and abs(value) < 1e-3
+    return f"{value:.2e}" if small or abs(value) >= 1e5 else f"{value:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    """`0:05`, `12:34` or `1:02:03`; `-:--` if it is not known yet."""
+    if not math.isfinite(seconds):
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
