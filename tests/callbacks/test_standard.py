@@ -157,7 +157,7 @@ def test_curves_are_drawn_after_an_interrupt(tmp_path, capsys):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_an_interrupt_after_a_run_that_failed_is_one_at_once(tmp_path):
+def test_an_interrupt_after_a_run_that_failed(tmp_path, capsys):
     class Failing(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             raise ZeroDivisionError
@@ -167,6 +167,9 @@ def test_an_interrupt_after_a_run_that_failed_is_one_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(ZeroDivisionError):
+        fit(make_model(), [*callbacks.standard(tmp_path), Failing()])
+    test_curves_are_drawn_after_an_interrupt(tmp_path / "next", capsys)
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path):
