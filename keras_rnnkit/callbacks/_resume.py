@@ -57,7 +57,7 @@ class ResumableRun(keras.callbacks.Callback):
         self._checks = checks
         self._others: Callbacks = []
         self._rows: list[Row] = []
-        self._found: _checkpoint.Checkpoint | None = None
+        self._found: _checkpoint.Snapshot | None = None
         self._description: dict[str, Any] = {}
         self._data: Any = None
         self._first: int | None = None
@@ -108,7 +108,7 @@ class ResumableRun(keras.callbacks.Callback):
             self._first = self._next_epoch()
             # Keras has no public way for a callback to choose the first epoch. This attribute is
             # the one that `keras.callbacks.BackupAndRestore` sets; `on_epoch_begin` checks that it
-            # had its effect.
+            # took effect.
             self.model._initial_epoch = self._first
             self._forward_data()
 
@@ -218,7 +218,7 @@ class ResumableRun(keras.callbacks.Callback):
             if isinstance(one, keras.callbacks.EarlyStopping):
                 arrays |= _checkpoint.best_weights(one, self.model.get_weights())
         memory = _checkpoint.remember(self._others)
-        state = _checkpoint.Checkpoint(self._seed, self._rows, self._description, memory, arrays)
+        state = _checkpoint.Snapshot(self._seed, self._rows, self._description, memory, arrays)
         _checkpoint.write(self._file, state)
 
 
