@@ -66,6 +66,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self._clock = _Clock()
         self._epoch = 0
         self._shown: dict[str, float] = {}
+        self._undrawn: tuple[int, Logs] | None = None  # the last epoch, if it has no line yet
 
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
@@ -73,7 +74,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def on_train_begin(self, logs: Logs = None) -> None:
         self._screen = _screen(self._given or Console(file=sys.stdout))
         self._clock = _Clock()
-        self._shown = {}
+        self._shown, self._undrawn = {}, None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
@@ -86,12 +87,14 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
             self._draw(self._epoch + part, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        last = epoch + 1 >= self._epochs or self.model.stop_training
         self._clock.measure(epoch + 1)
-        if self._screen.wants_epoch(epoch, self._epochs) or last:
-            self._draw(epoch + 1, logs)
+        self._undrawn = (epoch + 1, logs)
+        if self._screen.wants_epoch(epoch, self._epochs):
+            self._draw(*self._undrawn)
 
     def on_train_end(self, logs: Logs = None) -> None:
+        if self._undrawn is not None:
+            self._draw(*self._undrawn)
         self._screen.close()
 
     def _draw_nothing(self, *args: Any, **kwargs: Any) -> None:
@@ -107,6 +110,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def _draw(self, done: float, logs: Logs) -> None:
         numbers = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
         self._shown.update(numbers)
+        self._undrawn = None
         width = len(str(self._epochs))
         time_left = _duration(self._clock.left(done, self._epochs))
         epoch = f"epoch {self._epoch + 1:{width}}/{self._epochs}"

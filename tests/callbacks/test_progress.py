@@ -81,7 +81,7 @@ def test_a_run_of_unknown_length_and_one_that_stops(capsys):
         def on_epoch_end(self, epoch, logs=None):
             self.model.stop_training = epoch == 1
 
-    fit(make_model(), [Stop(), *callbacks.progress()], epochs=9)
+    fit(make_model(), [*callbacks.progress(), Stop()], epochs=9)
     assert capsys.readouterr().out.splitlines()[-1].startswith("epoch 2/9")
 
 
