@@ -171,7 +171,11 @@ class ResumableRun(keras.callbacks.Callback):
             for name, value in row["logs"].items():
                 history.history.setdefault(name, []).append(value)
 
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._lock.keep()
+
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._lock.keep()
         if self._checks is not None and self._checks.awaits_names:
             self._checks.after_batch(self.model, logs)
 
