@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 import time
@@ -13,12 +12,9 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from keras_rnnkit.callbacks._screens import LogFile, Screen, screen_of
 from keras_rnnkit.callbacks.parts import Logs
 
-_PAUSE = 0.25  # seconds between two drawings in a terminal or a notebook
-_LOG_PAUSE = 10.0  # seconds between two lines in a log file
-_LOG_LINES = 100  # at most so many lines in a log file, and the last one
-_WIDTH = 100  # columns of the line at most
 _BAR = 20  # columns of the bar
 
 
@@ -62,7 +58,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
         self._given = console
-        self._screen: _Screen = _LogFile(Console(file=sys.stdout))
+        self._screen: Screen = LogFile(Console(file=sys.stdout))
         self._clock = _Clock()
         self._epoch = 0
         self._shown: dict[str, float] = {}
@@ -72,7 +68,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self.params = params
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._screen = _screen(self._given or Console(file=sys.stdout))
+        self._screen = screen_of(self._given or Console(file=sys.stdout))
         self._clock = _Clock()
         self._shown, self._undrawn = {}, None
 
@@ -146,94 +142,6 @@ class _Clock:
         trained = done - (self._first or 0)
         rate = self._rate or (passed / trained if trained > 0 else math.nan)
         return rate * (epochs - done)
-
-
-class _Screen:
-    """A terminal: the line is drawn over the one before."""
-
-    _pause = _PAUSE
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._last = -math.inf
-        self._open = False
-
-    def wants_more(self) -> bool:
-        """Whether it is time to draw again within an epoch."""
-        return time.monotonic() - self._last >= self._pause
-
-    def wants_epoch(self, epoch: int, epochs: int) -> bool:
-        """Whether to draw at the end of an epoch."""
-        return self.wants_more()
-
-    def show(self, line: Table) -> None:
-        self._last, self._open = time.monotonic(), True
-        self._write(line)
-
-    def close(self) -> None:
-        if self._open:
-            self._console.line()
-            self._open = False
-
-    def _write(self, line: Table) -> None:
-        width = min(self._console.width, _WIDTH) - 1
-        with self._console.capture() as drawn:
-            self._console.print(line, width=width, overflow="ellipsis", no_wrap=True, crop=True)
-        text = drawn.get().split("\n")[0]
-        self._console.file.write(f"\r\x1b[2K{text}")
-        self._console.file.flush()
-
-
-class _Notebook(_Screen):
-    """A notebook: one output, whose text is replaced."""
-
-    _handle: Any = None
-
-    def close(self) -> None:
-        self._handle = None
-
-    def _write(self, line: Table) -> None:
-        content = {"text/plain": _as_text(line, self._console)}
-        if self._handle is None:
-            display = importlib.import_module("IPython.display").display
-            self._handle = display(content, raw=True, display_id=True)
-        else:
-            self._handle.update(content, raw=True)
-
-
-class _LogFile(_Screen):
-    """A file: a line when an epoch ends, not too often."""
-
-    _pause = _LOG_PAUSE
-
-    def wants_more(self) -> bool:
-        return False
-
-    def wants_epoch(self, epoch: int, epochs: int) -> bool:
-        every = math.ceil(epochs / _LOG_LINES)
-        due = time.monotonic() - self._last >= self._pause
-        return due and (epoch + 1) % every == 0
-
-    def close(self) -> None:
-        self._open = False
-
-    def _write(self, line: Table) -> None:
-        self._console.file.write(_as_text(line, self._console) + "\n")
-        self._console.file.flush()
-
-
-def _screen(console: Console) -> _Screen:
-    if console.is_jupyter:
-        return _Notebook(console)
-    return _Screen(console) if console.is_terminal else _LogFile(console)
-
-
-def _as_text(line: Table, console: Console) -> str:
-    """The line as text without colours."""
-    plain = Console(width=_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
-    with plain.capture() as drawn:
-        plain.print(line, overflow="ellipsis", no_wrap=True, crop=True)
-    return drawn.get().split("\n")[0].rstrip()
 
 
 def _number(value: float) -> str:

@@ -9,14 +9,14 @@ import pytest
 from rich.console import Console
 
 from keras_rnnkit import callbacks
-from keras_rnnkit.callbacks import progress_line
+from keras_rnnkit.callbacks import _screens
 from keras_rnnkit.callbacks.progress_line import ProgressLine, _duration
 from tests.callbacks.support import fit, make_model
 
 
 def run(monkeypatch, *, pause=0.0, log_pause=0.0, epochs=3, **console):
-    monkeypatch.setattr(progress_line._Screen, "_pause", pause)
-    monkeypatch.setattr(progress_line._LogFile, "_pause", log_pause)
+    monkeypatch.setattr(_screens.Screen, "_pause", pause)
+    monkeypatch.setattr(_screens.LogFile, "_pause", log_pause)
     file = io.StringIO()
     line = ProgressLine(Console(file=file, width=80, **console))
     fit(make_model(), [line], epochs=epochs, verbose=1)
