@@ -98,7 +98,7 @@ def test_few_batches_have_few_lengths_so_that_shuffling_mixes_their_rows():
     assert len(Bucketed(x, batch_size=2).lengths) == 5
     assert len(Bucketed(x, batch_size=16).lengths) == 1
     assert len(Bucketed(x, batch_size=2, shuffle=False).lengths) == 16
-    assert len(Bucketed(x, batch_size=16, lengths=[10, 20, 40]).lengths) == 3
+    assert Bucketed(x, batch_size=16, lengths=[10, 20, 40]).lengths == (10, 40)
 
 
 @pytest.mark.parametrize("truncating", ["pre", "post"])
@@ -145,7 +145,7 @@ def test_float_sequences_and_fixed_inputs():
             np.testing.assert_allclose(audio[: steps[row]], x["audio"][row], rtol=1e-6)
             assert (audio[steps[row] :] == -1).all()
             assert [word for word in inputs["words"][i] if word != -1] == x["words"][row]
-            assert (inputs["age"][i] == x["age"][row]).all()
+            np.testing.assert_allclose(inputs["age"][i], x["age"][row], rtol=1e-6)
     assert len(shapes) <= 4
 
 
