@@ -1,0 +1,57 @@
+"""What the page about batches says of the time that buckets save is true of every result."""
+
+import sys
+from statistics import median
+
+import pytest
+
+from tests.docs.test_pages import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import _results
+import buckets
+
+sys.path.remove(str(ROOT / "benchmarks"))
+
+pytestmark = pytest.mark.no_backend
+
+LEAST = {"buckets_500": 1.7, "buckets_longest": 6.0}  # times faster than padding to one length
+
+
+def reports():
+    return [one for backend in _results.BACKENDS for one in _results.every("buckets", backend)]
+
+
+def test_an_epoch_in_buckets_is_faster_by_far_at_the_same_accuracy():
+    for report in reports():
+        cells = report["cells"]
+        for kind, least in LEAST.items():
+            assert median(cells["times"]["ratios"][kind]) >= least
+        scores = cells.get("accuracy")
+        if scores:
+            padded, bucketed = (
+                median(scores[kind].values()) for kind in ("padded_500", "buckets_500")
+            )
+            assert bucketed > padded - 0.01
+
+
+def test_the_table_has_the_ratios_and_the_accuracies():
+    kinds = buckets.KINDS
+    report = {
+        "machine": {"cpu": "some", "cores": 2},
+        "cells": {
+            "times": {
+                "rows": 8000,
+                "seconds": {kind: [1.0, 3.0, 2.0] for kind in kinds},
+                "ratios": {"buckets_500": [2.0, 2.5], "buckets_longest": [7.0]},
+                "padding": dict.fromkeys(kinds, 0.5),
+            },
+            "accuracy": {"epochs": 2, "padded_500": {"0": 0.86, "1": 0.88}},
+        },
+    }
+    table = buckets.part({"jax": report, "torch": {"cells": {}}})
+    assert table.startswith("JAX, 8,000 reviews, some, 2 cores:")
+    assert "| padded to 500 | 50.0% | 2.0 | - | 0.870 (0.860 to 0.880) |" in table
+    assert "truncated to 500 | 50.0% | 2.0 | 2.25 (2.00 to 2.50) | - |" in table
+    assert "test accuracy, 2 epochs" in table and "PyTorch" not in table
