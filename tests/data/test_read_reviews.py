@@ -173,6 +173,15 @@ def test_columns_and_delimiters_of_other_names(tmp_path):
     assert reviews.texts == ["good"] and reviews.classes == ("5",)
 
 
+def test_quotes_can_be_plain_characters(tmp_path):
+    file = write_csv(
+        tmp_path, 'id\tdocument\tlabel\n1\t"정말" 좋아요\t1\n2\t"별로\t0\n', "nsmc.tsv"
+    )
+    assert_refused(lambda: read_reviews(file, text="document"), "line 2", "quoted=False")
+    reviews = read_reviews(file, text="document", quoted=False)
+    assert reviews.texts == ['"정말" 좋아요', '"별로']
+
+
 def test_classes_are_sorted_as_numbers_if_all_are(tmp_path):
     rows = "".join(f"a,{label}\n" for label in (10, 9, -1))
     assert read_reviews(write_csv(tmp_path, f"text,label\n{rows}")).classes == ("-1", "9", "10")
@@ -212,12 +221,13 @@ def test_a_million_characters_in_a_line(tmp_path):
             "line 1: the column 'text' not among the columns ['review', '",
         ),
         ("text,stars\na,1\n", "line 1: the column 'label' not"),
+        ("text;label\na;1\n", "or another `delimiter`"),
         ("text,label,text\na,1,b\n", "line 1: the column 'text' twice"),
         ("text,label\na,1\nb\n", "line 3: 1 columns where the header has 2"),
         ("text,label\na,1\nb, c,1\n", "line 3: 3 columns where the header has 2"),
         ('text,label\n"a\nb",1\nc,1,2\n', "line 4: 3 columns"),
         ("text,label\na,1\nb, \n", "line 3: no label in column 'label'"),
-        ('text,label\na,1\n"b,1\nc,1\n', "line 3: unexpected end of data; a quote may be open"),
+        ('text,label\na,1\n"b,1\nc,1\n', "line 3: unexpected end of data; close quotes"),
         ('text,label\n"a"b,1\n', "line 2: ',' expected after '\"'"),
     ],
 )
