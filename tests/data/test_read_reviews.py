@@ -2,6 +2,7 @@
 
 import csv
 import os
+import tarfile
 import warnings
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_rnnkit.data import DataFileError, Reviews, read_reviews
+from keras_rnnkit.data import DataFileError, Reviews, Vocabulary, read_reviews
+from keras_rnnkit.data.corpus import load_corpus
 
 pytestmark = pytest.mark.no_backend
 
@@ -290,3 +292,23 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
         assert str(file) in reviews
     else:
         assert len(reviews.texts) == len(reviews.labels) == len(reviews.files) > 0
+
+
+@pytest.mark.slow
+def test_the_raw_reviews_of_the_data_set_are_read(tmp_path, real_file):
+    with tarfile.open(real_file("aclImdb_labelled.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = {path.parents[2] for path in tmp_path.rglob("0_*.txt")}
+    assert_refused(lambda: read_reviews(folder), f"path='{folder / 'train'}'")
+    (folder / "train" / "unsup").mkdir()
+    with pytest.warns(UserWarning, match="'unsup'"):
+        reviews = read_reviews(folder / "train")
+    assert reviews.classes == ("neg", "pos")
+    assert np.bincount(reviews.labels).tolist() == [12_500, 12_500]
+    assert reviews.files == sorted(reviews.files)
+    vocabulary = Vocabulary.imdb(None, path=real_file("imdb_word_index.json"))
+    positive = vocabulary.encode_many(reviews.texts[12_500:])
+    corpus = load_corpus(real_file("imdb.npz"), cache=False, cache_dir=None)
+    for row, ids in enumerate(positive):
+        start, end = corpus.train.offsets[row : row + 2]
+        np.testing.assert_array_equal(ids[1:] - 3, corpus.train.tokens[start + 1 : end])
