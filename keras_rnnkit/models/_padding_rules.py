@@ -156,8 +156,9 @@ class Collector:
         if call.mask is not None and _wants_right_padding(layer):
             self._note(NOT_RIGHT, call.path, batch, ~_right_padded(valid), valid.sum(axis=1))
         if not layer.return_sequences or layer.return_state:
-            wrong = _ends_in(padded & valid, valid, layer.go_backwards) & ~padded.all(axis=1)
-            self._note(UNMASKED, call.path, batch, wrong, (padded & valid).sum(axis=1))
+            steps = _read_last(padded, valid, layer.go_backwards)
+            wrong = (steps > 0) & ~padded.all(axis=1)
+            self._note(UNMASKED, call.path, batch, wrong, steps)
 
 
 def _padded_steps(batch: Batch, changed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -176,12 +177,12 @@ def _padded_steps(batch: Batch, changed: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.where(own.any(axis=1, keepdims=True), own, ends), empty & changed.all(axis=1)
 
 
-def _ends_in(padded: np.ndarray, valid: np.ndarray, backward: bool) -> np.ndarray:
-    """Whether the last valid step that a layer runs is padding, for each row."""
+def _read_last(padded: np.ndarray, valid: np.ndarray, backward: bool) -> np.ndarray:
+    """How many valid steps of padding a layer reads last, for each row."""
     if not backward:
         padded, valid = padded[:, ::-1], valid[:, ::-1]
-    last = valid.argmax(axis=1)[:, None]
-    return np.take_along_axis(padded & valid, last, axis=1)[:, 0]
+    last = np.logical_and.accumulate(padded | ~valid, axis=1)
+    return (last & padded & valid).sum(axis=1)
 
 
 def _right_padded(valid: np.ndarray) -> np.ndarray:

@@ -87,6 +87,12 @@ class TestUnmaskedPadding:
         report = kit.data.check_padding(keras.Model(inputs, outputs), POST)
         assert kinds(report) == [("unmasked padding", "rnn", [1, 2])]
 
+    def test_is_at_the_end_of_a_row(self):
+        x = np.array([[3, 0, 4, 5], [0, 3, 0, 0], [0, 0, 0, 4]])
+        report = kit.data.check_padding(ids_model(kit.GRU(3, name="rnn")), x)
+        assert kinds(report) == [("unmasked padding", "rnn", [1])]
+        assert "end in 2 steps" in report[0].problem
+
     def test_of_features(self):
         model = keras.Sequential([keras.Input((STEPS, 3)), L.LSTM(3, name="rnn")])
         report = kit.data.check_padding(model, series(POST))
@@ -228,6 +234,9 @@ class TestCudnn:
         assert kinds(report) == [("cudnn", "rnn", [1, 2])] * on_tensorflow
         assert report.ok  # on a CPU
         assert kit.data.check_padding(model, POST) == ()
+        with_a_hole = np.array([[3, 0, 4, 0], [3, 4, 0, 0]])
+        report = kit.data.check_padding(model, with_a_hole)
+        assert kinds(report) == [("cudnn", "rnn", [0])] * on_tensorflow
 
     @pytest.mark.parametrize(
         "make",
