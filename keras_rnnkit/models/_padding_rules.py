@@ -166,9 +166,9 @@ def _padded_steps(batch: Batch, changed: np.ndarray) -> tuple[np.ndarray, np.nda
 
     Where the steps of the layer are those of the input, they are its padded steps. Elsewhere, such
     as behind a layer with strides, they are the changed steps at the start and the end of a row.
-    A row that is changed at every step tells nothing: it may be a vector that is repeated.
+    A row that is changed at every step tells nothing there: it may be a vector that is repeated.
     """
-    ends = _edges(changed, True, every=False) & ~changed.all(axis=1, keepdims=True)
+    ends = _edges(changed, True, every=False)
     fitting = [padded for padded in batch.padded if padded.shape == changed.shape]
     if not fitting:
         return ends, np.zeros(len(changed), bool)
