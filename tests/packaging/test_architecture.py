@@ -24,6 +24,7 @@ ROOMS = {
     "plots": set(),
     "data": {"models"},
     "callbacks": {"models", "plots"},
+    "text": {"callbacks", "data", "layers", "models"},
 }
 # What every room may import: `_checks` and `_files` are what side rooms would write anew, checks of
 # arguments and paths, and files that are written atomically. `_gate_statistics` has the formulas
