@@ -42,3 +42,15 @@ def test_the_units_of_the_chapters_lstm_forget_fast_and_its_predictions_need_mor
         assert accuracy["100"] - accuracy["50"] > 0.03
         assert accuracy["200"] - accuracy["100"] > 0.02
     assert mean(m["accuracy"]["400"] for m in models) < mean(m["accuracy"]["200"] for m in models)
+
+
+def test_the_classifier_reaches_its_accuracy_within_its_time_by_every_seed():
+    least = {"default": 0.86, "best": 0.88}
+    reports = [json.loads(file.read_text("utf-8")) for file in RESULTS.glob("*/classifier_*.json")]
+    for report in reports:
+        for run in report["rows"]:
+            assert run["accuracy"] >= least.get(run["model"], 0)
+    assert any(
+        [run["minutes"] < 10 for run in report["rows"] if run["model"] == "default"] == [True] * 3
+        for report in reports
+    )
