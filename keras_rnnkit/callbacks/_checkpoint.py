@@ -28,7 +28,7 @@ Remembering = (
 )
 
 
-class Checkpoint(NamedTuple):
+class Snapshot(NamedTuple):
     """The state of a run between two epochs."""
 
     seed: int
@@ -38,14 +38,14 @@ class Checkpoint(NamedTuple):
     arrays: Arrays  # the variables, and the best weights
 
 
-def write(file: Path, checkpoint: Checkpoint) -> None:
+def write(file: Path, checkpoint: Snapshot) -> None:
     """Replace the file."""
     layout = {"version": _VERSION, **checkpoint._asdict()}
     arrays = layout.pop("arrays")
     write_archive(file, _ENTRY, layout, arrays)
 
 
-def read(file: Path) -> Checkpoint | None:
+def read(file: Path) -> Snapshot | None:
     """The checkpoint in the file, or None if there is no file.
 
     Raises:
@@ -56,7 +56,7 @@ def read(file: Path) -> Checkpoint | None:
     try:
         layout, arrays = read_archive(file, _ENTRY, _VERSION)
         del layout["version"]
-        return Checkpoint(**layout, arrays=arrays)
+        return Snapshot(**layout, arrays=arrays)
     except TORN as error:
         raise ValueError(
             "`folder` has a checkpoint that is not one of this version of the package, or that "
@@ -66,7 +66,7 @@ def read(file: Path) -> Checkpoint | None:
 
 
 def check_same_run(
-    file: Path, checkpoint: Checkpoint, description: dict[str, Any], seed: int | None
+    file: Path, checkpoint: Snapshot, description: dict[str, Any], seed: int | None
 ) -> None:
     """Refuse the checkpoint of another model, optimizer or backend, or of another seed."""
     found = difference(checkpoint.model, description)
@@ -89,7 +89,7 @@ def remember(callbacks: list[keras.callbacks.Callback]) -> dict[str, dict[str, A
     return {type(one).__name__: _memory(one) for one in callbacks if isinstance(one, Remembering)}
 
 
-def remind(callbacks: list[keras.callbacks.Callback], checkpoint: Checkpoint) -> None:
+def remind(callbacks: list[keras.callbacks.Callback], checkpoint: Snapshot) -> None:
     """Give callbacks of the same kinds their memory back.
 
     Raises:
@@ -122,7 +122,7 @@ def best_weights(stopping: Any, current: list[np.ndarray]) -> Arrays:
     return {f"best/{number}": as_plain(array) for number, array in enumerate(best)}
 
 
-def restore_best_weights(stopping: Any, current: list[np.ndarray], checkpoint: Checkpoint) -> None:
+def restore_best_weights(stopping: Any, current: list[np.ndarray], checkpoint: Snapshot) -> None:
     """Give early stopping the best weights of the run; `current` are those of the checkpoint."""
     if stopping.best is None:
         return

@@ -90,6 +90,9 @@ class DeferredInterrupt:
         """
         self.remove()
         self.pending = False
+        left_behind = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+        if isinstance(left_behind, DeferredInterrupt):  # of a `fit` that an error has ended
+            left_behind.remove()
         frame = driver_of(callback)
         if (
             frame is not None

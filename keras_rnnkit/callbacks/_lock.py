@@ -1,7 +1,9 @@
 """A lock on a folder, so that two runs never write the same checkpoint.
 
 The lock is a small file that names its owner: process, thread, host, and when the process began. A
-lock whose process has ended is taken over, so that a killed run can be resumed at once.
+lock whose process has ended is taken over, so that a killed run can be resumed at once. A run
+touches its lock again and again; where a process cannot be seen, as on another host, a lock that
+was not touched for a while is taken over.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ from typing import Any
 from keras_rnnkit._files import read_bounded, replacing
 
 _MOST = 4096  # bytes of a lock
+_TOUCH = 30.0  # seconds between two signs of life
+_SILENCE = 900.0  # seconds without one, after which a run that cannot be seen has ended
 
 
 class FolderLock:
@@ -32,6 +37,7 @@ class FolderLock:
         self._folder = folder
         self._argument = argument
         self.file = folder / "run.lock"
+        self._touched = 0.0
 
     def acquire(self) -> None:
         """Take the lock; a run of the same thread has ended and leaves it.
@@ -43,15 +49,26 @@ class FolderLock:
         self._folder.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(self._folder):
             owner = _read(self.file)
-            if owner is not None and _may_run(owner):
-                raise RuntimeError(
-                    f"`{self._argument}` is in use by another run: process {owner.get('pid')} on "
-                    f"host {owner.get('host')!r}. Pass another folder, or wait until that run "
-                    "ends. If that process does not exist any more, delete the lock. "
-                    f"Received: lock='{self.file}'"
-                )
+            if owner is not None and self._may_run(owner):
+                raise self._in_use(owner)
             with replacing(self.file) as temporary:
                 temporary.write_text(json.dumps(_ourselves()), encoding="utf-8")
+
+    def keep(self) -> None:
+        """Give a sign of life, now and then.
+
+        Raises:
+            RuntimeError: Another run has taken the lock over, because there was none for long.
+        """
+        now = time.monotonic()
+        if now - self._touched < _TOUCH:
+            return
+        self._touched = now
+        owner = _read(self.file)
+        if owner is not None and owner != _ourselves():
+            raise self._in_use(owner)
+        with contextlib.suppress(OSError):  # somebody has deleted it
+            os.utime(self.file)
 
     def release(self) -> None:
         """Give the lock back, if it is ours."""
@@ -59,6 +76,32 @@ class FolderLock:
             with _one_at_a_time(self._folder):
                 if _read(self.file) == _ourselves():
                     self.file.unlink(missing_ok=True)
+
+    def _may_run(self, owner: dict[str, Any]) -> bool:
+        """Whether the run that the lock names may still be running."""
+        pid = owner.get("pid")
+        here = owner.get("host") == socket.gethostname()
+        visible = here and (os.name == "posix" or pid == os.getpid())
+        if not visible or not isinstance(pid, int):
+            return self._silence() < _SILENCE
+        if owner.get("began") != _beginning(pid):
+            return False  # the process has ended, and its number may belong to another one now
+        if pid == os.getpid():
+            running = {thread.ident for thread in threading.enumerate()}
+            return owner.get("thread") in running - {threading.get_ident()}
+        return _exists(pid)
+
+    def _silence(self) -> float:
+        """The seconds since the last sign of life."""
+        return time.time() - self.file.stat().st_mtime
+
+    def _in_use(self, owner: dict[str, Any]) -> RuntimeError:
+        return RuntimeError(
+            f"`{self._argument}` is in use by another run: process {owner.get('pid')} on host "
+            f"{owner.get('host')!r}, which gave a sign of life {self._silence():.0f} seconds ago. "
+            "Pass another folder, or wait until that run ends. If that process does not exist any "
+            f"more, delete the lock. Received: lock='{self.file}'"
+        )
 
 
 @contextlib.contextmanager
@@ -97,18 +140,8 @@ def _ourselves() -> dict[str, Any]:
     }
 
 
-def _may_run(owner: dict[str, Any]) -> bool:
-    """Whether the run that the lock names may still be running."""
-    pid = owner.get("pid")
-    if owner.get("host") != socket.gethostname() or not isinstance(pid, int):
-        return True  # nobody can tell from here
-    if owner.get("began") != _beginning(pid):
-        return False  # the process has ended, and its number may belong to another one now
-    if pid == os.getpid():
-        running = {thread.ident for thread in threading.enumerate()}
-        return owner.get("thread") in running - {threading.get_ident()}
-    if os.name != "posix":
-        return True
+def _exists(pid: int) -> bool:
+    """Whether there is a process of this number, on a POSIX system."""
     try:
         os.kill(pid, 0)  # sends nothing
     except ProcessLookupError:

@@ -56,21 +56,20 @@ def difference(saved: dict[str, Any], current: dict[str, Any]) -> str | None:
     for part in ("layers", "variables", "optimizer variables"):
         before, now = saved[part], current[part]
         for number, (one, other) in enumerate(zip(before, now, strict=False)):
-            if one == other:
-                continue
-            if part == "layers" and one[0] == other[0]:
-                return f"its layer {number}, {one[0]}, has other arguments"
-            return f"its {part} differ: number {number} is {_text(one)}, here {_text(other)}"
+            if one != other:
+                return _change(part, number, one, other)
         if len(before) != len(now):
             return f"it has {len(before)} {part}, here there are {len(now)}"
     return None
 
 
-def _text(item: list[Any]) -> str:
-    """A layer by its class, a variable by its name, shape and type."""
-    if isinstance(item[1], str) and len(item) == 2 and len(item[1]) == 16:
-        return str(item[0])
-    return " ".join(map(str, item))
+def _change(part: str, number: int, one: list[Any], other: list[Any]) -> str:
+    if part != "layers":
+        words = [" ".join(map(str, item)) for item in (one, other)]
+        return f"{part}: number {number} is {words[0]}, here it is {words[1]}"
+    if one[0] == other[0]:
+        return f"its layer {number}, {one[0]}, has other arguments"
+    return f"its layer {number} is {one[0]}, here it is {other[0]}"
 
 
 def _variables(model: keras.Model) -> dict[str, list[Any]]:

@@ -57,7 +57,8 @@ class ResumableRun(keras.callbacks.Callback):
         self._checks = checks
         self._others: Callbacks = []
         self._rows: list[Row] = []
-        self._found: _checkpoint.Checkpoint | None = None
+        self._found: _checkpoint.Snapshot | None = None
+        self._description: dict[str, Any] = {}
         self._data: Any = None
         self._first: int | None = None
         self._pending: tuple[int, float, dict[str, Any]] | None = None
@@ -82,13 +83,12 @@ class ResumableRun(keras.callbacks.Callback):
         self._found = None if self._overwrite else _checkpoint.read(self._file)
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
+        self._description = describe(self.model)
         if self._found is None:
             refuse_existing(self._results, "folder", self._overwrite)
             self._seed = random.getrandbits(32) if self._given_seed is None else self._given_seed
         else:
-            _checkpoint.check_same_run(
-                self._file, self._found, describe(self.model), self._given_seed
-            )
+            _checkpoint.check_same_run(self._file, self._found, self._description, self._given_seed)
             restore(self.model, self._found.arrays)
             self._seed, self._rows = self._found.seed, list(self._found.rows)
 
@@ -108,7 +108,7 @@ class ResumableRun(keras.callbacks.Callback):
             self._first = self._next_epoch()
             # Keras has no public way for a callback to choose the first epoch. This attribute is
             # the one that `keras.callbacks.BackupAndRestore` sets; `on_epoch_begin` checks that it
-            # had its effect.
+            # took effect.
             self.model._initial_epoch = self._first
             self._forward_data()
 
@@ -171,8 +171,12 @@ class ResumableRun(keras.callbacks.Callback):
             for name, value in row["logs"].items():
                 history.history.setdefault(name, []).append(value)
 
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._lock.keep()
+
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self._checks is not None:
+        self._lock.keep()
+        if self._checks is not None and self._checks.awaits_names:
             self._checks.after_batch(self.model, logs)
 
     def on_test_end(self, logs: Logs = None) -> None:
@@ -191,14 +195,22 @@ class ResumableRun(keras.callbacks.Callback):
             self.model._initial_epoch = None
             self._fill_history()
         self._save_pending()
+        self._data = None
+        if self._given_seed is not None:  # as before this `fit()`, for another one
+            keras.utils.set_random_seed(self._seed)
         if self._checks is not None:
             self._checks.end()
         self._lock.release()
 
     def _save_pending(self) -> None:
-        """Save the epoch that has ended, if its loss is a number: the last good weights stay."""
+        """Save the epoch that has ended, or after a NaN restore the last good weights instead."""
         pending, self._pending = self._pending, None
-        if pending is None or any(isinstance(o, StopOnNaN) and o.found for o in self._others):
+        if pending is None:
+            return
+        if any(isinstance(one, StopOnNaN) and one.found for one in self._others):
+            good = _checkpoint.read(self._file)
+            if good is not None:
+                restore(self.model, good.arrays)
             return
         epoch, seconds, logs = pending
         self._rows.append({"epoch": epoch, "seconds": seconds, "logs": plain(logs)})
@@ -210,7 +222,7 @@ class ResumableRun(keras.callbacks.Callback):
             if isinstance(one, keras.callbacks.EarlyStopping):
                 arrays |= _checkpoint.best_weights(one, self.model.get_weights())
         memory = _checkpoint.remember(self._others)
-        state = _checkpoint.Checkpoint(self._seed, self._rows, describe(self.model), memory, arrays)
+        state = _checkpoint.Snapshot(self._seed, self._rows, self._description, memory, arrays)
         _checkpoint.write(self._file, state)
 
 

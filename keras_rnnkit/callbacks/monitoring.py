@@ -95,19 +95,17 @@ class MonitorChecks:
     def __init__(self, monitor: str, validation_freq: ValidationFrequency) -> None:
         self.monitor = monitor
         self._validation_freq = validation_freq
+        self.awaits_names = False  # whether `after_batch` has something to do
         self._training = False
-        self._names_checked = False
 
     def begin(self, epochs: int) -> None:
         """Training begins."""
         check_any_due(epochs, self.monitor, self._validation_freq)
-        self._training, self._names_checked = True, False
+        self._training = self.awaits_names = True
 
     def after_batch(self, model: keras.Model, logs: dict[str, Any] | None) -> None:
-        """A batch of training is complete; the names of the first one are checked."""
-        if self._names_checked:
-            return
-        self._names_checked = True
+        """The first batch of training is complete. On JAX, to take the model costs time."""
+        self.awaits_names = False
         validated = self.monitor.startswith("val_")
         if logs and not (validated and has_own_step(model)):
             check_measured(self.monitor, logs)

@@ -76,7 +76,8 @@ class BestCheckpoint(Checkpoint):
         super().on_train_begin(logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._checks.after_batch(self.model, logs)
+        if self._checks.awaits_names:
+            self._checks.after_batch(self.model, logs)
         super().on_train_batch_end(batch, logs)
 
     def on_test_end(self, logs: Logs = None) -> None:

@@ -160,11 +160,13 @@ def standard(
     Raises:
         ImportError: `curves` is True and matplotlib is not installed.
         ValueError: An argument is wrong. Also raised by `fit()` when `monitor` will never be
-            in the logs, as `chapter` describes.
+            in the logs, as `chapter` describes, and for a checkpoint that does not fit, as
+            `resumable` describes.
         FileExistsError: A model or the log exists and `overwrite` is False; checked again
             by `fit()`, before it trains.
         OSError: `folder` is not a folder, or cannot be written to. Also raised by `fit()` when
             the disk is full; every file is then unchanged.
+        RuntimeError: With `resume=True`, raised by `fit()` while another process uses the folder.
 
     Example:
 

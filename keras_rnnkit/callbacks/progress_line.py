@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 import time
@@ -13,12 +12,9 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from keras_rnnkit.callbacks._screens import LogFile, Screen, screen_of
 from keras_rnnkit.callbacks.parts import Logs
 
-_PAUSE = 0.25  # seconds between two drawings in a terminal or a notebook
-_LOG_PAUSE = 10.0  # seconds between two lines in a log file
-_LOG_LINES = 100  # at most so many lines in a log file, and the last one
-_WIDTH = 100  # columns of the line at most
 _BAR = 20  # columns of the bar
 
 
@@ -62,18 +58,19 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
         self._given = console
-        self._screen: _Screen = _LogFile(Console(file=sys.stdout))
+        self._screen: Screen = LogFile(Console(file=sys.stdout))
         self._clock = _Clock()
         self._epoch = 0
         self._shown: dict[str, float] = {}
+        self._undrawn: tuple[int, Logs] | None = None  # the last epoch, if it has no line yet
 
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._screen = _screen(self._given or Console(file=sys.stdout))
+        self._screen = screen_of(self._given or Console(file=sys.stdout))
         self._clock = _Clock()
-        self._shown = {}
+        self._shown, self._undrawn = {}, None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
@@ -86,12 +83,14 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
             self._draw(self._epoch + part, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        last = epoch + 1 >= self._epochs or self.model.stop_training
         self._clock.measure(epoch + 1)
-        if self._screen.wants_epoch(epoch, self._epochs) or last:
-            self._draw(epoch + 1, logs)
+        self._undrawn = (epoch + 1, logs)
+        if self._screen.wants_epoch(epoch, self._epochs):
+            self._draw(*self._undrawn)
 
     def on_train_end(self, logs: Logs = None) -> None:
+        if self._undrawn is not None:
+            self._draw(*self._undrawn)
         self._screen.close()
 
     def _draw_nothing(self, *args: Any, **kwargs: Any) -> None:
@@ -107,6 +106,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def _draw(self, done: float, logs: Logs) -> None:
         numbers = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
         self._shown.update(numbers)
+        self._undrawn = None
         width = len(str(self._epochs))
         time_left = _duration(self._clock.left(done, self._epochs))
         epoch = f"epoch {self._epoch + 1:{width}}/{self._epochs}"
@@ -142,94 +142,6 @@ class _Clock:
         trained = done - (self._first or 0)
         rate = self._rate or (passed / trained if trained > 0 else math.nan)
         return rate * (epochs - done)
-
-
-class _Screen:
-    """A terminal: the line is drawn over the one before."""
-
-    _pause = _PAUSE
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._last = -math.inf
-        self._open = False
-
-    def wants_more(self) -> bool:
-        """Whether it is time to draw again within an epoch."""
-        return time.monotonic() - self._last >= self._pause
-
-    def wants_epoch(self, epoch: int, epochs: int) -> bool:
-        """Whether to draw at the end of an epoch."""
-        return self.wants_more()
-
-    def show(self, line: Table) -> None:
-        self._last, self._open = time.monotonic(), True
-        self._write(line)
-
-    def close(self) -> None:
-        if self._open:
-            self._console.line()
-            self._open = False
-
-    def _write(self, line: Table) -> None:
-        width = min(self._console.width, _WIDTH) - 1
-        with self._console.capture() as drawn:
-            self._console.print(line, width=width, overflow="ellipsis", no_wrap=True, crop=True)
-        text = drawn.get().split("\n")[0]
-        self._console.file.write(f"\r\x1b[2K{text}")
-        self._console.file.flush()
-
-
-class _Notebook(_Screen):
-    """A notebook: one output, whose text is replaced."""
-
-    _handle: Any = None
-
-    def close(self) -> None:
-        self._handle = None
-
-    def _write(self, line: Table) -> None:
-        content = {"text/plain": _as_text(line, self._console)}
-        if self._handle is None:
-            display = importlib.import_module("IPython.display").display
-            self._handle = display(content, raw=True, display_id=True)
-        else:
-            self._handle.update(content, raw=True)
-
-
-class _LogFile(_Screen):
-    """A file: a line when an epoch ends, not too often."""
-
-    _pause = _LOG_PAUSE
-
-    def wants_more(self) -> bool:
-        return False
-
-    def wants_epoch(self, epoch: int, epochs: int) -> bool:
-        every = math.ceil(epochs / _LOG_LINES)
-        due = time.monotonic() - self._last >= self._pause
-        return due and (epoch + 1) % every == 0
-
-    def close(self) -> None:
-        self._open = False
-
-    def _write(self, line: Table) -> None:
-        self._console.file.write(_as_text(line, self._console) + "\n")
-        self._console.file.flush()
-
-
-def _screen(console: Console) -> _Screen:
-    if console.is_jupyter:
-        return _Notebook(console)
-    return _Screen(console) if console.is_terminal else _LogFile(console)
-
-
-def _as_text(line: Table, console: Console) -> str:
-    """The line as text without colours."""
-    plain = Console(width=_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
-    with plain.capture() as drawn:
-        plain.print(line, overflow="ellipsis", no_wrap=True, crop=True)
-    return drawn.get().split("\n")[0].rstrip()
 
 
 def _number(value: float) -> str:

@@ -45,9 +45,8 @@ def resumable(
     alike only with a fixed seed: pass `seed`, or call `keras.utils.set_random_seed` before; Keras
     then has the same order of rows in every epoch. A data set with a method
     `set_epoch(epoch)`, such as `keras_rnnkit.data.Bucketed`, is told the epoch; for another
-    `keras.utils.PyDataset`, `on_epoch_end()` is called for each epoch that is complete. An
-    endless generator starts anew, and so does the pass over an array with a `steps_per_epoch` that
-    is not the number of its batches.
+    `keras.utils.PyDataset`, `on_epoch_end()` is called for each epoch that is complete. A
+    generator starts anew, and so does the pass over the rows that `steps_per_epoch` divides.
 
     The file is replaced atomically: a process that is killed, or a full disk, leaves the checkpoint
     of the epoch before. While a run uses the folder, it has a `run.lock`, which names the process;

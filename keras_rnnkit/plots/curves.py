@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -86,11 +87,17 @@ def _columns_of_log(path: str | os.PathLike[str], argument: str) -> dict[str, li
         }
         epochs = [int(row["epoch"]) + 1 for row in rows]
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise ValueError(
-            f"`{argument}` must be {_FORMS}. The file is no log with a column 'epoch' and numbers "
-            f"in 'loss' and 'val_loss': {error}. Received: {argument}='{file}'"
-        ) from error
+        raise _no_log(argument, file, str(error)) from error
+    if not epochs:
+        raise _no_log(argument, file, "it has no rows")
     return {"epoch": epochs, **losses}
+
+
+def _no_log(argument: str, file: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"`{argument}` must be {_FORMS}. The file is no log with a column 'epoch' and numbers "
+        f"in 'loss' and 'val_loss': {reason}. Received: {argument}='{file}'"
+    )
 
 
 def _loss(cell: str) -> float | None:

@@ -1,7 +1,6 @@
 """A run that is killed at any moment ends with the history of a run that was not.
 
-`pytest -m "slow or not slow" tests/callbacks/test_killed.py` kills at 20 moments and a few more on
-the current backend.
+`tox -e jax -- -m slow tests/callbacks/test_killed.py` kills at 20 moments, and so on each backend.
 """
 
 import json

@@ -6,9 +6,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
+from keras_rnnkit.callbacks import _lock
 from keras_rnnkit.callbacks._lock import FolderLock, _beginning
 
 pytestmark = pytest.mark.no_backend
@@ -71,8 +73,31 @@ def test_a_number_that_another_process_has_now_does_not_hold_it(lock, other_proc
 
 def test_a_run_on_another_host_is_believed(lock):
     give_to(lock, host="elsewhere")
-    with pytest.raises(RuntimeError, match=r"'elsewhere'.*delete the lock"):
+    with pytest.raises(RuntimeError, match=r"'elsewhere', which gave.* 0 seconds.*delete the lock"):
         lock.acquire()
+
+
+def test_a_run_on_another_host_that_gives_no_sign_of_life_has_ended(lock):
+    give_to(lock, host="elsewhere")
+    long_ago = time.time() - 1000
+    os.utime(lock.file, (long_ago, long_ago))
+    lock.acquire()
+    assert owner_of(lock)["host"] == socket.gethostname()
+
+
+def test_a_run_gives_signs_of_life_and_sees_when_it_has_lost_the_lock(lock, monkeypatch):
+    os.utime(lock.file, (1, 1))
+    lock.keep()
+    assert lock.file.stat().st_mtime > 1
+    os.utime(lock.file, (1, 1))
+    lock.keep()
+    assert lock.file.stat().st_mtime == 1  # not at every batch
+    monkeypatch.setattr(_lock, "_TOUCH", 0.0)
+    give_to(lock, host="elsewhere")
+    with pytest.raises(RuntimeError, match="in use"):
+        lock.keep()
+    lock.file.unlink()
+    lock.keep()
 
 
 def test_the_run_of_another_thread_is_one_too(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from keras_rnnkit import callbacks
 from keras_rnnkit.callbacks import _model_state
+from keras_rnnkit.data import Bucketed
 from tests.callbacks import survivor
 from tests.callbacks.support import ROWS, TARGETS, Scripted, fit, make_model, read_rows
 from tests.callbacks.survivor import EPOCHS
@@ -35,16 +36,17 @@ class Silent(keras.callbacks.Callback):
     """Stops nothing."""
 
 
-@pytest.mark.parametrize("preset", ["resumable", "standard"])
-@pytest.mark.parametrize("data", ["array", "order", "epoch"])
+@pytest.mark.parametrize(
+    ("data", "preset"), [("array", "standard"), ("order", "resumable"), ("epoch", "resumable")]
+)
 def test_a_resumed_run_has_the_history_of_a_whole_one(tmp_path, data, preset):
     settings = {"data": data, "preset": preset}
     whole = survivor.train({**settings, "folder": tmp_path / "whole"}, Silent())
     assert whole["epoch"] == list(range(EPOCHS))
     settings["folder"] = tmp_path / "stopped"
-    for stop in (StopAt(2), StopAt(3, batch=1)):
-        with pytest.raises(InterruptedError):
-            survivor.train(settings, stop)
+    stop = StopAt(3) if data == "array" else StopAt(2, batch=1)
+    with pytest.raises(InterruptedError):
+        survivor.train(settings, stop)
     assert survivor.train(settings, Silent()) == whole
 
 
@@ -99,14 +101,21 @@ def test_without_patience_no_validation_is_needed(tmp_path):
     assert resumed.history == whole.history and set(whole.history) == {"loss", "mae"}
 
 
-def test_steps_and_rare_validation(tmp_path):
-    how = {"steps_per_epoch": 4, "validation_freq": 2}
-    whole = fit(make_model(), resumable(tmp_path / "a", validation_freq=2), **how)
-    for epochs in (1, 3, 4):
-        parts = fit(
-            make_model(), resumable(tmp_path / "b", validation_freq=2), epochs=epochs, **how
-        )
-    assert parts.history == whole.history and len(parts.history["val_loss"]) == 2
+def test_rare_validation(tmp_path):
+    def train(folder, epochs):
+        preset = resumable(folder, validation_freq=2)
+        return fit(make_model(), preset, epochs=epochs, validation_freq=2).history
+
+    whole = train(tmp_path / "whole", 4)
+    for epochs in (2, 3):
+        train(tmp_path / "parts", epochs)
+    assert train(tmp_path / "parts", 4) == whole and len(whole["val_loss"]) == 2
+
+
+def test_steps_per_epoch(tmp_path):
+    fit(make_model(), resumable(tmp_path), epochs=2, steps_per_epoch=2)
+    resumed = fit(make_model(), resumable(tmp_path), epochs=4, steps_per_epoch=2)
+    assert resumed.epoch == [0, 1, 2, 3] and len(resumed.history["val_loss"]) == 4
 
 
 def test_values_of_callbacks_that_come_later_are_in_the_history(tmp_path):
@@ -296,3 +305,25 @@ def test_half_precision_weights_are_restored(tmp_path):
     train(tmp_path / "parts", 1)
     assert train(tmp_path / "parts", 3).history == whole.history
     assert sorted(os.listdir(tmp_path / "parts")) == ["checkpoint.npz"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_order_of_bucketed_batches_is_that_of_the_epoch(tmp_path, workers):
+    lengths = np.random.default_rng(1).integers(1, 9, 40)
+    texts = [np.arange(1, length + 1, dtype="int32") for length in lengths]
+    targets = np.asarray(lengths, "float32")
+
+    def train(folder, epochs):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((None,), dtype="int32")
+        x = keras.layers.Embedding(10, 2, mask_zero=True)(inputs)
+        x = keras.layers.GlobalAveragePooling1D()(x)
+        model = keras.Model(inputs, keras.layers.Dense(1)(x))
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+        batches = Bucketed(texts, targets, batch_size=8, lengths=2, workers=workers)
+        preset = resumable(folder, patience=None)
+        return model.fit(batches, epochs=epochs, verbose=0, callbacks=preset).history
+
+    whole = train(tmp_path / "whole", 4)
+    train(tmp_path / "parts", 2)
+    assert train(tmp_path / "parts", 4) == whole

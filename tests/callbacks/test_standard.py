@@ -92,6 +92,31 @@ def test_the_last_good_weights_are_kept_on_nan(tmp_path, capsys, resume):
         assert len(script.weights) == 1  # the epoch with NaN is trained again
 
 
+def test_without_a_best_epoch_the_last_good_weights_are_in_the_model(tmp_path):
+    poison, model = PoisonedIn(1), make_model()
+    fit(model, [*callbacks.resumable(tmp_path, patience=None), poison], validation_data=None)
+    assert np.array_equal(model.get_weights()[0], poison.before[0])
+
+
+def test_the_model_is_not_taken_after_every_batch(tmp_path, monkeypatch):
+    """On JAX, each time a callback takes the model, all variables are fetched."""
+    taken = []
+    model_of = keras.callbacks.Callback.model.fget
+
+    def counted(callback):
+        taken.append(callback)
+        return model_of(callback)
+
+    monkeypatch.setattr(keras.callbacks.Callback, "model", property(counted))
+    counts = []
+    for size in (1, 8):
+        taken.clear()
+        preset = callbacks.standard(tmp_path, resume=True, overwrite=True, curves=False)
+        fit(make_model(), [*preset, *callbacks.progress()], epochs=2, batch_size=size)
+        counts.append(len(taken))
+    assert counts[0] == counts[1]
+
+
 @pytest.mark.parametrize(("factor", "expected"), [(None, 0.01), (0.5, 0.0025)])
 def test_the_learning_rate_falls_on_a_plateau_only_if_asked(tmp_path, factor, expected):
     model = make_model(learning_rate=0.01)
@@ -132,7 +157,7 @@ def test_curves_are_drawn_after_an_interrupt(tmp_path, capsys):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_an_interrupt_after_a_run_that_failed_is_one_at_once(tmp_path):
+def test_an_interrupt_after_a_run_that_failed(tmp_path, capsys):
     class Failing(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             raise ZeroDivisionError
@@ -142,6 +167,9 @@ def test_an_interrupt_after_a_run_that_failed_is_one_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(ZeroDivisionError):
+        fit(make_model(), [*callbacks.standard(tmp_path), Failing()])
+    test_curves_are_drawn_after_an_interrupt(tmp_path / "next", capsys)
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path):
