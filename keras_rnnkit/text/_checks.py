@@ -14,8 +14,7 @@ def check_settings(classifier: Any) -> None:
 
     As scikit-learn asks for it, the constructor stores its arguments and checks nothing.
     """
-    parts = pooling_parts(classifier.pooling)
-    for part in parts or [None]:
+    for part in pooling_parts(classifier.pooling) or [""]:
         check_choice(part, "pooling", POOLINGS)
     for name in ("embedding_dim", "epochs", "batch_size", "patience"):
         check_integer(getattr(classifier, name), name, least=1)
