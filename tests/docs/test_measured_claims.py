@@ -59,3 +59,15 @@ def test_padding_on_the_right_without_a_mask_costs_most_where_much_is_padding():
     short = [mean(of(100, f"{side} {mask}")) for side in ("pre", "post") for mask in MASKED]
     assert max(short) - min(short) < 0.005
     assert 0.45 < mean(of(400, "pre no mask", "padded_steps")) < 0.5
+
+
+def test_the_classifier_reaches_its_accuracy_within_its_time_by_every_seed():
+    least = {"default": 0.86, "best": 0.88}
+    reports = [json.loads(file.read_text("utf-8")) for file in RESULTS.glob("*/classifier_*.json")]
+    for report in reports:
+        for run in report["rows"]:
+            assert run["accuracy"] >= least.get(run["model"], 0)
+    assert any(
+        [run["minutes"] < 10 for run in report["rows"] if run["model"] == "default"] == [True] * 3
+        for report in reports
+    )
