@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import keras
 import numpy as np
@@ -189,6 +190,7 @@ def test_the_checkpoint_of_another_model_is_refused(tmp_path, other, message):
     with pytest.raises(ValueError, match=f"another model.*({message})"):
         fit(other(), resumable(tmp_path), epochs=2)
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert not (tmp_path / "run.lock").exists()
 
 
 def test_the_checkpoint_of_another_backend_is_refused(tmp_path, monkeypatch):
@@ -226,6 +228,18 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     with pytest.raises(ValueError, match="overwrite=True to start anew"):
         fit(make_model(), resumable(tmp_path), epochs=2)
     assert file.read_bytes() == damaged
+
+
+def test_an_interrupted_run_gives_the_folder_back_and_goes_on(tmp_path):
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_model(), [*resumable(tmp_path), CtrlC()], epochs=3)
+    assert sorted(os.listdir(tmp_path)) == ["checkpoint.npz"]
+    assert fit(make_model(), resumable(tmp_path), epochs=3).epoch == [0, 1, 2]
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
