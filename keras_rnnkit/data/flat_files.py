@@ -1,7 +1,5 @@
 """Flat files: sequences of any length, written one by one, and mapped instead of loaded."""
 
-import os
-import stat
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
@@ -18,14 +16,12 @@ from keras_rnnkit.data.flat_headers import (
     HEADER,
     ArrayHeader,
     Arrays,
-    decode_header,
     encode_header,
     padded,
-    places,
 )
+from keras_rnnkit.data.flat_reading import read_arrays
 
 SUFFIX = ".flat"
-_CHUNK = 2**22  # bytes that are read at once for a checksum
 _MISSING = object()
 
 
@@ -93,15 +89,12 @@ def open_flat(path: PathLike, *, verify: bool = True) -> FlatSequences:
     """
     file = as_path(path, "path")
     try:
-        arrays = _read_header(file)
-        start = places(arrays)
-        mapped = {name: _map(file, header, start[name]) for name, header in arrays.items()}
-        offsets = np.array(mapped["offsets"])  # needed all the time, and small
-        _check(arrays, mapped, list(arrays) if verify else ["offsets"])
-        _check_offsets(offsets, mapped)
+        values, offsets, targets = read_arrays(file, verify)
     except (OSError, ValueError) as error:
-        raise _bad_file(file, error) from error
-    values, targets = mapped["values"], mapped.get("targets")
+        raise DataFileError(
+            "`path` must lead to a file that `kit.data.write_flat` wrote, complete and unchanged: "
+            f"write it again. Found: {type(error).__name__}: {error}. Received: path='{file}'"
+        ) from error
     return FlatSequences(values, offsets, targets, path=file.absolute(), reopen=_reopen)
 
 
@@ -172,61 +165,12 @@ def _pairs(sequences: Iterable[Any], targets: Iterable[Any] | None) -> Iterator[
         target = next(rest, _MISSING)
         if target is _MISSING:
             raise ValueError(
-                f"`targets` must have one for each sequence. Received: {i} targets, more sequences"
+                f"`targets` must have one for each sequence. Received: len(targets)={i}, and more "
+                "sequences"
             )
         yield sequence, target
     if next(rest, _MISSING) is not _MISSING:
         raise ValueError(
-            f"`targets` must have one for each sequence. Received: {i + 1} sequences, more targets"
+            f"`targets` must have one for each sequence. "
+            f"Received: len(sequences)={i + 1}, and more targets"
         )
-
-
-def _read_header(path: Path) -> Arrays:
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    if path.is_dir():  # Windows opens no folder
-        raise ValueError("a folder, not a file")
-    with open(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("a device or a pipe, not a file")
-        header = file.read(HEADER)
-    if len(header) < HEADER:
-        raise ValueError(f"{len(header)} bytes")
-    arrays = decode_header(header)
-    size = places(arrays)["end"]
-    if status.st_size != size:
-        raise ValueError(f"{status.st_size} bytes, where the header says {size}")
-    return arrays
-
-
-def _map(path: Path, header: ArrayHeader, start: int) -> np.ndarray:
-    if not header.nbytes:  # nothing to map
-        return np.empty(header.shape, header.dtype)
-    return np.memmap(path, header.dtype, "r", start, header.shape)
-
-
-def _check(arrays: Arrays, mapped: dict[str, np.ndarray], names: list[str]) -> None:
-    for name in names:
-        content = mapped[name].reshape(-1).view(np.uint8)
-        checksum = 0
-        for start in range(0, len(content), _CHUNK):
-            checksum = zlib.crc32(content[start : start + _CHUNK].tobytes(), checksum)
-        if checksum != arrays[name].crc32:
-            raise ValueError(f"{name} with another checksum")
-
-
-def _check_offsets(offsets: np.ndarray, mapped: dict[str, np.ndarray]) -> None:
-    targets = mapped.get("targets")
-    if offsets.ndim != 1 or len(offsets) < 2 or mapped["values"].ndim > 2:
-        raise ValueError("arrays of another shape")
-    if offsets[0] != 0 or offsets[-1] != len(mapped["values"]) or (np.diff(offsets) < 0).any():
-        raise ValueError("offsets that do not match the items")
-    if targets is not None and len(targets) != len(offsets) - 1:
-        raise ValueError(f"{len(offsets) - 1} sequences but {len(targets)} targets")
-
-
-def _bad_file(path: Path, error: Exception) -> DataFileError:
-    return DataFileError(
-        "`path` must lead to a file that `kit.data.write_flat` wrote, complete and unchanged: "
-        f"write it again. Found: {type(error).__name__}: {error}. Received: path='{path}'"
-    )

@@ -52,8 +52,9 @@ def windows(
     features, 0 where a value is missing, and after them one indicator for each feature, 1 where
     there is a value and 0 where it is missing. In a step without any value all channels are 0, and
     in no other step. So a `keras.layers.Masking()` in front of the recurrent layers makes them skip
-    exactly the steps without any value; without it, they read the indicators. Missing targets are 0
-    with the sample weight 0. Windows without any target value are left out.
+    exactly the steps without any value; without it, they read the indicators. Inputs without
+    indicators need no `Masking`, which would skip the steps whose values are 0. Missing targets are
+    0 with the sample weight 0. Windows without any target value are left out.
 
     Args:
         series: One series, an array `(steps,)` or `(steps, features)` of integers or floating-point

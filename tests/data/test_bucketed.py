@@ -285,3 +285,16 @@ def test_an_index_out_of_range():
 def test_errors(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         Bucketed(**{"x": [[1], [2, 3], [4], [5, 6, 7]]} | arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lengths", "most"), [(16, 0.1), (24, 0.075)])
+def test_of_the_whole_imdb_at_most_a_tenth_is_padding(lengths, most, real_file):
+    (x, y), _ = kit.data.load_imdb_sequences(real_file("imdb.npz"), cache=False)
+    data = Bucketed(list(x), y, lengths=lengths)
+    assert max(map(len, x)) == data.lengths[-1] == 2494
+    shapes = [batch[0].shape for batch in data]
+    real = sum(map(len, x))
+    padding = 1 - real / sum(rows * steps for rows, steps in shapes)
+    assert padding == pytest.approx(data.padding) and padding < most
+    assert len(set(shapes)) <= lengths + 1
