@@ -1,7 +1,7 @@
 """What the measured rows say of the rule: for each case, how far each method is from the best.
 
-A case is what the rule can tell apart. It does not know the batch size, which many graphs leave
-open, so a case stands for the rows of all batch sizes and of all processors.
+A case stands for the rows of all batch sizes and of all processors. Only on TensorFlow, for wide
+layers, does the rule take a method for single sequences and another one for more.
 """
 
 import importlib.util
@@ -24,7 +24,7 @@ ERROR = 0.351
 
 
 class Case(NamedTuple):
-    """What the rule looks at, of all that the rows vary."""
+    """What the rows vary, but for the batch size."""
 
     layer: str
     variant: str
@@ -94,13 +94,19 @@ def worst(ratios: Ratios) -> dict[str, float]:
     }
 
 
-def accepted(ratios: Ratios, certain: Ratios) -> set[str]:
-    """The methods that the rule may take: the least bad one, and what is good enough.
+def is_accepted(taken: dict[int, str], ratios: Ratios, certain: Ratios) -> bool:
+    """Whether the rule may take these methods by batch size: the least bad one, or good enough.
 
-    A method is left out where its certain ratio is above both `GOOD` and the least worst ratio.
+    It may not where the worst of their certain ratios is above both `GOOD` and the least worst
+    ratio of a single method.
     """
     limit = max(GOOD, min(worst(ratios).values()))
-    return {method for method, value in worst(certain).items() if value <= limit}
+    return worst_of(taken, certain) <= limit
+
+
+def worst_of(taken: dict[int, str], ratios: Ratios) -> float:
+    """The worst ratio of these methods by batch size."""
+    return max(ratios[method][batch] for batch, method in taken.items())
 
 
 def rule() -> Any:
@@ -111,14 +117,21 @@ def rule() -> Any:
     return module
 
 
-def method_of_rule(backend: str, case: Case) -> str:
-    """What the rule takes on a CPU."""
+def methods_of_rule(backend: str, case: Case, ratios: Ratios) -> dict[int, str]:
+    """What the rule takes on a CPU, for every batch size that was measured."""
+    batches = sorted(set().union(*ratios.values()))
+    return {batch: method_of_rule(backend, case, batch) for batch in batches}
+
+
+def method_of_rule(backend: str, case: Case, batch: int) -> str:
+    """What the rule takes on a CPU for batches of this size."""
     of_rule = rule()
     return of_rule.choose(
         of_rule.Request(
             backend=backend,
             cell=case.layer,
             units=case.units,
+            batch=batch,
             masked=case.variant.startswith("masked"),
             capture_gates=case.variant == "gates",
             recurrent_dropout=case.variant == "recurrent_dropout",

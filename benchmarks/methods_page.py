@@ -12,7 +12,7 @@ from typing import Any
 from _grid import LAYERS, MODES
 from _method_rows import BACKWARD, DROPPED_BATCH, METHODS, STEPS, VARIANTS, rows_of
 from _results import BACKENDS, every
-from _rule_data import GOOD, Case, case_of, cases, method_of_rule
+from _rule_data import GOOD, Case, case_of, cases, methods_of_rule
 from _rule_table import in_explain, rule_table
 from _tables import MODE_NAMES, NAMES, NOTHING, table
 
@@ -24,6 +24,8 @@ COMPUTED = {
     "per gate": "in each step, one product of the inputs and one of the state for each gate",
     "hoisted": "before the loop, one product of the inputs of all steps; in each step, one product "
     "of the state",
+    "hoisted or per gate": "hoisted for a single sequence, per gate for more: where the batch size "
+    "is known only when the graph runs",
     "preallocated": "as hoisted, with a loop that writes into preallocated buffers",
     "native": "the LSTM or GRU of PyTorch, which calls oneDNN or, on a GPU, cuDNN",
 }
@@ -54,17 +56,17 @@ own dropout mask, so the products of the gates have different operands and canno
   their ratios.
 - Numbers separated by slashes are for batches of {batches} sequences, in this order. Layers of 512
   units have the first two only. A single number is for batches of {dropped}.
-- The method that the layers use is **bold**.
+- The times of the method that the layers use are **bold**.
 - The last column is the time of the fastest method in milliseconds, for one batch of `fit`
   (training) or `predict` (prediction), on the first processor of the list below.
 
-The layers choose a method without knowing the batch size, so the largest ratio in a line counts
-for each method. Every method whose largest ratio is at most {good:.2f} is good enough; if there is
-none, the method with the smallest one is. A ratio that is larger by less than its standard error is
-accepted too. Among these methods, the layers use the one that keeps the rule simple. A test checks
-this choice for 8, 32, 128 and 512 units, and lists the lines where the layers use another method:
-most are training with batches of one sequence on TensorFlow. The lines with other numbers of units
-were measured on one processor with one batch size.
+In most lines the layers use one method for all batch sizes, and the largest of its ratios counts.
+On TensorFlow, from 64 units, they use one method for a single sequence and another for batches. A
+choice is good enough if its largest ratio is at most {good:.2f}, or not larger than that of the
+best single method. A ratio that is larger by less than its standard error is accepted too. Among
+the choices that are good enough, the layers use the one that keeps the rule simple. A test checks
+this for 8, 32, 128 and 512 units. The lines with other numbers of units were measured on one
+processor with one batch size.
 
 Sequences have {steps} steps. Layers of 8 units have 16 input features; wider layers have as many
 features as units, but at most 128. "Masked": the sequences have random lengths and are padded at
@@ -145,12 +147,16 @@ def section(backend: str, reports: list[dict[str, Any]]) -> str:
 
 def line(backend: str, case: Case, ratios: Any, report: dict[str, Any]) -> list[str]:
     """The line of one case."""
-    taken = method_of_rule(backend, case)
+    taken = methods_of_rule(backend, case, ratios)
     cells = []
     for method in METHODS[backend]:
         by_batch = ratios.get(method, {})
-        text = " / ".join(f"{by_batch[batch]:.2f}" for batch in sorted(by_batch)) or NOTHING
-        cells.append(f"**{text}**" if method == taken else text)
+        texts = {batch: f"{by_batch[batch]:.2f}" for batch in sorted(by_batch)}
+        used = [batch for batch in texts if taken[batch] == method]
+        if len(used) < len(texts):
+            texts.update({batch: f"**{texts[batch]}**" for batch in used})
+        text = " / ".join(texts.values()) or NOTHING
+        cells.append(f"**{text}**" if used == list(taken) else text)
     variant = case.variant.replace("_post", "").replace("_", " ")
     return [f"{case.layer}, {variant}, {case.units}", *cells, _fastest(case, report)]
 

@@ -14,6 +14,8 @@ class Plan(NamedTuple):
     - "per gate": the same two products, separately for each gate.
     - "hoisted": the inputs of all steps are projected ahead of the loop, so that a step is one
       product of the state, or one for each gate where dropout has a mask for each.
+    - "hoisted or per gate": on TensorFlow, where the batch size is known only when the graph runs:
+      "hoisted" for a single sequence, "per gate" for more.
     """
 
     cell: Any  # one of kernels._cells

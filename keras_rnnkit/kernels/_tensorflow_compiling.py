@@ -61,7 +61,7 @@ def for_steps(tensor: Any, compiled: Any, plain: Any) -> tuple[Callable[..., Any
     if tensor.shape[0] is not None or not _counts():
         return tuple(plain)
     often = _often(tf.shape(tensor, out_type=tf.int64))
-    return tuple(_either(often, *pair) for pair in zip(compiled, plain, strict=True))
+    return tuple(either(often, *pair) for pair in zip(compiled, plain, strict=True))
 
 
 def _counts() -> bool:
@@ -70,11 +70,14 @@ def _counts() -> bool:
     return not (tf.executing_eagerly() or _exporting() or GraphOrParentsInXlaContext(graph()))
 
 
-def _either(
-    often: Any, compiled: Callable[..., Any], plain: Callable[..., Any]
+def either(
+    condition: Any, first: Callable[..., Any], second: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """A choice between the two when the graph runs: a function not called is not compiled."""
-    return lambda *args: tf.cond(often, lambda: compiled(*args), lambda: plain(*args))
+    """The first function where the condition holds when the graph runs, else the second.
+
+    XLA compiles a function only when it is called.
+    """
+    return lambda *args: tf.cond(condition, lambda: first(*args), lambda: second(*args))
 
 
 def _often(shape: Any) -> Any:

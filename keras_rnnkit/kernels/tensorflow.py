@@ -14,7 +14,7 @@ from keras_rnnkit.kernels._gradients import all_gradients
 from keras_rnnkit.kernels._linear import linear_backward_pass, linear_step
 from keras_rnnkit.kernels._sequence import backward_pass, forward_pass
 from keras_rnnkit.kernels._tensorflow_calls import TensorFlowCalls
-from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles, for_steps
+from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles, either, for_steps
 from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_pass
 from keras_rnnkit.kernels._tensorflow_loop import loop
 
@@ -32,8 +32,7 @@ class TensorFlow(TensorFlowCalls):
     def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         # `training` saves what the backward pass needs; without it, a backward pass computes the
         # forward pass once more.
-        kernels = (_kernels(plan, xla) for xla in (True, False))
-        run_forward, run_backward = for_steps(args.inputs[0], *kernels)
+        run_forward, gradients = _functions(plan, args.inputs[0])
         mask, recurrent_masks = off_tape(args.mask), off_tape(args.recurrent_masks)
         without_masks = args._replace(mask=[], recurrent_masks=[])
         structure: list[Any] = []
@@ -54,10 +53,7 @@ class TensorFlow(TensorFlowCalls):
             own = packed(sources)
             saved = steps if training else run_forward(own, True)[1]
             d_last, d_steps = tree.pack_sequence_as(structure[0], d_outputs)
-            # Only the loop is compiled: TensorFlow's own large products are faster than XLA's, and
-            # it leaves out those whose results are not used.
-            found = _gradients(plan, run_backward, own, saved, d_last, d_steps)
-            return tree.flatten(found._replace(mask=[], recurrent_masks=[]))
+            return list(gradients(own, saved, d_last, d_steps))
 
         def plain(*sources: Any) -> list[Any]:
             last, steps = _kernels(plan, xla=False)[0](packed(sources), False)
@@ -84,6 +80,27 @@ class TensorFlow(TensorFlowCalls):
             return [_linear_loop(a, b, first)]
 
         return with_backward_pass(forward, backward, plain, [a, b, first], [3])[0]
+
+
+def _functions(plan: Plan, inputs: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The kernel, and a function for the gradients of all arguments but the masks, in a list."""
+    if plan.method == "hoisted or per gate":
+        per_gate = _functions(plan._replace(method="per gate"), inputs)
+        if not compiles(inputs.shape[0]):
+            return per_gate
+        hoisted = _functions(plan._replace(method="hoisted"), inputs)
+        single = tf.shape(inputs)[1] == 1
+        return either(single, hoisted[0], per_gate[0]), either(single, hoisted[1], per_gate[1])
+    kernels = (_kernels(plan, xla) for xla in (True, False))
+    run_forward, run_backward = for_steps(inputs, *kernels)
+
+    # Only the loop is compiled: TensorFlow's own large products are faster than XLA's, and it
+    # leaves out those whose results are not used.
+    def gradients(*args: Any) -> list[Any]:
+        found = _gradients(plan, run_backward, *args)
+        return tree.flatten(found._replace(mask=[], recurrent_masks=[]))
+
+    return run_forward, gradients
 
 
 @functools.cache

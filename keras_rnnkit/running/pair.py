@@ -1,12 +1,11 @@
 """Both directions of a bidirectional layer in one call of cuDNN, on PyTorch.
 
-cuDNN runs the two directions of one call at the same time. This is possible where both layers would
-call cuDNN anyway, with equal options and the same inputs. Otherwise each layer runs by itself.
+cuDNN runs the two directions of one call at the same time. The rule says where this is possible.
+Otherwise each layer runs by itself.
 """
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_rnnkit.kernels import backend_kernels
@@ -29,18 +28,9 @@ def runs_as_pair(
         training: Whether dropout applies.
         zero_initial_states: Whether all initial states are known to be zeros.
     """
-    # The backward direction meets the padding first. The kernel turns masked steps into identity
-    # steps, which keep the hidden state of an LSTM only where that is zero.
-    if keras.config.backend() != "torch" or (masked and not zero_initial_states):
-        return False
-    cells = [layer.cell for layer in layers]
-    # The two directions have dropout masks of their own, for inputs and for weights.
-    dropout = ("dropout", "recurrent_weight_dropout")
-    if training and any(getattr(cell, name, 0) for cell in cells for name in dropout):
-        return False
     conditions = {"masked": masked, "training": training, "capture_gates": False}
-    requests = [request_for(layer, sequences=sequences, **conditions) for layer in layers]
-    return one_call_for_both(*requests)
+    forward, backward = (request_for(layer, sequences=sequences, **conditions) for layer in layers)
+    return one_call_for_both(forward, backward, zero_initial_states=zero_initial_states)
 
 
 def run_pair(layers: Any, calls: list[Call]) -> list[tuple[Carry, Steps]]:

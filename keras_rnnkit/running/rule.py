@@ -20,10 +20,11 @@ _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *LINEAR_CELLS))
 # take less time than a second product would.
 CONCATENATED_UP_TO = 16
 
-# On TensorFlow, XLA runs separate products for the gates in parallel, which is faster from this
-# number of units on. In prediction, from the second number on, XLA splits a product of all gates
-# over the cores, too.
+# On TensorFlow, XLA runs separate products for the gates in parallel, which is faster for batches
+# from this number of units on; for a GRU that returns its gates in prediction, from the second. In
+# prediction, from the third number on, XLA splits a product of all gates over the cores, too.
 PER_GATE_FROM = 64
+PER_GATE_FROM_WITH_GATES = 32
 PER_GATE_BELOW_IN_PREDICTION = 512
 
 # On PyTorch on a CPU, up to this number of values in a state (batch size times units), a linear
@@ -43,7 +44,7 @@ class Request(NamedTuple):
     stack: bool = False  # a stack of cells
     keras_layer: bool = True  # whether the layer subclasses Keras' layer of the same name
     units: int = 1
-    batch: int | None = None  # the batch size, where a linear recurrence has a known one
+    batch: int | None = None  # the batch size; `None` where it is not known
     dtype: str = "float32"
     default_activations: bool = True
     use_bias: bool = True
@@ -52,6 +53,7 @@ class Request(NamedTuple):
     masked: bool = False
     capture_gates: bool = False  # the gates of all steps are requested
     training: bool = False
+    dropout: bool = False  # of the inputs
     dropout_per_gate: bool = False  # a mask for each gate
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
@@ -99,12 +101,19 @@ def choose(request: Request) -> Choice:
     return kernel._replace(faster=f"cuDNN, without {unsupported}")
 
 
-def one_call_for_both(forward: Request, backward: Request) -> bool:
+def one_call_for_both(forward: Request, backward: Request, *, zero_initial_states: bool) -> bool:
     """Whether one call of cuDNN on PyTorch runs both directions of a bidirectional layer.
 
     On a CPU this would gain nothing: oneDNN runs the directions one after the other.
     """
     if forward != backward or not forward.gpu or forward.exported:
+        return False
+    # Each direction has dropout masks of its own, for inputs and for weights.
+    if forward.training and (forward.dropout or forward.weight_dropout):
+        return False
+    # The backward direction meets the padding first. The kernel turns masked steps into identity
+    # steps, which keep the hidden state of an LSTM only where that is zero.
+    if forward.masked and not zero_initial_states:
         return False
     return choose(forward)[:2] == ("fused", "native")
 
@@ -134,27 +143,18 @@ def _without_kernel(request: Request) -> Choice | None:
     cell = request.cell is not None or request.stack
     backend = request.backend in ("jax", "tensorflow", "torch")
     node = not request.exported or _has_node(request)
+    backends = "set KERAS_BACKEND to jax, tensorflow or torch"
+    activations = "the kernels support only tanh and sigmoid"
+    transform = "a transform of torch.func, or forward mode, needs plain operations"
     # Each has a condition of the kernels. Where it is not met: the reason, and what to change in
     # the layer, empty if no change would help.
     conditions = [
         (not request.stack, "a stack of cells has no kernel", "stack layers, not cells"),
         (cell, "the cell has no kernel", f"use one that has: {_WITH_KERNEL}"),
-        (
-            backend,
-            f"there are no kernels for {request.backend}",
-            "set KERAS_BACKEND to jax, tensorflow or torch",
-        ),
-        (
-            request.default_activations,
-            "the kernels support only tanh and sigmoid",
-            "use the default activations",
-        ),
+        (backend, f"there are no kernels for {request.backend}", backends),
+        (request.default_activations, activations, "use the default activations"),
         (not request.unroll, "unroll=True unrolls the loop", "use unroll=False"),
-        (
-            not request.transformed,
-            "a transform of torch.func, or forward mode, needs plain operations",
-            "",
-        ),
+        (not request.transformed, transform, ""),
         (node, "an exported file has no node for this layer", ""),
     ]
     found = [texts for supported, *texts in conditions if not supported]
@@ -236,6 +236,7 @@ _BY_XLA = {
     "fused gates": "fused-gate GEMM",
     "per gate": "per-gate GEMM",
     "hoisted": "hoisted input projection",
+    "hoisted or per gate": "hoisted input projection for one sequence, per-gate GEMM for more",
 }
 
 
@@ -246,9 +247,13 @@ def _method_by_xla(request: Request) -> str:
         return "per gate"
     if request.units <= CONCATENATED_UP_TO and request.cell != "GRU, reset before":
         return "concatenated"
-    widest = float("inf") if request.training else PER_GATE_BELOW_IN_PREDICTION
-    per_gate = request.backend == "tensorflow" and PER_GATE_FROM <= request.units < widest
-    return "per gate" if per_gate else "fused gates"
+    predicts, units = not request.training, request.units
+    if request.backend != "tensorflow" or (predicts and units >= PER_GATE_BELOW_IN_PREDICTION):
+        return "fused gates"
+    if units >= PER_GATE_FROM:
+        return {None: "hoisted or per gate", 1: "hoisted"}.get(request.batch, "per gate")
+    gates_of_gru = predicts and request.capture_gates and request.cell == "GRU"
+    return "per gate" if gates_of_gru and units >= PER_GATE_FROM_WITH_GATES else "fused gates"
 
 
 def _drops_state(request: Request) -> bool:

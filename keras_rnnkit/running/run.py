@@ -95,6 +95,7 @@ def request_for(
         masked=masked,
         capture_gates=capture_gates,
         training=training,
+        batch=None if sequences is None else sequences.shape[0],
         exported=called_on_torch and backend_kernels().exporting(),
         transformed=may_be_fused and _transformed(cell, sequences),
     )
@@ -102,7 +103,7 @@ def request_for(
         return common
     common = common._replace(gpu=_on_gpu(layer), units=cell.units)
     if name in LINEAR_CELLS:
-        return common._replace(batch=None if sequences is None else sequences.shape[0])
+        return common
     activations = [cell.activation is keras.activations.tanh]
     if name != "SimpleRNN":
         activations.append(cell.recurrent_activation is keras.activations.sigmoid)
@@ -113,6 +114,7 @@ def request_for(
         default_activations=all(activations),
         use_bias=cell.use_bias,
         use_cudnn=bool(getattr(layer, "use_cudnn", False)),
+        dropout=bool(cell.dropout),
         dropout_per_gate=bool(cell.dropout) and getattr(cell, "implementation", 2) == 1,
         recurrent_dropout=bool(cell.recurrent_dropout),
         weight_dropout=bool(getattr(cell, "recurrent_weight_dropout", 0)),

@@ -30,7 +30,7 @@ if BACKEND not in _method_rows.BACKWARD_FROM_UNITS:
 
 def taken(kernels, row):
     """What the kernels take for the shape of a row."""
-    method = _rule_data.method_of_rule(BACKEND, _rule_data.case_of(row))
+    method = _rule_data.method_of_rule(BACKEND, _rule_data.case_of(row), row.batch)
     inputs = np.zeros((_method_rows.STEPS, row.batch, row.features), "float32")
     state = np.zeros((row.batch, row.units), "float32")
     args = Arguments([inputs], [state], None, None, None, [], [])

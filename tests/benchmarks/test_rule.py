@@ -17,52 +17,16 @@ sys.path.remove(str(BENCHMARKS))
 
 pytestmark = pytest.mark.no_backend
 
-# Where the rule takes another method than the rows support: the worst ratio of its method, and the
-# least of all methods. On TensorFlow from 128 units, per gate is slow in training on single
-# sequences (1.20 to 1.68); in batches of 64 and 256 it is within 1.16, and the best for most.
-EXCEPTIONS = {
-    "tensorflow": {
-        ("GRU", "gates", 32, "predict"): (1.22, 1.04),  # in batches of 256; within 1.09 else
-        ("LSTM", "plain", 128, "train"): (1.58, 1.24),
-        ("LSTM", "masked_post", 128, "train"): (1.60, 1.04),
-        ("LSTM", "gates", 128, "train"): (1.30, 1.09),
-        ("GRU", "plain", 128, "train"): (1.42, 1.10),
-        ("GRU", "masked_post", 128, "train"): (1.64, 1.17),
-        ("GRU", "gates", 128, "train"): (1.50, 1.15),
-        ("LSTM", "plain", 512, "train"): (1.45, 1.01),
-        ("LSTM", "masked_post", 512, "train"): (1.68, 1.03),
-        ("LSTM", "gates", 512, "train"): (1.28, 1.02),
-        ("GRU", "plain", 512, "train"): (1.20, 1.00),
-        ("GRU", "masked_post", 512, "train"): (1.33, 1.00),
-        ("GRU", "gates", 512, "train"): (1.31, 1.05),
-    }
-}
-
-
-def exception(backend, case):
-    """The two ratios of a case where the rule takes a method that is not accepted, or `None`."""
-    ratios, certain = _rule_data.judged(backend)[case]
-    taken = _rule_data.method_of_rule(backend, case)
-    if taken in _rule_data.accepted(ratios, certain):
-        return None
-    of_methods = _rule_data.worst(ratios)
-    return round(of_methods[taken], 2), round(min(of_methods.values()), 2)
-
 
 @pytest.mark.parametrize("backend", _results.BACKENDS)
 def test_the_rule_takes_a_method_that_is_good_on_every_processor(backend):
     """The worst ratio over processors and batch sizes is the least, or within 1.10."""
-    found = {case: exception(backend, case) for case in _rule_data.judged(backend)}
-    found = {tuple(case): ratios for case, ratios in found.items() if ratios is not None}
-    assert found == EXCEPTIONS.get(backend, {})
-
-
-@pytest.mark.parametrize("backend", _results.BACKENDS)
-def test_in_training_the_exceptions_are_for_single_sequences_alone(backend):
-    for case in map(_rule_data.Case._make, EXCEPTIONS.get(backend, {})):
-        of_method = _rule_data.cases(backend)[case][_rule_data.method_of_rule(backend, case)]
-        batches = [of_method[batch] for batch in of_method if batch > 1]
-        assert case.mode == "predict" or max(batches) <= 1.16
+    refused = {}
+    for case, (ratios, certain) in _rule_data.judged(backend).items():
+        taken = _rule_data.methods_of_rule(backend, case, ratios)
+        if not _rule_data.is_accepted(taken, ratios, certain):
+            refused[case] = _rule_data.worst_of(taken, ratios), _rule_data.worst(ratios)
+    assert not refused
 
 
 @pytest.mark.parametrize("backend", _results.BACKENDS)
@@ -81,13 +45,28 @@ def test_the_table_is_complete_on_one_processor(backend):
     ],
 )
 def test_what_is_accepted(ratios, accepted):
-    assert _rule_data.accepted(ratios, ratios) == accepted
+    assert accepted_of(ratios, ratios) == accepted
+
+
+def accepted_of(ratios, certain):
+    """The methods of all batch sizes that are accepted for every one of them."""
+    return {
+        method
+        for method in _rule_data.worst(ratios)
+        if _rule_data.is_accepted(dict.fromkeys(ratios[method], method), ratios, certain)
+    }
 
 
 def test_what_is_within_the_standard_error_is_accepted():
     ratios = {"a": {1: 1.0}, "b": {1: 1.2}, "c": {1: 1.2}}
     certain = {"a": {1: 1.0}, "b": {1: 1.1}, "c": {1: 1.11}}
-    assert _rule_data.accepted(ratios, certain) == {"a", "b"}
+    assert accepted_of(ratios, certain) == {"a", "b"}
+
+
+def test_a_method_for_each_batch_size_is_judged_by_the_worst_of_them():
+    ratios = {"a": {1: 1.0, 64: 1.5}, "b": {1: 1.3, 64: 1.0}}
+    assert _rule_data.is_accepted({1: "a", 64: "b"}, ratios, ratios)
+    assert not _rule_data.is_accepted({1: "b", 64: "a"}, ratios, ratios)
 
 
 def test_the_standard_error_of_a_ratio_is_of_both_medians():
