@@ -1,5 +1,7 @@
 """Recurrent layers for Keras 3 that expose their gates, on TensorFlow, JAX and PyTorch."""
 
+from typing import TYPE_CHECKING
+
 from keras_rnnkit._backend import require_backend
 
 require_backend()
@@ -78,6 +80,19 @@ from keras_rnnkit.models import (  # noqa: E402
     trace_gradients,
 )
 
+if TYPE_CHECKING:
+    from keras_rnnkit.text import TextClassifier, TextExplanation
+else:
+
+    def __getattr__(name: str) -> object:
+        """Loads the classifier when it is asked for, and scikit-learn with it."""
+        if name not in ("TextClassifier", "TextExplanation"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from keras_rnnkit import text
+
+        return getattr(text, name)
+
+
 __all__ = [
     "GRU",
     "LSTM",
@@ -128,6 +143,8 @@ __all__ = [
     "SimpleRNNTrace",
     "StackedRNN",
     "Stream",
+    "TextClassifier",
+    "TextExplanation",
     "TimeDistributed",
     "TraceStatistics",
     "Traces",

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_rnnkit._files import replacing
+from keras_rnnkit.callbacks._rows import Row
 
 MISSING = "NA"
 
@@ -36,8 +37,7 @@ class EpochLog(keras.callbacks.CSVLogger):
         self._rows = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        metrics = {name: _cell(value) for name, value in (logs or {}).items()}
-        self._rows.append({**metrics, "epoch": epoch})
+        self._rows.append(_cells(logs or {}, epoch))
         names = {name for row in self._rows for name in row} - {"epoch"}
         with (
             replacing(self._file) as temporary,
@@ -47,8 +47,16 @@ class EpochLog(keras.callbacks.CSVLogger):
             writer.writeheader()
             writer.writerows(self._rows)
 
+    def restore_rows(self, rows: list[Row]) -> None:
+        """Continue the log of these epochs."""
+        self._rows = [_cells(row["logs"], row["epoch"]) for row in rows]
+
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Do nothing: the file is complete and closed after every epoch."""
+
+
+def _cells(logs: dict[str, Any], epoch: int) -> dict[str, Any]:
+    return {**{name: _cell(value) for name, value in logs.items()}, "epoch": epoch}
 
 
 def _cell(value: Any) -> Any:

@@ -12,6 +12,7 @@ What is known, and when:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import keras
 
@@ -81,3 +82,44 @@ def has_own_step(model: keras.Model) -> bool:
     return (
         kind.train_step is not keras.Model.train_step or kind.test_step is not keras.Model.test_step
     )
+
+
+class MonitorChecks:
+    """All checks of one run, for the callback that is the first of its list.
+
+    Args:
+        monitor: The monitored metric.
+        validation_freq: As in `fit()`.
+    """
+
+    def __init__(self, monitor: str, validation_freq: ValidationFrequency) -> None:
+        self.monitor = monitor
+        self._validation_freq = validation_freq
+        self.awaits_names = False  # whether `after_batch` has something to do
+        self._training = False
+
+    def begin(self, epochs: int) -> None:
+        """Training begins."""
+        check_any_due(epochs, self.monitor, self._validation_freq)
+        self._training = self.awaits_names = True
+
+    def after_batch(self, model: keras.Model, logs: dict[str, Any] | None) -> None:
+        """The first batch of training is complete. On JAX, to take the model costs time."""
+        self.awaits_names = False
+        validated = self.monitor.startswith("val_")
+        if logs and not (validated and has_own_step(model)):
+            check_measured(self.monitor, logs)
+
+    def after_validation(self, logs: dict[str, Any] | None) -> None:
+        """A validation is complete."""
+        if self._training and logs and self.monitor.startswith("val_"):
+            check_measured(self.monitor, logs)
+
+    def after_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
+        """An epoch is complete, counted from 0."""
+        if is_due(epoch, self.monitor, self._validation_freq):
+            check_logged(self.monitor, logs)
+
+    def end(self) -> None:
+        """Training has ended; a model may be evaluated without training."""
+        self._training = False

@@ -11,6 +11,8 @@ import keras
 from keras_rnnkit._checks import refuse_existing
 from keras_rnnkit._files import replacing
 from keras_rnnkit.callbacks import monitoring
+from keras_rnnkit.callbacks._messages import say
+from keras_rnnkit.callbacks._rows import Row
 
 Logs = dict[str, Any] | None
 
@@ -65,38 +67,30 @@ class BestCheckpoint(Checkpoint):
         self._results = results
         self._argument = argument
         self._overwrite = overwrite
-        self._validation_freq = validation_freq
-        self._training = False
-        self._names_checked = False
+        self._checks = monitoring.MonitorChecks(self.monitor, validation_freq)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         refuse_existing(self._results, self._argument, self._overwrite)
-        monitoring.check_any_due(self.params.get("epochs", 0), self.monitor, self._validation_freq)
+        self._checks.begin(self.params.get("epochs", 0))
         self.best = None
-        self._training, self._names_checked = True, False
         super().on_train_begin(logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if not self._names_checked:
-            self._names_checked = True
-            validated = self.monitor.startswith("val_")
-            if logs and not (validated and monitoring.has_own_step(self.model)):
-                monitoring.check_measured(self.monitor, logs)
+        if self._checks.awaits_names:
+            self._checks.after_batch(self.model, logs)
         super().on_train_batch_end(batch, logs)
 
     def on_test_end(self, logs: Logs = None) -> None:
-        if self._training and logs and self.monitor.startswith("val_"):
-            monitoring.check_measured(self.monitor, logs)
+        self._checks.after_validation(logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}
-        if monitoring.is_due(epoch, self.monitor, self._validation_freq):
-            monitoring.check_logged(self.monitor, logs)
+        self._checks.after_epoch(epoch, logs)
         if self.monitor in logs and not _is_nan(logs[self.monitor]):
             super().on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        self._training = False
+        self._checks.end()
         super().on_train_end(logs)
 
 
@@ -134,6 +128,52 @@ class SkippingReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
             logs.update(_learning_rates(self.model.optimizer))
 
 
+class StopOnNaN(keras.callbacks.TerminateOnNaN):
+    """`keras.callbacks.TerminateOnNaN` that names the epoch, and knows that it has stopped a run.
+
+    The loss of a batch is the mean over the epoch so far, so it stays NaN to the end of the epoch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+        self._epoch = 0
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.found = False
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(loss):
+            self.found = True
+            self.model.stop_training = True
+            say(
+                f"The loss is {loss} in epoch {self._epoch + 1}, batch {batch + 1}: training "
+                "stops. The files of the epochs before are kept. A lower learning rate, or an "
+                "optimizer with clipnorm=1.0, often helps."
+            )
+
+
+class LastCheckpoint(Checkpoint):
+    """Saves the model of the last epoch whose loss is a number.
+
+    Args:
+        file: Where to save the model.
+        stop: The callback that notes a loss that is none.
+    """
+
+    def __init__(self, file: Path, stop: StopOnNaN) -> None:
+        super().__init__(file)
+        self._stop = stop
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if not self._stop.found:
+            super().on_epoch_end(epoch, logs)
+
+
 class CurvesPicture(keras.callbacks.Callback):
     """Draws training and validation loss as a picture when training ends.
 
@@ -154,7 +194,16 @@ class CurvesPicture(keras.callbacks.Callback):
         for key, values in self._losses.items():
             values.append(metrics.get(key))
 
+    def restore_rows(self, rows: list[Row]) -> None:
+        """Draw these epochs, too."""
+        for row in rows:
+            self.on_epoch_end(row["epoch"], row["logs"])
+
     def on_train_end(self, logs: Logs = None) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the epochs so far, if there are any."""
         if not self._losses["epoch"]:
             return
         from keras_rnnkit import plots

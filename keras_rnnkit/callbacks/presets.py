@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 import keras
 
-from keras_rnnkit._checks import (
-    PathLike,
-    check_choice,
-    check_file,
-    check_folder,
-    check_integer,
-    refuse_existing,
-)
+from keras_rnnkit._checks import PathLike, check_file, check_folder, refuse_existing
+from keras_rnnkit.callbacks._interrupt import KeepBestOnInterrupt
+from keras_rnnkit.callbacks._options import check_options, reduction
 from keras_rnnkit.callbacks.epoch_log import EpochLog
-from keras_rnnkit.callbacks.monitoring import ValidationFrequency, check_frequency
+from keras_rnnkit.callbacks.json_log import JsonLog
+from keras_rnnkit.callbacks.monitoring import ValidationFrequency
 from keras_rnnkit.callbacks.parts import (
     BestCheckpoint,
-    Checkpoint,
     CurvesPicture,
+    LastCheckpoint,
     SkippingEarlyStopping,
-    SkippingReduceLROnPlateau,
+    StopOnNaN,
 )
+from keras_rnnkit.callbacks.resuming import check_no_seed, new_run
 from keras_rnnkit.plots.figures import require_matplotlib
 
 
@@ -93,7 +88,7 @@ def chapter(
             "`filepath` must be the name of one file, without placeholders in braces. "
             f"Received: filepath={str(filepath)!r}"
         )
-    _check_options(monitor, mode, patience, validation_freq)
+    check_options(monitor, mode, patience, validation_freq)
     options = {"monitor": monitor, "mode": mode}
     return [
         BestCheckpoint(target, [target], "filepath", validation_freq, overwrite, **options),
@@ -112,23 +107,34 @@ def standard(
     validation_freq: ValidationFrequency = 1,
     curves: bool = True,
     overwrite: bool = False,
+    resume: bool = False,
+    seed: int | None = None,
 ) -> list[keras.callbacks.Callback]:
     """Saves the models, the log and the curves of a run in one folder; stops early and on NaN.
 
     * `best.keras`, the best model so far, and `last.keras`, that of the last epoch;
-    * `log.csv`, one row an epoch, with a column for each metric that any epoch has measured;
+    * `log.csv`, one row an epoch, with a column for each metric that any epoch has measured, and
+      `log.jsonl`, a JSON object for each epoch, with its seconds;
     * `curves.png`, training and validation loss, drawn when training ends.
 
     Each file is written under a temporary name and then renamed, so that the old file stays
     complete if the disk is full or the process is killed.
 
     Training stops after `patience` epochs without an improvement, and the model's best weights
-    are restored; it stops after the batch in which the loss is NaN or infinite. With `reduce_lr`
-    the learning rate is reduced on a plateau.
+    are restored. It stops after the batch in which the loss is NaN or infinite, and names the
+    epoch; `last.keras` keeps the weights of the epoch before. After Ctrl-C, when the batch is
+    complete, the best weights are restored, a line says so, the curves are drawn, and
+    `KeyboardInterrupt` is raised; a second Ctrl-C interrupts at once. With `reduce_lr` the learning
+    rate is reduced on a plateau.
+
+    With `resume=True` the folder has a `checkpoint.npz`, too, and the same script, started again,
+    goes on after the last epoch that was complete, as `resumable` describes: `log.csv`, the curves
+    and the history have all epochs.
 
     Keep the order of the list, and put other callbacks after it: the first one checks the run. Use
     each list for one `fit()` only. A second `fit()` with the same list raises an error, because the
-    files of the first one exist; with `overwrite=True` it replaces them.
+    files of the first one exist; with `overwrite=True` it replaces them; with `resume=True` it goes
+    on.
 
     Args:
         folder: The folder for the files; created when training starts. It may contain other files.
@@ -144,7 +150,9 @@ def standard(
             validation are skipped: they are never the best, and `patience` does not count them.
         curves: Whether to draw `curves.png`, which needs matplotlib.
         overwrite: Whether the models and the log may be replaced when they exist. The picture
-            is always replaced.
+            is always replaced. With `resume=True`, whether to start anew.
+        resume: Whether to go on with the run in `folder`, if there is one.
+        seed: With `resume=True`, the seed of the run, as for `resumable`.
 
     Returns:
         A list of Keras callbacks.
@@ -152,11 +160,13 @@ def standard(
     Raises:
         ImportError: `curves` is True and matplotlib is not installed.
         ValueError: An argument is wrong. Also raised by `fit()` when `monitor` will never be
-            in the logs, as `chapter` describes.
+            in the logs, as `chapter` describes, and for a checkpoint that does not fit, as
+            `resumable` describes.
         FileExistsError: A model or the log exists and `overwrite` is False; checked again
             by `fit()`, before it trains.
         OSError: `folder` is not a folder, or cannot be written to. Also raised by `fit()` when
             the disk is full; every file is then unchanged.
+        RuntimeError: With `resume=True`, raised by `fit()` while another process uses the folder.
 
     Example:
 
@@ -170,61 +180,33 @@ def standard(
     ...     run = model.fit(x, y, validation_split=0.5, epochs=2, verbose=0,
     ...                     callbacks=callbacks.standard(folder, reduce_lr=0.5))
     ...     sorted(os.listdir(folder))
-    ['best.keras', 'curves.png', 'last.keras', 'log.csv']
+    ['best.keras', 'curves.png', 'last.keras', 'log.csv', 'log.jsonl']
     """
     target = check_folder(folder, "folder")
-    results = [target / name for name in ("best.keras", "last.keras", "log.csv")]
-    refuse_existing(results, "folder", overwrite)
-    _check_options(monitor, mode, patience, validation_freq)
+    results = [target / name for name in ("best.keras", "last.keras", "log.csv", "log.jsonl")]
+    if not resume:
+        refuse_existing(results, "folder", overwrite)
+    check_options(monitor, mode, patience, validation_freq)
     options = {"monitor": monitor, "mode": mode}
-    reduction = _reduction(reduce_lr, reduce_lr_patience, patience, options)
+    reductions = reduction(reduce_lr, reduce_lr_patience, patience, options)
     if curves:
         require_matplotlib("callbacks.standard(curves=True)")
-    return [
-        BestCheckpoint(results[0], results, "folder", validation_freq, overwrite, **options),
-        keras.callbacks.TerminateOnNaN(),
-        *reduction,
-        Checkpoint(results[1]),
+    stop = StopOnNaN()
+    stopping = SkippingEarlyStopping(patience=patience, restore_best_weights=True, **options)
+    pictures = [CurvesPicture(target / "curves.png")] if curves else []
+    guarded = [] if resume else results
+    callbacks = [
+        BestCheckpoint(results[0], guarded, "folder", validation_freq, overwrite, **options),
+        stop,
+        *reductions,
+        LastCheckpoint(results[1], stop),
         EpochLog(results[2]),
-        SkippingEarlyStopping(patience=patience, restore_best_weights=True, **options),
-        *([CurvesPicture(target / "curves.png")] if curves else []),
+        JsonLog(results[3]),
+        stopping,
+        *pictures,
+        KeepBestOnInterrupt(stopping, *pictures),
     ]
-
-
-def _check_options(
-    monitor: str, mode: str, patience: int, validation_freq: ValidationFrequency
-) -> None:
-    if not isinstance(monitor, str) or not monitor:
-        raise ValueError(
-            "`monitor` must be the name of a metric in the logs, such as 'val_loss'. "
-            f"Received: monitor={monitor!r}"
-        )
-    check_choice(mode, "mode", ("auto", "min", "max"))
-    check_integer(patience, "patience", least=1, most=None)
-    check_frequency(validation_freq)
-
-
-def _reduction(
-    factor: float | None, own_patience: int | None, patience: int, options: dict[str, str]
-) -> list[keras.callbacks.Callback]:
-    """No callback without a factor, else the one that lowers the learning rate."""
-    if factor is None:
-        if own_patience is not None:
-            raise ValueError(
-                "`reduce_lr_patience` has no effect without `reduce_lr`. Pass, for example, "
-                f"reduce_lr=0.5. Received: reduce_lr_patience={own_patience!r}"
-            )
-        return []
-    if not isinstance(factor, Real) or not 0 < factor < 1:
-        raise ValueError(
-            "`reduce_lr` must be None or a factor between 0 and 1, such as 0.5. "
-            f"Received: reduce_lr={factor!r}"
-        )
-    own_patience = max(1, patience // 2) if own_patience is None else own_patience
-    check_integer(own_patience, "reduce_lr_patience", least=1, most=None)
-    if own_patience >= patience:
-        raise ValueError(
-            f"`reduce_lr_patience` must be less than patience={patience}, or training stops "
-            f"before the learning rate is reduced. Received: reduce_lr_patience={own_patience}"
-        )
-    return [SkippingReduceLROnPlateau(factor=factor, patience=own_patience, **options)]
+    if not resume:
+        check_no_seed(seed)
+        return callbacks
+    return new_run(target, seed, overwrite, results, checks=None).followed_by(callbacks)

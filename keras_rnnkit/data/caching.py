@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from keras_rnnkit._files import read_bounded, replacing
-from keras_rnnkit.data.reviews import Corpus, Reviews
+from keras_rnnkit.data.reviews import Corpus, RankedReviews
 
 VERSION = 1
 LARGEST_CACHE = 2**28  # bytes; that of the official file has 48 million
-_DTYPES = tuple(np.dtype(code) for code in ("<i4", "<i8", "<i8"))  # as the fields of Reviews
+_DTYPES = tuple(np.dtype(code) for code in ("<i4", "<i8", "<i8"))  # as the fields of RankedReviews
 
 
 def default_folder() -> Path:
@@ -93,4 +93,4 @@ def _unpack(payload: memoryview, counts: list[int]) -> Corpus:
         payload = payload[size:]
     if len(payload):
         raise ValueError("bytes left over")
-    return Corpus(Reviews(*arrays[:3]), Reviews(*arrays[3:]))
+    return Corpus(RankedReviews(*arrays[:3]), RankedReviews(*arrays[3:]))

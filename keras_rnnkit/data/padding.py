@@ -1,7 +1,7 @@
 """Pads and truncates sequences to one length, vectorised over all of their items."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -10,13 +10,54 @@ from keras_rnnkit._checks import check_choice, check_integer
 SIDES = ("pre", "post")
 
 
+class Padded(NamedTuple):
+    """Padded sequences, and which of their steps are valid.
+
+    The mask and the lengths come from the sequences, so an id that equals the padding value counts
+    as a valid step.
+
+    Attributes:
+        ids: int32 array `(sequences, maxlen)`.
+        mask: Boolean array `(sequences, maxlen)`, false where a step is padding.
+        lengths: int32 array `(sequences,)`, the number of valid steps of each row.
+    """
+
+    ids: np.ndarray
+    mask: np.ndarray
+    lengths: np.ndarray
+
+
+@overload
+def pad(
+    sequences: Sequence[Any],
+    maxlen: int | None = ...,
+    padding: str = ...,
+    truncating: str = ...,
+    value: int = ...,
+    return_mask: Literal[False] = ...,
+) -> np.ndarray: ...
+
+
+@overload
+def pad(
+    sequences: Sequence[Any],
+    maxlen: int | None = ...,
+    padding: str = ...,
+    truncating: str = ...,
+    value: int = ...,
+    *,
+    return_mask: Literal[True],
+) -> Padded: ...
+
+
 def pad(
     sequences: Sequence[Any],
     maxlen: int | None = None,
     padding: str = "pre",
     truncating: str = "pre",
     value: int = 0,
-) -> np.ndarray:
+    return_mask: bool = False,
+) -> np.ndarray | Padded:
     """Pads and truncates sequences of integers to one length.
 
     Gives the same result as `keras.utils.pad_sequences` for sequences of ids, but is vectorised
@@ -28,9 +69,12 @@ def pad(
         padding: `"pre"` pads on the left, `"post"` on the right.
         truncating: `"pre"` truncates longer sequences on the left, `"post"` on the right.
         value: The id to pad with.
+        return_mask: Whether to return the mask and the lengths too.
 
     Returns:
-        An int32 array of shape `(len(sequences), maxlen)`.
+        An int32 array of shape `(len(sequences), maxlen)`; with `return_mask=True`,
+        `Padded(ids, mask, lengths)`, where the mask is a boolean array of the same shape, false at
+        padded steps, and the lengths are those after truncating.
 
     Raises:
         TypeError: If a sequence is not a flat sequence of integers.
@@ -41,6 +85,9 @@ def pad(
     >>> pad([[7, 8], [1, 2, 3, 4]], maxlen=3)
     array([[0, 7, 8],
            [2, 3, 4]], dtype=int32)
+    >>> pad([[7, 8], [1, 2, 3, 4]], maxlen=3, padding="post", return_mask=True).mask
+    array([[ True,  True, False],
+           [ True,  True,  True]])
     """
     maxlen = check_integer(maxlen, "maxlen", least=1, optional=True)
     check_choice(padding, "padding", SIDES)
@@ -51,7 +98,10 @@ def pad(
     if maxlen is None:
         maxlen = int(lengths.max(initial=0))
     starts, lengths = truncate(np.cumsum(lengths) - lengths, lengths, maxlen, truncating)
-    return padded_rows(tokens[ranges(starts, lengths)], lengths, maxlen, padding, value)
+    ids = padded_rows(tokens[ranges(starts, lengths)], lengths, maxlen, padding, value)
+    if not return_mask:
+        return ids
+    return Padded(ids, valid_steps(lengths, maxlen, padding), lengths.astype(np.int32))
 
 
 def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -75,14 +125,17 @@ def padded_rows(
     values: np.ndarray, lengths: np.ndarray, maxlen: int, padding: str, value: int = 0
 ) -> np.ndarray:
     """Returns the concatenated `values` as int32 rows of `maxlen`, padded with `value`."""
+    filled = np.full((len(lengths), maxlen), value, dtype=np.int32)
+    filled[valid_steps(lengths, maxlen, padding)] = values
+    return filled
+
+
+def valid_steps(lengths: np.ndarray, maxlen: int, padding: str) -> np.ndarray:
+    """Returns booleans `(rows, maxlen)`, false where a row of this length is padded."""
     columns = np.arange(maxlen)
     if padding == "pre":
-        inside = columns >= (maxlen - lengths)[:, None]
-    else:
-        inside = columns < lengths[:, None]
-    filled = np.full((len(lengths), maxlen), value, dtype=np.int32)
-    filled[inside] = values
-    return filled
+        return columns >= (maxlen - lengths)[:, None]
+    return columns < lengths[:, None]
 
 
 def _flat(rows: list[np.ndarray]) -> np.ndarray:

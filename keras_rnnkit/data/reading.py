@@ -17,7 +17,7 @@ import numpy as np
 from keras_rnnkit._files import read_bounded
 from keras_rnnkit.data.errors import DataFileError
 from keras_rnnkit.data.pickled_lists import Ranks, read_lists
-from keras_rnnkit.data.reviews import SLOT, Corpus, Reviews
+from keras_rnnkit.data.reviews import SLOT, Corpus, RankedReviews
 
 LARGEST_FILE = 2**26  # bytes, compressed or not; the official file has 17 and 28 million
 MOST_MEMBERS = 64
@@ -85,7 +85,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         return stream.read(member.file_size)
 
 
-def _parse_split(x: bytes, y: bytes) -> Reviews:
+def _parse_split(x: bytes, y: bytes) -> RankedReviews:
     reviews = _parse_lists(x)
     slots_and_ranks = array("i")
     for review in reviews:
@@ -93,7 +93,7 @@ def _parse_split(x: bytes, y: bytes) -> Reviews:
         slots_and_ranks.extend(review)
     offsets = np.fromiter(accumulate((len(r) + 1 for r in reviews), initial=0), np.int64)
     labels = _parse_labels(y, len(reviews))
-    split = Reviews(np.frombuffer(slots_and_ranks, np.int32), offsets, labels)
+    split = RankedReviews(np.frombuffer(slots_and_ranks, np.int32), offsets, labels)
     if reason := split.invalid():
         raise ValueError(reason)
     return split

@@ -19,7 +19,7 @@ MOST_REVIEWS, MOST_WORDS = 2**18, 2**25  # a split; the official ones have 25,00
 _REMOVED = -1
 
 
-class Reviews(NamedTuple):
+class RankedReviews(NamedTuple):
     """One split. Shapes: `tokens` `(words + n,)`, `offsets` `(n + 1,)`, `labels` `(n,)`."""
 
     tokens: np.ndarray  # int32: the slot of each review, then its ranks
@@ -56,8 +56,8 @@ class Reviews(NamedTuple):
 class Corpus(NamedTuple):
     """The two splits of the data set, in the order of the file."""
 
-    train: Reviews
-    test: Reviews
+    train: RankedReviews
+    test: RankedReviews
 
     @property
     def highest_rank(self) -> int:
@@ -116,7 +116,7 @@ class Encoded(NamedTuple):
 
 
 def encode(
-    reviews: Reviews,
+    reviews: RankedReviews,
     rows: np.ndarray,
     rule: IdRule,
     table: np.ndarray,

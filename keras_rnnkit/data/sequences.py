@@ -4,9 +4,9 @@ import numpy as np
 
 from keras_rnnkit._checks import PathLike
 from keras_rnnkit.data.corpus import load_corpus, shuffled_rows
-from keras_rnnkit.data.reviews import IdRule, Reviews, encode
+from keras_rnnkit.data.reviews import IdRule, RankedReviews, encode
 
-SplitRows = tuple[Reviews, np.ndarray]
+SplitRows = tuple[RankedReviews, np.ndarray]
 
 
 def load_imdb_sequences(

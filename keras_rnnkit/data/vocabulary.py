@@ -1,58 +1,30 @@
-"""Words to ids and back, with the tokenisation of the IMDB data set."""
+"""Words to ids and back, for the words of the IMDB data set and for those of one's own texts."""
 
-import reprlib
-import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from keras_rnnkit._checks import PathLike, as_path, check_choice, check_integer
+from keras_rnnkit._checks import PathLike, as_path, check_choice, check_file, check_integer
+from keras_rnnkit.data.counting import count_words, most_frequent
 from keras_rnnkit.data.downloading import IMDB_WORD_INDEX, fetch
 from keras_rnnkit.data.padding import SIDES, pad
-from keras_rnnkit.data.word_index import ranked, read_index
-
-PAD, START, UNKNOWN = "[PAD]", "[START]", "[UNK]"
-_SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
-# The data set was tokenised as bytes: letters outside ASCII keep their case, and no white space
-# separates words but space, tab and newline.
-_RULE = str.maketrans(
-    string.ascii_uppercase + _SEPARATORS, string.ascii_lowercase + " " * len(_SEPARATORS)
-)
+from keras_rnnkit.data.tokenizers import TOKENIZERS
+from keras_rnnkit.data.vocabulary_file import damaged, read_vocabulary, write_vocabulary
+from keras_rnnkit.data.word_index import read_index
+from keras_rnnkit.data.word_table import SETTINGS, WordTable, check_ids
 
 
-def tokenize(text: str) -> list[str]:
-    """Splits a text into words like the IMDB data set.
-
-    Punctuation except the apostrophe is replaced by a space, so that `<br />` becomes the word
-    `br`; ASCII letters are converted to lower case, others keep their case.
-
-    Args:
-        text: The text.
-
-    Returns:
-        Its words.
-
-    Example:
-
-    >>> tokenize("Don't miss it!<br />A GEM...")
-    ["don't", 'miss', 'it', 'br', 'a', 'gem']
-    """
-    if not isinstance(text, str):
-        raise TypeError(
-            f"`text` must be a str. Received: text={reprlib.repr(text)} of type "
-            f"{type(text).__name__}"
-        )
-    return [word for word in text.translate(_RULE).split(" ") if word]
-
-
-class Vocabulary:
-    """The words of a data set and their ids, with ids for padding, start and rare words.
+class Vocabulary(WordTable):
+    """The words of a data set and their ids, with ids for padding, start and unknown words.
 
     Id 0 is padding; `start_char` (1) is the first id of every review; `oov_char` (2) is the id of
-    known words that are too rare to have an id of their own; a word of rank r (1 is the most
-    frequent) has the id `index_from + r` if that is below `num_words`. `len(vocabulary)` is the
-    number of ids, so it is the `input_dim` of an `Embedding`.
+    words without an id of their own; a word of rank r (1 is the most frequent) has the id
+    `index_from + r` if that is below `num_words`. `len(vocabulary)` is the number of ids, so it is
+    the `input_dim` of an `Embedding`.
+
+    `Vocabulary.fit` makes one from texts, `Vocabulary.imdb` that of the IMDB data set, and
+    `Vocabulary.load` reads one that `save` wrote. Two vocabularies are equal if they encode alike.
 
     Source of the IMDB index: Maas et al. (2011), "Learning Word Vectors for Sentiment Analysis",
     ACL 2011, as numbered for Keras.
@@ -62,13 +34,17 @@ class Vocabulary:
         num_words: Words whose id would be this number or more get the id `oov_char`; `None` keeps
             all words.
         start_char: The first id of every review; `None` for no such id.
-        oov_char: The id of known words that are too rare; `None` removes such words.
+        oov_char: The id of words that have none; `None` removes such words.
         index_from: The number added to a rank.
+        tokenizer: How texts are split into words, `"imdb"` or `"unicode"`; see `tokenize`.
+        unseen: What becomes of words that are not in `word_index`: `"removed"` as in the IMDB data
+            set, or `"oov"`, which gives them the id `oov_char` too.
+        padding: The side on which `encode` pads and truncates by default, `"pre"` or `"post"`.
 
     Raises:
         TypeError: If `word_index` does not map words to integers.
         ValueError: If a rank is below 1 or a duplicate, a word cannot be encoded as text (a
-            lone surrogate), or an argument is not one of the above.
+            lone surrogate), an id does not fit int32, or an argument is not one of the above.
 
     Example:
 
@@ -89,20 +65,59 @@ class Vocabulary:
         start_char: int | None = 1,
         oov_char: int | None = 2,
         index_from: int = 3,
+        tokenizer: str = "imdb",
+        unseen: str = "removed",
+        padding: str = "pre",
     ) -> None:
         """Checks the index and assigns the ids; the arguments are those of the class."""
-        self.num_words = check_integer(num_words, "num_words", least=1, optional=True)
-        self.start_char = check_integer(start_char, "start_char", optional=True)
-        self.oov_char = check_integer(oov_char, "oov_char", optional=True)
-        self.index_from = check_integer(index_from, "index_from")
-        ids = {word: rank + self.index_from for word, rank in ranked(word_index)}
-        self._words = {
-            id_: word for word, id_ in ids.items() if num_words is None or id_ < num_words
-        }
-        # Known words that are too rare have an entry, which unknown words do not have.
-        self._ids = {word: id_ if id_ in self._words else oov_char for word, id_ in ids.items()}
-        special = [0, self.start_char or 0, self.oov_char or 0]
-        self._size = 1 + max([*special, *self._words])
+        super().__init__(
+            word_index, num_words, start_char, oov_char, index_from, tokenizer, unseen, padding
+        )
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Iterable[str],
+        max_words: int | None = None,
+        min_count: int = 1,
+        *,
+        tokenizer: str = "unicode",
+    ) -> "Vocabulary":
+        """Returns the vocabulary of these texts.
+
+        Id 0 is padding, 1 the start of a text and 2 every word without an id of its own, whether
+        it was too rare in these texts or not in them at all. The words follow from 3 on, the most
+        frequent first, equally frequent ones in the order of their characters' code points: the
+        ids do not depend on the order of the texts. Fit on the training texts only. `encode` pads
+        and truncates on the right by default.
+
+        Args:
+            texts: The texts, for example a list; a generator is read once.
+            max_words: How many words get an id of their own, the most frequent ones; `None` for
+                all. `len(vocabulary)` is at most `max_words + 3`.
+            min_count: How often a word must occur in the texts to get an id.
+            tokenizer: How texts are split into words, `"unicode"` or `"imdb"`; see `tokenize`.
+
+        Returns:
+            A `Vocabulary`.
+
+        Raises:
+            TypeError: If `texts` is not an iterable of str.
+            ValueError: If no word is left, or an argument is not one of the above.
+
+        Example:
+
+        >>> vocabulary = Vocabulary.fit(["A good film!", "A dull film."], min_count=2)
+        >>> vocabulary.words
+        ('a', 'film')
+        >>> vocabulary.encode("What a good film", maxlen=6)
+        array([1, 2, 3, 2, 4, 0], dtype=int32)
+        """
+        check_integer(max_words, "max_words", least=1, optional=True)
+        check_integer(min_count, "min_count", least=1)
+        check_choice(tokenizer, "tokenizer", tuple(TOKENIZERS))
+        index = most_frequent(count_words(texts, tokenizer), max_words, min_count)
+        return cls(index, index_from=2, tokenizer=tokenizer, unseen="oov", padding="post")
 
     @classmethod
     def imdb(cls, num_words: int | None = 500, path: PathLike | None = None) -> "Vocabulary":
@@ -136,13 +151,56 @@ class Vocabulary:
         file = fetch(IMDB_WORD_INDEX) if path is None else as_path(path, "path")
         return cls(dict(read_index(file)), num_words)
 
-    def __len__(self) -> int:
-        """The number of ids, special ones included."""
-        return self._size
+    @classmethod
+    def load(cls, path: PathLike) -> "Vocabulary":
+        """Returns the vocabulary that `save` wrote to this file.
 
-    def __contains__(self, word: object) -> bool:
-        """Whether `word` has an id of its own."""
-        return isinstance(word, str) and self._ids.get(word) in self._words
+        The file is only data: whatever it contains, nothing of it is run.
+
+        Args:
+            path: The path of the file.
+
+        Returns:
+            A `Vocabulary` that is equal to the saved one.
+
+        Raises:
+            DataFileError: If the file is missing, is not what `save` wrote, or was written by a
+                version of this package that changed the format.
+        """
+        file = as_path(path, "path")
+        values = read_vocabulary(file, SETTINGS)
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise damaged(error, file) from error
+
+    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Writes the vocabulary to a JSON file, which `Vocabulary.load` reads.
+
+        The file is written to a temporary one and renamed, so it is always complete.
+
+        Args:
+            path: The path of the file, which ends in `.json`.
+            overwrite: Whether to replace a file that exists.
+
+        Raises:
+            FileExistsError: If the file exists, unless `overwrite=True`.
+            OSError: If the file cannot be written.
+            ValueError: If `path` does not end in `.json`, or the file would have more than 64 MiB.
+
+        Example:
+
+        >>> import os, tempfile
+        >>> vocabulary = Vocabulary.fit(["a good film", "a dull film"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = os.path.join(folder, "vocabulary.json")
+        ...     vocabulary.save(file)
+        ...     loaded = Vocabulary.load(file)
+        >>> loaded == vocabulary
+        True
+        """
+        file = check_file(path, "path", ".json", overwrite)
+        write_vocabulary(file, self._settings(), self._index)
 
     def __repr__(self) -> str:
         """Its sizes."""
@@ -157,20 +215,23 @@ class Vocabulary:
         self,
         text: str | Iterable[str],
         maxlen: int | None = None,
-        padding: str = "pre",
-        truncating: str = "pre",
+        padding: str | None = None,
+        truncating: str | None = None,
     ) -> np.ndarray:
         """Returns the ids of a text, or of several, for a model that was trained on the data.
 
-        Words are split by `tokenize`, and words that are not in the index are removed, as in the
-        data set.
+        Words are split by the `tokenizer` of the vocabulary. A word that has no id gets the id
+        `oov_char`; in the vocabulary of the IMDB data set, words that are not in its index are
+        removed, as in the data set.
 
         Args:
             text: A text, or an iterable of texts.
             maxlen: The length of every row. With `None`, one text keeps its length, and several
                 are padded to the longest of them.
-            padding: `"pre"` pads on the left, `"post"` on the right, both with 0.
-            truncating: `"pre"` truncates longer texts on the left, `"post"` on the right.
+            padding: `"pre"` pads on the left, `"post"` on the right, both with 0; `None` for the
+                `padding` of the vocabulary, `"pre"` for the IMDB data set and `"post"` after `fit`.
+            truncating: `"pre"` truncates longer texts on the left, `"post"` on the right; `None`
+                for the `padding` of the vocabulary.
 
         Returns:
             int32 ids of shape `(maxlen,)` for one text, `(len(texts), maxlen)` for several.
@@ -179,17 +240,34 @@ class Vocabulary:
             TypeError: If `text` is neither a text nor an iterable of texts.
             ValueError: If an argument is not one of the above.
         """
+        padding = self.padding if padding is None else padding
+        truncating = self.padding if truncating is None else truncating
         check_integer(maxlen, "maxlen", least=1, optional=True)
         check_choice(padding, "padding", SIDES)
         check_choice(truncating, "truncating", SIDES)
         if isinstance(text, str):
             return self.encode([text], maxlen, padding, truncating).reshape(-1)
-        if isinstance(text, bytes) or not isinstance(text, Iterable):
-            raise TypeError(
-                "`text` must be a str or an iterable of them. "
-                f"Received: text={reprlib.repr(text)} of type {type(text).__name__}"
-            )
-        return pad([self._encode(one) for one in text], maxlen, padding, truncating)
+        return pad(self._encoded(text, "text"), maxlen, padding, truncating)
+
+    def encode_many(self, texts: Iterable[str]) -> list[np.ndarray]:
+        """Returns the ids of many texts without padding, for batches of similar length.
+
+        Args:
+            texts: The texts, for example a list.
+
+        Returns:
+            A list with an int32 array of shape `(length,)` for each text.
+
+        Raises:
+            TypeError: If `texts` is not an iterable of str.
+
+        Example:
+
+        >>> vocabulary = Vocabulary.fit(["a good film", "a dull one"])
+        >>> vocabulary.encode_many(["a film", "an odd and dull film"])
+        [array([1, 3, 5], dtype=int32), array([1, 2, 2, 2, 4, 5], dtype=int32)]
+        """
+        return self._encoded(texts, "texts")
 
     def decode(self, ids: Any, special: bool = False) -> str:
         """Returns the words of a review.
@@ -205,25 +283,4 @@ class Vocabulary:
             TypeError: If `ids` are not integers.
             ValueError: If an id is not below `len(vocabulary)`, or `ids` has another shape.
         """
-        array = np.asarray(ids)
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"`ids` must be integers. Received: ids.dtype={array.dtype}")
-        if array.ndim != 1:
-            raise ValueError(
-                "`ids` must be one review, of shape (length,); decode several one by one. "
-                f"Received: ids.shape={array.shape}"
-            )
-        if array.size and not 0 <= array.min() <= array.max() < len(self):
-            raise ValueError(
-                f"`ids` must be from 0 to {len(self) - 1}, the ids of this vocabulary. If the "
-                "review was encoded with a larger `num_words`, decode it with the same. "
-                f"Received: min(ids)={array.min()}, max(ids)={array.max()}"
-            )
-        marks = {0: PAD, self.start_char: START}
-        included = (id_ for id_ in array.tolist() if special or id_ not in marks)
-        return " ".join(marks.get(id_) or self._words.get(id_, UNKNOWN) for id_ in included)
-
-    def _encode(self, text: str) -> list[int]:
-        start = [] if self.start_char is None else [self.start_char]
-        ids = (self._ids[word] for word in tokenize(text) if word in self._ids)
-        return start + [id_ for id_ in ids if id_ is not None]
+        return self._decoded(check_ids(ids, len(self)), special)

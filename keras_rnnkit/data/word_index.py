@@ -25,7 +25,8 @@ def ranked(word_index: Any) -> list[tuple[str, int]]:
         if rank in words:
             raise ValueError(
                 "`word_index` must not have a rank twice. Received: "
-                f"word_index[{words[rank]!r}]={rank}, word_index[{word!r}]={rank}"
+                f"word_index[{reprlib.repr(words[rank])}]={rank}, "
+                f"word_index[{reprlib.repr(word)}]={rank}"
             )
         words[rank] = word
     return [(words[rank], rank) for rank in sorted(words)]
@@ -39,7 +40,7 @@ def read_index(path: Path) -> list[tuple[str, int]]:
     """
     try:
         content = read_bounded(path, LARGEST_INDEX).decode("utf-8")
-        return ranked(json.loads(content, object_pairs_hook=_without_repeats))
+        return ranked(json.loads(content, object_pairs_hook=without_repeats))
     except (OSError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise DataFileError(
             "`path` must lead to the IMDB word index as an `imdb_word_index.json` of Keras' "
@@ -55,19 +56,20 @@ def _check(word: Any, rank: Any) -> None:
         raise TypeError(f"`word_index` must map words to ranks. {received}")
     if not 1 <= rank <= HIGHEST_RANK:
         raise ValueError(f"`word_index` must have ranks from 1 to {HIGHEST_RANK}. {received}")
-    if not _is_text(word):
+    if not is_text(word):
         raise ValueError(
             f"`word_index` must have words without lone surrogates, which no file can store. "
             f"{received}"
         )
 
 
-def _is_text(word: str) -> bool:
+def is_text(word: str) -> bool:
     """Whether a word can be encoded; a lone surrogate cannot."""
     return word.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object of a JSON file as a dict, or says which key is in it twice."""
     index: dict[str, Any] = {}
     for word, rank in pairs:
         if word in index:

@@ -10,6 +10,7 @@ from keras_rnnkit.models.explanation import Explanation, explain
 from keras_rnnkit.models.gradients import trace_gradients
 from keras_rnnkit.models.influences import Influence, influence
 from keras_rnnkit.models.monitoring import GateMonitor
+from keras_rnnkit.models.padding import PaddingFinding, PaddingReport, check_padding
 from keras_rnnkit.models.reset import reset_states
 from keras_rnnkit.models.statistics import FieldStatistics, LayerStatistics, TraceStatistics
 from keras_rnnkit.models.streaming import Stream, stream
@@ -27,11 +28,14 @@ __all__ = [
     "GateMonitor",
     "Influence",
     "LayerStatistics",
+    "PaddingFinding",
+    "PaddingReport",
     "Stream",
     "TraceStatistics",
     "Traces",
     "ablate",
     "attribute",
+    "check_padding",
     "edit",
     "explain",
     "from_keras",

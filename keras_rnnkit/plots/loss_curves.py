@@ -44,9 +44,10 @@ def history(
 
     Args:
         histories: What `model.fit()` returned, or a dictionary of lists
-            (`{"loss": [...], "val_loss": [...]}`), or a mapping from the names of the runs to
-            either. A dictionary may have `"epoch"`, the number of each epoch, counted from 1;
-            None or NaN where nothing was measured.
+            (`{"loss": [...], "val_loss": [...]}`), or the path of a `log.csv` that
+            `callbacks.standard` or `keras.callbacks.CSVLogger` wrote, or a mapping from the names
+            of the runs to any of these. A dictionary may have `"epoch"`, the number of each epoch,
+            counted from 1; None or NaN where nothing was measured.
         published: Losses to compare with, in the same form as `histories` and with the same
             names (some may be missing), drawn dashed.
         title: A title above all panels.
@@ -59,10 +60,10 @@ def history(
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: There is nothing to draw, lengths differ, a published name is unknown, or
-            `path` has a wrong suffix.
+        ValueError: There is nothing to draw, a file is no log, lengths differ, a published name is
+            unknown, or `path` has a wrong suffix.
         FileExistsError: `path` exists and `overwrite` is False.
-        OSError: `path` cannot be written.
+        OSError: `path` cannot be written, or a log cannot be read.
 
     Example:
 

@@ -1,5 +1,6 @@
-"""The standard preset: four files, early stopping, a plateau, NaN."""
+"""The standard preset: five files, early stopping, a plateau, NaN."""
 
+import signal
 import sys
 
 import keras
@@ -8,7 +9,6 @@ import pytest
 
 from keras_rnnkit import callbacks
 from tests.callbacks.support import (
-    ROWS,
     Scripted,
     Witness,
     fit,
@@ -17,8 +17,8 @@ from tests.callbacks.support import (
     same_weights,
 )
 
-FILES = ["best.keras", "curves.png", "last.keras", "log.csv"]
-MODELS_AND_LOG = ["best.keras", "last.keras", "log.csv"]
+FILES = ["best.keras", "curves.png", "last.keras", "log.csv", "log.jsonl"]
+MODELS_AND_LOGS = ["best.keras", "last.keras", "log.csv", "log.jsonl"]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -26,7 +26,7 @@ def listed(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_leaves_four_files_behind(tmp_path):
+def test_leaves_five_files_behind(tmp_path):
     folder = tmp_path / "runs" / "one"
     history = fit(make_model(), callbacks.standard(folder))
     assert listed(folder) == FILES
@@ -54,21 +54,67 @@ def test_keeps_best_and_last_and_restores_the_best(tmp_path):
     assert same_weights(model, best) and not same_weights(model, last)
 
 
-def test_stops_when_the_loss_is_nan(tmp_path):
-    poisoned = ROWS.copy()
-    poisoned[0] = np.nan
-    model = make_model()
-    history = model.fit(
-        poisoned,
-        np.ones((32, 1)),
-        validation_data=(ROWS, np.ones((32, 1))),
-        epochs=4,
-        batch_size=8,
-        verbose=0,
-        callbacks=callbacks.standard(tmp_path),
-    )
+class PoisonedIn(keras.callbacks.Callback):
+    """Makes the weights NaN when an epoch begins."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch, self.before = epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            self.before = self.model.get_weights()
+            self.model.set_weights([np.full_like(w, np.nan) for w in self.before])
+
+
+def test_stops_when_the_loss_is_nan(tmp_path, capsys):
+    history = fit(make_model(), [*callbacks.standard(tmp_path), PoisonedIn(0)])
     assert len(history.epoch) == 1
-    assert listed(tmp_path) == ["curves.png", "last.keras", "log.csv"]  # no best among NaN
+    assert listed(tmp_path) == ["curves.png", "log.csv", "log.jsonl"]  # no model among NaN
+    assert "The loss is nan in epoch 1, batch 1" in capsys.readouterr().out
+    assert '"loss": null' in (tmp_path / "log.jsonl").read_text()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_last_good_weights_are_kept_on_nan(tmp_path, capsys, resume):
+    poison, model = PoisonedIn(2), make_model()
+    preset = callbacks.standard(tmp_path, resume=resume)
+    history = fit(model, [*preset, Scripted([1.0, 2.0, 3.0]), poison])
+    assert history.epoch == [0, 1, 2]
+    assert "in epoch 3, batch 1" in capsys.readouterr().out
+    last = keras.saving.load_model(tmp_path / "last.keras")
+    assert np.array_equal(last.get_weights()[0], poison.before[0])
+    assert np.isfinite(model.get_weights()[0]).all()  # the best ones
+    if resume:
+        again = make_model()
+        script = Scripted([1.0, 2.0, 3.0, 4.0])
+        fit(again, [*callbacks.standard(tmp_path, resume=True), script], epochs=3)
+        assert len(script.weights) == 1  # the epoch with NaN is trained again
+
+
+def test_without_a_best_epoch_the_last_good_weights_are_in_the_model(tmp_path):
+    poison, model = PoisonedIn(1), make_model()
+    fit(model, [*callbacks.resumable(tmp_path, patience=None), poison], validation_data=None)
+    assert np.array_equal(model.get_weights()[0], poison.before[0])
+
+
+def test_the_model_is_not_taken_after_every_batch(tmp_path, monkeypatch):
+    """On JAX, each time a callback takes the model, all variables are fetched."""
+    taken = []
+    model_of = keras.callbacks.Callback.model.fget
+
+    def counted(callback):
+        taken.append(callback)
+        return model_of(callback)
+
+    monkeypatch.setattr(keras.callbacks.Callback, "model", property(counted))
+    counts = []
+    for size in (1, 8):
+        taken.clear()
+        preset = callbacks.standard(tmp_path, resume=True, overwrite=True, curves=False)
+        fit(make_model(), [*preset, *callbacks.progress()], epochs=2, batch_size=size)
+        counts.append(len(taken))
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(None, 0.01), (0.5, 0.0025)])
@@ -88,12 +134,72 @@ def test_log_and_curves_with_rare_validation(tmp_path):
     assert listed(tmp_path) == FILES
 
 
+def test_curves_are_drawn_after_an_interrupt(tmp_path, capsys):
+    model, best = make_model(), Scripted([1.0, 2.0, 3.0])
+
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if (self.epoch, batch) == (2, 1):
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [best, *callbacks.standard(tmp_path), CtrlC()])
+    assert "Interrupted in epoch 3: the model has its best weights, those of epoch 1" in (
+        capsys.readouterr().out
+    )
+    assert np.array_equal(model.get_weights()[0], best.weights[0][0])
+    assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_after_a_run_that_failed(tmp_path, capsys):
+    class Failing(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fit(make_model(), [*callbacks.standard(tmp_path), Failing()])
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(ZeroDivisionError):
+        fit(make_model(), [*callbacks.standard(tmp_path), Failing()])
+    test_curves_are_drawn_after_an_interrupt(tmp_path / "next", capsys)
+
+
+def test_a_second_interrupt_does_not_wait(tmp_path):
+    class CtrlCTwice(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("unreachable")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_model(), [*callbacks.standard(tmp_path), CtrlCTwice()])
+
+
+def test_an_interrupt_in_the_first_epoch_keeps_the_latest_weights(tmp_path, capsys):
+    class CtrlC(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_model(), [*callbacks.standard(tmp_path), CtrlC()])
+    assert "Interrupted in epoch 1: the model has its latest weights" in capsys.readouterr().out
+    assert not (tmp_path / "curves.png").exists()
+
+
 def test_without_curves_no_picture_is_drawn(tmp_path):
     fit(make_model(), callbacks.standard(tmp_path, curves=False))
-    assert listed(tmp_path) == ["best.keras", "last.keras", "log.csv"]
+    assert listed(tmp_path) == MODELS_AND_LOGS
 
 
-@pytest.mark.parametrize("name", MODELS_AND_LOG)
+@pytest.mark.parametrize("name", MODELS_AND_LOGS)
 def test_no_model_and_no_log_is_overwritten(tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(FileExistsError, match=rf"{name}.*`folder`.*overwrite=True"):

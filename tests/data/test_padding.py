@@ -49,3 +49,27 @@ def test_ids_past_int32_are_told(id_):
 def test_wrong_options_are_told(wrong):
     with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
         pad([[1]], **wrong)
+
+
+@given(
+    sequences=st.lists(st.lists(st.integers(-3, 3), max_size=8), max_size=6),
+    maxlen=st.none() | st.integers(1, 10),
+    padding=sides,
+    truncating=sides,
+)
+def test_the_mask_and_the_lengths_are_those_of_the_sequences(
+    sequences, maxlen, padding, truncating
+):
+    options = {"maxlen": maxlen, "padding": padding, "truncating": truncating}
+    padded = pad(sequences, **options, return_mask=True)
+    np.testing.assert_array_equal(padded.ids, pad(sequences, **options), strict=True)
+    assert padded.mask.dtype == bool
+    assert padded.mask.shape == padded.ids.shape
+    assert padded.lengths.dtype == np.int32
+    most = 8 if maxlen is None else maxlen
+    kept = [s[-most:] if truncating == "pre" else s[:most] for s in sequences]
+    assert padded.lengths.tolist() == list(map(len, kept))
+    for row, valid, sequence in zip(padded.ids, padded.mask, kept, strict=True):
+        assert row[valid].tolist() == sequence  # also where an id equals the padding value
+        side = valid if padding == "post" else valid[::-1]
+        assert side[: len(sequence)].all()

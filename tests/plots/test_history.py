@@ -203,3 +203,30 @@ def test_global_state_is_left_alone(monkeypatch):
     worker.start()
     worker.join()
     assert dict(matplotlib.rcParams) == before
+
+
+LOG = "epoch,acc,loss,val_loss\n0,NA,0.9,NA\n1,0.5,0.6,0.8\n2,0.5,nan,0.7\n"
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path], ids=["text", "path"])
+def test_a_log_is_drawn_from_its_file(tmp_path, kind):
+    (tmp_path / "log.csv").write_text(LOG)
+    (axes,) = plots.history(kind(tmp_path / "log.csv")).axes
+    drawn = lines(axes)
+    assert drawn["training"] == [[1, 0.9], [2, 0.6]]
+    assert drawn["validation"] == [[2, 0.8], [3, 0.7]]
+    assert len(plots.history({"a": tmp_path / "log.csv", "b": RUN}).axes) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "loss\n1\n", "epoch,loss\n0,low\n", "epoch,loss\n0\n", "\x00", "PK\x03\x04"]
+)
+def test_a_file_that_is_no_log_is_refused(tmp_path, text):
+    (tmp_path / "log.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"`histories`.*log\.csv"):
+        plots.history(tmp_path / "log.csv")
+
+
+def test_a_log_that_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"log\.csv"):
+        plots.history(tmp_path / "log.csv")

@@ -1,0 +1,212 @@
+"""Times an epoch on the IMDB reviews in buckets of similar length, beside padding to one length.
+
+    python benchmarks/buckets.py --backend jax --data imdb.npz             # the times
+    python benchmarks/buckets.py --backend jax --data imdb.npz --accuracy  # the accuracy
+    python benchmarks/buckets.py --check   # fails where the page part is not what results say
+
+The model has an embedding with a mask, an LSTM and a logistic unit. First all shapes are trained on
+until nothing compiles any more; then the kinds of batches take turns. An epoch in buckets is timed
+whole. Where all batches have one shape, some of the steps of an epoch are timed, and the time is
+scaled by their number. A ratio is that of two times of one round.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from _results import BACKENDS, RESULTS, environment, fullest, load, results_file, save, today
+from _tables import NAMES, table
+
+PART = Path(__file__).parent.parent / "docs" / "results" / "buckets.md"
+WORDS, VECTOR, UNITS, BATCH, LENGTHS, MAXLEN = 10_000, 32, 64, 32, 16, 500
+KINDS = {
+    "padded_500": f"padded to {MAXLEN}",
+    "buckets_500": f"in buckets, truncated to {MAXLEN}",
+    "padded_longest": "padded to the longest",
+    "buckets_longest": "in buckets, not truncated",
+}
+SLOWER = {"buckets_500": "padded_500", "buckets_longest": "padded_longest"}
+
+
+def parse() -> argparse.Namespace:
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--backend", choices=BACKENDS)
+    parser.add_argument("--data", type=Path, help="imdb.npz; by default it is downloaded")
+    parser.add_argument("--rows", type=int, default=25_000, help="reviews to train on")
+    parser.add_argument("--steps", type=int, nargs=2, default=[60, 12], help="of padded batches")
+    parser.add_argument("--warm", type=int, default=1, help="epochs in buckets before the times")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("--epochs", type=int, default=2, help="for the accuracy")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, help="results/PROCESSOR/buckets_BACKEND.json")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
+    return parser.parse_args()
+
+
+def model_of(seed: int) -> Any:
+    """The model, compiled."""
+    import keras
+
+    import keras_rnnkit as kit
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    layers = [
+        keras.Input((None,), dtype="int32"),
+        kit.Embedding(WORDS, VECTOR, mask_zero=True),
+        kit.LSTM(UNITS),
+        keras.layers.Dense(1, activation="sigmoid"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def bucketed(x: Any, y: Any, maxlen: int | None, seed: int = 0) -> Any:
+    """The reviews in buckets."""
+    import keras_rnnkit as kit
+
+    return kit.data.Bucketed(
+        list(x), y, batch_size=BATCH, lengths=LENGTHS, maxlen=maxlen, seed=seed
+    )
+
+
+class Times:
+    """Fits one model on batches of every kind."""
+
+    def __init__(self, x: Any, y: Any, steps: list[int]) -> None:
+        import keras_rnnkit as kit
+
+        self.model = model_of(0)
+        self.x, self.y, self.all_steps = x, y, -(-len(x) // BATCH)
+        self.longest = max(map(len, x))
+        self.buckets = {"buckets_500": MAXLEN, "buckets_longest": None}
+        self.data = {kind: bucketed(x, y, maxlen) for kind, maxlen in self.buckets.items()}
+        self.padded = {}
+        for kind, maxlen, some in zip(
+            ("padded_500", "padded_longest"), (MAXLEN, self.longest), steps, strict=True
+        ):
+            rows = min(some * BATCH, len(x) // BATCH * BATCH)
+            ids = kit.data.pad(x[:rows], maxlen, padding="post", truncating="post")
+            self.padded[kind] = ids, y[:rows]
+
+    def fit(self, kind: str) -> float:
+        """The seconds of an epoch."""
+        start = time.perf_counter()
+        if kind in self.buckets:
+            self.model.fit(self.data[kind], shuffle=False, verbose=0)
+            return time.perf_counter() - start
+        ids, labels = self.padded[kind]
+        self.model.fit(ids, labels, batch_size=BATCH, verbose=0)
+        return (time.perf_counter() - start) * self.all_steps * BATCH / len(ids)
+
+    def measure(self, warm: int, rounds: int) -> dict[str, Any]:
+        """The seconds of every round, the ratios and the padding."""
+        for kind in KINDS:
+            for _ in range(warm if kind in self.buckets else 1):
+                self.fit(kind)
+            print("warm:", kind, flush=True)
+        seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        for _ in range(rounds):
+            for kind in KINDS:
+                seconds[kind].append(round(self.fit(kind), 2))
+            print({kind: values[-1] for kind, values in seconds.items()}, flush=True)
+        ratios = {
+            fast: [round(a / b, 3) for a, b in zip(seconds[slow], seconds[fast], strict=True)]
+            for fast, slow in SLOWER.items()
+        }
+        padding = {kind: round(data.padding, 4) for kind, data in self.data.items()}
+        for kind, (ids, _) in self.padded.items():
+            tokens = sum(min(len(row), ids.shape[1]) for row in self.x)
+            padding[kind] = round(1 - tokens / (len(self.x) * ids.shape[1]), 4)
+        return {"seconds": seconds, "ratios": ratios, "padding": padding, "longest": self.longest}
+
+
+def accuracy(train: Any, test: Any, kind: str, seed: int, epochs: int) -> float:
+    """The test accuracy of a model that was trained on batches of that kind."""
+    import keras_rnnkit as kit
+
+    model = model_of(seed)
+    if kind == "padded_500":
+        ids = [kit.data.pad(x, MAXLEN, padding="post", truncating="post") for x, _ in (train, test)]
+        model.fit(ids[0], train[1], batch_size=BATCH, epochs=epochs, verbose=0)
+        return float(model.evaluate(ids[1], test[1], batch_size=256, verbose=0)[1])
+    maxlen = MAXLEN if kind == "buckets_500" else None
+    model.fit(bucketed(*train, maxlen, seed), epochs=epochs, shuffle=False, verbose=0)
+    return float(model.evaluate(bucketed(*test, maxlen), verbose=0)[1])
+
+
+def part(reports: dict[str, dict[str, Any]]) -> str:
+    """The page part: a table of times and accuracies, by backend."""
+    head = ["", "padding", "seconds an epoch", "times faster", "test accuracy"]
+    sections = []
+    for backend, report in reports.items():
+        rows = []
+        times = report["cells"]["times"]
+        for kind, name in KINDS.items():
+            seconds = times["seconds"][kind]
+            ratio = times["ratios"].get(kind, [])
+            scores = list(report["cells"].get("accuracy", {}).get(kind, {}).values())
+            rows.append(
+                [
+                    name,
+                    f"{times['padding'][kind]:.1%}",
+                    f"{median(seconds):.1f}",
+                    spread(ratio, ".2f"),
+                    spread(scores, ".3f"),
+                ]
+            )
+        cpu = f"{report['machine']['cpu']}, {report['machine']['cores']} cores"
+        sections.append(f"{NAMES[backend]}, {cpu}:\n\n{table(head, rows)}\n")
+    return "\n".join(sections)
+
+
+def spread(values: list[float], form: str) -> str:
+    """The median, and the least and the most in brackets."""
+    if not values:
+        return "-"
+    return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def main() -> None:
+    """Measures, or checks the page part."""
+    arguments = parse()
+    if arguments.check:
+        if not PART.exists() or PART.read_text(encoding="utf-8") != part(fullest("buckets")):
+            sys.exit(f"{PART} is not what the results say: run {Path(__file__).name}.")
+        return
+    os.environ["KERAS_BACKEND"] = arguments.backend
+    import keras_rnnkit as kit
+
+    path = arguments.out or results_file("buckets", arguments.backend)
+    report = {**environment(arguments.backend), "cells": {}}
+    if path.exists():
+        report["cells"] = load(path)["cells"]
+    report |= {"units": UNITS, "batch_size": BATCH, "lengths": LENGTHS}
+    train, test = kit.data.load_imdb_sequences(arguments.data, WORDS)
+    train, test = ((x[: arguments.rows], y[: arguments.rows]) for x, y in (train, test))
+    if arguments.accuracy:
+        found = report["cells"].setdefault("accuracy", {})
+        for seed in arguments.seeds:
+            for kind in ("padded_500", "buckets_500", "buckets_longest"):
+                score = accuracy(train, test, kind, seed, arguments.epochs)
+                found.setdefault(kind, {})[str(seed)] = round(score, 4)
+                print(kind, seed, found[kind][str(seed)], flush=True)
+                save(path, report)
+    else:
+        times = Times(*train, arguments.steps).measure(arguments.warm, arguments.rounds)
+        report["cells"]["times"] = {"date": today(), "rows": len(train[0]), **times}
+        print(times["ratios"], times["padding"])
+        save(path, report)
+    if path.is_relative_to(RESULTS):
+        PART.write_text(part(fullest("buckets")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Ctrl-C in a training run: the best weights stay in the model, and the curves are drawn.
+
+An interrupt in the middle of a step leaves a model without a defined state, and on JAX without its
+weights. So the interrupt waits until the batch is complete; a second one does not wait.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import threading
+from types import CodeType, FrameType
+from typing import Any
+
+import keras
+
+from keras_rnnkit.callbacks._messages import say
+from keras_rnnkit.callbacks.parts import CurvesPicture, Logs
+
+
+class KeepBestOnInterrupt(keras.callbacks.Callback):
+    """After Ctrl-C: the best weights, the curves, a message, and then `KeyboardInterrupt`.
+
+    Args:
+        stopping: The callback that has the best weights, or None.
+        curves: The callback that draws the curves, or None.
+    """
+
+    def __init__(
+        self,
+        stopping: keras.callbacks.EarlyStopping | None,
+        curves: CurvesPicture | None = None,
+    ) -> None:
+        super().__init__()
+        self._stopping, self._curves = stopping, curves
+        self._deferred = DeferredInterrupt()
+        self._epoch = 0
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._deferred.install(inspect.currentframe())
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+        self._check()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._check()
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._check()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._deferred.remove()
+
+    def _check(self) -> None:
+        if not self._deferred.pending:
+            return
+        self._deferred.remove()
+        say(f"Interrupted in epoch {self._epoch + 1}: {self._restored()}.")
+        if self._curves is not None:
+            self._curves.draw()
+        raise KeyboardInterrupt
+
+    def _restored(self) -> str:
+        """Put the best weights into the model, and say which weights it has."""
+        stopping = self._stopping
+        if stopping is None or stopping.best_weights is None:
+            return "the model has its latest weights"
+        # `self.model` also fetches the latest state on JAX, which `fit` would set afterwards.
+        self.model.set_weights(stopping.best_weights)
+        return (
+            f"the model has its best weights, those of epoch {stopping.best_epoch + 1} "
+            f"({stopping.monitor}: {stopping.best:.4g})"
+        )
+
+
+class DeferredInterrupt:
+    """Notes the first Ctrl-C while `fit` runs, and lets any other one interrupt at once."""
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._previous: Any = None
+        self._driver: CodeType | None = None
+
+    def install(self, callback: FrameType | None) -> None:
+        """Begin, in the main thread and where Ctrl-C is Python's own.
+
+        Args:
+            callback: The frame of `on_train_begin`, which a list of callbacks has called.
+        """
+        self.remove()
+        self.pending = False
+        left_behind = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+        if isinstance(left_behind, DeferredInterrupt):  # of a `fit` that an error has ended
+            left_behind.remove()
+        frame = driver_of(callback)
+        if (
+            frame is not None
+            and threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            self._driver = frame.f_code
+            self._previous = signal.signal(signal.SIGINT, self._note)
+
+    def remove(self) -> None:
+        """Give Ctrl-C its usual meaning again."""
+        if self._previous is not None:
+            if signal.getsignal(signal.SIGINT) == self._note:
+                signal.signal(signal.SIGINT, self._previous)
+            self._previous = None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Wait for the end of the batch, unless it is the second Ctrl-C or no training runs."""
+        second, self.pending = self.pending, True
+        running = frame
+        while running is not None and running.f_code is not self._driver:
+            running = running.f_back
+        if second or running is None:
+            self.remove()
+            raise KeyboardInterrupt
+
+
+def driver_of(callback: FrameType | None) -> FrameType | None:
+    """The frame that drives the callbacks, `fit`; it calls a list, and the list calls each one."""
+    callbacks = None if callback is None else callback.f_back
+    return None if callbacks is None else callbacks.f_back

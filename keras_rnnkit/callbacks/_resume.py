@@ -1,0 +1,247 @@
+"""The callbacks that save the state of a run between epochs, and restore it."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rnnkit._checks import refuse_existing
+from keras_rnnkit.callbacks import _checkpoint
+from keras_rnnkit.callbacks._interrupt import driver_of
+from keras_rnnkit.callbacks._lock import FolderLock
+from keras_rnnkit.callbacks._messages import say
+from keras_rnnkit.callbacks._model_state import collect, describe, restore
+from keras_rnnkit.callbacks._rows import Row, plain
+from keras_rnnkit.callbacks.monitoring import MonitorChecks
+from keras_rnnkit.callbacks.parts import Logs, StopOnNaN
+
+Callbacks = list[keras.callbacks.Callback]
+
+
+class ResumableRun(keras.callbacks.Callback):
+    """Saves a checkpoint between epochs and goes on from it; it is the first of its list.
+
+    A checkpoint is written when the next epoch begins: every other callback, wherever it is in the
+    list, has then seen the epoch before and has put its values into the logs.
+
+    The random numbers of an epoch depend on the seed and on the number of the epoch alone, so that
+    no generator needs to be saved; those of the model's layers are variables, which are.
+
+    Args:
+        folder: The folder of the run.
+        seed: The seed of the run; by default that of the checkpoint, or a new one.
+        overwrite: Whether to start anew, even if there is a checkpoint.
+        results: Files that must not exist when there is no checkpoint.
+        checks: The checks of the monitored metric, or None.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int | None,
+        overwrite: bool,
+        results: list[Path],
+        checks: MonitorChecks | None,
+    ) -> None:
+        super().__init__()
+        self._file = file_in(folder)
+        self._lock = FolderLock(folder, "folder")
+        self._given_seed, self._overwrite, self._results = seed, overwrite, results
+        self._seed = 0
+        self._checks = checks
+        self._others: Callbacks = []
+        self._rows: list[Row] = []
+        self._found: _checkpoint.Snapshot | None = None
+        self._description: dict[str, Any] = {}
+        self._data: Any = None
+        self._first: int | None = None
+        self._pending: tuple[int, float, dict[str, Any]] | None = None
+        self._began = 0.0
+
+    def followed_by(self, others: Callbacks) -> Callbacks:
+        """This callback, those whose memory it saves, and the one that gives it back to them."""
+        self._others = others
+        return [self, *others, _Reminder(self)]
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        if not self.model.built:
+            raise ValueError(
+                "`model` must be built before `fit()` when it is to be resumed. Give it a "
+                f"`keras.Input`, or call it on a batch. Received: model.built={self.model.built}"
+            )
+        if self._checks is not None:
+            self._checks.begin(self.params.get("epochs", 0))
+        self._data = _data_of_fit(driver_of(inspect.currentframe()))
+        self._lock.acquire()
+        self._rows, self._pending, self._first = [], None, None
+        self._found = None if self._overwrite else _checkpoint.read(self._file)
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        self._description = describe(self.model)
+        if self._found is None:
+            refuse_existing(self._results, "folder", self._overwrite)
+            self._seed = random.getrandbits(32) if self._given_seed is None else self._given_seed
+        else:
+            _checkpoint.check_same_run(self._file, self._found, self._description, self._given_seed)
+            restore(self.model, self._found.arrays)
+            self._seed, self._rows = self._found.seed, list(self._found.rows)
+
+    def begin(self) -> None:
+        """Start, or go on, once the other callbacks have been reset."""
+        if self._found is None:
+            self._save()
+            return
+        found, self._found = self._found, None
+        _checkpoint.remind(self._others, found)
+        for callback in self._others:
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                _checkpoint.restore_best_weights(callback, self.model.get_weights(), found)
+            if hasattr(callback, "restore_rows"):
+                callback.restore_rows(self._rows)
+        if self._rows:
+            self._first = self._next_epoch()
+            # Keras has no public way for a callback to choose the first epoch. This attribute is
+            # the one that `keras.callbacks.BackupAndRestore` sets; `on_epoch_begin` checks that it
+            # took effect.
+            self.model._initial_epoch = self._first
+            self._forward_data()
+
+    def _next_epoch(self) -> int:
+        """The epoch to go on with; the number of all epochs for a run that has ended."""
+        done, epochs = self._rows[-1]["epoch"] + 1, self.params.get("epochs", 0)
+        stopped = any(
+            isinstance(one, keras.callbacks.EarlyStopping)
+            and one.stopped_epoch
+            and one.wait >= one.patience
+            for one in self._others
+        )
+        if self.params.get("verbose"):
+            where = f"Checkpoint: {self._file}"
+            if stopped:
+                say(f"This run has ended: it stopped early after epoch {done}. {where}")
+            else:
+                say(f"Resuming after epoch {done} of {epochs}. {where}")
+        return max(done, epochs) if stopped else done
+
+    def _forward_data(self) -> None:
+        """Bring a data set that changes its order after each epoch to the order of this epoch."""
+        if isinstance(self._data, keras.utils.PyDataset) and not hasattr(self._data, "set_epoch"):
+            for row in self._rows:
+                self._set_seeds(row["epoch"])
+                self._data.on_epoch_end()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        if self._first is not None:
+            self._check_first(epoch)
+        self._save_pending()
+        self._set_seeds(epoch)
+        if hasattr(self._data, "set_epoch"):
+            self._data.set_epoch(epoch)
+        self._began = time.monotonic()
+
+    def _check_first(self, epoch: int) -> None:
+        first, self._first = self._first, None
+        self.model._initial_epoch = None  # or the next `fit` would begin there, too
+        if epoch != first:
+            raise RuntimeError(
+                f"`initial_epoch` must be passed to `fit()`, because this version of Keras does "
+                f"not let a callback choose it: fit(initial_epoch={first}). "
+                f"Received: keras.version()={keras.version()}, epoch={epoch}"
+            )
+        self._fill_history()
+
+    def _set_seeds(self, epoch: int) -> None:
+        numbers = np.random.SeedSequence([self._seed, epoch]).generate_state(1)
+        keras.utils.set_random_seed(int(numbers[0]))
+
+    def _fill_history(self) -> None:
+        """Put the epochs before into what `fit` returns."""
+        history = getattr(self.model, "history", None)
+        if not isinstance(history, keras.callbacks.History):
+            return
+        history.epoch = [row["epoch"] for row in self._rows]
+        history.history.clear()
+        for row in self._rows:
+            for name, value in row["logs"].items():
+                history.history.setdefault(name, []).append(value)
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._lock.keep()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._lock.keep()
+        if self._checks is not None and self._checks.awaits_names:
+            self._checks.after_batch(self.model, logs)
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        if self._checks is not None:
+            self._checks.after_validation(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        logs = {} if logs is None else logs
+        if self._checks is not None:
+            self._checks.after_epoch(epoch, logs)
+        self._pending = (epoch, time.monotonic() - self._began, logs)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        if self._first is not None:  # nothing was left to train
+            self._first = None
+            self.model._initial_epoch = None
+            self._fill_history()
+        self._save_pending()
+        self._data = None
+        if self._given_seed is not None:  # as before this `fit()`, for another one
+            keras.utils.set_random_seed(self._seed)
+        if self._checks is not None:
+            self._checks.end()
+        self._lock.release()
+
+    def _save_pending(self) -> None:
+        """Save the epoch that has ended, or after a NaN restore the last good weights instead."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        if any(isinstance(one, StopOnNaN) and one.found for one in self._others):
+            good = _checkpoint.read(self._file)
+            if good is not None:
+                restore(self.model, good.arrays)
+            return
+        epoch, seconds, logs = pending
+        self._rows.append({"epoch": epoch, "seconds": seconds, "logs": plain(logs)})
+        self._save()
+
+    def _save(self) -> None:
+        arrays = collect(self.model)
+        for one in self._others:
+            if isinstance(one, keras.callbacks.EarlyStopping):
+                arrays |= _checkpoint.best_weights(one, self.model.get_weights())
+        memory = _checkpoint.remember(self._others)
+        state = _checkpoint.Snapshot(self._seed, self._rows, self._description, memory, arrays)
+        _checkpoint.write(self._file, state)
+
+
+class _Reminder(keras.callbacks.Callback):
+    """Restores the memory of the callbacks before it, after they have begun."""
+
+    def __init__(self, run: ResumableRun) -> None:
+        super().__init__()
+        self._run = run
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._run.begin()
+
+
+def file_in(folder: Path) -> Path:
+    """The file of the checkpoint."""
+    return folder / "checkpoint.npz"
+
+
+def _data_of_fit(frame: Any) -> Any:
+    """The data set that `fit(x)` was given, which Keras does not tell callbacks."""
+    return None if frame is None else frame.f_locals.get("x")

@@ -1,0 +1,26 @@
+"""The logs of an epoch as values that JSON has, so that a checkpoint can keep them."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import numpy as np
+
+
+class Row(TypedDict):
+    """An epoch that is complete."""
+
+    epoch: int
+    seconds: float
+    logs: dict[str, Any]
+
+
+def plain(logs: dict[str, Any]) -> dict[str, Any]:
+    """The same logs with numbers, lists and texts of Python; a float stays the same number."""
+    return {name: _plain(value) for name, value in logs.items()}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return np.asarray(value).tolist()

@@ -1,0 +1,140 @@
+"""The batches of `Bucketed`: pure functions of the data, the seed, the epoch and the index."""
+
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from keras_rnnkit._checks import INT32_MAX, is_integer
+from keras_rnnkit.data.buckets import Buckets, Order
+from keras_rnnkit.data.columns import Table, class_weights, table, truncated
+from keras_rnnkit.data.flat import FlatSequences
+
+
+class Batches:
+    """The batches of every epoch.
+
+    Args:
+        parts: Inputs, then maybe targets, then maybe weights, with their padded lengths.
+        buckets: Their buckets.
+        seed: The seed of the order.
+        shuffle: Whether to shuffle.
+    """
+
+    def __init__(self, parts: list[Table], buckets: Buckets, seed: int, shuffle: bool) -> None:
+        self._parts = parts
+        self._buckets = buckets
+        self._seed = seed
+        self._shuffle = shuffle
+        self._cached: tuple[int, Order] | None = None
+
+    def __len__(self) -> int:
+        return len(self._buckets.bucket)
+
+    def make(self, epoch: int, index: int) -> tuple[Any, ...]:
+        """Returns `(x,)`, `(x, y)` or `(x, y, sample_weight)` of a batch."""
+        rows, batches = self._order(epoch)
+        batch = batches[index]
+        start, end = self._buckets.bounds[batch : batch + 2]
+        bucket = self._buckets.bucket[batch]
+        return tuple(
+            part.map(lambda column: column.batch(rows[start:end], bucket)) for part in self._parts
+        )
+
+    def rows(self, epoch: int) -> list[np.ndarray]:
+        """Returns the row numbers of each batch."""
+        rows, batches = self._order(epoch)
+        bounds = self._buckets.bounds
+        return [rows[bounds[batch] : bounds[batch + 1]] for batch in batches]
+
+    def padding(self, epoch: int) -> float:
+        """Returns the fraction of the items of the inputs that are padding."""
+        rows = self._order(epoch).rows[self._buckets.bounds[0] :]
+        sizes = np.diff(self._buckets.bounds)
+        columns = [part for part in self._parts[0] if isinstance(part.values, FlatSequences)]
+        real = sum(int(truncated(part.values, part.maxlen)[rows].sum()) for part in columns)
+        made = sum(int((sizes * part.padded[self._buckets.bucket]).sum()) for part in columns)
+        return 1 - real / made
+
+    def _order(self, epoch: int) -> Order:
+        cached = self._cached
+        if cached is None or cached[0] != epoch:
+            cached = epoch, self._buckets.order(self._seed, epoch, self._shuffle)
+            self._cached = cached
+        return cached[1]
+
+
+def tables(
+    x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None
+) -> list[Table]:
+    """Returns the inputs, and the targets and weights that there are, of one number of rows."""
+    parts = [table(x, "x")]
+    if not parts[0].sequences:
+        raise ValueError(
+            "`x` must have an input of sequences: a list of them, not yet padded. "
+            f"Received: type(x)={type(x).__name__}"
+        )
+    if y is not None:
+        parts.append(table(y, "y"))
+    elif sample_weight is not None or class_weight is not None:
+        raise ValueError(
+            "`sample_weight` and `class_weight` weigh the targets: pass them with `y`. "
+            "Received: y=None"
+        )
+    weights = None if sample_weight is None else table(sample_weight, "sample_weight")
+    if class_weight is not None:
+        weights = _multiplied(class_weights(parts[1], class_weight), weights)
+    parts += [] if weights is None else [weights]
+    counts = [part.rows for part in parts]
+    if len(set(counts)) > 1 or not counts[0]:
+        raise ValueError(
+            "`x`, `y` and `sample_weight` must have one number of rows, at least 1. "
+            f"Received: rows={counts}"
+        )
+    return parts
+
+
+def longest_of(parts: Iterable[Table], maxlen: int | None) -> np.ndarray:
+    """Returns the length of the longest sequence of each row."""
+    lengths = [truncated(column, maxlen) for part in parts for column in part.sequences]
+    return np.maximum.reduce(lengths)
+
+
+def wanted_lengths(lengths: Any, longest: int) -> int | list[int]:
+    """Returns the number of lengths to choose, or the lengths to pad to, sorted."""
+    if is_integer(lengths) and lengths >= 1:
+        return int(lengths)
+    found = [] if np.ndim(lengths) != 1 else list(lengths)
+    if not found or not all(is_integer(one) and 1 <= one <= INT32_MAX for one in found):
+        raise ValueError(
+            "`lengths` must be the number of lengths, at least 1, or a sequence of lengths. "
+            f"Received: lengths={lengths!r}"
+        )
+    if max(found) < longest:
+        raise ValueError(
+            f"`lengths` must reach the longest sequence, of {longest} items: add a length, or "
+            f"truncate with `maxlen={max(found)}`. Received: lengths={lengths!r}"
+        )
+    return sorted({int(one) for one in found})
+
+
+def check_value(value: Any, x: Table) -> Any:
+    """Returns what to pad with: an integer for ids."""
+    ids = any(sequences.values.dtype.kind in "iu" for sequences in x.sequences)
+    if isinstance(value, bool) or not isinstance(value, Integral if ids else Real):
+        expected = "an integer, as the ids are" if ids else "a number"
+        raise ValueError(f"`value` must be {expected}. Received: value={value!r}")
+    return value
+
+
+def _multiplied(of_classes: np.ndarray, weights: Table | None) -> Table:
+    if weights is None:
+        return Table(of_classes)
+    if not isinstance(weights.columns, np.ndarray) or weights.columns.shape != of_classes.shape:
+        raise ValueError(
+            "`sample_weight` must be an array with a weight for each row of `y` where there is a "
+            f"`class_weight`. Received: rows(y)={len(of_classes)}, "
+            f"sample_weight={weights.columns!r:.60}"
+        )
+    return Table((of_classes * weights.columns).astype(of_classes.dtype))

@@ -1,0 +1,201 @@
+"""Finds padding that a model takes for data, and ids that its embeddings do not have."""
+
+import textwrap
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import tree
+
+from keras_rnnkit._checks import check_integer
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.layers._traceable import check_variables_are_here
+from keras_rnnkit.layers._walk import stateful_layers
+from keras_rnnkit.models._arrays import as_input, row_count
+from keras_rnnkit.models._padding_probe import Probe
+from keras_rnnkit.models._padding_rules import (
+    NOT_RIGHT,
+    UNMASKED,
+    Amounts,
+    Batch,
+    Collector,
+    batch_of,
+)
+from keras_rnnkit.models._padding_texts import texts_of
+
+_ROWS = 256  # of a batch
+
+
+class PaddingFinding(NamedTuple):
+    """One finding of `check_padding`.
+
+    Attributes:
+        kind: `"unmasked padding"`, `"empty rows"`, `"unknown ids"` or `"cudnn"`.
+        layer: The path of the layer in the model, such as `"encoder/lstm"`.
+        rows: int64 array of the numbers of the rows of `x` that it is about.
+        problem: What is wrong.
+        remedy: What to do.
+        gpu_only: Whether it makes no difference without a GPU.
+    """
+
+    kind: str
+    layer: str
+    rows: np.ndarray
+    problem: str
+    remedy: str
+    gpu_only: bool = False
+
+
+class PaddingReport(tuple[PaddingFinding, ...]):
+    """The findings of `check_padding`; prints as a list of them.
+
+    Attributes:
+        rows: How many rows were checked.
+    """
+
+    rows = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found that makes a difference on the devices of this machine."""
+        gpu = backend_kernels().on_gpu(None)
+        return all(finding.gpu_only and not gpu for finding in self)
+
+    def __repr__(self) -> str:
+        if not self:
+            return f"no findings in {self.rows:,} rows"
+        count = "1 finding" if len(self) == 1 else f"{len(self)} findings"
+        return "\n".join([f"{count} in {self.rows:,} rows", *map(_lines_of, self)])
+
+
+def _lines_of(finding: PaddingFinding) -> str:
+    rows = ", ".join(map(str, finding.rows[:5])) + (", ..." if len(finding.rows) > 5 else "")
+    count = "1 row" if len(finding.rows) == 1 else f"{len(finding.rows):,} rows"
+    head = f"{finding.layer}: {finding.kind} in {count} ({rows})"
+    texts = [finding.problem, f"To fix it: {finding.remedy}"]
+    return "\n".join(["", head, *(_wrapped(text) for text in texts)])
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 92, initial_indent="  ", subsequent_indent="  ")
+
+
+def check_padding(
+    model: Any, x: Any, value: int | float | None = 0, batch_size: int | None = None
+) -> PaddingReport:
+    """Whether a model takes the padding of its input for data, and other mistakes with padding.
+
+    It runs the model in inference mode on all rows and looks at the inputs and masks that really
+    reach its recurrent layers, of `keras.layers` or of the kit, in any structure: `Sequential`,
+    functional, nested, wrapped, or a class that calls its layers in its own code. The model is not
+    changed. It finds:
+
+    - `"unmasked padding"`: a layer that returns its last output or state reads padding last. So its
+      result is that of the padding, and a model that should learn from it learns little or nothing.
+      For a layer that runs backward, such as in a `Bidirectional`, this is padding on the left.
+    - `"empty rows"`: all steps of a row are padding.
+    - `"unknown ids"`: an `Embedding` gets ids below 0, or not below its `input_dim`.
+    - `"cudnn"`: on TensorFlow with a GPU, a masked `LSTM` or `GRU` of `keras.layers` runs on cuDNN,
+      which refuses a mask that is not right-padded. The layers of the kit accept any mask.
+
+    The model runs twice, the second time with other values in the padding: what differs at a layer
+    reads padding. So it takes about the time of two calls of `predict`.
+
+    Args:
+        model: A built model or layer.
+        x: The model's input, as `predict` takes it: an array, or a list or dict of arrays.
+        value: What pads: the id, or the value of all features of a padded step. A step is padding
+            if it has this value and is at the start or the end of a row. `None` if nothing pads.
+        batch_size: Rows that run at a time; `None` for 256, or for what the model requires.
+
+    Returns:
+        A `PaddingReport`, a tuple of `PaddingFinding(kind, layer, rows, problem, remedy)`. It is
+        empty and `.ok` is true if nothing was found.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+        ValueError: If `model` is not built, for a quantized layer, for a wrong `batch_size`, and
+            for input without rows.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_rnnkit as kit
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), kit.Embedding(10, 3), kit.LSTM(2, name="lstm"),
+    ... ])
+    >>> x = kit.data.pad([[5, 9, 2], [7], [8, 1, 6, 4]], padding="post")
+    >>> report = kit.data.check_padding(model, x)
+    >>> report.ok, report[0].layer, report[0].kind, report[0].rows
+    (False, 'lstm', 'unmasked padding', array([0, 1]))
+    """
+    _check_model(model)
+    x = tree.map_structure(as_input, x)
+    arrays, rows = tree.flatten(x), row_count(x)
+    size = check_integer(batch_size, "batch_size", least=1, optional=True)
+    size = _required_rows(model) or min(size or _ROWS, rows)
+    probe = Probe(model, x)
+    found, first, masked = Collector(probe), None, [True] * len(arrays)
+    for start in range(0, rows, size):
+        parts = [_filled(array[start : start + size], size) for array in arrays]
+        count = min(size, rows - start)
+        if first is None:
+            first = batch_of(parts, start, count, value, probe, masked)
+            masked = probe.masked(first.inputs)
+        batch = batch_of(parts, start, count, value, probe, masked)
+        found.add(batch, probe.look(batch.inputs))
+    report = PaddingReport(_findings(probe, found.amounts(), first, value))
+    report.rows = rows
+    return report
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
+    if not model.built:
+        raise ValueError(
+            "`model` must be built, so that it has weights. Call it on data, or give it a "
+            f"`keras.Input`. Received: model='{model.name}', model.built=False"
+        )
+    check_variables_are_here(model)
+
+
+def _required_rows(model: Any) -> int | None:
+    """The batch size that a model requires, if it does."""
+    for tensor in tree.flatten(getattr(model, "inputs", None) or []):
+        if tensor.shape[0] is not None:
+            return int(tensor.shape[0])
+    for layer in stateful_layers(model):
+        return int(tree.flatten(layer.states)[0].shape[0])
+    return None
+
+
+def _filled(array: np.ndarray, size: int) -> np.ndarray:
+    """The rows, and copies of the last one; ids that int32 cannot hold stay out of range."""
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
+        array = np.clip(array, -(2**31), 2**31 - 1).astype("int32")
+    missing = size - len(array)
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
+
+
+def _findings(
+    probe: Probe, found: dict[tuple[str, str], Amounts], first: Batch | None, value: Any
+) -> list[PaddingFinding]:
+    """The findings, in the order in which the layers were called."""
+    findings = []
+    for (kind, path), amounts in found.items():
+        if kind == UNMASKED and first is not None and _is_unused(probe, path, first):
+            continue
+        problem, remedy = texts_of(kind, probe, path, amounts, value)
+        findings.append(
+            PaddingFinding(kind, path, amounts.rows, problem, remedy, kind == NOT_RIGHT)
+        )
+    return findings
+
+
+def _is_unused(probe: Probe, path: str, batch: Batch) -> bool:
+    """Whether a layer returns its last states beside the sequence, but the model ignores them.
+
+    Such as a decoder, whose states another model uses.
+    """
+    return probe.recurrent[path].return_sequences and not probe.uses_states(batch.inputs, path)

@@ -1,0 +1,314 @@
+"""A scikit-learn classifier whose samples are texts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from keras_rnnkit._checks import PathLike
+from keras_rnnkit.data import Bucketed, Vocabulary
+from keras_rnnkit.text._checks import check_settings, checked_texts
+from keras_rnnkit.text._explaining import explained
+from keras_rnnkit.text._folder import Saved, read_folder, write_folder
+from keras_rnnkit.text._model import build_model
+from keras_rnnkit.text._samples import Samples, checked_samples, split_samples
+from keras_rnnkit.text._training import train
+from keras_rnnkit.text.explanation import TextExplanation
+
+
+class TextClassifier(ClassifierMixin, BaseEstimator):
+    """Classifies texts with recurrent layers: a scikit-learn classifier on raw strings.
+
+    `fit` makes a vocabulary of the training texts, encodes them, trains a model on batches of
+    texts of similar length, and stops early, with the weights of the best epoch. The model is an
+    `Embedding`, a `StackedRNN`, the mean of its outputs over the words (or its last output), and a
+    `Dense` layer. Texts are padded on the right, with a mask, so that the padding has no effect.
+
+    The mean over the words is the default because it learns faster: every word has a short way to
+    the output. With the last output alone, the gradient of the first words of a long text has to go
+    through all later steps.
+
+    It works where scikit-learn takes a classifier: `Pipeline`, `cross_val_score`, `GridSearchCV`.
+    Prefer processes to threads for `n_jobs` (scikit-learn's default).
+
+    Args:
+        units: A list of positive integers, one for each recurrent layer.
+        cell: The cell of the layers, as `StackedRNN` takes it: `"lstm"`, `"gru"`, `"min_gru"`, ...
+            `save` needs a name, or a list of names.
+        bidirectional: Whether the layers run in both directions.
+        pooling: `"mean"` for the mean of the outputs over the words, `"last"` for the last output.
+        embedding_dim: The width of the vector of a word.
+        dropout: Fraction to drop in training, of the word vectors and of what each further layer
+            takes, the `Dense` layer included.
+        max_words: How many words have an id, the most frequent ones of the training texts; `None`
+            for all. Others are read as `[UNK]`.
+        min_count: How often a word must be in the training texts to have an id.
+        tokenizer: `"unicode"`, or `"imdb"` for the rule of that data set.
+        maxlen: The number of words of a text that are read, with the start mark; the rest is
+            ignored. `None` for all.
+        epochs: The largest number of epochs.
+        batch_size: Texts in a batch.
+        learning_rate: Of the optimizer, Adam.
+        class_weight: `None`, `"balanced"` for weights in inverse proportion to the frequencies of
+            the classes, or a dict from class to weight, as in scikit-learn.
+        validation_fraction: The fraction of the training texts of each class that is held out to
+            find the best epoch; 0 for none, then all epochs run. A class with so few texts that
+            its fraction rounds to zero has none there.
+        patience: After how many epochs without a lower validation loss training stops.
+        lengths: To how many different lengths texts are padded. More lengths pad less, but on JAX
+            and TensorFlow the model is compiled once for each.
+        random_state: `None`, an integer seed, or a `numpy.random.RandomState`. With a seed, two
+            fits on a CPU give the same model.
+        verbose: 0 for silence, 1 for the progress of the training, 2 for a line an epoch.
+
+    Attributes:
+        classes_: The classes, sorted, `(classes,)`.
+        vocabulary_: The `keras_rnnkit.data.Vocabulary` of the training texts.
+        model_: The trained Keras model. It takes ids `(batch, time)`, padded on the right with 0,
+            and returns the probability of `classes_[1]`, `(batch, 1)`, or for three classes and
+            more the probabilities `(batch, classes)`.
+        lengths_: The lengths to which texts are padded, ascending, a list of integers.
+        history_: The losses and metrics of every epoch, lists by name, as in `keras`.
+
+    Example:
+
+    >>> import keras_rnnkit as kit
+    >>> train, validation, _ = kit.data.load_sample()
+    >>> labels = ["good" if label else "bad" for label in train.y]
+    >>> classifier = kit.TextClassifier(
+    ...     units=[8], embedding_dim=16, learning_rate=0.02, epochs=8, batch_size=32, lengths=2,
+    ...     random_state=0,
+    ... )
+    >>> classifier = classifier.fit(train.texts, labels)
+    >>> classifier.predict(["the plot was wonderful", "a dull film"]).tolist()
+    ['good', 'bad']
+    >>> classifier.predict_proba(validation.texts).shape
+    (120, 2)
+    """
+
+    def __init__(
+        self,
+        units: Sequence[int] = (64,),
+        cell: Any = "lstm",
+        *,
+        bidirectional: bool = False,
+        pooling: str = "mean",
+        embedding_dim: int = 64,
+        dropout: float = 0.5,
+        max_words: int | None = 20_000,
+        min_count: int = 2,
+        tokenizer: str = "unicode",
+        maxlen: int | None = 400,
+        epochs: int = 10,
+        batch_size: int = 64,
+        learning_rate: float = 0.001,
+        class_weight: Any = None,
+        validation_fraction: float = 0.1,
+        patience: int = 2,
+        lengths: int = 8,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.units = units
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.embedding_dim = embedding_dim
+        self.dropout = dropout
+        self.max_words = max_words
+        self.min_count = min_count
+        self.tokenizer = tokenizer
+        self.maxlen = maxlen
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.class_weight = class_weight
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.lengths = lengths
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        validation_data: tuple[Any, Any] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> TextClassifier:
+        """Makes the vocabulary and trains the model.
+
+        Args:
+            X: The texts, `(samples,)`: a list, a 1-D array or a pandas Series of str.
+            y: Their classes, `(samples,)`: strings, integers or booleans; at least two.
+            sample_weight: The weights of the texts in the loss, `(samples,)`; `None` for 1.
+            validation_data: Texts and classes `(X, y)` to find the best epoch with; then no texts
+                are held out of the training texts.
+            callbacks: Further Keras callbacks, for example those of
+                `keras_rnnkit.callbacks.resumable(folder)`. If there is a `EarlyStopping` among
+                them, it takes the place of the classifier's own.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            TypeError: If `X` is not a sequence of texts.
+            ValueError: If an argument is not one of the above, the lengths differ, or there is only
+                one class.
+        """
+        check_settings(self)
+        samples = checked_samples(X, y, sample_weight, self.class_weight)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if validation_data is None:
+            samples, held_out = split_samples(samples, self.validation_fraction, seed)
+        else:
+            held_out = samples.others(*validation_data, self.class_weight)
+        self.classes_ = samples.classes
+        self.vocabulary_ = Vocabulary.fit(
+            samples.texts, self.max_words, self.min_count, tokenizer=self.tokenizer
+        )
+        training = self._batches(samples, self.lengths, shuffle=True, seed=seed)
+        self.lengths_ = [int(length) for length in training.lengths]
+        validation = None if held_out is None else self._batches(held_out, self.lengths_)
+        self.model_ = build_model(self, len(self.vocabulary_), len(self.classes_), seed)
+        self.history_ = train(self, self.model_, training, validation, callbacks)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Returns the probability of each class for each text.
+
+        Args:
+            X: The texts, `(samples,)`.
+
+        Returns:
+            float64 `(samples, classes)`, in the order of `classes_`. Rows add up to 1.
+        """
+        check_is_fitted(self)
+        batches = self._batches(
+            Samples(checked_texts(X, "X"), classes=self.classes_), self.lengths_
+        )
+        found = np.asarray(batches.restore(self.model_.predict(batches, verbose=0)), "float64")
+        return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Returns the class of each text, the one with the largest probability.
+
+        Args:
+            X: The texts, `(samples,)`.
+
+        Returns:
+            The classes, `(samples,)`, in the dtype of `classes_`.
+        """
+        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+    def explain(
+        self, text: str, label: Any = None, method: str = "integrated_gradients"
+    ) -> TextExplanation:
+        """Which words decided on the class of a text, with the trace of the layers.
+
+        Args:
+            text: The text.
+            label: The class whose score is explained; `None` for the predicted one.
+            method: A method of `keras_rnnkit.attribute`: `"integrated_gradients"` or `"occlusion"`,
+                for every model; `"cells"`, for one layer and `pooling="last"`.
+
+        Returns:
+            A `TextExplanation`, which prints the words that decided.
+
+        Raises:
+            TypeError: If `text` is not a str.
+            ValueError: If `label` is not one of `classes_`, or the method is not defined for the
+                model.
+
+        Example:
+
+        >>> import keras_rnnkit as kit
+        >>> train, _, _ = kit.data.load_sample()
+        >>> classifier = kit.TextClassifier(
+        ...     units=[8], embedding_dim=16, learning_rate=0.02, epochs=8, lengths=2, random_state=0
+        ... ).fit(train.texts, train.y)
+        >>> explanation = classifier.explain("a dull film")
+        >>> explanation.label, explanation.words[0].token
+        (0, 'dull')
+        """
+        check_is_fitted(self)
+        return explained(self, text, label, method)
+
+    def save(self, folder: PathLike, overwrite: bool = False) -> None:
+        """Saves the fitted classifier in a folder, without pickle.
+
+        * `model.keras`, the model, which `keras.saving.load_model` loads too;
+        * `vocabulary.json`, which `keras_rnnkit.data.Vocabulary.load` loads too;
+        * `settings.json`, the classes and the arguments, with the SHA-256 of the other files.
+
+        All files are written under temporary names before the first of them is renamed, and the
+        settings are renamed last. If saving is interrupted, the old files are complete, or `load`
+        refuses the folder.
+
+        Args:
+            folder: The folder; it is created, and may contain other files.
+            overwrite: Whether to replace a classifier that is there.
+
+        Raises:
+            FileExistsError: If there is a classifier, and not `overwrite`.
+            ValueError: If an argument of the classifier cannot be stored as JSON, for example a
+                cell that is not given by name.
+            OSError: If the files cannot be written.
+        """
+        check_is_fitted(self)
+        fitted = {name: getattr(self, f"{name}_") for name in _FITTED}
+        write_folder(folder, Saved(self.get_params(deep=False), **fitted), overwrite)
+
+    @classmethod
+    def load(cls, folder: PathLike) -> TextClassifier:
+        """Loads the classifier that `save` stored in a folder, on any backend.
+
+        Files of others are safe to load: the model is loaded with `safe_mode=True`, so that none of
+        them runs code.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The fitted classifier. Its model is not compiled.
+
+        Raises:
+            DataFileError: If a file is missing, incomplete, changed or of another version. The
+                message names the file.
+        """
+        saved = read_folder(folder, inspect.signature(cls).parameters)
+        classifier = cls(**saved.parameters)
+        for name in _FITTED:
+            setattr(classifier, f"{name}_", getattr(saved, name))
+        return classifier
+
+    def _batches(self, samples: Samples, lengths: Any, **options: Any) -> Bucketed:
+        """The texts as batches; those longer than the largest length have a length of their own."""
+        ids = [one[: self.maxlen] for one in self.vocabulary_.encode_many(samples.texts)]
+        if isinstance(lengths, list):
+            longest = max(map(len, ids))
+            lengths = [*lengths, longest] if longest > lengths[-1] else lengths
+        return Bucketed(
+            *(ids, samples.targets),
+            batch_size=self.batch_size,
+            lengths=lengths,
+            sample_weight=samples.weights,
+            **{"shuffle": False, **options},
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        return tags
+
+
+_FITTED = ("classes", "vocabulary", "model", "lengths", "history")

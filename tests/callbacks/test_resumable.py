@@ -1,0 +1,329 @@
+"""Runs that are stopped between, in and after their epochs, and go on in the same folder."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rnnkit import callbacks
+from keras_rnnkit.callbacks import _model_state
+from keras_rnnkit.data import Bucketed
+from tests.callbacks import survivor
+from tests.callbacks.support import ROWS, TARGETS, Scripted, fit, make_model, read_rows
+from tests.callbacks.survivor import EPOCHS
+
+
+class StopAt(keras.callbacks.Callback):
+    """Raises an error in an epoch, at its beginning or in its second batch."""
+
+    def __init__(self, epoch, batch=None):
+        super().__init__()
+        self.epoch, self.batch, self.now = epoch, batch, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+        if self.batch is None and epoch == self.epoch:
+            raise InterruptedError
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.batch):
+            raise InterruptedError
+
+
+class Silent(keras.callbacks.Callback):
+    """Stops nothing."""
+
+
+@pytest.mark.parametrize(
+    ("data", "preset"), [("array", "standard"), ("order", "resumable"), ("epoch", "resumable")]
+)
+def test_a_resumed_run_has_the_history_of_a_whole_one(tmp_path, data, preset):
+    settings = {"data": data, "preset": preset}
+    whole = survivor.train({**settings, "folder": tmp_path / "whole"}, Silent())
+    assert whole["epoch"] == list(range(EPOCHS))
+    settings["folder"] = tmp_path / "stopped"
+    stop = StopAt(3) if data == "array" else StopAt(2, batch=1)
+    with pytest.raises(InterruptedError):
+        survivor.train(settings, stop)
+    assert survivor.train(settings, Silent()) == whole
+
+
+def resumable(folder, **options):
+    return callbacks.resumable(folder, **{"seed": 3, **options})
+
+
+def test_a_run_that_has_ended_is_restored_and_not_trained(tmp_path):
+    model = make_model()
+    whole = fit(model, resumable(tmp_path), epochs=3)
+    other = make_model(learning_rate=9.0)
+    again = fit(other, resumable(tmp_path), epochs=3)
+    assert again.history == whole.history and again.epoch == [0, 1, 2]
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_a_second_fit_with_the_same_list_goes_on(tmp_path):
+    whole = fit(make_model(), resumable(tmp_path / "whole"), epochs=4)
+    model, preset = make_model(), resumable(tmp_path / "parts")
+    assert fit(model, preset, epochs=2).epoch == [0, 1]
+    assert fit(model, preset, epochs=4).history == whole.history
+    assert fit(model, [], epochs=1).epoch == [0]  # nothing is left in the model
+
+
+def test_patience_counts_the_epochs_before(tmp_path):
+    losses = [1.0, 2.0, 2.0, 2.0, 2.0, 2.0]
+    with pytest.raises(InterruptedError):
+        fit(make_model(), [Scripted(losses), *resumable(tmp_path), StopAt(3)], epochs=6)
+    stopped = fit(make_model(), [Scripted(losses), *resumable(tmp_path)], epochs=6)
+    assert stopped.epoch == [0, 1, 2, 3]
+    script = Scripted(losses)
+    again = fit(make_model(), [script, *resumable(tmp_path)], epochs=6)
+    assert again.epoch == [0, 1, 2, 3] and script.weights == []  # it had stopped early
+    more = fit(make_model(), [Scripted(losses), *resumable(tmp_path, patience=4)], epochs=6)
+    assert more.epoch == [0, 1, 2, 3, 4]
+
+
+def test_the_best_weights_of_epochs_before_are_restored(tmp_path):
+    script, losses = Scripted([1.0, 2.0]), [1.0, 2.0, 3.0]
+    fit(make_model(), [script, *resumable(tmp_path)], epochs=2)
+    model = make_model()
+    fit(model, [Scripted(losses), *resumable(tmp_path)], epochs=3)
+    assert np.array_equal(model.get_weights()[0], script.weights[0][0])
+
+
+def test_without_patience_no_validation_is_needed(tmp_path):
+    options = {"patience": None}
+    whole = fit(make_model(), resumable(tmp_path / "a", **options), validation_data=None)
+    fit(make_model(), resumable(tmp_path / "b", **options), validation_data=None, epochs=2)
+    resumed = fit(make_model(), resumable(tmp_path / "b", **options), validation_data=None)
+    assert resumed.history == whole.history and set(whole.history) == {"loss", "mae"}
+
+
+def test_rare_validation(tmp_path):
+    def train(folder, epochs):
+        preset = resumable(folder, validation_freq=2)
+        return fit(make_model(), preset, epochs=epochs, validation_freq=2).history
+
+    whole = train(tmp_path / "whole", 4)
+    for epochs in (2, 3):
+        train(tmp_path / "parts", epochs)
+    assert train(tmp_path / "parts", 4) == whole and len(whole["val_loss"]) == 2
+
+
+def test_steps_per_epoch(tmp_path):
+    fit(make_model(), resumable(tmp_path), epochs=2, steps_per_epoch=2)
+    resumed = fit(make_model(), resumable(tmp_path), epochs=4, steps_per_epoch=2)
+    assert resumed.epoch == [0, 1, 2, 3] and len(resumed.history["val_loss"]) == 4
+
+
+def test_values_of_callbacks_that_come_later_are_in_the_history(tmp_path):
+    values = [0.4, 0.3, 0.2, 0.1]
+    late = Scripted(values, name="late")
+    fit(make_model(), [*resumable(tmp_path), late], epochs=2)
+    resumed = fit(make_model(), [*resumable(tmp_path), Scripted(values, name="late")])
+    assert resumed.history["late"] == values
+
+
+def test_standard_goes_on_in_its_folder(tmp_path):
+    fit(make_model(), callbacks.standard(tmp_path, resume=True), epochs=2)
+    (tmp_path / "best.keras").unlink()
+    (tmp_path / "curves.png").unlink()
+    history = fit(make_model(), callbacks.standard(tmp_path, resume=True), epochs=4)
+    rows = read_rows(tmp_path / "log.csv")
+    assert [float(row["val_loss"]) for row in rows] == history.history["val_loss"]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
+    assert [line["loss"] for line in lines] == history.history["loss"]
+    assert all(line["seconds"] > 0 for line in lines)
+    assert (tmp_path / "best.keras").exists() and (tmp_path / "curves.png").exists()
+
+
+def test_a_run_that_was_not_resumable_is_not_overwritten(tmp_path):
+    fit(make_model(), callbacks.standard(tmp_path), epochs=1)
+    with pytest.raises(FileExistsError, match=r"best\.keras"):
+        fit(make_model(), callbacks.standard(tmp_path, resume=True), epochs=1)
+    assert not (tmp_path / "checkpoint.npz").exists()
+
+
+def test_overwrite_starts_anew(tmp_path):
+    fit(make_model(), resumable(tmp_path), epochs=3)
+    assert fit(make_model(), resumable(tmp_path, overwrite=True, seed=5), epochs=2).epoch == [0, 1]
+    assert fit(make_model(), resumable(tmp_path, seed=5), epochs=3).epoch == [0, 1, 2]
+
+
+def deeper():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2), keras.layers.Dense(1, activation="tanh")]
+    )
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def wider():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="tanh")])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def with_adam():
+    model = make_model()
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (deeper, "other arguments|layers"),
+        (wider, "layer 0, Dense, has other arguments"),
+        (with_adam, "optimizer is 'SGD', here it is 'Adam'"),
+    ],
+)
+def test_the_checkpoint_of_another_model_is_refused(tmp_path, other, message):
+    fit(make_model(), resumable(tmp_path), epochs=1)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    with pytest.raises(ValueError, match=f"another model.*({message})"):
+        fit(other(), resumable(tmp_path), epochs=2)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+def test_the_checkpoint_of_another_backend_is_refused(tmp_path, monkeypatch):
+    describe = _model_state.describe
+    changed = {"backend": "numpy"}
+    monkeypatch.setattr(
+        "keras_rnnkit.callbacks._resume.describe", lambda model: {**describe(model), **changed}
+    )
+    fit(make_model(), resumable(tmp_path), epochs=1)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="its backend is 'numpy', here"):
+        fit(make_model(), resumable(tmp_path), epochs=2)
+
+
+def test_other_options_than_those_of_the_run_are_refused(tmp_path):
+    fit(make_model(), resumable(tmp_path), epochs=1)
+    with pytest.raises(ValueError, match=r"`seed` must be 3.*Received: seed=4"):
+        fit(make_model(), resumable(tmp_path, seed=4), epochs=2)
+    with pytest.raises(ValueError, match=r"`monitor` must be 'val_loss'.*'val_mae'"):
+        fit(make_model(), resumable(tmp_path, monitor="val_mae"), epochs=2)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "other"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
+    fit(make_model(), resumable(tmp_path), epochs=1)
+    file = tmp_path / "checkpoint.npz"
+    content = file.read_bytes()
+    place = content.index(b"val_loss") + 2
+    damaged = {
+        "cut": content[: len(content) // 2],
+        "changed": content[:place] + b"X" + content[place + 1 :],
+        "other": b"notes",
+    }[damage]
+    file.write_bytes(damaged)
+    with pytest.raises(ValueError, match="overwrite=True to start anew"):
+        fit(make_model(), resumable(tmp_path), epochs=2)
+    assert file.read_bytes() == damaged
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    fit(make_model(), resumable(tmp_path), epochs=2)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match=r"No space left.*unchanged.*checkpoint\.npz"):
+        fit(make_model(), resumable(tmp_path), epochs=3)
+    monkeypatch.undo()
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert fit(make_model(), resumable(tmp_path), epochs=3).epoch == [0, 1, 2]
+
+
+def test_a_model_that_is_not_built_is_refused(tmp_path):
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    if keras.config.backend() == "tensorflow":  # the others build it before callbacks are called
+        with pytest.raises(ValueError, match=r"`model` must be built.*keras\.Input"):
+            fit(model, resumable(tmp_path), epochs=1)
+
+
+def test_a_keras_that_ignores_the_first_epoch_is_an_error(tmp_path, monkeypatch):
+    fit(make_model(), resumable(tmp_path), epochs=1)
+
+    class Stubborn(keras.Model):
+        _initial_epoch = property(lambda self: None, lambda self, value: None)
+
+    with pytest.raises(RuntimeError, match=r"fit\(initial_epoch=1\)"):
+        fit(make_model(model_class=Stubborn), resumable(tmp_path), epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": -1}, "`seed`.*seed=-1"),
+        ({"seed": 2**32}, "`seed`"),
+        ({"patience": 0}, "`patience`"),
+        ({"monitor": ""}, "`monitor`"),
+        ({"reduce_lr": 2.0, "patience": None}, "`reduce_lr`"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        callbacks.resumable(tmp_path, **arguments)
+    with pytest.raises(ValueError, match="without resume=True"):
+        callbacks.standard(tmp_path, seed=1)
+
+
+def test_a_metric_that_is_never_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="'val_f1' will never be there"):
+        fit(make_model(), resumable(tmp_path, monitor="val_f1"), epochs=1)
+
+
+def test_half_precision_weights_are_restored(tmp_path):
+    def make():
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, dtype="bfloat16")])
+        model.compile("adam", "mse")
+        return model
+
+    def train(folder, epochs):
+        return make().fit(
+            ROWS,
+            TARGETS,
+            epochs=epochs,
+            verbose=0,
+            validation_split=0.25,
+            callbacks=resumable(folder),
+        )
+
+    whole = train(tmp_path / "whole", 3)
+    train(tmp_path / "parts", 1)
+    assert train(tmp_path / "parts", 3).history == whole.history
+    assert sorted(os.listdir(tmp_path / "parts")) == ["checkpoint.npz"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_order_of_bucketed_batches_is_that_of_the_epoch(tmp_path, workers):
+    lengths = np.random.default_rng(1).integers(1, 9, 40)
+    texts = [np.arange(1, length + 1, dtype="int32") for length in lengths]
+    targets = np.asarray(lengths, "float32")
+
+    def train(folder, epochs):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((None,), dtype="int32")
+        x = keras.layers.Embedding(10, 2, mask_zero=True)(inputs)
+        x = keras.layers.GlobalAveragePooling1D()(x)
+        model = keras.Model(inputs, keras.layers.Dense(1)(x))
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+        batches = Bucketed(texts, targets, batch_size=8, lengths=2, workers=workers)
+        preset = resumable(folder, patience=None)
+        return model.fit(batches, epochs=epochs, verbose=0, callbacks=preset).history
+
+    whole = train(tmp_path / "whole", 4)
+    train(tmp_path / "parts", 2)
+    assert train(tmp_path / "parts", 4) == whole

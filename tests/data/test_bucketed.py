@@ -1,0 +1,300 @@
+"""`Bucketed` without a model: shapes, order, padding, weights, workers, errors."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+
+pytestmark = pytest.mark.no_backend
+
+Bucketed = kit.data.Bucketed
+
+
+def sequences(count=103, seed=0, longest=60, least=1):
+    rng = np.random.default_rng(seed)
+    lengths = np.minimum(rng.geometric(0.06, count) + least - 1, longest)
+    return [rng.integers(1, 50, length) for length in lengths]
+
+
+def unpadded(batch, value=0):
+    return [row[row != value].tolist() for row in batch]
+
+
+def check_every_row_comes_once(data, x, y):
+    found = {}
+    for batch, rows in zip(data, data.order(), strict=True):
+        for row, ids, target in zip(rows.tolist(), unpadded(batch[0]), batch[1], strict=True):
+            assert row not in found
+            found[row] = ids, target
+    assert sorted(found) == list(range(len(x)))
+    for row, (ids, target) in found.items():
+        assert ids == x[row].tolist() and target == y[row]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 32, 103, 500])
+@pytest.mark.parametrize("lengths", [1, 3, 16, [20, 60]])
+def test_every_row_comes_once_padded_to_few_lengths(batch_size, lengths):
+    x, y = sequences(), np.arange(103)
+    data = Bucketed(x, y, batch_size=batch_size, lengths=lengths)
+    number = lengths if isinstance(lengths, int) else len(lengths)
+    for epoch in range(2):
+        data.set_epoch(epoch)
+        check_every_row_comes_once(data, x, y)
+        shapes = {batch[0].shape for batch in data}
+        assert {shape[1] for shape in shapes} <= set(data.lengths)
+        assert len(data.lengths) <= number and len(shapes) <= number + 1
+        assert sum(shape[0] < batch_size for shape in shapes) <= 1
+        for batch in data:
+            assert batch[0].dtype == np.int32
+
+
+def test_batches_of_the_longest_and_the_shortest_come_first():
+    for shuffle in (True, False):
+        data = Bucketed(sequences(), batch_size=8, lengths=5, shuffle=shuffle)
+        for epoch in range(4):
+            data.set_epoch(epoch)
+            assert [data[i][0].shape[1] for i in (0, 1)] == [data.lengths[-1], data.lengths[0]]
+
+
+def test_the_order_is_a_pure_function_of_seed_and_epoch():
+    x = sequences()
+    one, other = (Bucketed(x, batch_size=8, lengths=4, seed=3) for _ in range(2))
+    other.set_epoch(7)
+    again = [np.concatenate(data.order(5)).tolist() for data in (one, other)]
+    assert again[0] == again[1]
+    orders = [np.concatenate(one.order(epoch)).tolist() for epoch in range(5)]
+    assert len({tuple(order) for order in orders}) == 5
+    assert np.concatenate(Bucketed(x, batch_size=8, seed=4).order()).tolist() != orders[0]
+    composition = {frozenset(rows.tolist()) for rows in one.order(0)}
+    assert composition != {frozenset(rows.tolist()) for rows in one.order(1)}
+
+
+def test_without_shuffling_every_epoch_is_the_same_and_lengths_ascend_after_the_first():
+    data = Bucketed(sequences(), batch_size=8, lengths=4, shuffle=False)
+    first = [rows.tolist() for rows in data.order(0)]
+    assert first == [rows.tolist() for rows in data.order(9)]
+    widths = [batch[0].shape[1] for batch in data]
+    assert widths[0] == max(widths) and widths[1:] == sorted(widths[1:])
+
+
+def test_padding_is_the_measured_fraction():
+    data = Bucketed(sequences(), batch_size=8, lengths=4)
+    real = sum((x != 0).sum() for (x,) in data)
+    assert data.padding == pytest.approx(1 - real / sum(x.size for (x,) in data))
+    assert data.padding < Bucketed(sequences(), batch_size=8, lengths=2).padding
+
+
+def test_lengths_are_those_with_the_least_padding_for_whole_batches():
+    x = [np.ones(n, int) for n in (1, 1, 2, 2, 9, 9, 10, 10, 30, 30)]
+    assert Bucketed(x, batch_size=2, lengths=3).lengths == (2, 10, 30)
+    assert Bucketed(x, batch_size=4, lengths=3).lengths == (1, 9, 30)
+
+
+@pytest.mark.parametrize("truncating", ["pre", "post"])
+def test_maxlen_truncates(truncating):
+    x = sequences(least=4)
+    data = Bucketed(x, batch_size=8, lengths=4, maxlen=10, truncating=truncating)
+    assert data.lengths[-1] == 10
+    for (batch,), rows in zip(data, data.order(), strict=True):
+        for ids, row in zip(unpadded(batch), rows, strict=True):
+            wanted = x[row][-10:] if truncating == "pre" else x[row][:10]
+            assert ids == wanted.tolist()
+
+
+def test_drop_last_drops_other_short_rows_in_each_epoch():
+    x = sequences(90)
+    data = Bucketed(x, np.arange(90), batch_size=32, lengths=2, drop_last=True)
+    assert len(data) == 2
+    kept = []
+    for epoch in range(6):
+        data.set_epoch(epoch)
+        kept.append(frozenset(np.concatenate([batch[1] for batch in data]).tolist()))
+        assert all(batch[0].shape[0] == 32 for batch in data)
+    assert {len(rows) for rows in kept} == {64}
+    assert len(set(kept)) > 1
+    with pytest.raises(ValueError, match="drop_last=False"):
+        data.restore(np.zeros(64))
+
+
+def test_float_sequences_and_fixed_inputs():
+    rng = np.random.default_rng(0)
+    steps = rng.integers(1, 9, 21)
+    x = {
+        "audio": [rng.normal(size=(n, 3)) for n in steps],
+        "words": [list(range(1, n + 2)) for n in steps[::-1]],
+        "age": rng.normal(size=(21, 2)),
+    }
+    data = Bucketed(x, np.arange(21), batch_size=4, lengths=3, value=-1)
+    shapes = set()
+    for (inputs, _), rows in zip(data, data.order(), strict=True):
+        assert inputs["audio"].dtype == np.float32 and inputs["words"].dtype == np.int32
+        shapes.add((inputs["audio"].shape, inputs["words"].shape))
+        for i, row in enumerate(rows):
+            audio = inputs["audio"][i]
+            np.testing.assert_allclose(audio[: steps[row]], x["audio"][row], rtol=1e-6)
+            assert (audio[steps[row] :] == -1).all()
+            assert [word for word in inputs["words"][i] if word != -1] == x["words"][row]
+            assert (inputs["age"][i] == x["age"][row]).all()
+    assert len(shapes) <= 4
+
+
+def test_in_the_first_two_batches_every_dimension_that_changes_is_different():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        x = tuple([np.ones(n, int) for n in rng.integers(1, 30, 40)] for _ in range(3))
+        data = Bucketed(x, batch_size=4, lengths=6)
+        widths = [[part.shape[1] for part in batch[0]] for batch in data]
+        for column in zip(*widths, strict=True):
+            assert column[0] != column[1] or len(set(column)) == 1
+
+
+def test_targets_that_are_sequences_are_padded_to_the_length_of_the_inputs():
+    x = sequences()
+    for lengths in (4, [30, 100]):
+        data = Bucketed(x, [2 * row for row in x], batch_size=8, lengths=lengths, maxlen=40)
+        for inputs, targets in data:
+            np.testing.assert_array_equal(targets, 2 * inputs)
+
+
+def test_weights():
+    x, y = sequences(20), np.arange(20) % 3
+    weights = np.linspace(0, 1, 20)
+    both = Bucketed(x, y, batch_size=4, sample_weight=weights, class_weight={0: 2.0, 1: 3.0})
+    factors = np.array([2, 3, 1])[y]
+    for (_, _, found), rows in zip(both, both.order(), strict=True):
+        np.testing.assert_allclose(found, (weights * factors)[rows], rtol=1e-6)
+    one_hot = Bucketed(x, np.eye(3)[y], batch_size=4, class_weight={0: 2.0, 1: 3.0})
+    alone = Bucketed(x, y[:, None], batch_size=4, class_weight={0: 2.0, 1: 3.0})
+    for data in (one_hot, alone):
+        for (_, _, found), rows in zip(data, data.order(), strict=True):
+            np.testing.assert_allclose(found, factors[rows])
+
+
+def test_restore():
+    x = sequences()
+    data = Bucketed(x, batch_size=8, lengths=4)
+    for epoch in range(3):
+        rows = np.concatenate(data.order())
+        found = data.restore({"a": rows, "b": [rows[:, None] * 2]}, epoch)
+        assert found["a"].tolist() == list(range(103))
+        assert (found["b"][0][:, 0] == 2 * np.arange(103)).all()
+        data.set_epoch(epoch + 1)
+    with pytest.raises(ValueError, match=r"103 rows.*Received: predictions.shape=\(5, 1\)"):
+        data.restore(np.zeros((5, 1)))
+
+
+def test_restore_knows_the_last_loop():
+    data = Bucketed(sequences(), np.arange(103), batch_size=8, lengths=4)
+    for _ in range(3):
+        targets = np.concatenate([y for _, y in data])
+        assert data.restore(targets).tolist() == list(range(103))
+        data.on_epoch_end()
+        assert data.restore(targets).tolist() == list(range(103))
+    assert data.epoch == 3
+
+
+def test_an_epoch_ends_when_all_batches_were_used():
+    data = Bucketed(sequences(), batch_size=8, lengths=4)
+    data.on_epoch_end()
+    data[0]
+    data.on_epoch_end()
+    assert data.epoch == 0
+    list(data)
+    data.on_epoch_end()
+    assert data.epoch == 1
+
+
+def equal(one, other):
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        for part, same in zip(a, b, strict=True):
+            np.testing.assert_array_equal(part, same)
+
+
+@pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
+def test_workers_make_the_same_batches_in_the_same_order(processes):
+    options = {"batch_size": 8, "lengths": 4}
+    alone = Bucketed(sequences(), np.arange(103), **options)
+    data = Bucketed(
+        sequences(),
+        np.arange(103),
+        **options,
+        workers=2,
+        use_multiprocessing=processes,
+        max_queue_size=3,
+    )
+    data[0], data[1]  # as Keras on TensorFlow asks for batches before an epoch begins
+    for _ in range(2):
+        equal(list(data), list(alone))
+        for each in (data, alone):
+            each.on_epoch_end()
+    for i in (5, 2, 3, 11, 0, -1):  # as Keras shuffles
+        equal([data[i]], [alone[i]])
+    copy = pickle.loads(pickle.dumps(data))
+    equal(list(copy), list(alone))
+
+
+def test_empty_sequences_are_rows_of_padding():
+    data = Bucketed([[], [1], [], [2, 3]], batch_size=2, lengths=2)
+    assert data.lengths == (1, 2)
+    assert sorted(map(tuple, data[1][0].tolist())) == [(0,), (0,)]
+    assert Bucketed([[], []]).lengths == (1,)
+
+
+def test_one_batch():
+    data = Bucketed(sequences(5), batch_size=8)
+    assert len(data) == 1 and data[0][0].shape[0] == 5
+
+
+def test_an_index_out_of_range():
+    with pytest.raises(IndexError):
+        Bucketed(sequences())[99]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": []}, "at least 1. Received: rows="),
+        ({"x": np.ones((4, 3))}, "`x` must have an input of sequences"),
+        ({"x": "text"}, "`x` must be a list of sequences"),
+        ({"x": [[1], ["a"]]}, r"`x\[1\]` must be a sequence of integers"),
+        ({"x": [[1], [1.5]]}, "`x` must have sequences of one kind"),
+        ({"x": [[1], [2**40]]}, r"`x\[1\]` must have ids that fit int32"),
+        ({"x": [np.ones((2, 3)), np.ones((2, 4))]}, "feature vectors of one size"),
+        ({"x": {"a": [[1]], "b": np.ones(2)}}, r"one number of rows. Received: len\(x\)"),
+        ({"y": [1, 2]}, r"one number of rows, at least 1. Received: rows=\[4, 2\]"),
+        ({"y": ["a", "b", "c", "d"]}, "`y` must be"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 5, "drop_last": True}, "batch_size=5"),
+        ({"lengths": 0}, "lengths=0"),
+        ({"lengths": []}, r"lengths=\[\]"),
+        ({"lengths": [1.5]}, r"lengths=\[1.5\]"),
+        ({"lengths": [2]}, r"of 3 items.*maxlen=2.*Received: lengths=\[2\]"),
+        ({"maxlen": 0}, "maxlen=0"),
+        ({"truncating": "left"}, "truncating='left'"),
+        ({"seed": -1}, "seed=-1"),
+        ({"value": 0.5}, "`value` must be an integer.*value=0.5"),
+        ({"sample_weight": np.ones(4)}, "pass them with `y`"),
+        ({"y": [0] * 4, "class_weight": [1]}, "`class_weight` must be a dict"),
+        ({"y": [[0]] * 4, "class_weight": {0: 1}}, "`class_weight` needs a `y`"),
+        ({"workers": -1}, "workers=-1"),
+    ],
+)
+def test_errors(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        Bucketed(**{"x": [[1], [2, 3], [4], [5, 6, 7]]} | arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lengths", "most"), [(16, 0.1), (24, 0.075)])
+def test_of_the_whole_imdb_at_most_a_tenth_is_padding(lengths, most, real_file):
+    (x, y), _ = kit.data.load_imdb_sequences(real_file("imdb.npz"), cache=False)
+    data = Bucketed(list(x), y, lengths=lengths)
+    assert max(map(len, x)) == data.lengths[-1] == 2494
+    shapes = [batch[0].shape for batch in data]
+    real = sum(map(len, x))
+    padding = 1 - real / sum(rows * steps for rows, steps in shapes)
+    assert padding == pytest.approx(data.padding) and padding < most
+    assert len(set(shapes)) <= lengths + 1

@@ -1,0 +1,282 @@
+"""Labelled texts: a folder for each class, or a CSV file, and everything odd in them."""
+
+import csv
+import os
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_rnnkit.data import DataFileError, Reviews, read_reviews
+
+pytestmark = pytest.mark.no_backend
+
+
+def write_folder(folder, files):
+    for name, content in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def write_csv(folder, content, name="reviews.csv"):
+    file = folder / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def assert_refused(call, *words):
+    with pytest.raises(DataFileError) as caught:
+        call()
+    message = str(caught.value)
+    for word in words:
+        assert str(word) in message, message
+    assert "Received: " in message
+
+
+POLAR = {"pos/2.txt": "good", "pos/10.txt": "fine\r\nfilm", "neg/1.txt": "dull"}
+
+
+def test_a_folder_for_each_class(tmp_path):
+    reviews = read_reviews(write_folder(tmp_path, POLAR))
+    assert isinstance(reviews, Reviews)
+    assert reviews.texts == ["dull", "fine\r\nfilm", "good"]
+    assert reviews.files == ["neg/1.txt", "pos/10.txt", "pos/2.txt"]
+    assert reviews.classes == ("neg", "pos")
+    assert reviews.labels.tolist() == [0, 1, 1]
+    assert reviews.labels.dtype == np.int64
+    assert repr(reviews) == "<Reviews of 3 texts: 1 neg, 2 pos>"
+
+
+def test_a_folder_without_labels_is_skipped_with_a_warning_or_on_request(tmp_path):
+    write_folder(tmp_path, {**POLAR, "unsup/1.txt": "who knows", "later/1.txt": "x"})
+    with pytest.warns(UserWarning, match=r"folder 'unsup'.*no label.*unlabelled=") as caught:
+        assert read_reviews(tmp_path).classes == ("later", "neg", "pos")
+    assert caught[0].filename == __file__
+    assert read_reviews(tmp_path, unlabelled=["unsup", "later"]).classes == ("neg", "pos")
+    assert read_reviews(tmp_path, unlabelled="later").classes == ("neg", "pos", "unsup")
+    assert read_reviews(tmp_path, unlabelled=[]).classes == ("later", "neg", "pos", "unsup")
+    with pytest.raises(ValueError, match=r"later, neg, pos, unsup.*unlabelled=\('else',\)$"):
+        read_reviews(tmp_path, unlabelled=["else"])
+
+
+def test_hidden_files_and_files_beside_the_classes_are_not_read(tmp_path):
+    extra = [".git/config", ".DS_Store", "pos/.DS_Store", "pos/.cache/x", "README", "urls.txt"]
+    write_folder(tmp_path, {**POLAR, **dict.fromkeys(extra, b"\xff")})
+    assert len(read_reviews(tmp_path).texts) == 3
+
+
+def test_nested_folders_are_refused_with_what_to_pass(tmp_path):
+    files = {f"{split}/{name}": text for split in ("train", "test") for name, text in POLAR.items()}
+    write_folder(tmp_path, {**files, "train/urls.txt": "x"})
+    train, test = (f"path='{tmp_path / split}'" for split in ("train", "test"))
+    assert_refused(
+        lambda: read_reviews(tmp_path), "'test' with folders inside ('neg')", train, test
+    )
+    assert read_reviews(tmp_path / "train").classes == ("neg", "pos")
+    assert_refused(lambda: read_reviews(tmp_path / "train" / "pos"), "no folders, one for each")
+
+
+def test_links_are_followed_and_broken_ones_named(tmp_path):
+    folder = write_folder(tmp_path / "data", POLAR)
+    elsewhere = write_folder(tmp_path / "elsewhere", {"1.txt": "new"})
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "pos" / "3.txt").symlink_to(elsewhere / "1.txt")
+    reviews = read_reviews(folder)
+    assert reviews.classes == ("linked", "neg", "pos")
+    assert reviews.files[-1] == "pos/3.txt"
+    (folder / "pos" / "4.txt").symlink_to(elsewhere / "2.txt")
+    assert_refused(lambda: read_reviews(folder), folder / "pos" / "4.txt", "No such file")
+
+
+def test_special_and_unreadable_files_are_named(tmp_path):
+    folder = write_folder(tmp_path, POLAR)
+    os.mkfifo(folder / "pos" / "pipe")
+    assert_refused(lambda: read_reviews(folder), "pos/pipe: a device or a pipe")
+    os.remove(folder / "pos" / "pipe")
+    with open(folder / "pos" / "huge.txt", "wb") as file:
+        file.truncate(2**26 + 1)
+    assert_refused(lambda: read_reviews(folder), "pos/huge.txt: more than 67108864 bytes")
+    assert_refused(lambda: read_reviews("/dev/null"), "null: a device")
+
+
+def test_empty_folders_are_refused(tmp_path):
+    assert_refused(lambda: read_reviews(tmp_path), "no folders, one for each class")
+    write_folder(tmp_path, POLAR)
+    (tmp_path / "new").mkdir()
+    assert_refused(lambda: read_reviews(tmp_path), "no files in 'new'")
+    assert_refused(lambda: read_reviews(tmp_path / "missing"), "Found: nothing", "missing")
+
+
+def test_empty_texts_are_kept_and_named(tmp_path):
+    write_folder(tmp_path, {**POLAR, **{f"neg/e{i}.txt": " \n"[:i] for i in range(5)}})
+    expected = r"5 of 8 texts are empty: neg/e0\.txt, neg/e1\.txt, neg/e2\.txt and 2 more\.$"
+    with pytest.warns(UserWarning, match=expected) as caught:
+        assert len(read_reviews(tmp_path).texts) == 8
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"1 of 2 texts are empty: reviews\.csv:3\.$"):
+        assert read_reviews(write_csv(tmp_path, "text,label\na,0\n,1\n")).texts == ["a", ""]
+
+
+def test_other_encodings(tmp_path):
+    text = "좋은 영화"
+    for encoding in ("cp949", "utf-16", "utf-16-le", "utf-8-sig", "utf-32"):
+        folder = write_folder(tmp_path / encoding, {"a/1.txt": text.encode(encoding)})
+        given = "utf-8" if encoding == "utf-8-sig" else encoding
+        assert read_reviews(folder, encoding=given).texts == [text]
+        file = write_csv(folder, f"text,label\n{text},좋음\n".encode(encoding))
+        reviews = read_reviews(file, encoding=given)
+        assert reviews.texts == [text] and reviews.classes == ("좋음",)
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("text,label\n좋은,1".encode("cp949"), "byte 11 (0xc1)"),
+        ("text,label\n좋은,1".encode("cp949"), 'encoding="cp949"'),
+        ("text,label".encode("utf-16"), "byte 0 (0xff)"),
+        ("text,label".encode("utf-16"), 'encoding="utf-16"'),
+        (b"text,label\n" + b"a,1\n" * 9999 + b"\xe9,1\n", "byte 40007 (0xe9)"),
+        (b"PK\x03\x04\xff", "zip archive"),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"text,label\na,1\n\xec\xa2", "unexpected end of data"),
+    ],
+)
+def test_a_wrong_encoding_is_named_with_file_and_byte(tmp_path, content, hint):
+    file = write_csv(tmp_path, content)
+    assert_refused(lambda: read_reviews(file), hint, file, "Received: encoding='utf-8'")
+    folder = write_folder(tmp_path / "folder", {"a/1.txt": content})
+    assert_refused(lambda: read_reviews(folder), hint, folder / "a/1.txt")
+
+
+def test_a_csv_file(tmp_path):
+    file = write_csv(
+        tmp_path,
+        '\ufeffid,text,label\r\n1,"a ""gem"", truly\r\nyes",pos\n\n2,dull, neg \r3,"",pos\n',
+    )
+    with pytest.warns(UserWarning, match="csv:6"):
+        reviews = read_reviews(file)
+    assert reviews.texts == ['a "gem", truly\r\nyes', "dull", ""]
+    assert reviews.classes == ("neg", "pos")
+    assert reviews.labels.tolist() == [1, 0, 1]
+    assert reviews.files == ["reviews.csv:2", "reviews.csv:5", "reviews.csv:6"]
+
+
+def test_columns_and_delimiters_of_other_names(tmp_path):
+    file = write_csv(tmp_path, "id\tdocument\tlabel\n1\t좋아요, 정말\t1\n", "ratings.tsv")
+    assert read_reviews(file, text="document").texts == ["좋아요, 정말"]
+    file = write_csv(tmp_path, "stars;review\n5;good\n")
+    reviews = read_reviews(file, text="review", label="stars", delimiter=";")
+    assert reviews.texts == ["good"] and reviews.classes == ("5",)
+
+
+def test_classes_are_sorted_as_numbers_if_all_are(tmp_path):
+    rows = "".join(f"a,{label}\n" for label in (10, 9, -1))
+    assert read_reviews(write_csv(tmp_path, f"text,label\n{rows}")).classes == ("-1", "9", "10")
+    rows += "a,x\n"
+    assert read_reviews(write_csv(tmp_path, f"text,label\n{rows}")).classes == (
+        *("-1", "10", "9", "x"),
+    )
+
+
+def test_classes_can_be_given_so_that_test_texts_have_the_numbers_of_the_training_texts(tmp_path):
+    file = write_csv(tmp_path, "text,label\na,pos\n")
+    assert read_reviews(file).labels.tolist() == [0]
+    reviews = read_reviews(file, classes=("neg", "pos"))
+    assert reviews.labels.tolist() == [1] and reviews.classes == ("neg", "pos")
+    assert_refused(lambda: read_reviews(file, classes=["neg"]), "'pos' in reviews.csv:2", file)
+    for classes in (["neg", "neg"], [1], 3):
+        with pytest.raises(ValueError, match="`classes` must be a list of different names"):
+            read_reviews(file, classes=classes)
+
+
+def test_a_million_characters_in_a_line(tmp_path):
+    before = csv.field_size_limit()
+    long = "word " * 250_000
+    file = write_csv(tmp_path, f"text,label\n{long},1\n")
+    assert read_reviews(file).texts == [long]
+    assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("", "line 1: an empty file"),
+        ("\n\r\n", "line 1: an empty file"),
+        ("text,label\n", "line 1: no rows below the header"),
+        (
+            "review,label\na,1\n",
+            "line 1: the column 'text' not among the columns ['review', '",
+        ),
+        ("text,stars\na,1\n", "line 1: the column 'label' not"),
+        ("text,label,text\na,1,b\n", "line 1: the column 'text' twice"),
+        ("text,label\na,1\nb\n", "line 3: 1 columns where the header has 2"),
+        ("text,label\na,1\nb, c,1\n", "line 3: 3 columns where the header has 2"),
+        ('text,label\n"a\nb",1\nc,1,2\n', "line 4: 3 columns"),
+        ("text,label\na,1\nb, \n", "line 3: no label in column 'label'"),
+        ('text,label\na,1\n"b,1\nc,1\n', "line 3: unexpected end of data; a quote may be open"),
+        ('text,label\n"a"b,1\n', "line 2: ',' expected after '\"'"),
+    ],
+)
+def test_a_damaged_csv_file_is_refused_with_the_line(tmp_path, content, found):
+    before = csv.field_size_limit()
+    file = write_csv(tmp_path, content)
+    assert_refused(lambda: read_reviews(file), found, f"path='{file}'")
+    assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"text": "label"}, ValueError, "text='label', label='label'$"),
+        ({"text": 0}, TypeError, "`text` must be the name of a column. Received: text=0$"),
+        ({"label": None}, TypeError, "label=None$"),
+        ({"encoding": "utf-9"}, ValueError, "`encoding` must be.*encoding='utf-9'$"),
+        ({"encoding": "hex"}, ValueError, "encoding='hex'$"),
+        ({"encoding": "a\0b"}, ValueError, "encoding="),
+        ({"encoding": 8}, ValueError, "encoding=8$"),
+        ({"delimiter": ",,"}, ValueError, "delimiter=',,'$"),
+        ({"delimiter": "\n"}, ValueError, "delimiter="),
+        ({"unlabelled": 3}, ValueError, "unlabelled=3$"),
+    ],
+)
+def test_wrong_arguments_are_refused(tmp_path, options, error, match):
+    write_folder(tmp_path, POLAR)
+    file = write_csv(tmp_path, "text,label\na,1\n")
+    with pytest.raises(error, match=match):
+        read_reviews(tmp_path if "unlabelled" in options else file, **options)
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(CELLS, st.sampled_from(["a", "b, c", 'd"e'])), min_size=1))
+def test_what_the_csv_module_writes_is_read_back(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("csv") / "reviews.csv"
+    with open(file, "w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([("text", "label"), *rows])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty texts
+        reviews = read_reviews(file)
+    assert reviews.texts == [text for text, _ in rows]
+    assert [reviews.classes[label] for label in reviews.labels] == [label for _, label in rows]
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
+    file = write_csv(tmp_path_factory.mktemp("csv"), b"text,label\n" + content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            reviews = read_reviews(file)
+        except DataFileError as error:
+            reviews = str(error)
+    if isinstance(reviews, str):
+        assert str(file) in reviews
+    else:
+        assert len(reviews.texts) == len(reviews.labels) == len(reviews.files) > 0

@@ -1,0 +1,235 @@
+"""`TextClassifier`: from raw strings to classes."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+
+
+def test_it_learns_string_classes_from_raw_texts(fitted, reviews):
+    _, _, texts, labels = reviews
+    assert fitted.classes_.tolist() == ["bad", "good"]
+    probabilities = fitted.predict_proba(texts)
+    assert probabilities.shape == (len(texts), 2) and probabilities.dtype == np.float64
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    predicted = fitted.predict(texts)
+    assert predicted.dtype == fitted.classes_.dtype
+    assert (predicted == fitted.classes_[probabilities.argmax(axis=1)]).all()
+    assert fitted.score(texts, labels) == np.mean(predicted == labels) > 0.8
+
+
+def test_three_classes_have_a_probability_each(fitted_topics, topics):
+    texts, labels = topics
+    probabilities = fitted_topics.predict_proba(texts)
+    assert probabilities.shape == (len(texts), 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert fitted_topics.score(texts, labels) > 0.9
+
+
+def test_rows_come_in_the_order_of_the_texts_whatever_their_length(fitted, reviews):
+    texts = [*reviews[2][:40], "good", "", "the plot was wonderful " * 30]
+    together = fitted.predict_proba(texts)
+    alone = np.concatenate([fitted.predict_proba([text]) for text in texts[-6:]])
+    np.testing.assert_allclose(together[-6:], alone, atol=1e-5)
+    np.testing.assert_allclose(fitted.predict_proba(texts[::-1]), together[::-1], atol=1e-5)
+
+
+def test_padding_has_no_effect(fitted):
+    (ids,) = fitted.vocabulary_.encode_many(["the plot was wonderful"])
+    short = fitted.model_.predict(ids[None], verbose=0)
+    long = fitted.model_.predict(np.pad(ids, (0, 9))[None], verbose=0)
+    np.testing.assert_allclose(short, long, atol=1e-6)
+
+
+def test_words_behind_maxlen_are_not_read(reviews, small):
+    classifier = kit.TextClassifier(**{**small, "maxlen": 4, "epochs": 1})
+    classifier.fit(reviews[0], reviews[1])
+    assert classifier.lengths_[-1] == 4
+    first, second = classifier.predict_proba(["the plot was dull", "the plot was wonderful"])
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_seed_gives_the_same_classifier_and_leaves_other_seeds_alone(reviews, small):
+    def probabilities(seed):
+        texts, labels = reviews[0][:96], reviews[1][:96]
+        settings = {**small, "epochs": 2, "random_state": seed}
+        classifier = kit.TextClassifier(**settings).fit(texts, labels)
+        return classifier.predict_proba(reviews[2]), classifier.history_
+
+    random.seed(1)
+    np.random.seed(1)
+    expected = random.random(), np.random.rand()
+    random.seed(1)
+    np.random.seed(1)
+    first, history = probabilities(7)
+    assert (random.random(), np.random.rand()) == expected
+    again, same_history = probabilities(7)
+    np.testing.assert_array_equal(first, again)
+    assert history == same_history
+    other, _ = probabilities(np.random.RandomState(8))
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_validation_finds_the_best_epoch_and_its_weights(reviews, small):
+    texts, labels, held_out, held_out_labels = reviews
+    settings = {**small, "epochs": 30, "patience": 1, "learning_rate": 0.05}
+    classifier = kit.TextClassifier(**settings)
+    classifier.fit(texts, labels, validation_data=(held_out, held_out_labels))
+    losses = classifier.history_["val_loss"]
+    assert len(losses) < 30
+    found = classifier.predict_proba(held_out)[held_out_labels == "good", 1]
+    wrong = classifier.predict_proba(held_out)[held_out_labels == "bad", 0]
+    loss = -np.log(np.concatenate([found, wrong]).clip(1e-7)).mean()
+    assert loss == pytest.approx(min(losses), abs=1e-3)
+
+
+def test_the_fraction_to_validate_with_is_taken_of_each_class():
+    from keras_rnnkit.text._samples import checked_samples, split_samples
+
+    labels = ["a"] * 40 + ["b"] * 20 + ["c"] * 2
+    samples = checked_samples([f"text {i}" for i in range(62)], labels, None, None)
+    train, held_out = split_samples(samples, 0.25, seed=0)
+    assert np.bincount(held_out.targets).tolist() == [10, 5]
+    assert np.bincount(train.targets).tolist() == [30, 15, 2]
+    assert sorted(train.texts + held_out.texts) == sorted(samples.texts)
+    assert split_samples(samples, 0, seed=0) == (samples, None)
+    assert split_samples(samples, 0.25, seed=1)[1].texts != held_out.texts
+
+
+def test_words_of_the_texts_to_validate_with_are_not_in_the_vocabulary(small):
+    texts = [f"word{chr(97 + i)} film" for i in range(20)]
+    settings = {**small, "epochs": 1, "validation_fraction": 0.5}
+    classifier = kit.TextClassifier(**settings).fit(texts, [0, 1] * 10)
+    assert len(classifier.vocabulary_.words) == 11
+
+
+def test_without_validation_all_epochs_run(topics, small):
+    settings = {**small, "epochs": 2, "validation_fraction": 0.0}
+    classifier = kit.TextClassifier(**settings).fit(*topics)
+    assert len(classifier.history_["loss"]) == 2
+    assert "val_loss" not in classifier.history_
+
+
+def test_class_weights_and_sample_weights_multiply():
+    from keras_rnnkit.text._samples import checked_samples
+
+    texts, labels = ["one"] * 4, np.array(["x", "x", "x", "y"])
+    balanced = checked_samples(texts, labels, None, "balanced").weights
+    np.testing.assert_allclose(balanced, [2 / 3, 2 / 3, 2 / 3, 2])
+    both = checked_samples(texts, labels, [1, 0, 2, 3], {"x": 0.5, "y": 2}).weights
+    np.testing.assert_allclose(both, [0.5, 0, 1, 6])
+    assert checked_samples(texts, labels, None, None).weights is None
+
+
+def test_a_weight_turns_the_prediction_where_the_classes_say_the_opposite(small):
+    texts, labels = ["a plot", "a plot"] * 40, ["bad", "good"] * 40
+    settings = {**small, "validation_fraction": 0}
+
+    def good(class_weight=None, sample_weight=None):
+        classifier = kit.TextClassifier(**settings, class_weight=class_weight)
+        classifier.fit(texts, labels, sample_weight=sample_weight)
+        return classifier.predict_proba(["a plot"])[0, 1]
+
+    assert good({"bad": 1, "good": 9}) > 0.7
+    assert good(sample_weight=[9, 1] * 40) < 0.3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pooling": "last"},
+        {"units": (6, 4), "cell": "gru", "bidirectional": True},
+        {"cell": "min_gru", "tokenizer": "imdb", "max_words": None, "maxlen": None},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_other_architectures(options, reviews, small):
+    classifier = kit.TextClassifier(**{**small, "epochs": 1, **options})
+    classifier.fit(reviews[0][:64], reviews[1][:64])
+    stack = classifier.model_.get_layer("stack")
+    assert list(stack.units) == list(options.get("units", [8]))
+    assert stack.return_sequences == (options.get("pooling") != "last")
+    assert classifier.predict(["wonderful " * 50]).shape == (1,)
+
+
+def test_callbacks_run_and_an_early_stopping_of_the_user_takes_the_place_of_the_own(
+    topics, small, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda self, *_, callbacks, **__: seen.extend(callbacks) or self.history
+    )
+    monkeypatch.setattr(keras.Model, "history", keras.callbacks.History(), raising=False)
+    keras.Model.history.history = {}
+    own = keras.callbacks.EarlyStopping(patience=7)
+    kit.TextClassifier(**small).fit(*topics, callbacks=[own])
+    assert [one for one in seen if isinstance(one, keras.callbacks.EarlyStopping)] == [own]
+    seen.clear()
+    kit.TextClassifier(**small).fit(*topics)
+    assert [one.patience for one in seen if isinstance(one, keras.callbacks.EarlyStopping)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "message"),
+    [
+        ("one text", TypeError, "`X` must be an iterable of texts"),
+        (None, TypeError, "`X` must be an iterable of texts"),
+        (["a", b"b"], TypeError, r"`X\[1\]` must be a str"),
+        (["a", None], TypeError, "replace missing values"),
+        ([["a"], ["b"]], TypeError, r"`X\[0\]` must be a str"),
+        (np.array([["a"], ["b"]]), ValueError, "pass the column"),
+        ([], ValueError, "0 samples"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused(texts, error, message, fitted):
+    with pytest.raises(error, match=message):
+        fitted.predict(texts)
+    with pytest.raises(error, match=message):
+        kit.TextClassifier().fit(texts, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pooling": "max"}, "`pooling` must be 'mean' or 'last'"),
+        ({"epochs": 0}, "`epochs` must be an integer"),
+        ({"maxlen": 1}, "`maxlen` must be an integer from 2"),
+        ({"dropout": 1.0}, "`dropout` must be a fraction"),
+        ({"validation_fraction": -0.1}, "`validation_fraction` must be a fraction"),
+        ({"learning_rate": 0}, "`learning_rate` must be a number above 0"),
+        ({"verbose": "loud"}, "`verbose` must be 0, 1 or 2"),
+        ({"class_weight": "even"}, "`class_weight` must be None, 'balanced' or a dict"),
+        ({"tokenizer": "letters"}, "`tokenizer` must be"),
+        ({"cell": "ltsm"}, "cell"),
+        ({"units": [0]}, "units"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_wrong_argument_is_named_when_it_is_fitted(options, message):
+    classifier = kit.TextClassifier(**{"min_count": 1, **options})
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(["a film", "a plot"], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "message"),
+    [
+        (None, None, "requires y to be passed"),
+        ([1, 1], None, "only one class"),
+        ([0, 1, 1], None, "a class for each of the 2 texts"),
+        ([0.5, 1.5], None, "Unknown label type"),
+        ([0, 1], [1], "`sample_weight` must be finite"),
+        ([0, 1], [1, -1], "`sample_weight` must be finite"),
+    ],
+)
+def test_wrong_classes_and_weights_are_refused(labels, weights, message):
+    with pytest.raises(ValueError, match=message):
+        kit.TextClassifier().fit(["a film", "a plot"], labels, sample_weight=weights)
+
+
+def test_validation_texts_of_an_unknown_class_are_refused():
+    with pytest.raises(ValueError, match="classes of the training texts only"):
+        kit.TextClassifier().fit(["a", "b"], [0, 1], validation_data=(["a"], [2]))

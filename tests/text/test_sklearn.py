@@ -1,0 +1,133 @@
+"""`TextClassifier` where scikit-learn takes a classifier, and scikit-learn's own checks."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks, get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import validate_data
+
+import keras_rnnkit as kit
+
+# Of scikit-learn's checks, those that hand no numbers to `fit`.
+WITHOUT_NUMBERS = (
+    "check_do_not_raise_errors_in_init_or_set_param",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_tags_renamed",
+    "check_estimators_unfitted",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_set_params",
+    "check_valid_tag_types",
+    "check_valid_tag_values",
+)
+
+
+@pytest.mark.parametrize("name", WITHOUT_NUMBERS)
+def test_the_checks_of_scikit_learn_that_hand_over_no_numbers(name):
+    if not hasattr(estimator_checks, name):
+        pytest.skip("this version of scikit-learn has no such check")
+    getattr(estimator_checks, name)("TextClassifier", kit.TextClassifier())
+
+
+def test_it_says_that_it_takes_texts():
+    tags = get_tags(kit.TextClassifier())
+    assert tags.input_tags.string and not tags.input_tags.two_d_array
+    assert tags.estimator_type == "classifier" and tags.target_tags.required
+
+
+def test_a_pipeline_a_cross_validation_and_a_grid_search(reviews, small):
+    texts, labels = np.array(reviews[0][:120]), reviews[1][:120]
+    lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
+    pipeline = Pipeline([("lower", lower), ("classify", kit.TextClassifier(**small))])
+    pipeline.set_params(classify__epochs=1)
+    scores = cross_val_score(pipeline, texts, labels, cv=2)
+    assert scores.shape == (2,) and np.isfinite(scores).all()
+    grid = {"classify__learning_rate": [1e-6, 0.02]}
+    search = GridSearchCV(pipeline.set_params(classify__epochs=6), grid, cv=2)
+    search.fit(texts, labels)
+    assert search.best_params_ == {"classify__learning_rate": 0.02}
+    assert search.predict(["wonderful"]).shape == (1,)
+
+
+def test_a_clone_has_the_arguments_and_is_not_fitted(fitted):
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        copy.predict(["a"])
+    for method in (copy.explain, copy.save):
+        with pytest.raises(NotFittedError):
+            method("a")
+
+
+def test_a_fitted_classifier_survives_pickle(fitted, reviews):
+    # joblib sends fitted classifiers between processes: `cross_validate(return_estimator=True)`.
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_allclose(
+        again.predict_proba(reviews[2]), fitted.predict_proba(reviews[2]), atol=1e-6
+    )
+    assert again.explain("a dull film").label == fitted.explain("a dull film").label
+
+
+class OfNumbers(kit.TextClassifier):
+    """The classifier on tables of numbers: each becomes a word, so that all checks can run."""
+
+    def fit(self, X, y, sample_weight=None):
+        X = validate_data(self, X)
+        return super().fit(as_texts(X), y, sample_weight)
+
+    def predict_proba(self, X):
+        if hasattr(self, "n_features_in_"):
+            X = as_texts(validate_data(self, X, reset=False))
+        return super().predict_proba(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.two_d_array = False, True
+        return tags
+
+
+def as_texts(X):
+    def word(column, value):
+        return f"{'abcdefghijklmnopqrstuvwxyz'[column % 26]}{min(max(round(value), -30), 30) + 30}"
+
+    return [" ".join(word(j, value) for j, value in enumerate(row)) for row in np.asarray(X)]
+
+
+DIFFERENT = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a text of weight 0 takes part in the vocabulary, in the split and in the batches"
+    ),
+}
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
+        OfNumbers(
+            units=(8,),
+            embedding_dim=16,
+            dropout=0.0,
+            min_count=1,
+            epochs=15,
+            learning_rate=0.03,
+            batch_size=16,
+            lengths=1,
+            validation_fraction=0.0,
+            random_state=0,
+        )
+    ],
+    expected_failed_checks=lambda _: DIFFERENT,
+)
+@pytest.mark.filterwarnings("ignore:.*:sklearn.exceptions.DataConversionWarning")
+def test_the_checks_of_scikit_learn_on_numbers_as_words(estimator, check):
+    check(estimator)
