@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_rnnkit.running.run import choice_for
-from tests.support.backends import gradients
+from tests.support.backends import gradients, in_a_graph
 from tests.support.cases import MASKS, NAMESAKES, built, by_name, to_numpy
 from tests.support.oracles import outputs_of
 
@@ -34,7 +34,10 @@ def directional(function, arrays, directions):
     return found
 
 
-@pytest.mark.parametrize("mask", [None, MASK], ids=["no mask", "holes"])
+# With a mask in a graph, which XLA compiles on TensorFlow; without one by single operations.
+@pytest.mark.parametrize(
+    "mask", [None, pytest.param(MASK, marks=pytest.mark.xla)], ids=["no mask", "holes"]
+)
 @pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
 def test_outputs_states_and_gradients_of_every_method(case, mask):
     for units in widths_of_methods(case, mask is not None):
@@ -62,7 +65,9 @@ def check(case, mask, units):
     layer = built(case, weights, FEATURES, units, return_sequences=True, return_state=True)
     want = case.oracle(x, weights, states, every)
     close = {"rtol": 1e-4, "atol": 1e-5}
-    outputs, *last = layer(x.astype("float32"), **given)
+    compiled = (lambda function: function) if mask is None else in_a_graph
+    inputs = ops.convert_to_tensor(x, dtype="float32")
+    outputs, *last = compiled(lambda inputs: layer(inputs, **given))(inputs)
     np.testing.assert_allclose(to_numpy(outputs), outputs_of(want), **close)
     for state, name in zip(last, ("hidden", "cell"), strict=False):
         np.testing.assert_allclose(to_numpy(state), want[name][:, -1], **close)
@@ -70,7 +75,8 @@ def check(case, mask, units):
     arrays = [x, *weights]
     directions = [rng.normal(size=array.shape) for array in arrays]
     slopes = directional(oracle_loss, arrays, directions)
-    found = gradients(loss, layer, x.astype("float32"))
+    of_inputs = compiled(lambda inputs: loss(layer, inputs))
+    found = gradients(lambda _, inputs: of_inputs(inputs), layer, x.astype("float32"))
     for gradient, direction, slope in zip(found, directions, slopes, strict=True):
         scale = np.linalg.norm(gradient) * np.linalg.norm(direction)
         assert abs(np.sum(gradient * direction) - slope) < 1e-5 * max(1, scale), units

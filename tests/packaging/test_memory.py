@@ -1,5 +1,6 @@
 """The memory of the tests is limited."""
 
+import weakref
 from types import SimpleNamespace
 
 import keras
@@ -55,3 +56,22 @@ def test_jax_clears_what_it_compiled():
     memory.clear_caches()
     assert compiled._cache_size() == 0
     assert np.isfinite(kit.LSTM(2)(np.ones((1, 3, 2), "float32"))).all()
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="TensorFlow alone needs it")
+def test_tensorflow_frees_the_graphs_of_trained_models():
+    import tensorflow as tf
+
+    graphs = []
+
+    def loss(y, outputs):
+        graphs.append(weakref.ref(tf.compat.v1.get_default_graph()))
+        return keras.ops.mean((y - outputs) ** 2)
+
+    model = keras.Sequential([keras.Input((3, 2)), kit.LSTM(2)])
+    model.compile("sgd", loss)
+    model.fit(np.ones((1, 3, 2)), np.ones((1, 2)), verbose=0)
+    assert all(graph() is not None for graph in graphs)
+    del model
+    memory.clear_caches()
+    assert graphs and all(graph() is None for graph in graphs)

@@ -1,4 +1,4 @@
-"""What a test needs from the backend itself: float64 on JAX, and gradients."""
+"""What a test needs from the backend itself: float64 on JAX, graphs, and gradients."""
 
 import contextlib
 
@@ -20,6 +20,15 @@ def float64_allowed():
         yield
     finally:
         jax.config.update("jax_enable_x64", before)
+
+
+def in_a_graph(function):
+    """The function of tensors; on TensorFlow as a graph, where kernels are compiled."""
+    if keras.config.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False)
 
 
 def gradients(loss, layer, inputs):

@@ -2,8 +2,9 @@
 
 Backends cache what they compile, and the suite compiles thousands of small programs: on JAX a
 process grew to 4.7 GB. So the caches are cleared whenever memory has grown by `GROWTH`, which is
-rare enough that few programs are compiled twice. TensorFlow never frees a program of XLA, so most
-tests run without it there (`without_xla` in `tests/conftest.py`).
+rare enough that few programs are compiled twice. TensorFlow keeps each graph that it differentiates
+(`free_graphs`). It never frees a program of XLA, so most tests run without it there (`without_xla`
+in `tests/conftest.py`).
 """
 
 import ctypes
@@ -32,10 +33,30 @@ def clear_caches():
         import jax
 
         jax.clear_caches()
+    if keras.config.backend() == "tensorflow":
+        free_graphs()
     gc.collect()
     if sys.platform == "linux":
         # Otherwise the allocator keeps the freed memory.
         getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
+
+
+def free_graphs():
+    """Let go of the graphs that TensorFlow keeps until the process ends.
+
+    In a graph, every `tf.custom_gradient` registers its backward pass under a name of its own, and
+    nothing removes it. Through it the graph stays, with the model in it: several MB for each `fit`,
+    also of layers of Keras. Only to take gradients of the old graphs would need the names again.
+    """
+    from tensorflow.python.framework import ops
+
+    from keras_rnnkit.kernels import tensorflow
+
+    tensorflow._kernels.cache_clear()
+    tensorflow._linear_kernels.cache_clear()
+    registry = ops.gradient_registry._registry
+    for name in [name for name in registry if name.startswith("CustomGradient-")]:
+        del registry[name]
 
 
 class MemoryGuard:
