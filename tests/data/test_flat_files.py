@@ -116,6 +116,12 @@ def test_a_file_that_is_cut_off_is_refused(where, file):
         open_flat(file)
 
 
+def test_a_file_with_more_bytes_is_refused(file):
+    file.write_bytes(file.read_bytes() + bytes(8))
+    with pytest.raises(DataFileError, match="bytes, where the header says"):
+        open_flat(file)
+
+
 def test_every_changed_byte_is_found(file):
     content = file.read_bytes()
     arrays = decode_header(content[:HEADER])
