@@ -26,7 +26,13 @@ from _tables import NAMES, table
 PART = Path(__file__).parent.parent / "docs" / "results" / "classifier.md"
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
-    "best": {"bidirectional": True, "max_words": 30_000, "maxlen": 600},
+    "best": {
+        "bidirectional": True,
+        "pooling": ("mean", "max"),
+        "word_dropout": 0.3,
+        "maxlen": 600,
+        "patience": 3,
+    },
 }
 LINEAR = {"tf-idf, words": (1, 1), "tf-idf, words and pairs": (1, 2)}
 ROWS = {

@@ -29,7 +29,7 @@ SENTENCES = {
     "en": "On one CPU core, the IMDB vocabulary encodes {imdb} of the raw IMDB reviews a minute, "
     "and a fitted one {fitted}; the ids of all {reviews} reviews are those of the data set.",
     "ko": "CPU 코어 하나로 IMDB 원문 리뷰를 1분에 IMDB 어휘로는 {imdb}개, 직접 만든 어휘로는 "
-    "{fitted}개 인코딩합니다. IMDB 어휘로 인코딩한 리뷰 {reviews}개는 모두 데이터 세트의 "
+    "{fitted}개 인코딩합니다. IMDB 어휘로 인코딩한 리뷰 {reviews}개는 모두 데이터셋의 "
     "단어 번호와 일치합니다.",
 }
 TARGET = 100_000

@@ -25,6 +25,7 @@ LENGTHS = (400, 100)
 PADDINGS = ("pre", "post")
 MASKS = (False, True)
 SEEDS = (0, 1, 2)
+SHOWN_EPOCHS = (1, 2, 3, 5, 10)
 EPOCHS, BATCH, RATE = 10, 64, 1e-3
 
 
@@ -91,18 +92,35 @@ ENGLISH = {
     "pre": "padded on the left",
     "post": "padded on the right",
     "note": "{:.0f} % of the reviews are padded",
+    "epochs": "reviews of {} words, validation after epoch",
 }
 KOREAN = {
     "head": ["리뷰 길이 {}단어", "마스크 없음", "마스크 있음"],
     "pre": "왼쪽 패딩",
     "post": "오른쪽 패딩",
     "note": "리뷰의 {:.0f} %에 패딩이 있음",
+    "epochs": "리뷰 길이 {}단어, 에포크별 검증 정확도",
 }
 
 
 def part(cells: dict[str, Any], text: dict[str, Any]) -> str:
-    """The page part in one language: a table for each length, of test accuracies in percent."""
-    return "\n".join(_table(cells, length, text) + "\n" for length in LENGTHS)
+    """The page part in one language: test accuracies by length, and those of validation."""
+    tables = [*(_table(cells, length, text) for length in LENGTHS), _by_epoch(cells, text)]
+    return "\n\n".join(tables) + "\n"
+
+
+def _by_epoch(cells: dict[str, Any], text: dict[str, Any]) -> str:
+    """The mean validation accuracy of the seeds after some epochs, of the longest reviews."""
+    head = [text["epochs"].format(LENGTHS[0]), *map(str, SHOWN_EPOCHS)]
+    rows = []
+    for side, masked in product(PADDINGS, MASKS):
+        keys = [key_of(LENGTHS[0], side, masked, seed) for seed in SEEDS]
+        means = [
+            mean(cells[key]["val_accuracy"][epoch - 1] for key in keys) for epoch in SHOWN_EPOCHS
+        ]
+        name = f"{text[side]}, {text['head'][1 + masked]}"
+        rows.append([name, *(f"{100 * value:.1f} %" for value in means)])
+    return table(head, rows)
 
 
 def _table(cells: dict[str, Any], length: int, text: dict[str, Any]) -> str:
@@ -133,12 +151,10 @@ def parts(report: dict[str, Any]) -> dict[Path, str]:
 def main() -> None:
     """Measures, or checks the page parts."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="imdb.npz")
+    parser.add_argument("--data", type=Path, help="imdb.npz; without it, only the page parts")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    if not arguments.check:
-        if arguments.data is None:
-            parser.error("--data is needed to measure")
+    if arguments.data is not None and not arguments.check:
         os.environ.setdefault("KERAS_BACKEND", "jax")
         measure(arguments.data)
     for path, text in parts(load(RESULT)).items():

@@ -23,6 +23,7 @@ from _results import BACKENDS, KEPT_MEMORY, RESULTS, every, fullest, peaks
 
 DOCS = Path(__file__).parent.parent / "docs"
 Reports = list[dict[str, Any]]
+TRACES = ("tracing", "gate_monitor")  # scripts about what `trace` costs
 
 
 class Results(NamedTuple):
@@ -36,6 +37,7 @@ class Results(NamedTuple):
     streams: Reports
     chains: Reports
     traces: Reports
+    monitors: Reports
     others: Reports  # of `layers.py`, all processors
 
 
@@ -60,6 +62,7 @@ def page(results: Results) -> str:
         *([stacks(results.chains)] if results.chains else []),
         *([streaming(results.streams)] if results.streams else []),
         *([tracing(results.traces)] if results.traces else []),
+        *([monitor(results.monitors)] if results.monitors else []),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -182,6 +185,21 @@ def tracing(reports: Reports) -> str:
     return f"{text.strip()} {where(reports)}\n\n{_tables.table(head, rows)}"
 
 
+def monitor(reports: Reports) -> str:
+    """What `GateMonitor` adds to an epoch."""
+    cells = [report["cells"]["epoch"] for report in reports]
+    rounds = min(len(cell["rounds_s"]["with"]) for cell in cells)
+    text = prose.MONITOR.format(steps=reports[0]["steps"], rounds=rounds).strip()
+    head = ["", "added to an epoch", "seconds of an epoch without it"]
+    rows = []
+    for report, cell in zip(reports, cells, strict=True):
+        added = cell["added"]
+        spread = f"{added['median']:.1%} ({added['min']:.1%} to {added['max']:.1%})"
+        name = _tables.NAMES[report["backend"]]
+        rows.append([name, spread, f"{cell['seconds']['without']:.1f}"])
+    return f"{text}\n\n{_tables.table(head, rows)}\n\n{where(reports)}"
+
+
 def stacks(reports: Reports) -> str:
     """A stack beside the chain."""
     head = ["", *(_tables.NAMES[report["backend"]] for report in reports)]
@@ -225,7 +243,7 @@ def read(folder: Path) -> Results:
         sys.exit(f"No peak of {', '.join(missing)}: run python benchmarks/roofline.py there first.")
     others = (
         list(fullest(name, folder).values())
-        for name in ("memory", "layers_kept", "prediction", "streaming", "stack", "tracing")
+        for name in ("memory", "layers_kept", "prediction", "streaming", "stack", *TRACES)
     )
     elsewhere = [report for backend in BACKENDS for report in every("layers", backend, folder)]
     return Results(reports, found, *others, elsewhere if elsewhere != reports else [])

@@ -50,7 +50,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             head = [name.strip() for name in next(reader, [])]
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except OSError as error:
         raise SystemExit(f"{path}: the file cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -58,6 +58,11 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise SystemExit(f"{path}:{line}: the text must be UTF-8.") from error
     except csv.Error as error:
         raise SystemExit(f"{path}:{reader.line_num}: this is not CSV: {error}.") from error
+    while rows and not any(rows[-1][1]):
+        rows.pop()
+    if len(head) == 1:  # an empty line is a missing value
+        rows = [(line, row or [""]) for line, row in rows]
+    rows = [(line, row) for line, row in rows if row]
     if len(rows) < 2:
         raise SystemExit(f"{path}: the first line must name the columns, and rows must follow.")
     for line, row in rows:

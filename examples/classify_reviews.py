@@ -29,7 +29,7 @@ import keras_rnnkit as kit  # noqa: E402
 SMALL = {
     "units": [16],
     "embedding_dim": 16,
-    "dropout": 0.2,
+    "word_dropout": 0.0,
     "min_count": 1,
     "maxlen": 40,
     "epochs": 12,

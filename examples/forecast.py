@@ -91,18 +91,10 @@ def train(task: Task, data: kit.data.Windows, epochs: int, seed: int) -> keras.M
         epochs=epochs,
         callbacks=[
             keras.callbacks.EarlyStopping(patience=12, restore_best_weights=True),
-            keras.callbacks.LambdaCallback(on_epoch_end=print_epoch),
+            *kit.callbacks.progress(),
         ],
-        verbose=0,
     )
     return model
-
-
-def print_epoch(epoch: int, logs: dict[str, float]) -> None:
-    """A line every tenth epoch."""
-    if epoch % 10 == 9:
-        losses = f"loss {logs['loss']:.4f}, validation loss {logs['val_loss']:.4f}"
-        print(f"epoch {epoch + 1:3}: {losses}", flush=True)
 
 
 def forecast(task: Task, data: kit.data.Windows, model: keras.Model, part: Any) -> Forecast:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import signal
 import threading
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -35,6 +36,11 @@ class KeepBestOnInterrupt(keras.callbacks.Callback):
         self._stopping, self._curves = stopping, curves
         self._deferred = DeferredInterrupt()
         self._epoch = 0
+        self._finally: list[Callable[[], None]] = []
+
+    def finally_call(self, function: Callable[[], None]) -> None:
+        """Call this after an interrupt, too."""
+        self._finally.append(function)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._deferred.install(inspect.currentframe())
@@ -59,6 +65,8 @@ class KeepBestOnInterrupt(keras.callbacks.Callback):
         say(f"Interrupted in epoch {self._epoch + 1}: {self._restored()}.")
         if self._curves is not None:
             self._curves.draw()
+        for function in self._finally:
+            function()
         raise KeyboardInterrupt
 
     def _restored(self) -> str:

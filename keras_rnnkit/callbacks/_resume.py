@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import random
 import time
@@ -13,11 +14,11 @@ import numpy as np
 
 from keras_rnnkit._checks import refuse_existing
 from keras_rnnkit.callbacks import _checkpoint
-from keras_rnnkit.callbacks._interrupt import driver_of
+from keras_rnnkit.callbacks._interrupt import KeepBestOnInterrupt, driver_of
 from keras_rnnkit.callbacks._lock import FolderLock
 from keras_rnnkit.callbacks._messages import say
 from keras_rnnkit.callbacks._model_state import collect, describe, restore
-from keras_rnnkit.callbacks._rows import Row, plain
+from keras_rnnkit.callbacks._rows import Row, fill_history, plain
 from keras_rnnkit.callbacks.monitoring import MonitorChecks
 from keras_rnnkit.callbacks.parts import Logs, StopOnNaN
 
@@ -67,6 +68,9 @@ class ResumableRun(keras.callbacks.Callback):
     def followed_by(self, others: Callbacks) -> Callbacks:
         """This callback, those whose memory it saves, and the one that gives it back to them."""
         self._others = others
+        for one in others:
+            if isinstance(one, KeepBestOnInterrupt):
+                one.finally_call(self._lock.release)
         return [self, *others, _Reminder(self)]
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -78,12 +82,19 @@ class ResumableRun(keras.callbacks.Callback):
         if self._checks is not None:
             self._checks.begin(self.params.get("epochs", 0))
         self._data = _data_of_fit(driver_of(inspect.currentframe()))
-        self._lock.acquire()
         self._rows, self._pending, self._first = [], None, None
-        self._found = None if self._overwrite else _checkpoint.read(self._file)
+        self._lock.acquire()
+        with contextlib.ExitStack() as when_refused:
+            when_refused.callback(self._lock.release)
+            self._take_checkpoint()
+            when_refused.pop_all()
+
+    def _take_checkpoint(self) -> None:
+        """Read the checkpoint, if there is one, and put its weights into the model."""
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         self._description = describe(self.model)
+        self._found = None if self._overwrite else _checkpoint.read(self._file)
         if self._found is None:
             refuse_existing(self._results, "folder", self._overwrite)
             self._seed = random.getrandbits(32) if self._given_seed is None else self._given_seed
@@ -154,22 +165,11 @@ class ResumableRun(keras.callbacks.Callback):
                 f"not let a callback choose it: fit(initial_epoch={first}). "
                 f"Received: keras.version()={keras.version()}, epoch={epoch}"
             )
-        self._fill_history()
+        fill_history(self.model, self._rows)
 
     def _set_seeds(self, epoch: int) -> None:
         numbers = np.random.SeedSequence([self._seed, epoch]).generate_state(1)
         keras.utils.set_random_seed(int(numbers[0]))
-
-    def _fill_history(self) -> None:
-        """Put the epochs before into what `fit` returns."""
-        history = getattr(self.model, "history", None)
-        if not isinstance(history, keras.callbacks.History):
-            return
-        history.epoch = [row["epoch"] for row in self._rows]
-        history.history.clear()
-        for row in self._rows:
-            for name, value in row["logs"].items():
-                history.history.setdefault(name, []).append(value)
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._lock.keep()
@@ -193,7 +193,7 @@ class ResumableRun(keras.callbacks.Callback):
         if self._first is not None:  # nothing was left to train
             self._first = None
             self.model._initial_epoch = None
-            self._fill_history()
+            fill_history(self.model, self._rows)
         self._save_pending()
         self._data = None
         if self._given_seed is not None:  # as before this `fit()`, for another one

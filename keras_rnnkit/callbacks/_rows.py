@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+import keras
 import numpy as np
 
 
@@ -18,6 +19,18 @@ class Row(TypedDict):
 def plain(logs: dict[str, Any]) -> dict[str, Any]:
     """The same logs with numbers, lists and texts of Python; a float stays the same number."""
     return {name: _plain(value) for name, value in logs.items()}
+
+
+def fill_history(model: keras.Model, rows: list[Row]) -> None:
+    """Put these epochs into what `fit` returns."""
+    history = getattr(model, "history", None)
+    if not isinstance(history, keras.callbacks.History):
+        return
+    history.epoch = [row["epoch"] for row in rows]
+    history.history.clear()
+    for row in rows:
+        for name, value in row["logs"].items():
+            history.history.setdefault(name, []).append(value)
 
 
 def _plain(value: Any) -> Any:

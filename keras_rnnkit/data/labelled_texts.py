@@ -42,6 +42,7 @@ def read_reviews(
     label: str = "label",
     encoding: str = "utf-8",
     delimiter: str | None = None,
+    quoted: bool = True,
     unlabelled: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
 ) -> Reviews:
@@ -66,6 +67,8 @@ def read_reviews(
         encoding: The encoding of the files, such as `"utf-8"`, `"cp949"` or `"utf-16"`.
         delimiter: In a CSV file, the character between the columns; `None` for a tab if the name
             ends in `.tsv`, else a comma.
+        quoted: In a CSV file, whether texts can be within quotes (`"`), which may have delimiters
+            and line breaks; `False` if quotes are characters of the texts.
         unlabelled: The names of folders whose texts have no label, which are skipped. `None` for
             `unsup`, the folder of the IMDB data set, with a warning if there is one.
         classes: The names of the classes in the order of their numbers, for example
@@ -99,7 +102,7 @@ def read_reviews(
     if source.is_dir():
         texts, names, files = read_class_folders(source, encoding, unlabelled)
     elif source.exists():
-        texts, names, files = read_table(source, text, label, encoding, delimiter)
+        texts, names, files = read_table(source, text, label, encoding, delimiter, quoted)
     else:
         raise DataFileError(
             "`path` must be a folder with a folder of texts for each class, or a CSV file. "

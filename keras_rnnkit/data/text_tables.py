@@ -3,10 +3,11 @@
 import contextlib
 import csv
 import io
+import reprlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from keras_rnnkit.data.decoding import raise_undecodable, read_file
 from keras_rnnkit.data.errors import DataFileError
@@ -16,18 +17,21 @@ _LIMIT = threading.Lock()  # of a field, which the module `csv` has once for a w
 
 
 def read_table(
-    path: Path, text: str, label: str, encoding: str, delimiter: str | None
+    path: Path, text: str, label: str, encoding: str, delimiter: str | None, quoted: bool
 ) -> tuple[list[str], list[str], list[str]]:
     """Returns the texts, their labels, and file and line of each."""
-    table = _Table(path, text, label)
+    _check_columns(text, label)
+    dialect = {
+        "delimiter": _checked_delimiter(path, delimiter),
+        "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+    }
     content = read_file(path, MOST_BYTES, path.name)
-    delimiter = _checked_delimiter(path, delimiter)
     try:
         with (
             _any_length(len(content)),
             io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="") as lines,
         ):
-            return table.read(lines, delimiter)
+            return _Table(path, text, label, dialect).read(lines)
     except UnicodeError as error:
         _raise_absolute(error, content, encoding, path)
 
@@ -35,30 +39,20 @@ def read_table(
 class _Table:
     """A CSV file that is read row by row, so that every error can name the line."""
 
-    def __init__(self, path: Path, text: str, label: str) -> None:
-        for argument, value in (("text", text), ("label", label)):
-            if not isinstance(value, str):
-                raise TypeError(
-                    f"`{argument}` must be the name of a column. Received: {argument}={value!r}"
-                )
-        if text == label:
-            raise ValueError(
-                "`label` must be another column than `text`. "
-                f"Received: text={text!r}, label={label!r}"
-            )
-        self.path, self.text, self.label = path, text, label
+    def __init__(self, path: Path, text: str, label: str, dialect: dict[str, Any]) -> None:
+        self.path, self.text, self.label, self.dialect = path, text, label, dialect
 
-    def read(self, lines: Iterator[str], delimiter: str) -> tuple[list[str], list[str], list[str]]:
+    def read(self, lines: Iterator[str]) -> tuple[list[str], list[str], list[str]]:
         texts, labels, files = [], [], []
-        rows = self._rows(lines, delimiter)
+        rows = self._rows(lines)
         line, header = next(rows, (1, []))
         at_text, at_label = (self._column(header, line, name) for name in (self.text, self.label))
         for line, row in rows:
             if len(row) != len(header):
                 self._refuse(
                     line,
-                    f"{len(row)} columns where the header has {len(header)}; quote texts "
-                    f"that have the delimiter {delimiter!r} or a line break",
+                    f"{len(row)} columns where the header has {len(header)}; quote texts that "
+                    f"have the delimiter {self.dialect['delimiter']!r} or a line break",
                 )
             if not row[at_label].strip():
                 self._refuse(line, f"no label in column '{self.label}'; label or remove the row")
@@ -69,9 +63,9 @@ class _Table:
             self._refuse(line, "no rows below the header")
         return texts, labels, files
 
-    def _rows(self, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
         """Yields each row that is not empty, with the line where it begins."""
-        reader = csv.reader(_without_mark(lines), delimiter=delimiter, strict=True)
+        reader = csv.reader(_without_mark(lines), strict=True, **self.dialect)
         while True:
             line = reader.line_num + 1
             try:
@@ -79,7 +73,11 @@ class _Table:
             except StopIteration:
                 return
             except csv.Error as error:
-                self._refuse(line, f"{error}; a quote may be open, or not doubled inside a text")
+                self._refuse(
+                    line,
+                    f"{error}; close quotes, double them inside a text, or "
+                    "pass quoted=False if they are plain characters",
+                )
             if row:
                 yield line, row
 
@@ -90,8 +88,9 @@ class _Table:
             times = "twice" if name in header else "not"
             self._refuse(
                 line,
-                f"the column '{name}' {times} among the columns {header}; pass the "
-                'names of two of them, for example text="review", label="sentiment"',
+                f"the column '{name}' {times} among the columns {reprlib.repr(header)}; pass the "
+                'names of two of them, for example text="review", label="sentiment", or another '
+                "`delimiter`",
             )
         return header.index(name)
 
@@ -99,6 +98,18 @@ class _Table:
         raise DataFileError(
             f"`path` must lead to a CSV file with the columns '{self.text}' and '{self.label}'. "
             f"Found in line {line}: {found}. Received: path='{self.path}'"
+        )
+
+
+def _check_columns(text: str, label: str) -> None:
+    for argument, value in (("text", text), ("label", label)):
+        if not isinstance(value, str):
+            raise TypeError(
+                f"`{argument}` must be the name of a column. Received: {argument}={value!r}"
+            )
+    if text == label:
+        raise ValueError(
+            f"`label` must be another column than `text`. Received: text={text!r}, label={label!r}"
         )
 
 

@@ -1,14 +1,14 @@
 """Words to ids and back, for the words of the IMDB data set and for those of one's own texts."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from keras_rnnkit._checks import PathLike, as_path, check_choice, check_file, check_integer
 from keras_rnnkit.data.counting import count_words, most_frequent
 from keras_rnnkit.data.downloading import IMDB_WORD_INDEX, fetch
-from keras_rnnkit.data.padding import SIDES, pad
+from keras_rnnkit.data.padding import SIDES, Padded, pad
 from keras_rnnkit.data.tokenizers import TOKENIZERS
 from keras_rnnkit.data.vocabulary_file import damaged, read_vocabulary, write_vocabulary
 from keras_rnnkit.data.word_index import read_index
@@ -211,13 +211,37 @@ class Vocabulary(WordTable):
         """The words with an id of their own, the most frequent first."""
         return tuple(self._words.values())
 
+    @overload
+    def encode(
+        self,
+        text: str | Iterable[str],
+        maxlen: int | None = ...,
+        padding: str | None = ...,
+        truncating: str | None = ...,
+        *,
+        return_mask: Literal[False] = ...,
+    ) -> np.ndarray: ...
+
+    @overload
+    def encode(
+        self,
+        text: str | Iterable[str],
+        maxlen: int | None = ...,
+        padding: str | None = ...,
+        truncating: str | None = ...,
+        *,
+        return_mask: Literal[True],
+    ) -> Padded: ...
+
     def encode(
         self,
         text: str | Iterable[str],
         maxlen: int | None = None,
         padding: str | None = None,
         truncating: str | None = None,
-    ) -> np.ndarray:
+        *,
+        return_mask: bool = False,
+    ) -> np.ndarray | Padded:
         """Returns the ids of a text, or of several, for a model that was trained on the data.
 
         Words are split by the `tokenizer` of the vocabulary. A word that has no id gets the id
@@ -232,9 +256,11 @@ class Vocabulary(WordTable):
                 `padding` of the vocabulary, `"pre"` for the IMDB data set and `"post"` after `fit`.
             truncating: `"pre"` truncates longer texts on the left, `"post"` on the right; `None`
                 for the `padding` of the vocabulary.
+            return_mask: Whether to return the mask and the lengths too.
 
         Returns:
-            int32 ids of shape `(maxlen,)` for one text, `(len(texts), maxlen)` for several.
+            int32 ids of shape `(maxlen,)` for one text, `(len(texts), maxlen)` for several; with
+            `return_mask=True`, `Padded(ids, mask, lengths)`, as `pad` returns it.
 
         Raises:
             TypeError: If `text` is neither a text nor an iterable of texts.
@@ -245,9 +271,11 @@ class Vocabulary(WordTable):
         check_integer(maxlen, "maxlen", least=1, optional=True)
         check_choice(padding, "padding", SIDES)
         check_choice(truncating, "truncating", SIDES)
+        texts = [text] if isinstance(text, str) else text
+        rows = pad(self._encoded(texts, "text"), maxlen, padding, truncating, return_mask=True)
         if isinstance(text, str):
-            return self.encode([text], maxlen, padding, truncating).reshape(-1)
-        return pad(self._encoded(text, "text"), maxlen, padding, truncating)
+            rows = Padded(*(field[0] for field in rows))
+        return rows if return_mask else rows.ids
 
     def encode_many(self, texts: Iterable[str]) -> list[np.ndarray]:
         """Returns the ids of many texts without padding, for batches of similar length.

@@ -1,5 +1,6 @@
 """How TensorFlow compiles and differentiates functions of the package."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,9 @@ class TensorFlowCalls(Kernels):
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool
     ) -> Callable[..., Any]:
-        return tf.function(function, autograph=False, jit_compile=xla)
+        # TensorFlow counts retracing by the code of a function, and warns if the same code belongs
+        # to several functions, such as those of several models. A `partial` is counted by itself.
+        return tf.function(functools.partial(function), autograph=False, jit_compile=xla)
 
     def as_one_program(
         self, function: Callable[..., Any], variables: list[Any]

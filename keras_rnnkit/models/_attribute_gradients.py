@@ -42,7 +42,10 @@ def _at(question: Question, baseline: np.ndarray) -> np.ndarray:
     """The logits at the baseline."""
     rows = question.rows
     blocks = rows.blocks(range(rows.count), rows.size)
-    parts = [question.function.logits(rows.of(block), baseline[block]) for block in blocks]
+    parts = [
+        question.function.logits(rows.of(block), baseline[block], question.masks_of(block))
+        for block in blocks
+    ]
     return np.concatenate(parts)[: rows.count].astype("float64")
 
 
@@ -72,8 +75,9 @@ def _of_block(
     """The scores of a block of rows; the points and weights of the rule come in parts."""
     vectors, start = question.vectors[block], baseline[block]
     inputs, chosen = question.rows.of(block), question.chosen[block].astype(vectors.dtype)
+    masks = question.masks_of(block)
     gradients = sum(
-        question.function.weighted_gradients(inputs, vectors, start, *rule, chosen).astype(
+        question.function.weighted_gradients(inputs, masks, vectors, start, *rule, chosen).astype(
             "float64"
         )
         for rule in rules

@@ -8,8 +8,11 @@ from keras import ops
 
 from keras_rnnkit.layers import BidirectionalTrace
 from keras_rnnkit.layers._walk import layers_in
+from keras_rnnkit.models._attribute_alignment import steps_are_words
 from keras_rnnkit.models._attribute_model import Question
-from keras_rnnkit.models._targets import Target, target_of, targets_in
+from keras_rnnkit.models._calls import Target
+from keras_rnnkit.models._keys import target_of
+from keras_rnnkit.models._targets import targets_in
 from keras_rnnkit.models.records import Origin
 from keras_rnnkit.models.tracing import trace
 
@@ -82,6 +85,9 @@ def last_of(question: Question, method: str) -> Last:
     parts = _parts(target, traces[key], kernel)
     if parts is not None and _predicts(parts, kernel, bias, question.logits):
         _check_directions(model, target, method)
+        if not steps_are_words(question.function, rows, target.layer, earlier):
+            reason = f"its layer '{key}' gets the words in another order, or shifted"
+            raise ValueError(_refused(method, model, reason))
         return Last(key, target.layer, parts, bias, earlier)
     reason = f"its head does not take the last hidden state of its last recurrent layer, '{key}'"
     raise ValueError(_refused(method, model, reason))

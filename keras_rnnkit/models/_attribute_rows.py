@@ -6,7 +6,7 @@ import numpy as np
 from keras import tree
 
 from keras_rnnkit.layers._walk import stateful_layers
-from keras_rnnkit.models._arrays import as_input, row_count
+from keras_rnnkit.models._arrays import as_inputs, row_count
 
 _STEPS = 2**16  # sequences times steps that run at a time, if no batch size is given
 
@@ -23,7 +23,7 @@ class Rows:
     """
 
     def __init__(self, model: Any, x: Any, batch_size: int | None) -> None:
-        self.inputs = tree.map_structure(as_input, _as_arrays(x))
+        self.inputs = as_inputs(x)
         self.count = row_count(self.inputs)
         shapes = [one.shape for one in getattr(model, "inputs", None) or ()]
         batch = shapes[0][0] if shapes and len(shapes[0]) else None
@@ -50,9 +50,3 @@ class Rows:
     def of(self, rows: Any) -> Any:
         """The inputs of some rows."""
         return tree.map_structure(lambda array: array[rows], self.inputs)
-
-
-def _as_arrays(x: Any) -> Any:
-    """The input with lists of numbers as arrays."""
-    leaves = tree.flatten(x)
-    return x if all(hasattr(leaf, "shape") and leaf.shape for leaf in leaves) else np.asarray(x)

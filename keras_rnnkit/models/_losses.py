@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_rnnkit.models._arrays import as_targets
 from keras_rnnkit.running.moving_variables import InnerScope
 
 
@@ -62,11 +63,10 @@ def targets_like(y: Any, outputs: Any) -> Any:
     """The targets as arrays; floats in the dtype of the outputs, as `fit` has them."""
     dtype = tree.flatten(outputs)[0].dtype
 
-    def as_target(value: Any) -> np.ndarray:
-        array = ops.convert_to_numpy(value) if ops.is_tensor(value) else np.asarray(value)
+    def as_target(array: np.ndarray) -> np.ndarray:
         return array.astype(dtype) if array.dtype.kind == "f" else array
 
-    return tree.map_structure(as_target, y)
+    return tree.map_structure(as_target, as_targets(y))
 
 
 def _accuracy(y: Any, outputs: Any, threshold: float) -> float:

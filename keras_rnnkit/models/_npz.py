@@ -22,7 +22,16 @@ TORN = (
 def write_archive(
     path: Path, entry: str, layout: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> None:
-    """Write arrays by name, and in `entry` their layout with a digest of all of it."""
+    """Write arrays by name, and in `entry` their layout with a digest of all of it.
+
+    The format has no type for bfloat16 and the like: such an array is stored as integers of its
+    bits, and the layout has its dtype.
+    """
+    dtypes = {name: a.dtype.name for name, a in arrays.items() if a.dtype.kind == "V"}
+    if dtypes:
+        layout = {**layout, "dtypes": dtypes}
+        bits = {name: arrays[name].view(f"u{arrays[name].dtype.itemsize}") for name in dtypes}
+        arrays = {**arrays, **bits}
     text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
     with replacing(path) as temporary:
         named = {**arrays, entry: np.frombuffer(text, np.uint8)}
@@ -43,6 +52,8 @@ def read_archive(path: Path, entry: str, version: int) -> tuple[Any, dict[str, n
     layout = head["layout"]
     if layout["version"] != version or head["sha256"] != _digest(layout, arrays):
         raise ValueError(f"other contents. Received: version={layout['version']!r}")
+    for name, dtype in layout.get("dtypes", {}).items():
+        arrays[name] = arrays[name].view(dtype)
     return layout, arrays
 
 

@@ -28,12 +28,14 @@ class Batch(NamedTuple):
         start: The number of its first row.
         rows: How many rows it has without the copies.
         padded: Booleans `(batch, time)`, true where a step is padding, for each array.
+        words: Booleans `(batch, sentences, words)`, for each array of ids with these axes.
     """
 
     inputs: Inputs
     start: int
     rows: int
     padded: list[np.ndarray]
+    words: list[np.ndarray]
 
 
 def batch_of(
@@ -60,7 +62,8 @@ def batch_of(
         changed.append(_with_others(array, marks) if is_changed else array)
         if marks.ndim and array.ndim > 1 + (not ids):
             of_steps.append(np.all(marks.reshape(*marks.shape[:2], -1), axis=2))
-    return Batch(Inputs(arrays, changed, padded), start, rows, of_steps)
+    words = [marks for marks in padded if marks.ndim == 3]
+    return Batch(Inputs(arrays, changed, padded), start, rows, of_steps, words)
 
 
 def _may_be_ids(array: np.ndarray, probe: Probe) -> bool:
@@ -156,8 +159,9 @@ class Collector:
         if call.mask is not None and _wants_right_padding(layer):
             self._note(NOT_RIGHT, call.path, batch, ~_right_padded(valid), valid.sum(axis=1))
         if not layer.return_sequences or layer.return_state:
-            wrong = _ends_in(padded & valid, valid, layer.go_backwards) & ~padded.all(axis=1)
-            self._note(UNMASKED, call.path, batch, wrong, (padded & valid).sum(axis=1))
+            steps = _read_last(padded, valid, layer.go_backwards)
+            wrong = (steps > 0) & ~padded.all(axis=1)
+            self._note(UNMASKED, call.path, batch, wrong, steps)
 
 
 def _padded_steps(batch: Batch, changed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -165,23 +169,29 @@ def _padded_steps(batch: Batch, changed: np.ndarray) -> tuple[np.ndarray, np.nda
 
     Where the steps of the layer are those of the input, they are its padded steps. Elsewhere, such
     as behind a layer with strides, they are the changed steps at the start and the end of a row.
-    A row that is changed at every step tells nothing: it may be a vector that is repeated.
+    A row that is changed at every step tells nothing there: it may be a vector that is repeated.
     """
-    ends = _edges(changed, True, every=False) & ~changed.all(axis=1, keepdims=True)
     fitting = [padded for padded in batch.padded if padded.shape == changed.shape]
-    if not fitting:
-        return ends, np.zeros(len(changed), bool)
+    if not fitting or any(_is_a_sentence(changed, words) for words in batch.words):
+        return _edges(changed, True, every=False), np.zeros(len(changed), bool)
     own = np.logical_or.reduce(fitting) & changed
     empty = np.logical_or.reduce([padded.all(axis=1) for padded in fitting])
-    return np.where(own.any(axis=1, keepdims=True), own, ends), empty & changed.all(axis=1)
+    return own, empty & changed.all(axis=1)
 
 
-def _ends_in(padded: np.ndarray, valid: np.ndarray, backward: bool) -> np.ndarray:
-    """Whether the last valid step that a layer runs is padding, for each row."""
+def _is_a_sentence(changed: np.ndarray, words: np.ndarray) -> bool:
+    """Whether a layer reads one sentence of each document, and not the sentences themselves."""
+    if changed.shape != (len(words), words.shape[2]):
+        return False
+    return bool((words == changed[:, None]).all(axis=(0, 2)).any())
+
+
+def _read_last(padded: np.ndarray, valid: np.ndarray, backward: bool) -> np.ndarray:
+    """How many valid steps of padding a layer reads last, for each row."""
     if not backward:
         padded, valid = padded[:, ::-1], valid[:, ::-1]
-    last = valid.argmax(axis=1)[:, None]
-    return np.take_along_axis(padded & valid, last, axis=1)[:, 0]
+    last = np.logical_and.accumulate(padded | ~valid, axis=1)
+    return (last & padded & valid).sum(axis=1)
 
 
 def _right_padded(valid: np.ndarray) -> np.ndarray:

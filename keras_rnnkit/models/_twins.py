@@ -7,6 +7,7 @@ weights and options that the Keras layer has, and training the model in between 
 from typing import Any
 
 import keras
+from keras import ops, tree
 
 from keras_rnnkit import cells
 from keras_rnnkit.layers import (
@@ -60,7 +61,7 @@ def bidirectional_twin(layer: Any, forward: Any, backward: Any) -> Any:
 
 def time_distributed_twin(layer: Any) -> Any:
     """A `TimeDistributed` of the kit that calls its layer once, on the steps as rows."""
-    return _view(_AsOneBatch, layer)
+    return _view(_AsOneBatch if isinstance(layer, TimeDistributed) else _AsKeras, layer)
 
 
 class _AsOneBatch(TimeDistributed):
@@ -68,6 +69,25 @@ class _AsOneBatch(TimeDistributed):
 
     def _step_by_step(self, inputs: Any, mask: Any, given: dict[str, Any]) -> Any:
         return self._as_one_batch(inputs, mask, given)
+
+
+class _AsKeras(_AsOneBatch):
+    """The same for the wrapper of Keras.
+
+    It calls `layer.call`, which leaves out an `activity_regularizer` of the layer, and it drops a
+    mask that the layer makes.
+    """
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        outputs = super().call(inputs, training=training, mask=mask)
+        return tree.map_structure(ops.copy, outputs)  # without a mask
+
+    def _apply(self, x: Any, mask: Any, given: dict[str, Any]) -> Any:
+        if mask is None:
+            return self.layer.call(x, **given)
+        if len(mask.shape) == 1 and self._reads_a_sequence(x):
+            mask = ops.broadcast_to(mask[:, None], ops.shape(x)[:2])
+        return self.layer.call(x, mask=mask, **given)
 
 
 def _reason(layer: Any) -> str:

@@ -6,12 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import tree
 
-from keras_rnnkit.cells._edits import Replacement
-from keras_rnnkit.models._changes import parts_of_record
+from keras_rnnkit.models._ablation_runs import Runs
 from keras_rnnkit.models._losses import metric_of, targets_like
-from keras_rnnkit.models.editing import run_edited
-from keras_rnnkit.models.traces import Traces, flat_records
-from keras_rnnkit.models.tracing import runner_for
+from keras_rnnkit.models._runner import runner_for
 
 
 class Ablated(NamedTuple):
@@ -108,8 +105,10 @@ def ablate(
         model: A built model, as in `keras_rnnkit.trace`.
         x: The model's input.
         y: The targets.
-        metric: `"loss"`, the loss that the model is compiled with; `"accuracy"`; or a function of
-            targets and outputs that returns a loss, or the name of a loss of Keras.
+        metric: `"loss"`, the loss that the model is compiled with, including what layers add to it,
+            such as that of an `activity_regularizer` (then each unit runs by itself); `"accuracy"`;
+            or a function of targets and outputs that returns a loss, or the name of a loss of
+            Keras.
         gate_value: At which value gates are fixed: `"mean"`, or a number, such as 0 or 1.
         layers: As in `keras_rnnkit.trace`; the others stay whole.
         batch_size: Rows that run at a time; `None` chooses.
@@ -134,96 +133,34 @@ def ablate(
     >>> len(ablation.units), [row.part for row in sorted(ablation.gates)]
     (4, ['candidate', 'forget', 'input', 'output'])
     """
-    fixed = _checked_value(gate_value)
+    gate_value = _checked_value(gate_value)
     runner = runner_for(model, layers)
     batches = list(runner.batches(x, batch_size))
     before = runner.traces([runner.run(batch) for batch in batches])
-    whole = tree.map_structure(lambda *arrays: np.concatenate(arrays), *batches)
-    evaluate = metric_of(model, metric, whole, targets_like(y, before.outputs))
-    base = evaluate(before.outputs)
-    variants = _variants(before)
-    at_a_time = runner.copies_at_a_time(batches[0])
-    rows = []
-    for start in range(0, len(variants), at_a_time):
-        group = variants[start : start + at_a_time]
-        group += [None] * (at_a_time - len(group))  # of one size, for one compiled function
-        outputs = [_run(runner, batch, group, before, fixed) for batch in batches]
-        for i, variant in enumerate(group):
-            if variant is None:
-                continue
-            own = tree.map_structure(lambda *parts: np.concatenate([p[i] for p in parts]), *outputs)  # noqa: B023
-            value = evaluate(own)
-            rows.append(Ablated(*variant, value, value - base))
+    y = targets_like(y, before.outputs)
+    runs = Runs(runner, batches, before, gate_value)
+    if metric == "loss" and runner.adds_losses:
+        loss = runs.loss_within(y)
+        base, values = loss(None), map(loss, runs.variants)
+    else:
+        whole = tree.map_structure(lambda *arrays: np.concatenate(arrays), *batches)
+        evaluate = metric_of(model, metric, whole, y)
+        base, values = evaluate(before.outputs), map(evaluate, _outputs(runs))
+    rows = [
+        Ablated(*variant, value, value - base)
+        for variant, value in zip(runs.variants, values, strict=True)
+    ]
     name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
     return Ablation(rows, name or type(metric).__name__, base)
 
 
-# The layer, the gate or state, and the unit or `None`.
-Variant = tuple[str, str, int | None]
+def _outputs(runs: Runs) -> Iterator[Any]:
+    """The outputs of each variant, several of which run as one batch."""
+    for start in range(0, len(runs.variants), runs.at_a_time):
+        yield from runs.outputs(runs.variants[start : start + runs.at_a_time])
 
 
 def _checked_value(value: Any) -> Any:
     if isinstance(value, bool) or not (value == "mean" or isinstance(value, int | float)):
         raise TypeError(f'`gate_value` must be "mean" or a number. Received: gate_value={value!r}')
     return value
-
-
-def _variants(before: Traces) -> list[Variant | None]:
-    found: list[Variant | None] = []
-    for name, record in flat_records(before):
-        gates, state = _gates_and_state(record)
-        units = getattr(record, state).shape[-1]
-        found += [(name, gate, None) for gate in gates]
-        found += [(name, state, unit) for unit in range(units)]
-    return found
-
-
-def _gates_and_state(record: Any) -> tuple[list[str], str]:
-    """The names of the gates of a record, and of its first state."""
-    names = [name for name in record._fields if name != "mask"]
-    first = len(names) - len(record.origin.initial_states)
-    return names[:first], names[first]
-
-
-def _run(runner: Any, batch: Any, group: list[Variant | None], before: Traces, fixed: Any) -> Any:
-    """The outputs `(variant, row, ...)` of one batch, whose rows are repeated for each variant."""
-    count = len(group)
-    copies = tree.map_structure(lambda a: np.concatenate([a] * count), batch)
-    rows = len(tree.flatten(batch)[0])
-    edits = {key: _edits(record, key, group, rows, fixed) for key, record in before.items()}
-    outputs = run_edited(runner, copies, edits, before, outputs_only=True)
-    return tree.map_structure(lambda a: a.reshape(count, rows, *a.shape[1:]), outputs)
-
-
-def _edits(record: Any, name: str, group: list[Variant | None], rows: int, fixed: Any) -> Any:
-    """The edits of a layer, in the structure of its record: all gates, and the first state."""
-    parts = parts_of_record(record)
-    if parts is not None:
-        return {
-            key: _edits(part, f"{name}.{key}", group, rows, fixed) for key, part in parts.items()
-        }
-    gates, state = _gates_and_state(record)
-    made = {}
-    for field in (*gates, state):
-        values = getattr(record, field)
-        size, steps = values.shape[-1], values.shape[-2]
-        chosen = np.zeros((len(group), size), bool)
-        for i, variant in enumerate(group):
-            if variant is not None and variant[:2] == (name, field):
-                chosen[i, slice(None) if variant[2] is None else variant[2]] = True
-        value = np.zeros(size) if field == state else _fixed(values, record.mask, fixed)
-        where = np.repeat(chosen, rows * int(np.prod(values.shape[1:-2])), axis=0)
-        made[field] = [
-            Replacement(
-                np.broadcast_to(where, (steps, *where.shape)),
-                np.broadcast_to(value.astype("float32"), (steps, 1, size)),
-            )
-        ]
-    return made
-
-
-def _fixed(values: Any, mask: Any, fixed: Any) -> np.ndarray:
-    """The value of each unit at which a gate is fixed."""
-    if fixed != "mean":
-        return np.full(values.shape[-1], float(fixed))
-    return values[mask].astype("float64").mean(0) if mask.any() else np.zeros(values.shape[-1])

@@ -98,10 +98,10 @@ def attribute(
     _check_arguments(method, of, baseline, points, spans, replace, batch_size)
     function = function_of(model, of, layer, words=method not in _OF_CELLS)
     rows = Rows(model, x, batch_size)
-    logits, given, vectors = function.look_at_all(rows)
+    logits, given, vectors, masks = function.look_at_all(rows)
     target = _targets(target, logits)
     chosen = np.eye(logits.shape[1])[target]
-    question = Question(function, rows, logits.astype("float64"), given, vectors, chosen)
+    question = Question(function, rows, logits.astype("float64"), given, vectors, chosen, masks)
     steps = 0
     if method == "cells":
         found = cells(question)

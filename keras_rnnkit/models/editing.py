@@ -6,14 +6,11 @@ from typing import Any, NamedTuple
 from keras import ops, tree
 
 from keras_rnnkit.cells._edits import Replacement, edit_tensors, with_edit_tensors
-from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.models._arrays import as_array
+from keras_rnnkit.models._calls import TimeDistributedTarget
 from keras_rnnkit.models._changes import Place, edits_of, parts_of_record
-from keras_rnnkit.models._intercept import intercepting
-from keras_rnnkit.models._targets import TimeDistributedTarget, handlers_for
+from keras_rnnkit.models._runner import runner_for
 from keras_rnnkit.models.traces import Traces
-from keras_rnnkit.models.tracing import runner_for
-from keras_rnnkit.running.moving_variables import InnerScope
 
 
 class Edited(NamedTuple):
@@ -141,14 +138,6 @@ def for_target(target: Any, edits: Any, record: Any) -> Any:
     return list(_leaves(edits, record))
 
 
-def captured_with(runner: Any, inputs: Any, edits: Any) -> tuple[Any, list[dict[str, Any]]]:
-    """The outputs of the model with these edits, and what is captured, as tensors."""
-    captured: list[dict[str, Any]] = []
-    with InnerScope(), intercepting(handlers_for(runner.targets, captured, edits)):
-        outputs = runner.model(inputs, training=False)
-    return outputs, captured
-
-
 def _leaves(edits: Any, record: Any) -> Any:
     """The edits of each recurrent layer in a record, in the order of its parts."""
     parts = parts_of_record(record)
@@ -165,10 +154,10 @@ def _function(runner: Any, edits: Any, outputs_only: bool) -> Callable[..., Any]
     """The model with edits of this structure, compiled; kept unless they have functions."""
 
     def run(inputs: Any, tensors: Any) -> Any:
-        found = captured_with(runner, inputs, with_edit_tensors(edits, list(tensors)))
+        found = runner.captured(inputs, with_edit_tensors(edits, list(tensors)))
         return found[0] if outputs_only else found
 
-    made = backend_kernels().compiled(run, variables=runner.model.variables, xla=False)
+    made = runner.compiled(run)
     if _has_function(edits):  # which may depend on anything
         return made
     return runner.edited.setdefault((outputs_only, _structure(edits)), made)

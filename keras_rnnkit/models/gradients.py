@@ -1,5 +1,6 @@
 """The gradient of a loss with respect to every gate and state at every step."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,13 @@ from keras import ops, tree
 
 from keras_rnnkit.cells._edits import Addition, edit_tensors, with_edit_tensors
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.models._arrays import as_array
+from keras_rnnkit.models._arrays import as_array, as_inputs, row_count
 from keras_rnnkit.models._changes import parts_of_record
 from keras_rnnkit.models._losses import loss_of, targets_like
-from keras_rnnkit.models.editing import captured_with, for_target
+from keras_rnnkit.models._runner import runner_for
+from keras_rnnkit.models.editing import for_target
 from keras_rnnkit.models.records import with_origin
 from keras_rnnkit.models.traces import Traces
-from keras_rnnkit.models.tracing import runner_for
-from keras_rnnkit.running.moving_variables import InnerScope
 
 
 def trace_gradients(
@@ -36,8 +36,9 @@ def trace_gradients(
         model: A built model, as in `keras_rnnkit.trace`.
         x: The model's input.
         y: The targets.
-        loss: The loss: `None` for the one that the model is compiled with, a function of targets
-            and outputs, or the name of a loss of Keras.
+        loss: The loss: `None` for the one that the model is compiled with, including what layers
+            add to it, such as that of an `activity_regularizer`; or, by itself, a function of
+            targets and outputs, or the name of a loss of Keras.
         layers: As in `keras_rnnkit.trace`.
 
     Returns:
@@ -61,7 +62,8 @@ def trace_gradients(
     """
     function = loss_of(model, loss)
     runner = runner_for(model, layers)
-    (inputs,) = runner.batches(x, len(tree.flatten(x)[0]))
+    x = as_inputs(x)
+    (inputs,) = runner.batches(x, row_count(x))
     before = runner.traces([runner.run(inputs)])
     targets = tree.map_structure(ops.convert_to_tensor, targets_like(y, before.outputs))
     zeros = {
@@ -71,13 +73,12 @@ def trace_gradients(
 
     def gradients(inputs: Any, targets: Any, tensors: Any) -> Any:
         def value(*added: Any) -> Any:
-            outputs, _ = captured_with(runner, inputs, with_edit_tensors(zeros, list(added)))
-            with InnerScope():  # discards what the loss tracks
-                return function(inputs, targets, outputs)
+            edits = with_edit_tensors(zeros, list(added))
+            return runner.captured(inputs, edits, partial(function, inputs, targets))[0]
 
         return backend_kernels().value_and_gradients(value, tensors)[1]
 
-    compiled = backend_kernels().compiled(gradients, variables=model.variables, xla=False)
+    compiled = runner.compiled(gradients)
     tensors = [ops.convert_to_tensor(array) for array in edit_tensors(zeros)]
     found = iter([as_array(gradient) for gradient in compiled(inputs, targets, tensors)])
     records = {key: _as_record(record, found) for key, record in before.items()}

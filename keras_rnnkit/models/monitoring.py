@@ -7,6 +7,7 @@ import numpy as np
 from keras import tree
 
 from keras_rnnkit._checks import check_integer
+from keras_rnnkit.models._arrays import as_inputs
 from keras_rnnkit.models._targets import targets_in
 from keras_rnnkit.models.statistics import TraceStatistics
 from keras_rnnkit.models.tracing import trace_batches
@@ -53,7 +54,7 @@ class GateMonitor(keras.callbacks.Callback):
     def __init__(self, x: Any, samples: int = 512, layers: list[str] | None = None) -> None:
         super().__init__()
         samples = check_integer(samples, "samples", least=1)
-        x = tree.map_structure(np.asarray, x)
+        x = as_inputs(x)
         rows = min(len(array) for array in tree.flatten(x))
         if not rows:
             raise ValueError(f"`x` must have at least one row. Received: rows={rows}")
@@ -74,10 +75,16 @@ class GateMonitor(keras.callbacks.Callback):
         logs.update(_as_logs(found))
 
 
+def _prefix(name: str) -> str:
+    return name.replace(".", "_").replace("/", "_")
+
+
 def _as_logs(found: TraceStatistics) -> dict[str, float]:
     logs: dict[str, float] = {}
     for name, layer in found.items():
-        prefix = name.replace(".", "_").replace("/", "_")
+        prefix = _prefix(name)
+        if sum(_prefix(other) == prefix for other in found) > 1:  # of "a.b" and "a_b"
+            prefix = name
         for field, values in layer.items():
             if values.is_state:
                 continue

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_rnnkit._checks import is_integer
 from keras_rnnkit.cells import Zoneout
 
 
@@ -49,6 +50,35 @@ def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any
     zoneout = None if inner is cell else _rates(cell)
     origin = Origin(type(inner).__name__, tuple(states), backward, zoneout, _options(inner))
     return with_origin(trace, origin)
+
+
+def at_outer_step(record: Any, name: str, step: int) -> Any:
+    """A record of a layer in `TimeDistributed` at one outer step; `None` for one of another layer.
+
+    Raises:
+        ValueError: If there is no such step.
+    """
+    if isinstance(record, dict):
+        parts = {key: at_outer_step(part, name, step) for key, part in record.items()}
+        return parts if None not in parts.values() else None
+    origin = getattr(record, "origin", None)
+    if origin is None:  # of both directions, or of a stack of cells
+        made = [at_outer_step(part, name, step) for part in record]
+        if None in made:
+            return None
+        return type(record)(*made) if hasattr(record, "_fields") else tuple(made)
+    if np.ndim(record.mask) < 3:
+        return None
+    steps = record.mask.shape[1]
+    if not is_integer(step) or not -steps <= step < steps:
+        raise ValueError(
+            f"`step` must be an integer from {-steps} to {steps - 1}, one of the outer steps of "
+            f"'{name}'. Received: step={step!r}"
+        )
+    bare: Any = type(record).__base__  # the trace type, without an origin
+    states = tuple(state[:, step] for state in origin.initial_states)
+    trace = bare(*(array[:, step] for array in record))
+    return with_origin(trace, origin._replace(initial_states=states))
 
 
 def with_origin(trace: Any, origin: Origin) -> Any:

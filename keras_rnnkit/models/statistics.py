@@ -24,8 +24,9 @@ class FieldStatistics(NamedTuple):
 
     `quantiles` are those of `probabilities`, read from a histogram of fixed bins: each is within
     `quantile_error` of the exact one. `closed` and `open` are the fractions of steps with values
-    below 0.1 and above 0.9, `None` for fields that are not between 0 and 1. `highest` are the
-    largest values, and `highest_rows` and `highest_steps` the sequences and steps where they are.
+    below 0.1 and above 0.9, `None` for fields that are not between 0 and 1. `highest` are the five
+    largest values, or all if there are fewer, and `highest_rows` and `highest_steps` the sequences
+    and steps where they are.
     """
 
     steps: int
@@ -194,6 +195,8 @@ class _Field:
         count = max(self._count, 1)
         between = bool((self._low >= 0).all() and (self._high <= 1).all() and not self._is_state)
         quantiles, error = self._quantiles()
+        highest = min(len(self._highest), self._count)
+        nowhere = self._rows[:highest] < 0  # in place of a NaN
         return FieldStatistics(
             steps=self._count,
             is_state=self._is_state,
@@ -205,9 +208,9 @@ class _Field:
             quantile_error=error,
             closed=self._closed / count if between else None,
             open=self._open / count if between else None,
-            highest=self._highest,
-            highest_rows=self._rows,
-            highest_steps=self._steps,
+            highest=np.where(nowhere, np.nan, self._highest[:highest]),
+            highest_rows=self._rows[:highest],
+            highest_steps=self._steps[:highest],
         )
 
     def _quantiles(self) -> tuple[np.ndarray, np.ndarray]:

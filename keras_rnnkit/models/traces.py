@@ -1,18 +1,17 @@
 """What `trace` returns: records by layer, and how they are stored in a file."""
 
-from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from keras_rnnkit import cells
 from keras_rnnkit._checks import PathLike, as_path, check_file
-from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers import BidirectionalTrace
+from keras_rnnkit.models._keys import part_key
 from keras_rnnkit.models._npz import TORN, read_archive, write_archive
-from keras_rnnkit.models.records import Origin, with_origin
+from keras_rnnkit.models._traces_layout import restore, restore_outputs, store, store_outputs
+from keras_rnnkit.models.records import at_outer_step
 
 _VERSION = 1
 
@@ -98,6 +97,26 @@ class Traces(Mapping[str, Any]):
         frame.columns.names = ["layer", "field", "unit"]
         return frame
 
+    def outer_step(self, step: int) -> "Traces":
+        """The records of the layers in `TimeDistributed` at one outer step, such as one sentence.
+
+        Their fields are `(batch, time, units)` then, as plots take them. Other layers are left out.
+
+        Args:
+            step: The number of the outer step; a negative one counts from the end.
+
+        Raises:
+            ValueError: If no layer is in `TimeDistributed`, or one has no such step.
+        """
+        records = {key: at_outer_step(record, key, step) for key, record in self.items()}
+        kept = {key: record for key, record in records.items() if record is not None}
+        if not kept:
+            raise ValueError(
+                "`outer_step` is for layers in `TimeDistributed`, whose fields are (batch, outer "
+                f"time, time, units), and no layer is. Received: layers={list(self)}"
+            )
+        return Traces(kept, self.outputs)
+
     def save(self, path: PathLike, overwrite: bool = False) -> None:
         """Save the traces and outputs as one `.npz` file, without pickle.
 
@@ -113,11 +132,12 @@ class Traces(Mapping[str, Any]):
             OSError: If the file cannot be written; an old one is then unchanged.
         """
         target = check_file(path, "path", ".npz", overwrite)
+        flat_records(self)  # refuses names under which two arrays would be one
         arrays: dict[str, np.ndarray] = {}
         layout = {
             "version": _VERSION,
-            "records": {key: _stored(record, key, arrays) for key, record in self.items()},
-            "outputs": _stored_outputs(self.outputs, "outputs", arrays),
+            "records": {key: store(record, key, arrays) for key, record in self.items()},
+            "outputs": store_outputs(self.outputs, "outputs", arrays),
             "not_called": list(self.not_called),
         }
         write_archive(target, "layout", layout, arrays)
@@ -134,8 +154,8 @@ class Traces(Mapping[str, Any]):
         _ = file.stat()  # raises where there is no such file
         try:
             layout, arrays = read_archive(file, "layout", _VERSION)
-            records = {key: _restored(part, arrays) for key, part in layout["records"].items()}
-            outputs = _restored_outputs(layout["outputs"], arrays)
+            records = {key: restore(part, arrays) for key, part in layout["records"].items()}
+            outputs = restore_outputs(layout["outputs"], arrays)
             return cls(records, outputs, layout["not_called"])
         except TORN as error:
             raise ValueError(
@@ -154,7 +174,7 @@ def flat_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
         parts = [(str(i), part) for i, part in enumerate(records)]
     else:
         return [(name, records)]
-    found = [one for key, part in parts for one in flat_records(part, f"{name}.{key}".lstrip("."))]
+    found = [one for key, part in parts for one in flat_records(part, part_key(name, key))]
     names = [one for one, _ in found]
     if len(set(names)) < len(names):
         twice = next(one for one in names if names.count(one) > 1)
@@ -173,73 +193,3 @@ def _means(record: Any) -> list[tuple[str, float]]:
     """The mean of each field over the valid steps."""
     fields = [field for field in record._fields if field != "mask"]
     return [(field, float(getattr(record, field)[record.mask].mean())) for field in fields]
-
-
-def _stored(record: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The layout of a record, whose arrays are added to `arrays` by name."""
-    if isinstance(record, Mapping):
-        parts = {key: _stored(part, f"{name}.{key}", arrays) for key, part in record.items()}
-        return {"kind": "dict", "parts": parts}
-    if isinstance(record, tuple) and not hasattr(record, "_fields"):
-        numbered = enumerate(record)
-        parts = {str(i): _stored(part, f"{name}.{i}", arrays) for i, part in numbered}
-        return {"kind": "tuple", "parts": parts}
-    if isinstance(record, BidirectionalTrace):
-        pairs = zip(record._fields, record, strict=True)
-        parts = {key: _stored(part, f"{name}.{key}", arrays) for key, part in pairs}
-        return {"kind": "bidirectional", "parts": parts}
-    for field in record._fields:
-        arrays[f"{name}.{field}"] = getattr(record, field)
-    origin: Origin = record.origin
-    for i, state in enumerate(origin.initial_states):
-        arrays[f"{name}.initial_state.{i}"] = state
-    return {
-        "kind": "record",
-        "name": name,
-        "type": type(record).__name__,
-        "fields": list(record._fields),
-        "origin": {**origin._asdict(), "initial_states": len(origin.initial_states)},
-    }
-
-
-def _restored(layout: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
-    kind = layout["kind"]
-    if kind != "record":
-        parts = {key: _restored(part, arrays) for key, part in layout["parts"].items()}
-        if kind == "bidirectional":
-            return BidirectionalTrace(**parts)
-        return parts if kind == "dict" else tuple(parts.values())
-    name, fields, origin = layout["name"], tuple(layout["fields"]), layout["origin"]
-    trace = _trace_type(layout["type"], fields)(*(arrays[f"{name}.{field}"] for field in fields))
-    count, zoneout = origin["initial_states"], origin["zoneout"]
-    states = tuple(arrays[f"{name}.initial_state.{i}"] for i in range(count))
-    zoneout = None if zoneout is None else tuple(zoneout)
-    return with_origin(trace, Origin(**{**origin, "initial_states": states, "zoneout": zoneout}))
-
-
-def _trace_type(name: str, fields: tuple[str, ...]) -> Any:
-    """The kit's trace type of a name; for another one, a type with these fields."""
-    known = {kind.__name__: kind for kind in vars(cells).values() if hasattr(kind, "_fields")}
-    if name in known and known[name]._fields == fields:
-        return known[name]
-    bare = namedtuple(name, fields)  # type: ignore[misc]  # refuses names that are not identifiers
-    return type(name, (bare,), {"__slots__": (), "__repr__": trace_repr})
-
-
-def _stored_outputs(outputs: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    if isinstance(outputs, Mapping):
-        parts = {key: _stored_outputs(v, f"{name}[{key}]", arrays) for key, v in outputs.items()}
-        return {"dict": parts}
-    if isinstance(outputs, list | tuple):
-        numbered = enumerate(outputs)
-        return {"list": [_stored_outputs(v, f"{name}[{i}]", arrays) for i, v in numbered]}
-    arrays[name] = outputs
-    return name
-
-
-def _restored_outputs(layout: Any, arrays: dict[str, np.ndarray]) -> Any:
-    if isinstance(layout, str):
-        return arrays[layout]
-    if "dict" in layout:
-        return {key: _restored_outputs(part, arrays) for key, part in layout["dict"].items()}
-    return [_restored_outputs(part, arrays) for part in layout["list"]]

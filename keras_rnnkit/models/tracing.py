@@ -1,23 +1,17 @@
 """The gates and states of every recurrent layer of a trained model."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
-from keras import tree
 
-from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.layers._traceable import check_variables_are_here
-from keras_rnnkit.layers._walk import stateful_layers
-from keras_rnnkit.models._arrays import as_array, as_input, row_count
-from keras_rnnkit.models._intercept import intercepting
+from keras_rnnkit._checks import check_integer
+from keras_rnnkit.models._arrays import as_inputs, row_count
 from keras_rnnkit.models._progress import Progress
-from keras_rnnkit.models._settings import settings_of
-from keras_rnnkit.models._targets import handlers_for, records_by_call, target_of, targets_in
+from keras_rnnkit.models._runner import Runner, runner_for
 from keras_rnnkit.models.statistics import Accumulator
 from keras_rnnkit.models.traces import Traces
-from keras_rnnkit.running.moving_variables import InnerScope
 
 
 def trace(
@@ -71,95 +65,6 @@ def trace(
     return runner.traces(parts)
 
 
-_PLACE = "_keras_rnnkit_trace_runners"
-_BYTES = 16 * 2**20  # about what the captured tensors of a batch take
-
-
-class Runner:
-    """A model as a function that also returns what is captured, compiled where that is usual."""
-
-    def __init__(self, model: Any, layers: list[str] | None) -> None:
-        self.model = model
-        self.targets = targets_in(model, layers)
-        self.settings = settings_of(model)
-        self.edited: dict[Any, Any] = {}  # compiled functions for `keras_rnnkit.edit`
-        kernels = backend_kernels()
-        self._function = kernels.compiled(self._captured, variables=model.variables, xla=False)
-
-    def _captured(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
-        captured: list[dict[str, Any]] = []
-        with InnerScope(), intercepting(handlers_for(self.targets, captured)):
-            outputs = self.model(inputs, training=False)
-        return outputs, captured
-
-    def run(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
-        """The outputs and what is captured, as arrays."""
-        return tree.map_structure(as_array, self._function(inputs))
-
-    def target_of(self, key: str) -> Any:
-        """The target of the key of a call, such as `"lstm:1"`."""
-        return target_of(self.targets, key)
-
-    def batches(self, x: Any, batch_size: int | None) -> Iterator[Any]:
-        """The rows in batches: all at once for a stateful model."""
-        x = tree.map_structure(as_input, x)
-        count = row_count(x)
-        if stateful_layers(self.model):
-            batch_size = count
-        size = batch_size or self.batch_size(x)
-        for start in range(0, count, size):
-            yield tree.map_structure(lambda array: array[start : start + size], x)  # noqa: B023
-
-    def copies_at_a_time(self, batch: Any) -> int:
-        """How many copies of a batch may run as one; a fixed batch size allows one."""
-        fixed = any(a.shape[0] is not None for a in tree.flatten(getattr(self.model, "inputs", [])))
-        if fixed or stateful_layers(self.model):
-            return 1
-        return max(1, self.batch_size(batch) // row_count(batch))
-
-    def batch_size(self, x: Any) -> int:
-        """Rows whose captured tensors take about `_BYTES`, 32 at least and 1,024 at most."""
-        steps = max((a.shape[1] for a in tree.flatten(x) if len(a.shape) > 1), default=1)
-        widths = sum(
-            sum(tree.flatten(twin.state_size)) * 3
-            for target in self.targets.values()
-            for twin in getattr(target, "twins", ())
-        )
-        return int(np.clip(_BYTES // (4 * steps * max(widths, 64)), 32, 1024))
-
-    def traces(self, parts: list[Any]) -> Traces:
-        """The traces of all batches."""
-        outputs, captured = tree.map_structure(lambda *arrays: _joined(arrays), *parts)
-        records = records_by_call(self.targets, captured)
-        called = {key for of_call in captured for key in of_call}
-        return Traces(records, outputs, [key for key in self.targets if key not in called])
-
-
-def runner_for(model: Any, layers: list[str] | None) -> Runner:
-    """The runner of a model: the stored one, or a new one if the model has changed.
-
-    It is stored on the model, where Keras does not track it, and is freed with the model.
-    """
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    if not model.built:
-        raise ValueError(
-            "`model` must be built, so that it has weights. Call it on data, or give it a "
-            f"`keras.Input`. Received: model='{model.name}', model.built=False"
-        )
-    check_variables_are_here(model)
-    runners = vars(model).setdefault(_PLACE, {})
-    key = None if layers is None else tuple(layers)
-    runner = runners.get(key)
-    if runner is None or runner.model is not model or runner.settings != settings_of(model):
-        runner = runners[key] = Runner(model, layers)
-    return runner
-
-
-def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
 def trace_batches(
     model: Any,
     data: Any,
@@ -173,7 +78,9 @@ def trace_batches(
     Args:
         model: As in `trace`.
         data: Arrays as `trace` takes them, also memory-mapped ones; a `keras.utils.PyDataset`; or
-            an iterable of batches. A batch that is a tuple is `(x, y)` or `(x, y, weights)`.
+            an iterable of batches, such as a `tf.data.Dataset` or a `DataLoader` of PyTorch. A
+            batch that is a tuple or a list is `(x,)`, `(x, y)` or `(x, y, sample_weight)`, as in
+            Keras' `predict`.
         batch_size: Rows of a batch, for arrays; `None` chooses so that a batch takes little memory.
         layers: As in `trace`.
         reduce: `None` to get every batch; `"statistics"` to keep `TraceStatistics` alone; or a
@@ -230,17 +137,30 @@ def _batches_of(
     runner: Runner, data: Any, batch_size: int | None
 ) -> tuple[Iterator[Any], int | None]:
     """The inputs in batches, and how many batches there are, if that is known."""
+    check_integer(batch_size, "batch_size", least=1, optional=True)
     if isinstance(data, keras.utils.PyDataset):
         count = data.num_batches
-        return (tree.map_structure(as_input, _inputs_of(data[i])) for i in range(count)), count
+        if count is not None:
+            return (_inputs_of(data[i]) for i in range(count)), count
+        return (_inputs_of(data[i]) for i in itertools.count()), None
     in_memory = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
     if in_memory:
-        x = tree.map_structure(as_input, data)
+        x = as_inputs(data)
         size = batch_size or runner.batch_size(x)
         return runner.batches(x, size), -(-row_count(x) // size)
-    batches = (tree.map_structure(as_input, _inputs_of(batch)) for batch in data)
-    return batches, len(data) if hasattr(data, "__len__") else None
+    return (_inputs_of(batch) for batch in data), _length_of(data)
 
 
 def _inputs_of(batch: Any) -> Any:
-    return batch[0] if isinstance(batch, tuple) else batch
+    """The inputs in a batch, which is taken apart as Keras' `predict` does that."""
+    x = as_inputs(keras.utils.unpack_x_y_sample_weight(batch)[0])
+    row_count(x)
+    return x
+
+
+def _length_of(data: Any) -> int | None:
+    """How many batches an iterable has, if it knows."""
+    try:
+        return len(data)
+    except TypeError:  # no length, or a `tf.data.Dataset` of unknown length
+        return None

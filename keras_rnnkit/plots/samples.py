@@ -86,6 +86,13 @@ def read_arrays(part: Part, argument: str = "trace") -> tuple[dict[str, np.ndarr
     arrays = {name: to_numpy(getattr(part.trace, name), f"{trace}.{name}") for name in names[:-1]}
     first = arrays[names[0]]
     for name, array in arrays.items():
+        if array.ndim == 4:
+            raise ValueError(
+                f"`{trace}.{name}` must have the shape (batch, time, units). The traces of a "
+                "`TimeDistributed` have an outer time too; take one of its steps: "
+                "`traces.outer_step(0)` of what `keras_rnnkit.trace` returns. "
+                f"Received: {trace}.{name}.shape={array.shape}"
+            )
         if array.ndim != 3 or array.shape[:2] != first.shape[:2] or 0 in array.shape:
             raise ValueError(
                 f"`{trace}.{name}` must have the shape (batch, time, units), none of them 0, with "

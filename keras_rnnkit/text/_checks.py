@@ -6,8 +6,7 @@ from typing import Any
 
 from keras_rnnkit._checks import check_choice, check_integer
 from keras_rnnkit.data.tokenizers import check_text, check_texts
-
-POOLINGS = ("mean", "last")
+from keras_rnnkit.text._model import POOLINGS, pooling_parts
 
 
 def check_settings(classifier: Any) -> None:
@@ -15,12 +14,13 @@ def check_settings(classifier: Any) -> None:
 
     As scikit-learn asks for it, the constructor stores its arguments and checks nothing.
     """
-    check_choice(classifier.pooling, "pooling", POOLINGS)
+    for part in pooling_parts(classifier.pooling) or [""]:
+        check_choice(part, "pooling", POOLINGS)
     for name in ("embedding_dim", "epochs", "batch_size", "patience"):
         check_integer(getattr(classifier, name), name, least=1)
     check_integer(classifier.maxlen, "maxlen", least=2, optional=True)
-    _check_fraction(classifier.dropout, "dropout")
-    _check_fraction(classifier.validation_fraction, "validation_fraction")
+    for name in ("dropout", "word_dropout", "validation_fraction"):
+        _check_fraction(getattr(classifier, name), name)
     rate = classifier.learning_rate
     if not isinstance(rate, Real) or isinstance(rate, bool) or not float(rate) > 0:
         raise ValueError(

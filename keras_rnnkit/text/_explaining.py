@@ -52,13 +52,13 @@ def _check_text(text: Any) -> None:
 
 
 def _number(classifier: Any, label: Any) -> int:
-    (found,) = np.nonzero(classifier.classes_ == label)
-    if len(found) != 1:
+    classes = classifier.classes_.tolist()
+    if label not in classes:
         raise ValueError(
-            f"`label` must be one of {classifier.classes_.tolist()}, or None for the predicted "
-            f"class. Received: label={label!r}"
+            f"`label` must be one of {classes}, or None for the predicted class. "
+            f"Received: label={label!r}"
         )
-    return int(found[0])
+    return classes.index(label)
 
 
 def _padded(classifier: Any, text: str) -> tuple[np.ndarray, list[str]]:

@@ -81,12 +81,14 @@ def read(file: Path, names: Collection[str]) -> Settings:
 
 
 def _stored(name: str, value: Any) -> Any:
-    """An argument as JSON has it; dicts, whose keys may be numbers, as pairs."""
+    """An argument as JSON has it, tuples by name and dicts as pairs, for keys may be numbers."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, dict):
         return {"pairs": [[_stored(name, k), _stored(name, v)] for k, v in value.items()]}
-    if isinstance(value, tuple | list | np.ndarray):
+    if isinstance(value, tuple):
+        return {"tuple": [_stored(name, one) for one in value]}
+    if isinstance(value, list | np.ndarray):
         return [_stored(name, one) for one in value]
     if not isinstance(value, _JSON):
         raise ValueError(
@@ -97,6 +99,8 @@ def _stored(name: str, value: Any) -> Any:
 
 
 def _restored(value: Any) -> Any:
+    if isinstance(value, dict) and "tuple" in value:
+        return tuple(map(_restored, value["tuple"]))
     if isinstance(value, dict):
         return {key: _restored(one) for key, one in value["pairs"]}
     return [_restored(one) for one in value] if isinstance(value, list) else value

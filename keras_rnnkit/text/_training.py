@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_rnnkit.callbacks import progress
 from keras_rnnkit.callbacks.parts import SkippingEarlyStopping
 
 Callbacks = Sequence[keras.callbacks.Callback]
@@ -37,7 +38,11 @@ def train(
         training,
         epochs=settings.epochs,
         validation_data=validation,
-        callbacks=[*callbacks, *_own_callbacks(settings, validation, callbacks)],
+        callbacks=[
+            *callbacks,
+            *_own_callbacks(settings, validation, callbacks),
+            *(progress() if settings.verbose == 1 else []),
+        ],
         shuffle=False,  # the batches come in a seeded order, which Keras would shuffle unseeded
         verbose=settings.verbose,
     )

@@ -28,25 +28,23 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     `fit` makes a vocabulary of the training texts, encodes them, trains a model on batches of
     texts of similar length, and stops early, with the weights of the best epoch. The model is an
-    `Embedding`, a `StackedRNN`, the mean of its outputs over the words (or its last output), and a
-    `Dense` layer. Texts are padded on the right, with a mask, so that the padding has no effect.
-
-    The mean over the words is the default because it learns faster: every word has a short way to
-    the output. With the last output alone, the gradient of the first words of a long text has to go
-    through all later steps.
+    `Embedding`, a `StackedRNN`, the mean of its outputs over the words beside its last output, and
+    a `Dense` layer. Texts are padded on the right, with a mask, so that the padding has no effect.
 
     It works where scikit-learn takes a classifier: `Pipeline`, `cross_val_score`, `GridSearchCV`.
-    Prefer processes to threads for `n_jobs` (scikit-learn's default).
 
     Args:
         units: A list of positive integers, one for each recurrent layer.
         cell: The cell of the layers, as `StackedRNN` takes it: `"lstm"`, `"gru"`, `"min_gru"`, ...
             `save` needs a name, or a list of names.
         bidirectional: Whether the layers run in both directions.
-        pooling: `"mean"` for the mean of the outputs over the words, `"last"` for the last output.
+        pooling: What the `Dense` layer takes of the outputs at all words: `"mean"`, `"max"` or
+            `"last"`, or several of them. With `"last"` alone, the gradient of the first words of a
+            long text has to go through all later steps, and long texts are learned slowly.
         embedding_dim: The width of the vector of a word.
-        dropout: Fraction to drop in training, of the word vectors and of what each further layer
-            takes, the `Dense` layer included.
+        dropout: Fraction to drop in training of the elements of the word vectors, and of what each
+            further layer takes, the `Dense` layer included.
+        word_dropout: Fraction of the words to drop in training.
         max_words: How many words have an id, the most frequent ones of the training texts; `None`
             for all. Others are read as `[UNK]`.
         min_count: How often a word must be in the training texts to have an id.
@@ -83,7 +81,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     >>> train, validation, _ = kit.data.load_sample()
     >>> labels = ["good" if label else "bad" for label in train.y]
     >>> classifier = kit.TextClassifier(
-    ...     units=[8], embedding_dim=16, learning_rate=0.02, epochs=8, batch_size=32, lengths=2,
+    ...     units=[8], embedding_dim=16, learning_rate=0.02, batch_size=32, lengths=2,
     ...     random_state=0,
     ... )
     >>> classifier = classifier.fit(train.texts, labels)
@@ -99,9 +97,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         cell: Any = "lstm",
         *,
         bidirectional: bool = False,
-        pooling: str = "mean",
-        embedding_dim: int = 64,
-        dropout: float = 0.5,
+        pooling: str | Sequence[str] = ("mean", "last"),
+        embedding_dim: int = 32,
+        dropout: float = 0.3,
+        word_dropout: float = 0.2,
         max_words: int | None = 20_000,
         min_count: int = 2,
         tokenizer: str = "unicode",
@@ -122,6 +121,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.pooling = pooling
         self.embedding_dim = embedding_dim
         self.dropout = dropout
+        self.word_dropout = word_dropout
         self.max_words = max_words
         self.min_count = min_count
         self.tokenizer = tokenizer
@@ -154,8 +154,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             validation_data: Texts and classes `(X, y)` to find the best epoch with; then no texts
                 are held out of the training texts.
             callbacks: Further Keras callbacks, for example those of
-                `keras_rnnkit.callbacks.resumable(folder)`. If there is a `EarlyStopping` among
-                them, it takes the place of the classifier's own.
+                `keras_rnnkit.callbacks.resumable(folder)`. An `EarlyStopping` among them takes the
+                place of the classifier's own.
 
         Returns:
             The classifier.
@@ -208,6 +208,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Returns:
             The classes, `(samples,)`, in the dtype of `classes_`.
         """
+        check_is_fitted(self)
         return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
 
     def explain(
@@ -219,7 +220,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             text: The text.
             label: The class whose score is explained; `None` for the predicted one.
             method: A method of `keras_rnnkit.attribute`: `"integrated_gradients"` or `"occlusion"`,
-                for every model; `"cells"`, for one layer and `pooling="last"`.
+                for every model; `"cells"`, where `pooling="last"`.
 
         Returns:
             A `TextExplanation`, which prints the words that decided.
@@ -234,8 +235,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         >>> import keras_rnnkit as kit
         >>> train, _, _ = kit.data.load_sample()
         >>> classifier = kit.TextClassifier(
-        ...     units=[8], embedding_dim=16, learning_rate=0.02, epochs=8, lengths=2, random_state=0
-        ... ).fit(train.texts, train.y)
+        ...     units=[8], embedding_dim=16, learning_rate=0.02, batch_size=32, lengths=2,
+        ...     random_state=0,
+        ... )
+        >>> classifier = classifier.fit(train.texts, train.y)
         >>> explanation = classifier.explain("a dull film")
         >>> explanation.label, explanation.words[0].token
         (0, 'dull')

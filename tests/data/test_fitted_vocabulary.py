@@ -69,6 +69,17 @@ def test_a_fitted_vocabulary_pads_and_truncates_on_the_right():
     assert left.encode("a", maxlen=3).tolist() == [0, 1, 4]
 
 
+def test_the_mask_of_encoded_texts():
+    vocabulary = Vocabulary.fit(["a b c d"])
+    ids, mask, lengths = vocabulary.encode(["a", "a b"], return_mask=True)
+    assert ids.tolist() == [[1, 3, 0], [1, 3, 4]]
+    assert mask.tolist() == [[True, True, False], [True, True, True]]
+    assert lengths.tolist() == [2, 3]
+    one = vocabulary.encode("a", 3, "pre", return_mask=True)
+    assert one.ids.tolist() == [0, 1, 3] and one.mask.tolist() == [False, True, True]
+    assert one.lengths == 2
+
+
 @pytest.mark.parametrize("tokenizer", ["imdb", "unicode"])
 def test_many_texts_are_encoded_like_each_one(tokenizer):
     words = ["film", "Good", "dull!", "été", "unseen"]

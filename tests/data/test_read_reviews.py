@@ -2,6 +2,7 @@
 
 import csv
 import os
+import tarfile
 import warnings
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_rnnkit.data import DataFileError, Reviews, read_reviews
+from keras_rnnkit.data import DataFileError, Reviews, Vocabulary, read_reviews
+from keras_rnnkit.data.corpus import load_corpus
 
 pytestmark = pytest.mark.no_backend
 
@@ -173,6 +175,15 @@ def test_columns_and_delimiters_of_other_names(tmp_path):
     assert reviews.texts == ["good"] and reviews.classes == ("5",)
 
 
+def test_quotes_can_be_plain_characters(tmp_path):
+    file = write_csv(
+        tmp_path, 'id\tdocument\tlabel\n1\t"정말" 좋아요\t1\n2\t"별로\t0\n', "nsmc.tsv"
+    )
+    assert_refused(lambda: read_reviews(file, text="document"), "line 2", "quoted=False")
+    reviews = read_reviews(file, text="document", quoted=False)
+    assert reviews.texts == ['"정말" 좋아요', '"별로']
+
+
 def test_classes_are_sorted_as_numbers_if_all_are(tmp_path):
     rows = "".join(f"a,{label}\n" for label in (10, 9, -1))
     assert read_reviews(write_csv(tmp_path, f"text,label\n{rows}")).classes == ("-1", "9", "10")
@@ -212,12 +223,13 @@ def test_a_million_characters_in_a_line(tmp_path):
             "line 1: the column 'text' not among the columns ['review', '",
         ),
         ("text,stars\na,1\n", "line 1: the column 'label' not"),
+        ("text;label\na;1\n", "or another `delimiter`"),
         ("text,label,text\na,1,b\n", "line 1: the column 'text' twice"),
         ("text,label\na,1\nb\n", "line 3: 1 columns where the header has 2"),
         ("text,label\na,1\nb, c,1\n", "line 3: 3 columns where the header has 2"),
         ('text,label\n"a\nb",1\nc,1,2\n', "line 4: 3 columns"),
         ("text,label\na,1\nb, \n", "line 3: no label in column 'label'"),
-        ('text,label\na,1\n"b,1\nc,1\n', "line 3: unexpected end of data; a quote may be open"),
+        ('text,label\na,1\n"b,1\nc,1\n', "line 3: unexpected end of data; close quotes"),
         ('text,label\n"a"b,1\n', "line 2: ',' expected after '\"'"),
     ],
 )
@@ -280,3 +292,23 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
         assert str(file) in reviews
     else:
         assert len(reviews.texts) == len(reviews.labels) == len(reviews.files) > 0
+
+
+@pytest.mark.slow
+def test_the_raw_reviews_of_the_data_set_are_read(tmp_path, real_file):
+    with tarfile.open(real_file("aclImdb_labelled.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = {path.parents[2] for path in tmp_path.rglob("0_*.txt")}
+    assert_refused(lambda: read_reviews(folder), f"path='{folder / 'train'}'")
+    (folder / "train" / "unsup").mkdir()
+    with pytest.warns(UserWarning, match="'unsup'"):
+        reviews = read_reviews(folder / "train")
+    assert reviews.classes == ("neg", "pos")
+    assert np.bincount(reviews.labels).tolist() == [12_500, 12_500]
+    assert reviews.files == sorted(reviews.files)
+    vocabulary = Vocabulary.imdb(None, path=real_file("imdb_word_index.json"))
+    positive = vocabulary.encode_many(reviews.texts[12_500:])
+    corpus = load_corpus(real_file("imdb.npz"), cache=False, cache_dir=None)
+    for row, ids in enumerate(positive):
+        start, end = corpus.train.offsets[row : row + 2]
+        np.testing.assert_array_equal(ids[1:] - 3, corpus.train.tokens[start + 1 : end])

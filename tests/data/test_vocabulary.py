@@ -35,11 +35,13 @@ def assert_encoded_as_the_data_set(real_file, step):
     archive = real_file("aclImdb_labelled.tar.gz")
     for texts, reviews in zip(read_raw_reviews(archive), corpus, strict=True):
         assert len(texts) == len(reviews.labels) == 25_000
-        for row in range(0, len(texts), step):
+        rows = range(0, len(texts), step)
+        encoded = vocabulary.encode_many(texts[row] for row in rows)
+        for row, ids in zip(rows, encoded, strict=True):
             ranks = reviews.tokens[reviews.offsets[row] + 1 : reviews.offsets[row + 1]]
-            ids = vocabulary.encode(texts[row])
             assert ids[0] == 1
             np.testing.assert_array_equal(ids[1:] - 3, ranks)
+            np.testing.assert_array_equal(ids, vocabulary.encode(texts[row]))
 
 
 def test_a_sample_of_the_raw_reviews_encodes_to_the_data_set(real_file):

@@ -6,6 +6,7 @@ from statistics import mean
 from tests.docs.test_pages import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
+MASKED = ("no mask", "mask")
 OF_STATES, OF_WORDS = ("cells", "contextual"), ("integrated_gradients", "occlusion")
 
 
@@ -42,3 +43,31 @@ def test_the_units_of_the_chapters_lstm_forget_fast_and_its_predictions_need_mor
         assert accuracy["100"] - accuracy["50"] > 0.03
         assert accuracy["200"] - accuracy["100"] > 0.02
     assert mean(m["accuracy"]["400"] for m in models) < mean(m["accuracy"]["200"] for m in models)
+
+
+def test_padding_on_the_right_without_a_mask_costs_most_where_much_is_padding():
+    report = json.loads((RESULTS / "padding.json").read_text("utf-8"))
+
+    def of(length, kind, number="accuracy"):
+        return [report["cells"][f"{length} {kind} seed {seed}"][number] for seed in range(3)]
+
+    right = [mean(of(400, kind)) for kind in ("pre no mask", "pre mask", "post mask")]
+    assert max(right) - min(right) < 0.015
+    assert max(of(400, "post no mask")) < min(right) - 0.05
+    first = [values[:2] for values in of(400, "post no mask", "val_accuracy")]
+    assert all(value < 0.52 for values in first for value in values)
+    short = [mean(of(100, f"{side} {mask}")) for side in ("pre", "post") for mask in MASKED]
+    assert max(short) - min(short) < 0.005
+    assert 0.45 < mean(of(400, "pre no mask", "padded_steps")) < 0.5
+
+
+def test_the_classifier_reaches_its_accuracy_within_its_time_by_every_seed():
+    least = {"default": 0.86, "best": 0.88}
+    reports = [json.loads(file.read_text("utf-8")) for file in RESULTS.glob("*/classifier_*.json")]
+    for report in reports:
+        for run in report["rows"]:
+            assert run["accuracy"] >= least.get(run["model"], 0)
+    assert any(
+        [run["minutes"] < 10 for run in report["rows"] if run["model"] == "default"] == [True] * 3
+        for report in reports
+    )

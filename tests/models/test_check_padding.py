@@ -1,4 +1,4 @@
-"""`kit.data.check_padding` finds padding that a model takes for data."""
+"""`kit.data.check_padding` finds padding that a layer reads last."""
 
 import keras
 import numpy as np
@@ -87,6 +87,12 @@ class TestUnmaskedPadding:
         report = kit.data.check_padding(keras.Model(inputs, outputs), POST)
         assert kinds(report) == [("unmasked padding", "rnn", [1, 2])]
 
+    def test_is_at_the_end_of_a_row(self):
+        x = np.array([[3, 0, 4, 5], [0, 3, 0, 0], [0, 0, 0, 4]])
+        report = kit.data.check_padding(ids_model(kit.GRU(3, name="rnn")), x)
+        assert kinds(report) == [("unmasked padding", "rnn", [1])]
+        assert "end in 2 steps" in report[0].problem
+
     def test_of_features(self):
         model = keras.Sequential([keras.Input((STEPS, 3)), L.LSTM(3, name="rnn")])
         report = kit.data.check_padding(model, series(POST))
@@ -131,21 +137,48 @@ class TestUnmaskedPadding:
         assert kinds(report) == [("unmasked padding", "of_b", [1, 2])]
 
     @pytest.mark.parametrize("package", [L, kit], ids=["keras", "kit"])
-    def test_of_words_in_sentences(self, package):
-        documents = np.array([[[3, 4, 0], [5, 6, 7]], [[6, 7, 8], [2, 1, 9]]], "int32")
+    @pytest.mark.parametrize("time", [3, None])
+    def test_of_words_in_sentences(self, package, time):
+        # The last sentence of the first document is all padding. Nowhere else is a sentence.
+        documents = [[[3, 4, 0], [5, 6, 7], [0, 0, 0]], [[6, 7, 8], [2, 1, 0], [9, 0, 0]]]
         model = keras.Sequential(
             [
-                keras.Input((2, 3), dtype="int32"),
-                package.TimeDistributed(package.Embedding(20, 4)),
-                package.TimeDistributed(package.GRU(3, name="words")),
+                keras.Input((time, 3), dtype="int32"),
+                package.TimeDistributed(package.Embedding(20, 4), name="vectors"),
+                package.TimeDistributed(package.GRU(3, name="words"), name="each"),
                 package.GRU(2, name="sentences"),
             ]
         )
-        report = kit.data.check_padding(model, documents)
-        assert [(f.kind, f.layer.rpartition("/")[2]) for f in report] == [
-            ("unmasked padding", "words")
+        report = kit.data.check_padding(model, np.array(documents, "int32"))
+        assert kinds(report) == [
+            ("unmasked padding", "each/words", [0, 1]),
+            ("unmasked padding", "sentences", [0]),
         ]
-        assert report[0].rows.tolist() == [0]
+        assert "1 step of" in report[1].problem
+
+    def test_that_an_initial_state_hides_from_a_mask_in_keras(self):
+        inputs = keras.Input((STEPS,), dtype="int32")
+        x = L.Embedding(20, 4, mask_zero=True)(inputs)
+        states = L.GRU(3, return_state=True)(x)[1]
+        for package, found in ((L, 1), (kit, 0)):
+            outputs = package.GRU(3, name="decoder")(x, initial_state=states)
+            report = kit.data.check_padding(keras.Model(inputs, outputs), POST)
+            assert kinds(report) == [("unmasked padding", "decoder", [1, 2])] * found
+            assert all("With an `initial_state`" in finding.remedy for finding in report)
+
+    def test_of_images_over_time(self):
+        frames = np.random.default_rng(0).normal(size=(3, 4, 3, 3, 1)).astype("float32")
+        frames[1, 3:] = 0
+        model = keras.Sequential([keras.Input((4, 3, 3, 1)), L.ConvLSTM2D(1, 2, name="frames")])
+        report = kit.data.check_padding(model, frames)
+        assert kinds(report) == [("unmasked padding", "frames", [1])]
+
+    def test_of_inputs_of_which_one_is_masked(self):
+        first, second = keras.Input((STEPS, 3), name="a"), keras.Input((STEPS, 2), name="b")
+        outputs = [L.LSTM(3, name="of_a")(L.Masking()(first)), L.LSTM(3, name="of_b")(second)]
+        model = keras.Model({"a": first, "b": second}, outputs)
+        report = kit.data.check_padding(model, {"a": series(POST), "b": series(POST, 2)})
+        assert kinds(report) == [("unmasked padding", "of_b", [1, 2])]
 
 
 class TestStates:
@@ -163,113 +196,3 @@ class TestStates:
 
     def test_that_are_returned_for_another_model_do_not(self):
         assert kit.data.check_padding(self.model(used=False), POST) == ()
-
-
-class TestEmptyRows:
-    @pytest.mark.parametrize("mask_zero", [False, True])
-    @pytest.mark.parametrize("padding", ["pre", "post"])
-    def test_are_found_once(self, padding, mask_zero):
-        layers = [kit.LSTM(3, return_sequences=True, name="first"), kit.LSTM(3, name="second")]
-        x = kit.data.pad([*REVIEWS, [3], []], padding=padding)
-        report = kit.data.check_padding(ids_model(*layers, mask_zero=mask_zero), x)
-        found = [one for one in kinds(report) if one[0] == "empty rows"]
-        assert found == [("empty rows", "first", [3, 5])]
-        unmasked = [one for one in kinds(report) if one[0] == "unmasked padding"]
-        wrong = padding == "post" and not mask_zero
-        assert unmasked == [("unmasked padding", "second", [1, 2, 4])] * wrong
-
-    def test_of_features(self):
-        model = keras.Sequential([keras.Input((STEPS, 3)), L.Masking(), kit.GRU(3, name="rnn")])
-        x = series(kit.data.pad(REVIEWS, padding="post"))
-        assert kinds(kit.data.check_padding(model, x)) == [("empty rows", "rnn", [3])]
-
-
-class TestUnknownIds:
-    @pytest.mark.parametrize("embedding", [L.Embedding, kit.Embedding], ids=["keras", "kit"])
-    def test_above_and_below_the_table(self, embedding):
-        x = FULL.copy()
-        x[1, 2], x[2, 3], x[2, 0] = 20, -1, 300
-        model = ids_model(kit.GRU(3), embedding=embedding)
-        report = kit.data.check_padding(model, x)
-        assert kinds(report) == [("unknown ids", "embedding", [1, 2])]
-        assert "-1 to 300" in report[0].problem
-        assert "at least 301" in report[0].remedy
-
-    def test_of_each_embedding(self):
-        first, second = (keras.Input((STEPS,), dtype="int32") for _ in range(2))
-        joined = L.Concatenate()(
-            [L.Embedding(20, 4, name="words")(first), L.Embedding(5, 2, name="tags")(second)]
-        )
-        model = keras.Model([first, second], L.GRU(3)(joined))
-        tags = FULL % 5
-        assert kit.data.check_padding(model, [FULL, tags], value=None).ok
-        tags[2, 1] = 5
-        report = kit.data.check_padding(model, [FULL, tags], value=None)
-        assert kinds(report) == [("unknown ids", "tags", [2])]
-
-    def test_that_int32_cannot_hold(self):
-        x = FULL.astype("int64")
-        x[1, 1] = 2**32 + 1
-        report = kit.data.check_padding(ids_model(kit.GRU(3)), x)
-        assert kinds(report) == [("unknown ids", "embedding", [1])]
-
-    def test_without_a_recurrent_layer(self):
-        model = ids_model(L.GlobalMaxPooling1D())
-        assert kit.data.check_padding(model, POST).ok
-        assert not kit.data.check_padding(model, POST + 30).ok
-
-
-class TestCudnn:
-    @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-    def test_wants_padding_on_the_right_on_tensorflow(self, kind):
-        model = ids_model(getattr(L, kind)(3, name="rnn"), mask_zero=True)
-        report = kit.data.check_padding(model, PRE)
-        on_tensorflow = keras.config.backend() == "tensorflow"
-        assert kinds(report) == [("cudnn", "rnn", [1, 2])] * on_tensorflow
-        assert report.ok  # on a CPU
-        assert kit.data.check_padding(model, POST) == ()
-
-    @pytest.mark.parametrize(
-        "make",
-        [
-            lambda: kit.LSTM(3),
-            lambda: L.LSTM(3, use_cudnn=False),
-            lambda: L.LSTM(3, recurrent_dropout=0.1),
-            lambda: L.LSTM(3, activation="relu"),
-            lambda: L.GRU(3, reset_after=False),
-            lambda: L.SimpleRNN(3),
-        ],
-    )
-    def test_is_not_used_by_other_layers(self, make):
-        assert kit.data.check_padding(ids_model(make(), mask_zero=True), PRE) == ()
-
-    def test_counts_on_a_gpu(self, monkeypatch):
-        from keras_rnnkit.kernels import backend_kernels
-
-        finding = kit.data.PaddingFinding("cudnn", "rnn", np.array([1]), "p", "r", gpu_only=True)
-        report = kit.data.PaddingReport([finding])
-        assert report.ok
-        monkeypatch.setattr(type(backend_kernels()), "on_gpu", lambda self, variable: True)
-        assert not report.ok
-
-
-class TestReport:
-    def test_prints_what_to_do(self):
-        report = kit.data.check_padding(ids_model(kit.LSTM(3, name="rnn")), POST)
-        text = str(report)
-        assert text == repr(report)
-        assert text.startswith("1 finding in 3 rows")
-        for part in ("rnn: unmasked padding in 2 rows (1, 2)", "To fix it: ", "mask_zero=True"):
-            assert part in text
-        assert str(kit.data.check_padding(ids_model(kit.LSTM(3)), FULL)) == "no findings in 3 rows"
-
-    def test_wrong_arguments_are_refused(self):
-        with pytest.raises(TypeError, match="`model` must be"):
-            kit.data.check_padding("model", POST)
-        with pytest.raises(ValueError, match="must be built"):
-            kit.data.check_padding(keras.Sequential([kit.LSTM(3)]), POST)
-        model = ids_model(kit.LSTM(3))
-        with pytest.raises(ValueError, match="at least one row"):
-            kit.data.check_padding(model, POST[:0])
-        with pytest.raises(ValueError, match="`batch_size`"):
-            kit.data.check_padding(model, POST, batch_size=0)

@@ -154,6 +154,12 @@ class TestLargeInputs:
         for old, new in zip(before, keras.tree.flatten(lstm.states), strict=True):
             np.testing.assert_array_equal(old, ops.convert_to_numpy(new))
 
+    def test_from_a_read_only_file(self, tmp_path):
+        np.save(tmp_path / "x.npy", np.concatenate([FULL, POST]))
+        x = np.load(tmp_path / "x.npy", mmap_mode="r")
+        report = kit.data.check_padding(ids_model(kit.GRU(3, name="rnn")), x, batch_size=2)
+        assert kinds(report) == [("unmasked padding", "rnn", [4, 5])]
+
     def test_nothing_is_changed(self):
         model = ids_model(kit.LSTM(3), L.Dense(1))
         before = model.predict(POST, verbose=0)

@@ -8,6 +8,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.models._intercept import intercepting
+from tests.support.backends import float64_allowed
 from tests.support.witness import randomized
 
 L = keras.layers
@@ -153,3 +154,122 @@ def test_a_stream_beside_a_trace_is_not_compiled_again():
     runner = kit.stream(model)._runner
     with intercepting({model.layers[0]: lambda own, *args, **kwargs: own(*args, **kwargs)}):
         assert kit.stream(model)._runner is runner
+
+
+CALLS = {
+    "trace": lambda model, size: kit.trace(model, X, batch_size=size),
+    "trace_batches": lambda model, size: list(kit.trace_batches(model, X, batch_size=size)),
+    "edit": lambda model, size: kit.edit(model, X, {}, batch_size=size),
+    "ablate": lambda model, size: kit.ablate(model, X, Y, metric="mse", batch_size=size),
+    "attribute": lambda model, size: kit.attribute(model, X, batch_size=size),
+}
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 2.0])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_wrong_batch_size_is_refused(call, size):
+    model = model_of(L.GRU(3), L.Dense(1))
+    with pytest.raises(ValueError, match=rf"`batch_size` must be.*Received: batch_size={size}"):
+        CALLS[call](model, size)
+
+
+def test_input_without_steps_is_refused():
+    model = model_of(L.GRU(3), L.Dense(1), shape=(None, 2))
+    none = np.ones((3, 0, 2), "float32")
+    match = r"`x` must have at least one step.*Received: x.shape=\(3, 0, 2\)"
+    for call in (
+        lambda: kit.trace(model, none),
+        lambda: list(kit.trace_batches(model, iter([none]))),
+        lambda: kit.trace_gradients(model, none, Y, loss="mse"),
+        lambda: kit.attribute(model, none),
+    ):
+        with pytest.raises(ValueError, match=match):
+            call()
+
+
+def test_a_single_number_as_output_is_taken_for_one_batch_only():
+    inputs = keras.Input((5, 2))
+    model = randomized(keras.Model(inputs, keras.ops.mean(L.GRU(3)(inputs))))
+    assert kit.trace(model, X).outputs.shape == ()
+    with pytest.raises(ValueError, match=r"a row for each example.*Received: output.shape=\(\)"):
+        kit.trace(model, X, batch_size=2)
+
+
+def test_a_stateful_layer_in_time_distributed_is_refused():
+    inputs = keras.Input(batch_shape=(3, 4, 5, 2))
+    for own in (L, kit):
+        inner = own.LSTM(2, stateful=True, name="inner")
+        model = keras.Model(inputs, own.TimeDistributed(inner, name="outer")(inputs))
+        with pytest.raises(ValueError, match=r"'outer'.* is around the stateful layer 'inner'"):
+            kit.trace(model, np.ones((3, 4, 5, 2)))
+
+
+def test_lists_of_numbers_are_arrays():
+    model = model_of(L.GRU(3, name="gru"), L.Dense(1))
+    y = [0.0, 1.0, 1.0]
+    lists = kit.trace_gradients(model, X.tolist(), Y.tolist(), loss="mse")
+    arrays = kit.trace_gradients(model, X, Y, loss="mse")
+    np.testing.assert_allclose(lists["gru"].hidden, arrays["gru"].hidden, atol=1e-7)
+    assert kit.ablate(model, X.tolist(), y, metric="accuracy").base >= 0
+    assert kit.trace(model, X.tolist())["gru"].hidden.shape == (3, 5, 3)
+    assert kit.callbacks.GateMonitor(X.tolist()).x.shape == X.shape
+    for ragged in ([[1.0, 2.0], [3.0]], ["a", None]):
+        with pytest.raises(ValueError, match="`x` must hold arrays of numbers"):
+            kit.trace_gradients(model, ragged, Y, loss="mse")
+
+
+def test_statistics_of_fewer_steps_than_the_highest_that_are_kept():
+    model = model_of(L.GRU(3, name="gru"))
+    stats = kit.trace_batches(model, X[:1, :3], reduce="statistics")["gru"]["hidden"]
+    hidden = kit.trace(model, X[:1, :3])["gru"].hidden[0]
+    np.testing.assert_allclose(stats.highest, -np.sort(-hidden, axis=0), atol=1e-6)
+    assert stats.highest_rows.shape == stats.highest_steps.shape == (3, 3)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    stats = kit.trace_batches(model, X, reduce="statistics")["gru"]["hidden"]
+    assert np.isnan(stats.highest).all()
+
+
+def test_in_float64_a_gate_is_fixed_at_its_exact_mean():
+    with float64_allowed():
+        layers = [L.GRU(3, name="gru", dtype="float64"), L.Dense(1, dtype="float64")]
+        inputs = keras.Input((5, 2), dtype="float64")
+        model = keras.Sequential([inputs, *layers])
+        rng = np.random.default_rng(0)
+        model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+        x = X.astype("float64")
+        found = kit.ablate(model, x, Y, metric=lambda y, outputs: keras.ops.max(outputs - y))
+        mean = kit.trace(model, x)["gru"].update.mean(axis=(0, 1))
+        edited = kit.edit(model, x, {"gru": {"update": mean}})
+    want = np.max(edited.outputs - Y)
+    value = next(row.value for row in found.gates if row.part == "update")
+    np.testing.assert_allclose(value, want, rtol=1e-12)
+
+
+def test_layers_whose_names_collide_in_the_logs_have_values_of_their_own():
+    def part(name):
+        return keras.Sequential([L.GRU(3, return_sequences=True, name="gru")], name=name)
+
+    model = model_of(part("left"), part("right"), L.GRU(3, name="left_gru"), L.Dense(1))
+    model.compile("sgd", "mse")
+    monitor = kit.callbacks.GateMonitor(X)
+    history = model.fit(X, Y, verbose=0, callbacks=[monitor]).history
+    names = {"left/gru_update_mean", "right_gru_update_mean", "left_gru_update_mean"}
+    assert names <= set(history)
+
+
+def test_a_layer_whose_name_is_the_key_of_a_call_is_refused():
+    class Twice(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.a = L.GRU(2, return_sequences=True, name="gru")
+            self.b = L.GRU(2, return_sequences=True, name="gru:1")
+
+        def call(self, x, training=False):
+            x = self.a(self.a(x))
+            return self.b(x) if training else x
+
+    if keras.config.backend() != "tensorflow":  # which takes no ':' in a name
+        model = Twice()
+        model(X, training=True)
+        with pytest.raises(ValueError, match="two layers or calls with the key='gru:1'"):
+            kit.trace(model, X)

@@ -177,6 +177,16 @@ def test_states_of_a_stateful_layer_are_the_start_and_do_not_move(own):
         np.testing.assert_array_equal(to_numpy(variable), value)
 
 
+@pytest.mark.parametrize("own", [L, kit], ids=["keras", "kit"])
+def test_a_second_call_of_a_stateful_layer_starts_from_the_states_of_the_first(own):
+    inputs = keras.Input(batch_shape=(BATCH, STEPS, FEATURES))
+    layer = own.GRU(FEATURES, stateful=True, return_sequences=True, name="gru")
+    model = randomized(keras.Model(inputs, layer(layer(inputs))))
+    traces = check_traces(model, sequences())
+    start = traces["gru:1"].origin.initial_states[0]
+    np.testing.assert_array_equal(start, traces["gru"].hidden[:, -1])
+
+
 def test_the_model_stays_as_it_was():
     model = model_of(L.Bidirectional(L.LSTM(3)))
     before, attributes = model.get_weights(), [set(vars(layer)) for layer in model.layers]

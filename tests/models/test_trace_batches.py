@@ -34,6 +34,8 @@ DATA = {
     "arrays": lambda: X,
     "dataset": Data,
     "batches": lambda: iter([X[:4], X[4:8], X[8:]]),
+    "lists": lambda: [[X[i : i + 4], np.zeros(4)] for i in (0, 4, 8)].__iter__(),
+    "single": lambda: [(X[i : i + 4],) for i in (0, 4, 8)].__iter__(),
     "pairs": lambda: [(X[i : i + 4], None) for i in (0, 4, 8)].__iter__(),
 }
 
@@ -110,3 +112,26 @@ def test_a_progress_bar_is_drawn_for_long_work(model, capsys):
     assert "3/3" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"Received: progress='no'"):
         Progress(3, "no")
+
+
+def test_a_data_loader_of_pytorch(model):
+    torch = pytest.importorskip("torch")
+    tensors = torch.from_numpy(X), torch.zeros(len(X))
+    data = torch.utils.data.TensorDataset(*tensors)
+    loader = torch.utils.data.DataLoader(data, batch_size=4)
+    parts = list(kit.trace_batches(model, loader))
+    whole = kit.trace(model, X)["lstm"].hidden
+    found = np.concatenate([part["lstm"].hidden for part in parts])
+    np.testing.assert_allclose(found, whole, atol=1e-6)
+
+
+def test_a_data_set_of_tensorflow_of_unknown_length(model):
+    tf = pytest.importorskip("tensorflow")
+    data = tf.data.Dataset.from_tensor_slices((X, np.zeros(len(X)))).filter(lambda x, y: True)
+    parts = list(kit.trace_batches(model, data.batch(4)))
+    assert [len(part["lstm"].mask) for part in parts] == [4, 4, 2]
+
+
+def test_a_batch_that_predict_would_not_take_apart_is_refused(model):
+    with pytest.raises(ValueError, match=r"`\(x, y, sample_weight\)`"):
+        list(kit.trace_batches(model, iter([[X, X, X, X]])))

@@ -166,3 +166,75 @@ def test_a_bare_trace_has_no_origin(traces):
         origin_of(bare)
     with pytest.raises(TypeError, match=r"Received: trace=int"):
         origin_of(3)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_is_saved_exactly(dtype, tmp_path):
+    model = keras.Sequential([keras.Input((5, 2)), L.LSTM(3, name="lstm", dtype=dtype)])
+    x = np.random.default_rng(0).normal(size=(4, 5, 2)).astype("float32")
+    want = kit.trace(model, x)
+    want.save(tmp_path / "traces.npz")
+    found = kit.Traces.load(tmp_path / "traces.npz")
+    assert found["lstm"].forget.dtype.name == dtype.removeprefix("mixed_")
+    for field in want["lstm"]._fields:
+        a, b = getattr(found["lstm"], field), getattr(want["lstm"], field)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    assert found.outputs.dtype == want.outputs.dtype
+    np.testing.assert_array_equal(found.outputs, want.outputs)
+    states = [np.asarray(one.origin.initial_states) for one in (found["lstm"], want["lstm"])]
+    np.testing.assert_array_equal(*states)
+
+
+def test_names_that_would_be_one_in_a_file_are_refused(traces, tmp_path):
+    collided = kit.Traces({**traces, "both.forward": traces["zoned"]}, traces.outputs)
+    with pytest.raises(ValueError, match=r"two parts with the name='both.forward'"):
+        collided.save(tmp_path / "traces.npz")
+
+
+@pytest.fixture(scope="module")
+def nested():
+    words = keras.Sequential(
+        [
+            keras.Input((4, 2)),
+            L.Bidirectional(L.GRU(3, return_sequences=True), name="both"),
+            L.RNN([L.LSTMCell(2), L.GRUCell(2)], name="cells"),
+        ]
+    )
+    inputs = keras.Input((3, 4, 2))
+    x = L.TimeDistributed(words, name="sentences")(inputs)
+    model = keras.Model(inputs, L.LSTM(2, name="document")(x))
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 2)).astype("float32")
+    return kit.trace(model, x), model, words, x
+
+
+def test_one_outer_step_of_time_distributed(nested):
+    traces, _, words, x = nested
+    found, want = traces.outer_step(-1), kit.trace(words, x[:, 2])
+    assert list(found) == ["sentences"]
+    for (_, a), (_, b) in zip(flat_records(found["sentences"]), flat_records(want), strict=True):
+        assert a.origin._replace(initial_states=()) == b.origin._replace(initial_states=())
+        for i, state in enumerate(b.origin.initial_states):
+            np.testing.assert_array_equal(a.origin.initial_states[i], state)
+        for field in a._fields:
+            np.testing.assert_allclose(getattr(a, field), getattr(b, field), atol=1e-6)
+    for step in (3, -4, True, "0"):
+        with pytest.raises(ValueError, match=rf"'sentences'.*Received: step={step!r}"):
+            traces.outer_step(step)
+
+
+def test_a_plot_or_page_of_time_distributed_says_how_to_take_a_step(nested, tmp_path):
+    traces = nested[0]
+    with pytest.raises(ValueError, match=r"traces.outer_step\(0\)"):
+        kit.plots.gates(traces["sentences"]["both"])
+    with pytest.raises(ValueError, match=r"traces.outer_step\(0\)"):
+        kit.plots.explore(traces, None, tmp_path / "page.html")
+    one = traces.outer_step(1)
+    kit.plots.gates(one["sentences"]["both"])
+    kit.plots.explore(one, ["a", "fine", "old", "film"], tmp_path / "page.html")
+    assert b"film" in (tmp_path / "page.html").read_bytes()
+
+
+def test_traces_without_time_distributed_have_no_outer_step(traces):
+    with pytest.raises(ValueError, match=r"Received: layers=\['both', 'stack'"):
+        traces.outer_step(0)

@@ -11,6 +11,7 @@ import numpy as np
 import keras_rnnkit as kit
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._intercept import intercepting
+from keras_rnnkit.models.records import at_outer_step
 from keras_rnnkit.models.traces import flat_records
 from tests.support import oracles
 from tests.support.cases import CASES, MIN_CASES, to_numpy
@@ -93,7 +94,7 @@ def check_traces(model, x, tolerance=1e-5, **options):
     traces = kit.trace(model, x, **options)
     outputs, calls = calls_of(model, x)
     want = [(call[0], trace) for call in calls for trace in traces_by_equations(*call)]
-    found = flat_records(traces)
+    found = [leaf for key, record in traces.items() for leaf in _by_call(key, record)]
     assert len(found) == len(want)
     for (name, record), (layer, trace) in zip(found, want, strict=True):
         assert set(record._fields) == set(trace), name
@@ -110,3 +111,16 @@ def check_traces(model, x, tolerance=1e-5, **options):
     for mine, other in zip(keras.tree.flatten(traces.outputs), own, strict=True):
         np.testing.assert_allclose(mine, to_numpy(other), rtol=1e-5, atol=1e-5)
     return traces
+
+
+def _by_call(key, record):
+    """The records of single calls: of `TimeDistributed`, one outer step after the other."""
+    leaves = flat_records({key: record})
+    if leaves[0][1].mask.ndim == 2:
+        return leaves
+    count = leaves[0][1].mask.shape[1]
+    return [
+        (f"{name}, step {step}", at_outer_step(leaf, name, step))
+        for step in range(count)
+        for name, leaf in leaves
+    ]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from keras_rnnkit.text._model import build_model
 
 
 def test_it_learns_string_classes_from_raw_texts(fitted, reviews):
@@ -37,11 +38,21 @@ def test_rows_come_in_the_order_of_the_texts_whatever_their_length(fitted, revie
     np.testing.assert_allclose(fitted.predict_proba(texts[::-1]), together[::-1], atol=1e-5)
 
 
-def test_padding_has_no_effect(fitted):
-    (ids,) = fitted.vocabulary_.encode_many(["the plot was wonderful"])
-    short = fitted.model_.predict(ids[None], verbose=0)
-    long = fitted.model_.predict(np.pad(ids, (0, 9))[None], verbose=0)
-    np.testing.assert_allclose(short, long, atol=1e-6)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_pooling_is_that_of_the_outputs_without_padding(bidirectional):
+    settings = kit.TextClassifier(
+        units=[3, 4], bidirectional=bidirectional, pooling=["mean", "max", "last"]
+    )
+    model = build_model(settings, words=9, classes=3, seed=0)
+    pooled = keras.Model(model.inputs, model.get_layer("dropout").input)
+    last = keras.Model(model.inputs, model.get_layer("stack").output)
+    x = np.array([[1, 4, 5, 8, 2], [1, 7, 6, 0, 0], [1, 0, 0, 0, 0]])
+    for row, length in zip(x, [5, 3, 1], strict=True):
+        outputs = last.predict(row[None, :length], verbose=0)[0]
+        states = [outputs[-1]] if not bidirectional else [outputs[-1, :4], outputs[0, 4:]]
+        expected = np.concatenate([outputs.mean(0), outputs.max(0), *states])
+        found = pooled.predict(x, verbose=0)[x.tolist().index(row.tolist())]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_words_behind_maxlen_are_not_read(reviews, small):
@@ -141,7 +152,7 @@ def test_a_weight_turns_the_prediction_where_the_classes_say_the_opposite(small)
     "options",
     [
         {"pooling": "last"},
-        {"units": (6, 4), "cell": "gru", "bidirectional": True},
+        {"units": (6, 4), "cell": "gru", "bidirectional": True, "pooling": ["max", "last"]},
         {"cell": "min_gru", "tokenizer": "imdb", "max_words": None, "maxlen": None},
     ],
     ids=lambda options: "-".join(options),
@@ -194,7 +205,8 @@ def test_what_is_no_list_of_texts_is_refused(texts, error, message, fitted):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "max"}, "`pooling` must be 'mean' or 'last'"),
+        ({"pooling": "sum"}, "`pooling` must be 'mean' or 'max' or 'last'"),
+        ({"pooling": []}, "`pooling` must be 'mean' or 'max' or 'last'"),
         ({"epochs": 0}, "`epochs` must be an integer"),
         ({"maxlen": 1}, "`maxlen` must be an integer from 2"),
         ({"dropout": 1.0}, "`dropout` must be a fraction"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
@@ -76,6 +76,16 @@ def test_a_fitted_classifier_survives_pickle(fitted, reviews):
         again.predict_proba(reviews[2]), fitted.predict_proba(reviews[2]), atol=1e-6
     )
     assert again.explain("a dull film").label == fitted.explain("a dull film").label
+
+
+@pytest.mark.slow
+def test_processes_send_fitted_classifiers_back(reviews, small):
+    texts, labels = reviews[0][:64], reviews[1][:64]
+    classifier = kit.TextClassifier(**{**small, "epochs": 1})
+    found = cross_validate(classifier, texts, labels, cv=2, n_jobs=2, return_estimator=True)
+    here = cross_validate(classifier, texts, labels, cv=2)
+    np.testing.assert_array_equal(found["test_score"], here["test_score"])
+    assert all(one.predict(["a dull film"]).shape == (1,) for one in found["estimator"])
 
 
 class OfNumbers(kit.TextClassifier):

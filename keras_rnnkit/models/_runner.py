@@ -1,0 +1,110 @@
+"""A model as a function that also returns what its recurrent layers report."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from keras import tree
+
+from keras_rnnkit._checks import check_integer
+from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.layers._walk import stateful_layers
+from keras_rnnkit.models._arrays import as_array, as_inputs, joined, row_count
+from keras_rnnkit.models._calls import handlers_for, records_by_call
+from keras_rnnkit.models._intercept import intercepting
+from keras_rnnkit.models._keys import target_of
+from keras_rnnkit.models._stored import stored
+from keras_rnnkit.models._targets import targets_in
+from keras_rnnkit.models._untracked import refusing_others
+from keras_rnnkit.models.traces import Traces
+from keras_rnnkit.running.moving_variables import InnerScope
+
+_BYTES = 16 * 2**20  # about what the captured tensors of a batch take
+
+
+class Runner:
+    """A model as a function that also returns what is captured, compiled where that is usual."""
+
+    def __init__(self, model: Any, layers: list[str] | None) -> None:
+        self.model = model
+        self.targets = targets_in(model, layers)
+        self.edited: dict[Any, Any] = {}  # compiled functions for `keras_rnnkit.edit`
+        self.adds_losses = False  # whether layers add losses of their own in a call
+        self._refuses_others = layers is None
+        self._function = self.compiled(self.captured)
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that runs the model, compiled where that is usual."""
+        return backend_kernels().compiled(function, variables=self.model.variables, xla=False)
+
+    def captured(self, inputs: Any, edits: Any = None, loss: Any = None) -> tuple[Any, Any]:
+        """The outputs of the model and what is captured, as tensors.
+
+        Args:
+            inputs: Those of the model.
+            edits: By the key of a call, the edits of its target.
+            loss: A function of outputs, whose value is then returned instead of them. There, the
+                model has the losses that its layers add in the call.
+        """
+        captured: list[dict[str, Any]] = []
+        with InnerScope(collect_losses=True) as scope:
+            with self._checking(), intercepting(handlers_for(self.targets, captured, edits)):
+                outputs = self.model(inputs, training=False)
+            self.adds_losses = bool(scope.losses)
+            return (outputs if loss is None else loss(outputs)), captured
+
+    def _checking(self) -> Any:
+        """Refuses recurrent layers that are in no attribute of the model."""
+        if not self._refuses_others:
+            return contextlib.nullcontext()
+        return refusing_others([target.layer for target in self.targets.values() if target])
+
+    def run(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
+        """The outputs and what is captured, as arrays."""
+        return tree.map_structure(as_array, self._function(inputs))
+
+    def target_of(self, key: str) -> Any:
+        """The target of the key of a call, such as `"lstm:1"`."""
+        return target_of(self.targets, key)
+
+    def batches(self, x: Any, batch_size: int | None) -> Iterator[Any]:
+        """The rows in batches: all at once for a stateful model."""
+        check_integer(batch_size, "batch_size", least=1, optional=True)
+        x = as_inputs(x)
+        count = row_count(x)
+        if stateful_layers(self.model):
+            batch_size = count
+        size = batch_size or self.batch_size(x)
+        for start in range(0, count, size):
+            yield tree.map_structure(lambda array: array[start : start + size], x)  # noqa: B023
+
+    def copies_at_a_time(self, batch: Any) -> int:
+        """How many copies of a batch may run as one; a fixed batch size allows one."""
+        fixed = any(a.shape[0] is not None for a in tree.flatten(getattr(self.model, "inputs", [])))
+        if fixed or stateful_layers(self.model):
+            return 1
+        return max(1, self.batch_size(batch) // row_count(batch))
+
+    def batch_size(self, x: Any) -> int:
+        """Rows whose captured tensors take about `_BYTES`, 32 at least and 1,024 at most."""
+        steps = max((a.shape[1] for a in tree.flatten(x) if len(a.shape) > 1), default=1)
+        widths = sum(
+            sum(tree.flatten(twin.state_size)) * 3
+            for target in self.targets.values()
+            for twin in getattr(target, "twins", ())
+        )
+        return int(np.clip(_BYTES // (4 * steps * max(widths, 64)), 32, 1024))
+
+    def traces(self, parts: list[Any]) -> Traces:
+        """The traces of all batches."""
+        outputs, captured = tree.map_structure(lambda *arrays: joined(arrays), *parts)
+        records = records_by_call(self.targets, captured)
+        called = {key for of_call in captured for key in of_call}
+        return Traces(records, outputs, [key for key in self.targets if key not in called])
+
+
+def runner_for(model: Any, layers: list[str] | None) -> Runner:
+    """The runner of a model: the stored one, or a new one if the model has changed."""
+    key = None if layers is None else tuple(layers)
+    return stored(model, ("runner", key), lambda: Runner(model, layers))

@@ -1,0 +1,83 @@
+"""The layout of traces in an archive of arrays, and the traces from it."""
+
+from collections import namedtuple
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_rnnkit import cells
+from keras_rnnkit.cells._trace_repr import trace_repr
+from keras_rnnkit.layers import BidirectionalTrace
+from keras_rnnkit.models._keys import part_key
+from keras_rnnkit.models.records import Origin, with_origin
+
+
+def store(record: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The layout of a record, whose arrays are added to `arrays` by name."""
+    if isinstance(record, Mapping):
+        parts = {key: store(part, part_key(name, key), arrays) for key, part in record.items()}
+        return {"kind": "dict", "parts": parts}
+    if isinstance(record, tuple) and not hasattr(record, "_fields"):
+        numbered = enumerate(record)
+        parts = {str(i): store(part, part_key(name, i), arrays) for i, part in numbered}
+        return {"kind": "tuple", "parts": parts}
+    if isinstance(record, BidirectionalTrace):
+        pairs = zip(record._fields, record, strict=True)
+        parts = {key: store(part, part_key(name, key), arrays) for key, part in pairs}
+        return {"kind": "bidirectional", "parts": parts}
+    for field in record._fields:
+        arrays[f"{name}.{field}"] = getattr(record, field)
+    origin: Origin = record.origin
+    for i, state in enumerate(origin.initial_states):
+        arrays[f"{name}.initial_state.{i}"] = state
+    return {
+        "kind": "record",
+        "name": name,
+        "type": type(record).__name__,
+        "fields": list(record._fields),
+        "origin": {**origin._asdict(), "initial_states": len(origin.initial_states)},
+    }
+
+
+def restore(layout: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    kind = layout["kind"]
+    if kind != "record":
+        parts = {key: restore(part, arrays) for key, part in layout["parts"].items()}
+        if kind == "bidirectional":
+            return BidirectionalTrace(**parts)
+        return parts if kind == "dict" else tuple(parts.values())
+    name, fields, origin = layout["name"], tuple(layout["fields"]), layout["origin"]
+    trace = _trace_type(layout["type"], fields)(*(arrays[f"{name}.{field}"] for field in fields))
+    count, zoneout = origin["initial_states"], origin["zoneout"]
+    states = tuple(arrays[f"{name}.initial_state.{i}"] for i in range(count))
+    zoneout = None if zoneout is None else tuple(zoneout)
+    return with_origin(trace, Origin(**{**origin, "initial_states": states, "zoneout": zoneout}))
+
+
+def _trace_type(name: str, fields: tuple[str, ...]) -> Any:
+    """The kit's trace type of a name; for another one, a type with these fields."""
+    known = {kind.__name__: kind for kind in vars(cells).values() if hasattr(kind, "_fields")}
+    if name in known and known[name]._fields == fields:
+        return known[name]
+    bare = namedtuple(name, fields)  # type: ignore[misc]  # refuses names that are not identifiers
+    return type(name, (bare,), {"__slots__": (), "__repr__": trace_repr})
+
+
+def store_outputs(outputs: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(outputs, Mapping):
+        parts = {key: store_outputs(v, f"{name}[{key}]", arrays) for key, v in outputs.items()}
+        return {"dict": parts}
+    if isinstance(outputs, list | tuple):
+        numbered = enumerate(outputs)
+        return {"list": [store_outputs(v, f"{name}[{i}]", arrays) for i, v in numbered]}
+    arrays[name] = outputs
+    return name
+
+
+def restore_outputs(layout: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(layout, str):
+        return arrays[layout]
+    if "dict" in layout:
+        return {key: restore_outputs(part, arrays) for key, part in layout["dict"].items()}
+    return [restore_outputs(part, arrays) for part in layout["list"]]

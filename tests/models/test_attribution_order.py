@@ -1,0 +1,93 @@
+"""Scores of `cells` and `contextual` are at the words, or the model is refused."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_rnnkit as kit
+from tests.support.witness import randomized
+
+L = keras.layers
+IDS = np.random.default_rng(0).integers(1, 9, (4, 6))
+IDS[1, :2] = 0
+
+
+class Flips(L.Layer):
+    def call(self, inputs):
+        return ops.flip(inputs, axis=1)
+
+
+class Reader(keras.Model):
+    """Turns the words round in its own code."""
+
+    def __init__(self, before=()):
+        super().__init__()
+        self.words, self.before = L.Embedding(9, 3), list(before)
+        self.lstm, self.head = L.LSTM(4, name="lstm"), L.Dense(1)
+
+    def call(self, inputs):
+        x = self.words(inputs)
+        for layer in self.before:
+            x = layer(x)
+        return self.head(self.lstm(ops.flip(x, axis=1)))
+
+
+def sequential(*layers):
+    parts = [keras.Input((6,), dtype="int32"), L.Embedding(9, 3), *layers]
+    return randomized(keras.Sequential([*parts, L.LSTM(4, name="lstm"), L.Dense(1)]))
+
+
+def reader(*before):
+    model = Reader(before)
+    model(IDS)
+    return randomized(model)
+
+
+MIRRORED = {
+    "its own code": reader,
+    "a layer": lambda: sequential(Flips()),
+    "shifted": lambda: sequential(L.Lambda(lambda x: ops.roll(x, 1, axis=1))),
+    "after an LSTM": lambda: sequential(L.GRU(3, return_sequences=True), Flips()),
+    "after both directions": lambda: reader(L.Bidirectional(L.GRU(2, return_sequences=True))),
+    "before an LSTM": lambda: sequential(Flips(), L.GRU(3, return_sequences=True)),
+}
+IN_ORDER = {
+    "dense": lambda: sequential(L.Dense(4, activation="relu"), L.Dropout(0.3)),
+    "convolution": lambda: sequential(L.Conv1D(4, 3, padding="same")),
+    "both directions": lambda: sequential(L.Bidirectional(L.GRU(2, return_sequences=True))),
+    "a stack": lambda: sequential(kit.StackedRNN([3, 4], return_sequences=True)),
+}
+
+
+@pytest.mark.parametrize("kind", MIRRORED)
+def test_a_model_that_turns_the_words_round_is_refused(kind):
+    model = MIRRORED[kind]()
+    match = r"'lstm' gets the words in another order.*integrated_gradients"
+    with pytest.raises(ValueError, match=match):
+        kit.attribute(model, IDS, method="cells")
+
+
+def test_contextual_refuses_it_too():
+    with pytest.raises(ValueError, match="in another order, or shifted"):
+        kit.attribute(reader(), IDS, method="contextual", spans=[(0, 2)])
+
+
+@pytest.mark.parametrize("kind", IN_ORDER)
+def test_a_model_that_leaves_the_words_where_they_are_is_not(kind):
+    found = kit.attribute(IN_ORDER[kind](), IDS, method="cells")
+    assert found.scores.shape == IDS.shape
+    assert found.gap.max() < 1e-3
+
+
+def test_vectors_with_a_mask_and_a_stateful_model_are_in_order():
+    x = np.random.default_rng(1).normal(size=(3, 6, 2)).astype("float32")
+    x[1, :3] = 0
+    inputs = keras.Input(batch_shape=(3, 6, 2))
+    masked = L.Masking()(inputs)
+    model = randomized(keras.Model(inputs, L.Dense(1)(L.LSTM(4, stateful=True)(masked))))
+    assert kit.attribute(model, x, method="cells").gap.max() < 1e-3
+    flipped = L.LSTM(4, stateful=True)(ops.flip(masked, axis=1))
+    model = randomized(keras.Model(inputs, L.Dense(1)(flipped)))
+    with pytest.raises(ValueError, match="in another order, or shifted"):
+        kit.attribute(model, x, method="cells")

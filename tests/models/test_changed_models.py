@@ -1,0 +1,140 @@
+"""What is compiled for a model is compiled anew when the model has changed."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_rnnkit as kit
+from tests.support.cases import to_numpy
+from tests.support.witness import check_traces, randomized
+
+L = keras.layers
+X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")
+
+
+class Config:
+    """A plain Python object with options."""
+
+    def __init__(self, scale):
+        self.scale, self.shift = scale, {"by": [0.0]}
+
+
+class Scaled(keras.Model):
+    """Reads arrays, private attributes and a plain object in its call."""
+
+    def __init__(self):
+        super().__init__()
+        self.array, self.config = np.ones(2, "float32"), Config(1.0)
+        self._private, self._hidden = 1.0, np.ones(2, "float32")
+        self.lstm = L.LSTM(3, name="lstm")
+
+    def call(self, inputs):
+        scale = self._private * self.config.scale * self.array * self._hidden
+        return self.lstm(inputs * ops.convert_to_tensor(scale) + self.config.shift["by"][0])
+
+
+def set_array(model):
+    model.array = np.full(2, 2.0, "float32")
+
+
+def set_in_place(model):
+    model.array[1] = 3.0
+
+
+def set_private(model):
+    model._private = 2.0
+
+
+def set_private_in_place(model):
+    model._hidden *= -1
+
+
+def set_in_an_object(model):
+    model.config.scale = 0.5
+
+
+def set_deep_in_an_object(model):
+    model.config.shift["by"][0] = 1.0
+
+
+CHANGES = [
+    set_array,
+    set_in_place,
+    set_private,
+    set_private_in_place,
+    set_in_an_object,
+    set_deep_in_an_object,
+]
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = Scaled()
+    model(X)
+    return randomized(model)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_attribute_is_seen(model, change):
+    before = kit.trace(model, X).outputs
+    change(model)
+    traces = check_traces(model, X)
+    assert np.abs(traces.outputs - before).max() > 1e-3
+
+
+class Options:
+    """A plain Python object with a layer that Keras does not track."""
+
+    def __init__(self):
+        self.dense = L.Dense(2)
+        self.dense.build((None, 5, 2))
+
+
+class WithOptions(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.options, self.lstm = Options(), L.LSTM(3, name="lstm")
+
+    def call(self, inputs):
+        return self.lstm(self.options.dense(inputs))
+
+
+def test_weights_that_keras_does_not_track_are_seen():
+    model = WithOptions()
+    model(X)
+    kit.trace(randomized(model), X)
+    model.options.dense.set_weights([np.full((2, 2), 0.7), np.ones(2)])
+    np.testing.assert_allclose(kit.trace(model, X).outputs, to_numpy(model(X)), atol=1e-6)
+
+
+def test_arguments_of_a_lambda_are_seen():
+    scale = L.Lambda(lambda x, by: x * by, arguments={"by": 1.0})
+    model = randomized(keras.Sequential([keras.Input((5, 2)), scale, L.LSTM(3, name="lstm")]))
+    kit.trace(model, X)
+    scale.arguments["by"] = 3.0
+    np.testing.assert_allclose(kit.trace(model, X).outputs, to_numpy(model(X)), atol=1e-6)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["its own class", "of keras"])
+def test_an_unchanged_model_is_compiled_once_also_over_epochs(own):
+    model = Scaled() if own else keras.Sequential([keras.Input((5, 2)), L.LSTM(3, name="lstm")])
+    model.compile("sgd", "mse")
+    model(X)
+    y, runners = np.zeros((3, 3), "float32"), []
+
+    def note(epoch, logs):
+        kit.trace(model, X)
+        runners.append(vars(model)["_keras_rnnkit_stored"]["runner", None][2])
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=note)
+    model.fit(X, y, validation_data=(X, y), epochs=3, verbose=0, callbacks=[callback])
+    assert runners[1] is runners[2]
+
+
+def test_repeated_calls_do_not_warn_of_retracing(caplog):
+    model = randomized(keras.Sequential([keras.Input((5, 2)), L.GRU(3, name="gru"), L.Dense(1)]))
+    for _ in range(6):
+        kit.trace(model, X)
+        kit.trace_gradients(model, X, np.zeros((3, 1), "float32"), loss="mse")
+    assert not [record for record in caplog.records if "retracing" in record.getMessage()]
