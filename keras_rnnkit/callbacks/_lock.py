@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from keras_rnnkit._files import read_bounded, replacing
 
@@ -50,7 +50,7 @@ class FolderLock:
         with _one_at_a_time(self._folder):
             owner = _read(self.file)
             if owner is not None and self._may_run(owner):
-                raise self._in_use(owner)
+                self._refuse(owner)
             with replacing(self.file) as temporary:
                 temporary.write_text(json.dumps(_ourselves()), encoding="utf-8")
 
@@ -66,7 +66,7 @@ class FolderLock:
         self._touched = now
         owner = _read(self.file)
         if owner is not None and owner != _ourselves():
-            raise self._in_use(owner)
+            self._refuse(owner)
         with contextlib.suppress(OSError):  # somebody has deleted it
             os.utime(self.file)
 
@@ -95,8 +95,8 @@ class FolderLock:
         """The seconds since the last sign of life."""
         return time.time() - self.file.stat().st_mtime
 
-    def _in_use(self, owner: dict[str, Any]) -> RuntimeError:
-        return RuntimeError(
+    def _refuse(self, owner: dict[str, Any]) -> NoReturn:
+        raise RuntimeError(
             f"`{self._argument}` is in use by another run: process {owner.get('pid')} on host "
             f"{owner.get('host')!r}, which gave a sign of life {self._silence():.0f} seconds ago. "
             "Pass another folder, or wait until that run ends. If that process does not exist any "

@@ -11,6 +11,8 @@ from keras_rnnkit.data.buckets import Buckets, Order
 from keras_rnnkit.data.columns import Table, class_weights, table, truncated
 from keras_rnnkit.data.flat import FlatSequences
 
+LEAST_BATCHES = 4  # of a bucket on average, so that the batches of two epochs have other rows
+
 
 class Batches:
     """The batches of every epoch.

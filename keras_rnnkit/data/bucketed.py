@@ -9,6 +9,7 @@ import numpy as np
 from keras_rnnkit._checks import check_choice, check_integer
 from keras_rnnkit.data.ahead import Ahead
 from keras_rnnkit.data.batches import (
+    LEAST_BATCHES,
     Batches,
     check_value,
     longest_of,
@@ -48,8 +49,10 @@ class Bucketed(keras.utils.PyDataset):
             (padded with 0), or a dict or tuple of such for several outputs. `None` for no targets,
             or those in the file of `x`.
         batch_size: The number of rows in a batch.
-        lengths: How many lengths to choose; or the lengths themselves, for example those of another
-            data set, `lengths=train.lengths`: all sequences are then padded to one of these.
+        lengths: How many lengths to choose at most: with `shuffle=True`, not more than one for
+            every four batches, because rows are only mixed within a bucket. Or the lengths
+            themselves, for example those of another data set, `lengths=train.lengths`: all
+            sequences are then padded to one of these.
         maxlen: Longer sequences are truncated to this length; `None` truncates nothing.
         truncating: `"pre"` truncates longer sequences on the left, `"post"` on the right.
         shuffle: Whether to shuffle. `False` gives every epoch the same order; the longest
@@ -80,7 +83,7 @@ class Bucketed(keras.utils.PyDataset):
     Example:
 
     >>> reviews = [[5, 9], [7], [8, 1, 6, 4, 2], [3, 3, 3]]
-    >>> data = Bucketed(reviews, np.array([0, 1, 1, 0]), batch_size=2, lengths=2, seed=1)
+    >>> data = Bucketed(reviews, np.array([0, 1, 1, 0]), batch_size=2, lengths=2, shuffle=False)
     >>> data.lengths, len(data), round(data.padding, 2)
     ((2, 5), 2, 0.21)
     >>> x, y = data[0]
@@ -118,6 +121,8 @@ class Bucketed(keras.utils.PyDataset):
         longest = longest_of(parts, maxlen)
         wanted = wanted_lengths(lengths, int(longest.max()))
         _check_some_left(len(longest), batch_size, drop_last)
+        if shuffle and isinstance(wanted, int):
+            wanted = max(1, min(wanted, len(longest) // batch_size // LEAST_BATCHES))
         buckets = make_buckets(longest, wanted, batch_size, drop_last)
         values = (check_value(value, parts[0]), 0, 0)
         exact = not isinstance(wanted, int)

@@ -149,4 +149,4 @@ def _column(data: Any, argument: str) -> np.ndarray | FlatSequences:
             f"`{argument}` must be a list of sequences, FlatSequences, or an array of numbers with "
             f"a row for each sequence. Received: type={type(data).__name__}"
         )
-    return data
+    return data.astype(keras.config.floatx(), copy=False) if data.dtype.kind == "f" else data

@@ -38,7 +38,7 @@ class Samples(NamedTuple):
         if len(unknown):
             raise ValueError(
                 "`validation_data` must have classes of the training texts only. "
-                f"Received: {unknown[0]!r} in validation_data[1]"
+                f"Received: validation_data[1]={unknown[0]!r}"
             )
         targets = np.searchsorted(self.classes, labels)
         if class_weight is None:
@@ -60,7 +60,7 @@ def checked_samples(X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Sa
     if len(classes) < 2:
         raise ValueError(
             "`y` must have at least two classes, and has only one class. "
-            f"Received: y with {classes[0]!r} only"
+            f"Received: set(y)={{{classes[0]!r}}}"
         )
     weights = _checked_weights(sample_weight, len(texts))
     if class_weight is not None:

@@ -6,14 +6,16 @@ import pytest
 
 import keras_rnnkit as kit
 
-ROWS, BATCH = 45, 8
+ROWS, BATCH = 46, 3
 
 
 def data(seed=0, **options):
     rng = np.random.default_rng(seed)
     x = [rng.integers(1, 20, n) for n in rng.integers(1, 12, ROWS)]
     y = np.array([float(7 in row) for row in x], "float32")
-    return x, y, kit.data.Bucketed(x, y, batch_size=BATCH, lengths=3, **options)
+    bucketed = kit.data.Bucketed(x, y, batch_size=BATCH, lengths=3, **options)
+    assert len(bucketed.lengths) == 3 and len(x) % BATCH
+    return x, y, bucketed
 
 
 def model(inputs=None):

@@ -18,9 +18,11 @@ PARTS_OF_OTHERS = {
     "reading.py",
 }
 CAUGHT = {
+    "__getattr__",  # Python's own text
     "_check_replaceable",
-    "without_repeats",
+    "_expect",
     "_refuse_constant",
+    "without_repeats",
     "_without_header",
     "read_bounded",
 }
