@@ -101,7 +101,7 @@ def part() -> str:
                 f"{name} {report['versions'][backend]}, {machine['cpu']}, {machine['cores']} cores"
             )
             tables.append(f"{title}:\n\n{table_of(report)}")
-    return "\n\n".join(tables) + "\n"
+    return "\n\n".join(tables or ["Not measured yet."]) + "\n"
 
 
 def table_of(report: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def memory_limit():
-    """The GB that a process may take; TensorFlow keeps its graphs and programs until it ends."""
+    """The GB that a process may take; TensorFlow keeps its programs of XLA until it ends."""
     if keras.config.backend() == "tensorflow":
         return math.inf
     return float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))

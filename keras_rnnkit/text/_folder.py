@@ -6,7 +6,6 @@ from another classifier, because saving was interrupted or a file was changed, i
 
 import hashlib
 from collections.abc import Collection
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,10 +39,11 @@ def write_folder(folder: PathLike, saved: Saved, overwrite: bool) -> None:
     target = check_folder(folder, "folder")
     refuse_existing([target / name for name in (MODEL, VOCABULARY, SETTINGS)], "folder", overwrite)
     content = _settings.content_of(saved)
-    with ExitStack() as stack:  # which renames the last one first: the settings last
-        settings, vocabulary, model = (
-            stack.enter_context(replacing(target / name)) for name in (SETTINGS, VOCABULARY, MODEL)
-        )
+    with (  # the last one is renamed first: the settings last
+        replacing(target / SETTINGS) as settings,
+        replacing(target / VOCABULARY) as vocabulary,
+        replacing(target / MODEL) as model,
+    ):
         saved.model.save(model)
         saved.vocabulary.save(vocabulary)
         content["files"] = {MODEL: sha256(model), VOCABULARY: sha256(vocabulary)}

@@ -235,11 +235,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         >>> import keras_rnnkit as kit
         >>> train, _, _ = kit.data.load_sample()
         >>> classifier = kit.TextClassifier(
-        ...     units=[8], embedding_dim=16, learning_rate=0.02, batch_size=32, lengths=2,
-        ...     random_state=0,
+        ...     units=[8], embedding_dim=16, word_dropout=0.0, learning_rate=0.02, batch_size=32,
+        ...     lengths=2, random_state=0,
         ... )
         >>> classifier = classifier.fit(train.texts, train.y)
-        >>> explanation = classifier.explain("a dull film")
+        >>> explanation = classifier.explain("the plot was truly dull")
         >>> explanation.label, explanation.words[0].token
         (0, 'dull')
         """
