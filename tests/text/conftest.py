@@ -15,7 +15,7 @@ SMALL = {
     "epochs": 8,
     "batch_size": 32,
     "learning_rate": 0.02,
-    "lengths": 2,
+    "lengths": 1,
     "random_state": 0,
 }
 

@@ -2,6 +2,7 @@
 
 import pickle
 
+import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -45,18 +46,17 @@ def test_it_says_that_it_takes_texts():
     assert tags.estimator_type == "classifier" and tags.target_tags.required
 
 
-def test_a_pipeline_a_cross_validation_and_a_grid_search(reviews, small):
-    texts, labels = np.array(reviews[0][:120]), reviews[1][:120]
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="the same on every backend")
+def test_a_pipeline_a_cross_validation_and_a_grid_search(topics, small):
+    texts, labels = np.array(topics[0]), topics[1]
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     pipeline = Pipeline([("lower", lower), ("classify", kit.TextClassifier(**small))])
-    pipeline.set_params(classify__epochs=1)
     scores = cross_val_score(pipeline, texts, labels, cv=2)
-    assert scores.shape == (2,) and np.isfinite(scores).all()
-    grid = {"classify__learning_rate": [1e-6, 0.02]}
-    search = GridSearchCV(pipeline.set_params(classify__epochs=6), grid, cv=2)
+    assert scores.shape == (2,) and scores.min() > 0.9
+    search = GridSearchCV(pipeline, {"classify__learning_rate": [1e-6, 0.02]}, cv=2)
     search.fit(texts, labels)
     assert search.best_params_ == {"classify__learning_rate": 0.02}
-    assert search.predict(["wonderful"]).shape == (1,)
+    assert search.predict(["a goal of the team"]).shape == (1,)
 
 
 def test_a_clone_has_the_arguments_and_is_not_fitted(fitted):
