@@ -37,7 +37,12 @@ def loss_of(model: Any, loss: Any, argument: str = "loss") -> Callable[[Any, Any
             f"`{argument}` must be a function of targets and outputs, or the name of a loss of "
             f"Keras. Received: {argument}={loss!r}"
         )
-    return lambda x, y, outputs: ops.mean(function(y, outputs))
+    return lambda x, y, outputs: _mean(ops.convert_to_tensor(function(y, outputs)))
+
+
+def _mean(values: Any) -> Any:
+    """The mean in the dtype of the values: that of Keras rounds float64 to float32."""
+    return ops.sum(values) / ops.cast(ops.size(values), values.dtype)
 
 
 def metric_of(model: Any, metric: Any, x: Any, y: Any) -> Callable[[Any], float]:
