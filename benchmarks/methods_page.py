@@ -34,10 +34,13 @@ INTRODUCTION = """\
 # Methods of the kernels
 
 A kernel can arrange the matrix products of an LSTM or a GRU in several ways, called methods here.
-All methods give the same numbers. Which one is fastest depends on the backend, the number of units
-and the processor. This page shows which method the layers use, and the measured times of all.
+All methods give the same numbers, up to rounding. Which one is fastest depends on the backend, the
+number of units and the processor. This page shows which method the layers use, and the measured
+times of all methods.
 
 {methods}
+
+On TensorFlow, `kit.explain` also says when XLA compiles the kernel.
 
 ## What the layers use
 
@@ -46,11 +49,14 @@ On a CPU, by number of units:
 {rule}
 
 In training with `recurrent_dropout`, or with `dropout` and `implementation=1`, each gate has its
-own dropout mask, so the products of the gates have different operands and cannot be combined.
+own dropout mask. The products of the gates then have different left operands, so one GEMM cannot
+compute them all: on JAX and TensorFlow there is one GEMM for each gate; the preallocated loop on
+PyTorch has a batched GEMM.
 
 ## How to read the tables
 
-- Each line is a layer: its class, its variant and its number of units.
+- Each line is a layer: its class, its variant and its number of units. A dash means that the layer
+  cannot use the method, or that there is no measurement.
 - Each number is the time of a method divided by the time of the fastest method in the same
   measurement, so 1.00 is the fastest. If several processors were measured, it is the largest of
   their ratios.
@@ -66,12 +72,13 @@ choice is good enough if its largest ratio is at most {good:.2f}, or not larger 
 best single method. A ratio that is larger by less than its standard error is accepted too. Among
 the choices that are good enough, the layers use the one that keeps the rule simple. A test checks
 this for 8, 32, 128 and 512 units. The lines with other numbers of units were measured on one
-processor with one batch size.
+processor with one batch size, and have no time in the last column.
 
 Sequences have {steps} steps. Layers of 8 units have 16 input features; wider layers have as many
 features as units, but at most 128. "Masked": the sequences have random lengths and are padded at
 the end. "Gates": the layer returns all gates of all steps, and the model uses them. In each
-measurement the methods run in turns in one process; the times are medians over the rounds.
+measurement the methods run in turn in one process, in several rounds; the times are medians over
+the rounds.
 
 {processors}
 """
@@ -80,9 +87,9 @@ BACKWARD_TEXT = """\
 ### Backward pass
 
 A *chunked* backward pass processes the sequence from its end in chunks of consecutive steps. For
-each chunk it computes the gradients of the pre-activations and adds their part to the gradients of
-the weights. A chunk is small enough for the processor's cache. The last column is the training time
-with a chunked backward pass, divided by the training time without chunks.
+each chunk it computes the gradients of the pre-activations, and adds their contribution to the
+gradients of the weights. A chunk is small enough for the processor's cache. The last column is the
+training time with a chunked backward pass, divided by the training time without chunks.
 """
 
 
@@ -106,8 +113,9 @@ def methods_table() -> str:
     """What each method computes, and how `explain` calls it."""
     rows = []
     for method, computed in COMPUTED.items():
-        names = [in_explain(backend, method) or NOTHING for backend in BACKENDS]
-        rows.append([method, computed, names[0], names[-1]])
+        jax, tensorflow, torch = (in_explain(backend, method) for backend in BACKENDS)
+        by_xla = jax or tensorflow.partition(", compiled")[0]
+        rows.append([method, computed, by_xla or NOTHING, torch or NOTHING])
     explain = [f"`kit.explain` on {names}" for names in ("JAX, TensorFlow", "PyTorch")]
     return table(["Method", "What it computes", *explain], rows)
 
@@ -118,7 +126,7 @@ def _newest_last(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def processors(reports: dict[str, list[dict[str, Any]]]) -> str:
-    """A table of how many rows each processor has."""
+    """A table of the number of rows measured on each processor."""
     counts: dict[str, dict[str, int]] = {}
     for backend, found in reports.items():
         for report in found:
@@ -140,7 +148,7 @@ def section(backend: str, reports: list[dict[str, Any]]) -> str:
         lines = [case for case in found if case.mode == mode and case.variant in VARIANTS]
         lines.sort(key=lambda c: (LAYERS.index(c.layer), VARIANTS.index(c.variant), c.units))
         rows = [line(backend, case, found[case], reports[-1]) for case in lines]
-        head = ["", *METHODS[backend], "ms"]
+        head = ["Layer", *METHODS[backend], "ms"]
         text += f"\n### {NAMES[backend]}, {MODE_NAMES[mode]}\n\n{table(head, rows)}\n"
     return text + backward(backend, reports)
 
@@ -184,7 +192,7 @@ def backward(backend: str, reports: list[dict[str, Any]]) -> str:
             whole, chunked = (ms[name][1] for name in BACKWARD)
             name = f"{row.layer}, {row.units} units, batch {row.batch}"
             rows.append([name, report["machine"]["cpu"], f"{whole:.3g}", f"{chunked / whole:.2f}"])
-    head = ["", "Processor", "Not chunked, ms", "Chunked / not chunked"]
+    head = ["Layer", "Processor", "Not chunked, ms", "Chunked / not chunked"]
     return f"\n{BACKWARD_TEXT}\n{table(head, rows)}\n" if rows else ""
 
 

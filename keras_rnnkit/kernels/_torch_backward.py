@@ -12,17 +12,17 @@ tanh_backward = torch.ops.aten.tanh_backward
 
 
 def needs_gradients(*tensors: Any) -> bool:
-    """Whether a backward pass is needed at all; inside a Function, torch does not say."""
+    """Whether a backward pass is needed; `Function.forward` itself runs with gradients disabled."""
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
-def without_subnormals(gradient: Any) -> Any:
-    """The gradient of a state, with zeros for values near the end of the range of normal floats.
+def flush_to_zero(gradient: Any) -> Any:
+    """The gradient of a state, with zeros for subnormal values and those up to 2**24 times larger.
 
     A gradient that vanishes over time is subnormal for some twenty steps before it is zero, and a
-    CPU calculates ten times slower with subnormal floats. So it is enough to do this every few
-    steps. It is not done in float16: most gradients are subnormal there, and processors convert
-    them to float32.
+    CPU calculates ten times slower with subnormal floats. The factor 2**24 makes it enough to do
+    this every few steps. It is not done in float16: many gradients are subnormal there, and
+    processors convert them to float32.
     """
     if gradient.dtype == torch.float16:
         return gradient
@@ -72,8 +72,8 @@ def without_autocast(*tensors: Any) -> Any:
     return torch.autocast(device, enabled=False)
 
 
-def buffer_after(first: Any, time: int) -> Any:
-    """A buffer `(time + 1, batch, units)` for the states of all steps, behind the first one."""
+def states_buffer(first: Any, time: int) -> Any:
+    """A buffer `(time + 1, batch, units)` for all states, with the initial one at index 0."""
     buffer = first.new_empty(time + 1, *first.shape)
     buffer[0] = first
     return buffer
@@ -84,14 +84,14 @@ def stacked(recurrent_masks: Any) -> Any:
     return torch.stack(recurrent_masks) if recurrent_masks else None
 
 
-def without_none(gradients: Iterable[Any], like: Iterable[Any]) -> list[Any]:
+def zeros_for_none(gradients: Iterable[Any], like: Iterable[Any]) -> list[Any]:
     """The gradients of these tensors, with zeros for `None`."""
     pairs = zip(gradients, like, strict=True)
     return [torch.zeros_like(tensor) if d is None else d for d, tensor in pairs]
 
 
-def of_kernel(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """The `backward` of a kernel: refused where it cannot serve, else run without autocast."""
+def kernel_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """The `backward` of a kernel: without autocast, and only once, as by `once_differentiable`."""
 
     @functools.wraps(backward)
     def inner(ctx: Any, *gradients: Any) -> Any:

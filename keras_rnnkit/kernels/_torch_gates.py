@@ -1,11 +1,12 @@
-"""PyTorch's own LSTM and GRU with their gates, which the library does not return.
+"""cuDNN's LSTM and GRU with their gates, which cuDNN does not return.
 
-A gate depends on the inputs and the previous hidden state alone. So once the library has returned
-every hidden state, the gates of all steps are two products, and the LSTM's cell state follows from
-the gates by a linear recurrence. On a GPU this takes a fraction of the time of a loop over the
-steps; on a CPU it takes longer than the loop.
+A gate depends only on the input and the previous hidden state. So once cuDNN has returned every
+hidden state, two GEMMs compute the gates of all steps, and the LSTM's cell states follow from the
+gates by a linear recurrence. On a GPU this takes a fraction of the time of a loop over the steps;
+on a CPU it would take longer than the loop.
 
-Gradients flow through the gates, and from there through the library's hidden states.
+Autograd differentiates the GEMMs; the gradient of a gate reaches earlier steps through the hidden
+states, by cuDNN's backward pass.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ from keras_rnnkit.kernels._torch_native import native
 
 
 def native_with_gates(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
-    """The last states of the library's layer, and the states and gates of every step.
+    """The last states from cuDNN, and the states and gates of every step.
 
     The gates of a masked step are undefined: the caller replaces them by zeros, which also stops
     their gradients.
@@ -53,7 +54,7 @@ def _cell_states(args: Arguments, i: Any, f: Any, g: Any) -> Any:
     update = i * g
     if args.mask:
         f, update = f.where(args.mask[0], 1.0), update.where(args.mask[0], 0.0)
-    # In half precision the sums of many steps would lose what a step adds.
-    first = args.states[1]
-    exact = torch.promote_types(first.dtype, torch.float32)
-    return linear_recurrence(f, update, first.to(exact), associative=True).to(first.dtype)
+    # Accumulated in float32: in half precision, rounding would lose small updates.
+    initial = args.states[1]
+    dtype = torch.promote_types(initial.dtype, torch.float32)
+    return linear_recurrence(f, update, initial.to(dtype), associative=True).to(initial.dtype)

@@ -1,6 +1,6 @@
 """A GRU on PyTorch: a loop that writes into preallocated buffers.
 
-PyTorch's own GRU is faster on a GPU alone; it returns no gates and applies no recurrent dropout.
+PyTorch's own GRU is faster only on a GPU; it returns no gates and applies no recurrent dropout.
 
 The letters are those of the cell's equations: gates `z` (update), `r` (reset), `g` (candidate),
 and `q`, the recurrent product that `r` resets. At a masked step `z` is 1, so the state stays as it
@@ -15,12 +15,12 @@ import torch
 
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, as_gradients
 from keras_rnnkit.kernels._torch_backward import (
-    buffer_after,
+    flush_to_zero,
     sigmoid_backward,
     stacked,
+    states_buffer,
     tanh_backward,
-    without_none,
-    without_subnormals,
+    zeros_for_none,
 )
 
 
@@ -76,7 +76,7 @@ def _units_last(args: Arguments) -> tuple[Any, Steps]:
     gates = _projected(args, u)  # pre-activations, until the loop overwrites them
     for mask in args.mask:
         gates[..., :u].masked_fill_(~mask, torch.inf)
-    every, every_q = buffer_after(args.states[0], time), gates.new_empty(time, batch, u)
+    every, every_q = states_buffer(args.states[0], time), gates.new_empty(time, batch, u)
     both, own = args.recurrent_kernel[:, : 2 * u], args.recurrent_kernel[:, 2 * u :]
     own_bias = args.bias[1, 2 * u :]
     for z_r, z, r, g, q, old, new in zip(
@@ -126,15 +126,15 @@ def backward_pass(
     They are one tensor, as `gradients` takes it; or one for each gate, where gates have masks or
     inputs of their own. A gradient of an output that was not used is `None`.
     """
-    masks, d = stacked(args.recurrent_masks), _derivatives(steps)
+    masks, d = stacked(args.recurrent_masks), _local_derivatives(steps)
     time, batch, _, u = d.shape
-    direct = _through_activations(steps, d_steps.gates)
+    direct = _direct_gradients(steps, d_steps.gates)
     # In the order of the derivatives: those of `q`, `z` and `r` are contiguous. The copy is, too: a
     # product with a transposed view takes twice as long.
     rotated = args.recurrent_kernel.roll(u, -1).t().contiguous()
     if masks is not None:
         masks = masks.roll(1, 0)
-    d_h = without_none(d_last, args.states)[0].clone()
+    d_h = zeros_for_none(d_last, args.states)[0].clone()
     concatenated = d.view(time, batch, 4 * u)
     for t in reversed(range(time)):
         for d_every in d_steps.states:
@@ -150,7 +150,7 @@ def backward_pass(
             d_old = torch.bmm(d[t, :, :3].transpose(0, 1), rotated.view(3, u, u))
             d_h.add_(d_old.mul_(masks).sum(0))
         if t % 4 == 0:
-            d_h = without_subnormals(d_h)
+            d_h = flush_to_zero(d_h)
     if masks is None and len(args.inputs) == 1:
         return [d_h], [d]
     d_q, *of_gates = d.unbind(2)
@@ -166,7 +166,7 @@ def gradients(args: Arguments, steps: Steps, d_first: Any, d: Any, of_inputs: bo
         args: The tensors of the forward pass.
         steps: What it saved.
         d_first: The gradients of the first states.
-        d: Those of the pre-activations, in the order of `_derivatives`.
+        d: Those of the pre-activations, in the order of `_local_derivatives`.
         of_inputs: Whether those of the inputs are needed.
     """
     u, (x,) = d.shape[-1], args.inputs
@@ -179,12 +179,12 @@ def gradients(args: Arguments, steps: Steps, d_first: Any, d: Any, of_inputs: bo
     return as_gradients(args, [d_x], d_first, (d_kernel, d_recurrent, d_bias))
 
 
-def _derivatives(steps: Steps) -> Any:
-    """The derivatives of all steps, by which the loop multiplies the gradient of the state.
+def _local_derivatives(steps: Steps) -> Any:
+    """The derivatives within each step; the loop multiplies the gradient of the state by them.
 
     Returns:
-        `(time, batch, 4, units)`: the derivatives of `h` by `q`, and by the pre-activations of `z`,
-        `r` and `g`.
+        `(time, batch, 4, units)`: the derivatives of `h` with respect to `q`, and to the
+        pre-activations of `z`, `r` and `g`.
     """
     (h,), (z, r, g), (q,) = steps.previous_states, steps.gates, steps.extras
     d = h.new_empty(*h.shape[:2], 4, h.shape[2])
@@ -196,12 +196,12 @@ def _derivatives(steps: Steps) -> Any:
     return d
 
 
-def _through_activations(steps: Steps, d_gates: Any) -> Any:
-    """The gradients that come directly from those of the gates, in the order of `_derivatives`."""
+def _direct_gradients(steps: Steps, d_gates: Any) -> Any:
+    """The part that comes from the gradients of returned gates, ordered as `_local_derivatives`."""
     if all(d_gate is None for d_gate in d_gates):
         return None
     (z, r, g), (q,) = steps.gates, steps.extras
-    d_z, d_r, d_g = without_none(d_gates, steps.gates)
+    d_z, d_r, d_g = zeros_for_none(d_gates, steps.gates)
     d_g = tanh_backward(d_g, g)
     d_r = sigmoid_backward(d_r + d_g * q, r)
     return torch.stack([d_g * r, sigmoid_backward(d_z, z), d_r, d_g], dim=2)

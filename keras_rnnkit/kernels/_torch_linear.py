@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from keras_rnnkit.kernels._linear import linear_backward_pass
-from keras_rnnkit.kernels._torch_backward import of_kernel, without_subnormals
+from keras_rnnkit.kernels._torch_backward import flush_to_zero, kernel_backward
 
 
 @torch.compiler.disable  # the compiler would unroll the loop
@@ -31,7 +31,7 @@ class _LinearRecurrence(torch.autograd.Function):
         return states
 
     @staticmethod
-    @of_kernel
+    @kernel_backward
     def backward(ctx: Any, d_states: Any) -> Any:
         a, first, states = ctx.saved_tensors
         return None, *linear_backward_pass(ctx.method, a, first, states, d_states)
@@ -45,7 +45,7 @@ def _sequential(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
     for t, (a_t, b_t, h_t) in enumerate(reversed(steps) if reverse else steps):
         torch.addcmul(b_t, a_t, h, out=h_t)
         # A gradient that vanishes is subnormal for some twenty steps: it is set to zero before.
-        h = without_subnormals(h_t) if reverse and t % 8 == 7 else h_t
+        h = flush_to_zero(h_t) if reverse and t % 8 == 7 else h_t
     return states
 
 

@@ -101,10 +101,10 @@ def _packed(
     """The inputs in packed order, each step's place there by direction, and the arguments for them.
 
     PyTorch's kernels take no mask. So the valid steps of each row are moved to its front, in their
-    order, and the masked ones behind them become identity steps, at which the states of an LSTM and
-    a GRU do not change: an additional input is 1 there, and its weights saturate the gates. A
-    SimpleRNN has no such weights and needs none, because `_unpacked` reads its only state from the
-    outputs.
+    order, and the masked ones behind them become identity steps, which keep the cell state of an
+    LSTM and the state of a GRU: an additional input is 1 there, and its weights saturate the gates.
+    A SimpleRNN has no such weights and needs none: `_unpacked` reads the hidden state, its only one
+    and that of an LSTM, from the outputs.
     """
     order, valid, place = _packed_order(mask)
     x = x.gather(0, order.expand(x.shape))
@@ -143,7 +143,7 @@ def _identity_row(cell: Any, kernel: Any) -> Any:
     """The weights of the input that is 1 at identity steps, a row more of the kernel.
 
     They saturate gates: an LSTM's input gate at 0 and its forget gate at 1, a GRU's update gate at
-    1. Then the new state equals the old one.
+    1. Then the cell state, or the state of a GRU, stays as it is.
     """
     signs = [-1.0, 1.0, 0.0, 0.0] if cell is LSTM else [1.0, 0.0, 0.0]
     gate = torch.ones_like(kernel[:1].chunk(len(signs), dim=-1)[0])

@@ -1,7 +1,8 @@
-"""Whole sequences on PyTorch: by its own kernels where they serve, else by a loop.
+"""Whole sequences on PyTorch: by oneDNN or cuDNN where they support the call, else by a loop.
 
-In no case does PyTorch record the steps for the backward pass. Recording costs a small layer time
-for each operation, and a large one memory traffic for the gradients.
+The loop is an `autograd.Function`, so autograd records one node instead of one for each operation
+of each step. Recording them would cost time for each operation, which a small layer notices, and
+memory traffic for the gradients, which a large one does.
 """
 
 import itertools
@@ -18,10 +19,10 @@ from keras_rnnkit.kernels._cells import LSTM, Functions
 from keras_rnnkit.kernels._gradients import input_gradients, weight_gradients
 from keras_rnnkit.kernels._sequence import backward_pass, forward_pass
 from keras_rnnkit.kernels._torch_backward import (
+    flush_to_zero,
+    kernel_backward,
     needs_gradients,
-    of_kernel,
     without_autocast,
-    without_subnormals,
 )
 from keras_rnnkit.kernels._torch_calls import TorchCalls
 from keras_rnnkit.kernels._torch_gates import native_with_gates
@@ -29,7 +30,7 @@ from keras_rnnkit.kernels._torch_linear import linear_recurrence
 from keras_rnnkit.kernels._torch_native import native
 
 _NATIVE = {
-    "native": native,  # all but a GRU that resets before the product
+    "native": native,  # not for a GRU with reset_after=False
     "native + gates": native_with_gates,
     "native pair": native,
 }
@@ -38,12 +39,12 @@ _NATIVE = {
 class Torch(TorchCalls):
     """The kernels on PyTorch."""
 
-    # `torch.compile` leaves both to PyTorch as it is, between its graphs: the compiler does not
-    # know oneDNN's LSTM, and it would unroll a loop.
+    # Both are graph breaks for `torch.compile`, and run eagerly: the compiler does not support
+    # oneDNN's LSTM, and would unroll a loop.
 
     @torch.compiler.disable
     def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
-        # Whether a gradient is needed, each tensor says.
+        # `training` is not needed: `requires_grad` of the tensors says if there is a backward pass.
         with without_autocast(args.kernel):
             return _NATIVE.get(plan.method, _loop)(plan, args)
 
@@ -53,34 +54,36 @@ class Torch(TorchCalls):
 
 def _loop(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
     """A loop over the steps, with its own backward pass."""
-    tensors = _flat(args)
+    tensors = _flatten(args)
     if not needs_gradients(*tensors):
         return outputs(plan, *_passes(plan)[0](plan, args, save=False))
     structure: list[Any] = []
-    flat = iter(_Loop.apply(plan, args, structure, *tensors))
+    flat = iter(_LoopFunction.apply(plan, args, structure, *tensors))
     last, steps = structure[0]
-    return _like(last, flat), _like(steps, flat)
+    return _unflatten(last, flat), _unflatten(steps, flat)
 
 
-class _Loop(torch.autograd.Function):
+class _LoopFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, like: Arguments, structure: Any, *flat: Any) -> Any:
-        args = _like(like, iter(flat))
+        # A Function takes and returns flat tensors: `like` has the structure of the arguments, and
+        # that of the results is appended to the list `structure`.
+        args = _unflatten(like, iter(flat))
         last, steps = _passes(plan)[0](plan, args, save=True)
         result = outputs(plan, last, steps)
-        ctx.plan, zeros = plan, itertools.repeat(0)  # without the tensors, which are saved
-        ctx.structure = [_like(parts, zeros) for parts in (args, steps, *result)]
+        ctx.plan, zeros = plan, itertools.repeat(0)  # the tensors themselves are in `saved_tensors`
+        ctx.structure = [_unflatten(parts, zeros) for parts in (args, steps, *result)]
         structure.append(ctx.structure[2:])
-        ctx.save_for_backward(*flat, *_flat(steps))
+        ctx.save_for_backward(*flat, *_flatten(steps))
         ctx.set_materialize_grads(plan.method != "preallocated")
-        return tuple(_flat(result[0]) + _flat(result[1]))
+        return tuple(_flatten(result[0]) + _flatten(result[1]))
 
     @staticmethod
-    @of_kernel
+    @kernel_backward
     def backward(ctx: Any, *gradients: Any) -> Any:
         plan, saved, given = ctx.plan, iter(ctx.saved_tensors), iter(gradients)
-        args, steps = (_like(parts, saved) for parts in ctx.structure[:2])
-        d_last, d_steps = (_like(parts, given) for parts in ctx.structure[2:])
+        args, steps = (_unflatten(parts, saved) for parts in ctx.structure[:2])
+        d_last, d_steps = (_unflatten(parts, given) for parts in ctx.structure[2:])
         d_first, d_preactivations = _passes(plan)[1](plan, args, steps, d_last, d_steps)
         of_inputs = any(ctx.needs_input_grad[3 : 3 + len(args.inputs)])
         if plan.method == "preallocated" and len(d_preactivations) == 1:
@@ -89,16 +92,16 @@ class _Loop(torch.autograd.Function):
             found = weight_gradients(plan, args, steps, d_first, d_preactivations)
             if of_inputs:
                 found = found._replace(inputs=input_gradients(plan, args, d_preactivations))
-        return None, None, None, *_flat(found)
+        return None, None, None, *_flatten(found)
 
 
-def _flat(parts: Any) -> list[Any]:
-    """The tensors of a sequence of tensors and lists of them, without the cost of `keras.tree`."""
+def _flatten(parts: Any) -> list[Any]:
+    """The tensors of a sequence of tensors and lists of them; faster than `keras.tree.flatten`."""
     return [t for part in parts for t in (part if isinstance(part, list | tuple) else [part])]
 
 
-def _like(parts: Any, tensors: Iterator[Any]) -> Any:
-    """The same structure, of these tensors."""
+def _unflatten(parts: Any, tensors: Iterator[Any]) -> Any:
+    """The structure of `parts`, filled with the next ones of `tensors`."""
     found = [
         [next(tensors) for _ in part] if isinstance(part, list | tuple) else next(tensors)
         for part in parts
@@ -115,7 +118,7 @@ def _scan(
         carry, values = step(carry, tree.pack_sequence_as(xs, list(current)))
         found.append(tree.flatten(values))
         if reverse:
-            carry = [without_subnormals(gradient) for gradient in carry]
+            carry = [flush_to_zero(gradient) for gradient in carry]
     if reverse:
         found.reverse()
     stacked = [torch.stack(values) for values in zip(*found, strict=True)]

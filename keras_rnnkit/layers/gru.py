@@ -47,8 +47,8 @@ class GRU(Recurrent, keras.layers.GRU):
         stateful: Whether a batch starts from the last states of the batch before.
         unroll: Whether to unroll the loop over time.
         reset_after: Whether the reset gate acts after the matrix product; see the cell.
-        use_cudnn: `"auto"` or `True` to use cuDNN on a GPU where it supports the call, `False` not
-            to use it.
+        use_cudnn: `"auto"` or `True` to use cuDNN where it supports the call, on a GPU with
+            TensorFlow or PyTorch; `False` not to use it. On JAX, cuDNN is never used.
         return_gates: Whether to return the trace too, as the last value. For both directions, set
             it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain list.
         path: How the layer runs. `"auto"` takes the fastest path that supports the call, which

@@ -21,7 +21,7 @@ class LSTM(Recurrent, keras.layers.LSTM):
 
     Args:
         units: Positive integer, the width of the output and of each state.
-        activation: Activation of the candidate, and of the cell state before the output gate.
+        activation: Activation of the candidate, and of the cell state in the output.
         recurrent_activation: Activation of the gates.
         use_bias: Whether there is a bias.
         kernel_initializer: Initializer of the input kernel.
@@ -39,7 +39,7 @@ class LSTM(Recurrent, keras.layers.LSTM):
         recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         recurrent_weight_dropout: Fraction of the recurrent kernel's weights to drop in training, in
             `[0, 1)`: the same weights at every step and for the whole batch (Merity et al., 2017).
-            The kernels support it.
+            The fused path supports it.
         seed: Integer seed of the dropout masks.
         return_sequences: Whether to return the output of every step instead of the last one.
         return_state: Whether to return the last states too.
@@ -47,8 +47,8 @@ class LSTM(Recurrent, keras.layers.LSTM):
             order in which the layer runs, so that they begin with the last step.
         stateful: Whether a batch starts from the last states of the batch before.
         unroll: Whether to unroll the loop over time.
-        use_cudnn: `"auto"` or `True` to use cuDNN on a GPU where it supports the call, `False` not
-            to use it.
+        use_cudnn: `"auto"` or `True` to use cuDNN where it supports the call, on a GPU with
+            TensorFlow or PyTorch; `False` not to use it. On JAX, cuDNN is never used.
         return_gates: Whether to return the trace too, as the last value. For both directions, set
             it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain list.
         path: How the layer runs. `"auto"` takes the fastest path that supports the call, which

@@ -7,7 +7,7 @@ from keras import ops
 
 
 class Carry(NamedTuple):
-    """What a loop carries from one step to the next; returned, it is that after the last step."""
+    """What a loop carries from one step to the next; a runner returns the last one."""
 
     output: Any  # (batch, ...)
     states: Any  # in the structure of the cell, each (batch, ...)
@@ -37,7 +37,7 @@ class Call(NamedTuple):
 
 
 def with_initial_output(call: Call, last: Carry, steps: Steps) -> tuple[Carry, Steps]:
-    """The results of a runner whose outputs are hidden states, corrected for a masked call.
+    """Fix the outputs before the first valid step, for a runner that returns hidden states there.
 
     Before the first valid step the hidden state is the initial one, but the output has to be
     `call.initial_output`.
@@ -54,7 +54,7 @@ def with_initial_output(call: Call, last: Carry, steps: Steps) -> tuple[Carry, S
     return last, steps
 
 
-# Of a tensor (batch, time, ...), the tensor (time, batch, ...), and the other way round.
+# (batch, time, ...) to (time, batch, ...), or back.
 swap_batch_and_time = functools.partial(ops.swapaxes, axis1=0, axis2=1)
 
 

@@ -1,8 +1,8 @@
-"""A capture context, to which recurrent layers report traces and, in streams, their carries.
+"""A context in which recurrent layers report their traces and, in streams, their carries.
 
-A capture collects the trace of every layer that is called in its context. For a stream, it also has
-the carries before the first step, from which the layers start, and collects the carries after the
-last step. Stateful layers do not assign their states in the context. Each thread has its own.
+A capture collects the trace and the last carry of every layer that is called in its context. For a
+stream it also provides the carries from which the layers start. In the context, stateful layers do
+not assign their states. The context is local to a thread (a `contextvars.ContextVar`).
 """
 
 import contextlib
@@ -33,8 +33,8 @@ class Capture(NamedTuple):
             return
         if id(layer) in self.last:
             raise ValueError(
-                f"{name_of(layer)} is called more than once in the model, so that its states "
-                "cannot be distinguished. Use a layer of its own for each call. "
+                f"{name_of(layer)} is called more than once in the model, so that the states "
+                "of the calls cannot be told apart. Use a separate layer for each call. "
                 f"Received: layer={name_of(layer)} a second time"
             )
         self.initial_states[id(layer)] = initial_states
@@ -58,8 +58,8 @@ def capturing(
 
     Args:
         capture_gates: Whether to capture traces.
-        initial_carries: Carries before the first step, by `id(layer)`. If there are any, the other
-            layers start from their own initial states, and report nothing.
+        initial_carries: Carries before the first step, by `id(layer)`. If there are any, the layers
+            that are not in it start from their own initial states, and report nothing.
         edits: The edits of each layer's cell, by `id(layer)`, in running order, time first.
     """
     capture = Capture(capture_gates, initial_carries or {}, {}, {}, {}, edits or {})
@@ -72,7 +72,7 @@ def capturing(
 
 @contextlib.contextmanager
 def not_capturing() -> Iterator[None]:
-    """Capture nothing in this context: a layer inside `TimeDistributed` would report every step."""
+    """Turn capturing off, so that a layer inside `TimeDistributed` does not report every step."""
     token = _current.set(None)
     try:
         yield

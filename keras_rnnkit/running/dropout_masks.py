@@ -1,4 +1,4 @@
-"""Random masks, drawn in training before the loop; dropout masks in the order of Keras."""
+"""Dropout and zoneout masks, drawn before the loop, in the order in which Keras draws them."""
 
 import contextlib
 import threading
@@ -15,7 +15,7 @@ from keras_rnnkit.running.calls import Call
 from keras_rnnkit.running.loop import output_size
 
 _locks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-_adding = threading.Lock()
+_locks_guard = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def masks_for(cell: Any, call: Call) -> Iterator[Any]:
 
     The kit's cells take masks as an argument. Other cells, such as those of Keras, store masks as
     attributes: these masks are drawn here and removed at the end, and a lock keeps other threads
-    from running the cell.
+    from running the cell meanwhile.
 
     Args:
         cell: Any recurrent cell.
@@ -89,5 +89,5 @@ def _remove(storing: list[Any]) -> None:
 
 
 def _lock_of(cell: Any) -> Any:
-    with _adding:
+    with _locks_guard:
         return _locks.setdefault(cell, threading.RLock())

@@ -1,4 +1,4 @@
-"""Checks of what an export to a file supports."""
+"""Errors for calls that cannot be exported to a file."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from keras_rnnkit.running.rule import Choice
 
 
 def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> None:
-    """Refuse an export whose file would give wrong results.
+    """Raise an error if the exported file would fail or give wrong results.
 
     Args:
         layer: The layer that is called while the backend traces it.
@@ -19,8 +19,8 @@ def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> N
         onnx: Whether the file is in ONNX format.
 
     Raises:
-        ValueError: If the layer is stateful, or is exported step by step for an unknown number of
-            steps, or has a dtype that ONNX Runtime does not support.
+        ValueError: If the layer is stateful, would be unrolled for an unknown number of steps, or
+            has a dtype that ONNX Runtime does not support.
     """
     name = name_of(layer)
     if layer.stateful:
@@ -35,17 +35,17 @@ def check_export(layer: Any, sequences: Any, choice: Choice, *, onnx: bool) -> N
             'model with the dtype policy "float32", and copy the weights with '
             "`set_weights`. Received: layer.compute_dtype='bfloat16'"
         )
-    if choice.path == "portable" and _any_number_of_steps(layer, sequences):
+    if choice.path == "portable" and _steps_are_unknown(layer, sequences):
         raise ValueError(
-            f"{name} is exported step by step ({choice.reason}), so the number of steps must "
-            "be known. Make the model with `keras.Input((steps, features))`, or give "
-            "`model.export` the `input_signature` of one, `[keras.InputSpec(shape=(None, steps, "
+            f"{name} is exported as an unrolled loop ({choice.reason}), so the number of steps "
+            "must be known. Make the model with `keras.Input((steps, features))`, or pass "
+            "`input_signature` to `model.export`, as in `[keras.InputSpec(shape=(None, steps, "
             'features), dtype="float32")]`. '
             f"Received: steps={len(ops.unstack(sequences, axis=1))}"
         )
 
 
-def _any_number_of_steps(layer: Any, sequences: Any) -> bool:
+def _steps_are_unknown(layer: Any, sequences: Any) -> bool:
     """Whether the example's single step stands for an unknown number of steps."""
     if len(ops.unstack(sequences, axis=1)) != 1:
         return False

@@ -1,4 +1,4 @@
-"""The fused path: the tensors of a call as a kernel takes them, and the results of the kernel."""
+"""The fused path: converts a call to the arguments of a kernel, and its results back."""
 
 from typing import Any
 

@@ -14,18 +14,20 @@ def run_keras(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     if masks is not None and masks.inputs is not None:
         sequences = sequences * masks.inputs[:, None]
     kind = keras.layers.LSTM if isinstance(layer, keras.layers.LSTM) else keras.layers.GRU
-    found = kind.inner_loop(_forward_in_time(layer), sequences, call.initial_states, None, False)
+    found = kind.inner_loop(
+        _copy_without_go_backwards(layer), sequences, call.initial_states, None, False
+    )
     output, outputs, last = found
     last = tree.pack_sequence_as(call.initial_states, tree.flatten(last))
     return Carry(output, last), Steps(outputs)
 
 
-def _forward_in_time(layer: Any) -> Any:
-    """A view of the layer with `go_backwards=False`, since the call is in running order already.
+def _copy_without_go_backwards(layer: Any) -> Any:
+    """A shallow copy of the layer with `go_backwards=False`: the call is in running order already.
 
-    Keras turns off `supports_jit` on the view, where it uses cuDNN. For the layer, the property of
-    `Recurrent` has that answer before the first call.
+    Where Keras uses cuDNN, it sets `supports_jit` to false, here on the copy alone. The layer
+    itself computes its `supports_jit`, a property of `Recurrent`, from the path that it will take.
     """
-    view = object.__new__(type(layer))
-    vars(view).update(vars(layer), go_backwards=False)
-    return view
+    shallow = object.__new__(type(layer))
+    vars(shallow).update(vars(layer), go_backwards=False)
+    return shallow

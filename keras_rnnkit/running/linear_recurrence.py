@@ -23,8 +23,8 @@ from keras_rnnkit.running.calls import (
 )
 from keras_rnnkit.running.loop import backend_loop
 
-# How often the associative scan halves the number of steps; a loop runs over the remaining 1/64.
-# The number is fixed, so that a graph can be made for any length.
+# The associative scan halves the number of steps at most this many times; a loop runs over the
+# remaining 1/64. A fixed number lets TensorFlow build a graph for an unknown number of steps.
 LEVELS = 6
 
 # The number of steps in a chunk whose tensors fit into a CPU's cache. Only PyTorch, which runs a
@@ -39,16 +39,17 @@ def run_linear_recurrence(layer: Any, call: Call, method: str) -> tuple[Carry, S
     )
     in_chunks = keras.config.backend() == "torch" and method == "sequential"
     if in_chunks and not (call.training or call.capture_gates):
-        last, steps = _by_chunks(layer.cell, recurrence, call, layer.return_sequences)
+        last, steps = _in_chunks(layer.cell, recurrence, call, layer.return_sequences)
     else:
-        # Not compiled by itself: for an associative scan XLA must know the number of steps, and in
-        # training it must return everything that the backward pass needs.
+        # Not compiled separately for an associative scan, for which XLA must know the number of
+        # steps, nor in training, where the compiled function would have to return every
+        # intermediate result that the backward pass needs.
         compiled = method == "sequential" and not call.training
-        last, steps = _at_once(layer.cell, recurrence, call, compiled)
+        last, steps = _whole_sequence(layer.cell, recurrence, call, compiled)
     return (last, steps) if call.mask is None else with_initial_output(call, last, steps)
 
 
-def _at_once(cell: Any, recurrence: Any, call: Call, compiled: bool) -> tuple[Carry, Steps]:
+def _whole_sequence(cell: Any, recurrence: Any, call: Call, compiled: bool) -> tuple[Carry, Steps]:
     """The results of a call, with the gates of all steps in one product."""
     function: Callable[..., Any] = functools.partial(
         _gates_and_states, cell, recurrence, training=call.training, masks=call.dropout_masks
@@ -83,7 +84,7 @@ def _gates_and_states(
     return gates, recurrence(a, b, initial_states[0])
 
 
-def _by_chunks(
+def _in_chunks(
     cell: Any, recurrence: Any, call: Call, return_sequences: bool
 ) -> tuple[Carry, Steps]:
     """The results of a prediction, chunk by chunk, so that the gates stay in the cache."""
@@ -114,7 +115,7 @@ def associative_scan(a: Any, b: Any, initial: Any) -> Any:
     these, one step of the original recurrence gives the state that follows.
 
     Args:
-        a: `(time, batch, units)`, in [0, 1].
+        a: `(time, batch, units)`, in `[0, 1]`.
         b: `(time, batch, units)`.
         initial: $h$ before the first step, `(batch, units)`.
 
@@ -131,25 +132,25 @@ def associative_scan(a: Any, b: Any, initial: Any) -> Any:
     ones = ops.ones((-(time + 1) % 2**levels, batch, units), dtype=a.dtype)
     a = ops.concatenate([ops.ones_like(initial)[None], a, ones])
     b = ops.concatenate([initial[None], b, ops.zeros_like(ones)])
-    return _states(a, b, levels)[1 : time + 1]
+    return _scanned_states(a, b, levels)[1 : time + 1]
 
 
-def _states(a: Any, b: Any, levels: int) -> Any:
+def _scanned_states(a: Any, b: Any, levels: int) -> Any:
     """The state after every step of $h_t = a_t h_{t-1} + b_t$, where $h_0 = b_0$.
 
-    Combines pairs of steps so often (`levels`), and runs a loop over what remains.
+    Combines pairs of steps in `levels` rounds, and runs a loop over the remaining steps.
     """
     if levels == 0:
-        return _one_by_one(a, b)
+        return _sequential_states(a, b)
     a_even, a_odd = a[0::2], a[1::2]
     b_even, b_odd = b[0::2], b[1::2]
-    odd = _states(a_odd * a_even, a_odd * b_even + b_odd, levels - 1)
+    odd = _scanned_states(a_odd * a_even, a_odd * b_even + b_odd, levels - 1)
     even = ops.concatenate([b[:1], a_even[1:] * odd[:-1] + b_even[1:]])
     return ops.reshape(ops.stack([even, odd], axis=1), ops.shape(b))
 
 
-def _one_by_one(a: Any, b: Any) -> Any:
-    """The same by a loop."""
+def _sequential_states(a: Any, b: Any) -> Any:
+    """The same as `_scanned_states`, by a loop."""
     if b.shape[0] == 1:
         return b
     _, rest = backend_loop()(_linear_step, b[0], (a[1:], b[1:]))
@@ -157,7 +158,7 @@ def _one_by_one(a: Any, b: Any) -> Any:
 
 
 def _linear_step(h: Any, current: Any) -> tuple[Any, Any]:
-    """One step; no closure, so that JAX compiles it once for each shape in eager calls too."""
+    """One step. Not a closure: eager calls of `lax.scan` then compile it once for each shape."""
     a_t, b_t = current
     h = a_t * h + b_t
     return h, h

@@ -14,7 +14,7 @@ from keras_rnnkit.cells._takes import edit_for_method, masks_for_method, takes_t
 from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.calls import Call, Carry, Steps, swap_batch_and_time
-from keras_rnnkit.running.moving_variables import carried_along, moving_variables
+from keras_rnnkit.running.moving_variables import non_trainable_variables, with_variables_in_carry
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
@@ -34,7 +34,7 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
     of_steps = [] if mask is None else [swap_batch_and_time(mask)]
     random_masks = masks_of_step(call.dropout_masks)
     xs = (swap_batch_and_time(call.sequences), *of_steps, *random_masks, *edit_tensors(call.edits))
-    advance = _stepper(cell, states, call)
+    advance = _step_function(cell, states, call)
     output = call.initial_output
     initial = Carry(
         _zeros(output_size(cell), states) if output is None else output,
@@ -52,7 +52,7 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
 
     loop = _unrolled if unroll else backend_loop()
     if loop is ops.scan:
-        loop = carried_along(loop, moving_variables(cell))
+        loop = with_variables_in_carry(loop, non_trainable_variables(cell))
     last, steps = loop(step, initial, xs)
     return last, Steps(*tree.map_structure(swap_batch_and_time, steps))
 
@@ -74,7 +74,7 @@ def exposes_gates(cell: Any) -> bool:
 
 
 def is_of_the_kit(cell: Any) -> bool:
-    """Whether a cell is one of the kit's own, so that everything that a step does is known."""
+    """Whether a cell is one of the kit's own, whose steps have no effects besides their results."""
     if isinstance(cell, StackedRNNCells):
         return all(map(is_of_the_kit, cell.cells))
     if isinstance(cell, Zoneout):
@@ -85,26 +85,26 @@ def is_of_the_kit(cell: Any) -> bool:
 _OF_THE_KIT = {getattr(cells, name) for name in cells.__all__ if name.endswith("Cell")}
 
 
-def _stepper(cell: Any, states: Any, call: Call) -> Callable[..., Carry]:
-    """One step, from carry to carry, in the structure and dtypes that a scan needs."""
+def _step_function(cell: Any, states: Any, call: Call) -> Callable[..., Carry]:
+    """The step of the loop; the carry keeps its structure and dtypes, as a scan requires."""
     training, capture_gates = call.training, call.capture_gates
 
     def advance(x: Any, carry: Carry, masks: Any, edits: Any) -> Carry:
-        output, new_states, gates = _advance(cell, x, carry.states, training, masks, edits)
+        output, new_states, gates = _step(cell, x, carry.states, training, masks, edits)
         new_states = tree.pack_sequence_as(states, tree.flatten(new_states))
         new = Carry(output, new_states, gates if capture_gates else ())
-        return tree.map_structure(_as_before, new, carry)
+        return tree.map_structure(_cast_like, new, carry)
 
-    def advance_own(x: Any, carry: Carry, masks: Any, edits: None) -> Carry:
+    def step_of_kit_cell(x: Any, carry: Carry, masks: Any, edits: None) -> Carry:
         gates = cell.gates(x, carry.states, training=training, masks=masks)
         output, new_states = cell.step(gates, carry.states, masks=masks)
         return Carry(output, new_states, gates if capture_gates else ())
 
     own = exposes_gates(cell) and is_of_the_kit(cell) and call.edits is None
-    return advance_own if own else advance
+    return step_of_kit_cell if own else advance
 
 
-def _advance(
+def _step(
     cell: Any, x: Any, states: Any, training: bool, masks: Any, edits: Any
 ) -> tuple[Any, Any, Any]:
     """One step of a cell, or of a stack of cells: the output, the new states, the gates."""
@@ -113,32 +113,32 @@ def _advance(
         nothing = [None] * len(cell.cells)
         masks, edits = (nothing if each is None else each for each in (masks, edits))
         for part, part_states, *more in zip(cell.cells, states, masks, edits, strict=True):
-            x, new, part_gates = _advance(part, x, part_states, training, *more)
+            x, new, part_gates = _step(part, x, part_states, training, *more)
             new_states.append(new)
             gates.append(part_gates)
         return x, new_states, tuple(gates)
     if edits is not None:
-        return _advance_edited(cell, x, states, training, masks, edits)
-    return _advance_cell(cell, x, states, training, masks, None)
+        return _edited_step(cell, x, states, training, masks, edits)
+    return _cell_step(cell, x, states, training, masks, None)
 
 
-def _advance_edited(
+def _edited_step(
     cell: Any, x: Any, states: Any, training: bool, masks: Any, edits: dict[str, Any]
 ) -> tuple[Any, Any, Any]:
-    """One step of a cell with its edits; the states are edited after all else."""
+    """One step of a cell with its edits; a `Replacement` of a state applies after the step."""
     edit = StepEdits(edits, state_names(cell))
-    output, new, of_step = _advance_cell(cell, x, states, training, masks, edit)
+    output, new, of_step = _cell_step(cell, x, states, training, masks, edit)
     output, flat = edit.after_step(output, tree.flatten(new))
     return output, tree.pack_sequence_as(new, flat), of_step
 
 
-def _advance_cell(
+def _cell_step(
     cell: Any, x: Any, states: Any, training: bool, masks: Any, edit: StepEdits | None
 ) -> tuple[Any, Any, Any]:
     if isinstance(cell, Zoneout):
         of_cell = None if masks is None else masks.cell
         inner = None if edit is None else edit.of_gates()
-        output, new, of_step = _advance_cell(cell.cell, x, states, training, of_cell, inner)
+        output, new, of_step = _cell_step(cell.cell, x, states, training, of_cell, inner)
         return *cell.zoned(output, new, states, masks), of_step
     states = list(states) if isinstance(states, list | tuple) else [states]
     if exposes_gates(cell):
@@ -154,7 +154,7 @@ def _advance_cell(
 
 
 def _zero_gates(cell: Any, states: Any) -> Any:
-    """Zeros in the structure of the cell's gates, the gates at a step that is masked."""
+    """Zeros in the structure of the cell's gates, which are the gates of a masked step."""
     if isinstance(cell, StackedRNNCells):
         return tuple(_zero_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
     if not exposes_gates(cell):
@@ -171,7 +171,7 @@ def _zeros(size: Any, states: Any) -> Any:
 
 
 def _masked(new: Carry, old: Carry, valid: Any) -> Carry:
-    """The new carry at a valid step; else the old output and states, and gates of zero."""
+    """The new carry at a valid step; at a masked one the old output and states, and zero gates."""
 
     def choose(value: Any, otherwise: Any) -> Any:
         shape = (-1,) + (1,) * (len(value.shape) - 1)
@@ -199,6 +199,6 @@ def _unrolled(step: Callable[..., Any], carry: Carry, xs: Any) -> tuple[Carry, C
     return carry, tree.map_structure(lambda *values: ops.stack(values), *steps)
 
 
-def _as_before(value: Any, old: Any) -> Any:
-    """The value in the dtype that it had at the step before, as a scan requires."""
+def _cast_like(value: Any, old: Any) -> Any:
+    """The value in the dtype of the previous step's, as a scan requires."""
     return value if value.dtype == old.dtype else ops.cast(value, old.dtype)

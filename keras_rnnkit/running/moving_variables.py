@@ -1,7 +1,7 @@
-"""Variables that a user's cell changes in a step: seeds, running means, counters.
+"""Variables that a user's cell assigns in a step: seeds, running means, counters.
 
-A scan on JAX traces its step once. Assigned variables must be a part of the carry. Otherwise every
-step and call would start from the same values, and a tracer would be left in the variable.
+`jax.lax.scan` traces the step once, so the assigned variables must be part of the carry. Otherwise
+every step would start from the same values, and a tracer would be left in the variable.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,13 @@ import keras
 from keras import ops
 
 
-def moving_variables(cell: Any) -> list[Any]:
-    """The variables that a step may assign: all that are not trained, including seeds."""
+def non_trainable_variables(cell: Any) -> list[Any]:
+    """The variables that a step may assign, including the seeds of dropout."""
     return list(getattr(cell, "non_trainable_variables", ()))
 
 
-def carried_along(scan: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
-    """The scan, with these variables in its carry, and assigned at its end."""
+def with_variables_in_carry(scan: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:
+    """The scan, with these variables in its carry; the changed ones are assigned after it."""
     if not variables:
         return scan
 
@@ -42,7 +42,7 @@ def carried_along(scan: Callable[..., Any], variables: list[Any]) -> Callable[..
 
 
 class InnerScope(keras.StatelessScope):
-    """A scope in which other variables have their values of the outer scope."""
+    """A nested `StatelessScope`: variables that it does not map come from the outer scope."""
 
     def get_current_value(self, variable: Any) -> Any:
         value = super().get_current_value(variable)

@@ -10,7 +10,7 @@ DIRECTIONS = ("forward", "backward")
 
 
 def name_of(layer: Any) -> str:
-    """The layer's type and name, as errors begin with."""
+    """The layer's type and name, with which errors begin."""
     return f"{type(layer).__name__} '{layer.name}'"
 
 
@@ -85,11 +85,11 @@ def _of_cell(owner: str, cell: Any, states: Any, argument: str) -> list[Any]:
 
 
 def flat_states(owner: str, states: Any, argument: str) -> list[Any]:
-    """The tensors of nested lists, which must not contain names."""
+    """The tensors of nested lists, without dicts or NamedTuples in them."""
     if is_named(states):
         raise ValueError(
-            f"{owner}: `{argument}` has names where a list belongs, with an entry for each part of "
-            f"the layer. Received: type({argument})={type(states).__name__}"
+            f"{owner}: `{argument}` must be a list here, with an entry for each part of the layer, "
+            f"not a structure with names. Received: type({argument})={type(states).__name__}"
         )
     if isinstance(states, list | tuple):
         return [tensor for part in states for tensor in flat_states(owner, part, argument)]

@@ -1,4 +1,4 @@
-"""The options of a layer or cell. Compiled code has their values, so a change has to be found."""
+"""The options of a layer or cell: constants in compiled code, so a change must recompile it."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def plain_options(layer: Any) -> dict[str, Any]:
 
 
 def is_activation_of_keras(activation: Any) -> bool:
-    """Whether a function is one of `keras.activations`, so that it is known what it does."""
+    """Whether a function is one of `keras.activations`, which are known to be pure."""
     return id(activation) in _OF_KERAS
 
 

@@ -2,34 +2,35 @@
 
 A path is a way to run a layer: by a kernel for the whole sequence, by a loop over the cell, and so
 on. Some paths have several methods, which differ in speed alone. `benchmarks/methods.py` measures
-every method, and `benchmarks/results` has its rows for each processor. A test fails where another
-method than the one of this rule is faster by these rows.
+every method, and `benchmarks/results` has the times on each processor. A test fails if the rule
+chooses a method that is too slow by these times; `docs/background/methods.md` says when it is.
 """
 
 from typing import NamedTuple
 
 PATHS = ("auto", "fused", "portable")
 
-# The cells whose gates do not depend on the state, which is therefore a linear recurrence.
+# The cells whose gates do not depend on the state: the new state is linear in the old one.
 LINEAR_CELLS = ("MinGRU", "MinLSTM")
 
 _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *LINEAR_CELLS))
 
-# Up to this number of units, a step that XLA compiles is one product of the concatenated input and
-# state. For a GRU, a part of the concatenated weights is zero. The multiplications with these zeros
-# take less time than a second product would.
+# Up to this number of units, XLA is fastest with one GEMM per step, of the concatenated input and
+# state. In a GRU, one block of the concatenated weights is zero; multiplying by it still takes less
+# time than a second GEMM.
 CONCATENATED_UP_TO = 16
 
-# On TensorFlow, XLA runs separate products for the gates in parallel, which is faster for batches
-# from this number of units on; for a GRU that returns its gates in prediction, from the second. In
-# prediction, from the third number on, XLA splits a product of all gates over the cores, too.
+# On TensorFlow, XLA runs the GEMMs of separate gates in parallel. For batches this is faster from
+# PER_GATE_FROM units on, and from PER_GATE_FROM_WITH_GATES for a GRU that returns its gates in
+# prediction. In prediction it is faster below PER_GATE_BELOW_IN_PREDICTION alone: from there on,
+# XLA splits the one GEMM of all gates over the cores, too.
 PER_GATE_FROM = 64
 PER_GATE_FROM_WITH_GATES = 32
 PER_GATE_BELOW_IN_PREDICTION = 512
 
 # On PyTorch on a CPU, up to this number of values in a state (batch size times units), a linear
-# recurrence is faster as an associative scan: a loop would spend its time on the overhead of each
-# step (`benchmarks/min_rnn.py`).
+# recurrence is faster as an associative scan: a loop is bound by the overhead of its operations
+# (`benchmarks/min_rnn.py`).
 ASSOCIATIVE_UP_TO = 1024
 
 
@@ -84,7 +85,7 @@ def choose(request: Request) -> Choice:
         return Choice("portable", reason='path="portable"', faster=" and ".join(advice))
     if without_kernel is not None:
         if request.path == "fused":
-            raise ValueError(_refusal(without_kernel))
+            raise ValueError(_fused_path_error(without_kernel))
         return without_kernel
     if request.exported:
         return Choice("fused", "native", f"PyTorch's {request.cell}, one node of the export")
@@ -111,8 +112,9 @@ def one_call_for_both(forward: Request, backward: Request, *, zero_initial_state
     # Each direction has dropout masks of its own, for inputs and for weights.
     if forward.training and (forward.dropout or forward.weight_dropout):
         return False
-    # The backward direction meets the padding first. The kernel turns masked steps into identity
-    # steps, which keep the hidden state of an LSTM only where that is zero.
+    # The kernel moves masked steps to the end, where the backward direction starts, as identity
+    # steps. These keep the cell state of an LSTM, but recompute its hidden state, `o * tanh(c)`,
+    # which stays what it was only if both are zero.
     if forward.masked and not zero_initial_states:
         return False
     return choose(forward)[:2] == ("fused", "native")
@@ -129,7 +131,7 @@ def _linear_recurrence(request: Request) -> Choice:
     return Choice(path, "sequential", reason)
 
 
-def _refusal(without_kernel: Choice) -> str:
+def _fused_path_error(without_kernel: Choice) -> str:
     """The error of `path="fused"` where no kernel supports the call."""
     remedy = 'Set `path="auto"`'
     if without_kernel.faster:
@@ -146,8 +148,8 @@ def _without_kernel(request: Request) -> Choice | None:
     backends = "set KERAS_BACKEND to jax, tensorflow or torch"
     activations = "the kernels support only tanh and sigmoid"
     transform = "a transform of torch.func, or forward mode, needs plain operations"
-    # Each has a condition of the kernels. Where it is not met: the reason, and what to change in
-    # the layer, empty if no change would help.
+    # (whether the kernels support it, the reason if not, what to change in the layer). The last is
+    # empty if no change would help.
     conditions = [
         (not request.stack, "a stack of cells has no kernel", "stack layers, not cells"),
         (cell, "the cell has no kernel", f"use one that has: {_WITH_KERNEL}"),
@@ -183,9 +185,10 @@ def _keras_has_cudnn(request: Request) -> bool:
 
 
 def _unsupported_by_torch(request: Request) -> str:
-    """The requested options with which PyTorch's layer cannot run, even with the help of the kit.
+    """The requested options that rule out PyTorch's own layer.
 
-    The kit packs the valid steps of masked sequences and drops recurrent weights before the call.
+    Masks and `recurrent_weight_dropout` do not: before the call, the kit moves the valid steps of
+    each sequence to its front, and drops the recurrent weights.
     """
     return _unsupported_by_library(request._replace(masked=False, weight_dropout=False))
 

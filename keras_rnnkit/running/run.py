@@ -47,7 +47,7 @@ def run(layer: Any, call: Call) -> tuple[Carry, Steps]:
     Returns:
         `(last, steps)`, as in the contract above.
     """
-    if call.edits is not None:  # only the loop computes the steps one by one, by the equations
+    if call.edits is not None:  # only the loop over the cell can replace values between steps
         with masks_for(layer.cell, call) as masks:
             return run_loop(layer.cell, call._replace(dropout_masks=masks), layer.unroll)
     choice = choice_for(
@@ -122,12 +122,12 @@ def request_for(
 
 
 def _transformed(cell: Any, sequences: Any) -> bool:
-    """Whether PyTorch transforms the call, or has tangents in its inputs or its weights."""
+    """Whether the call is inside a `torch.func` transform, or has forward-mode tangents."""
     weights = (getattr(cell, name, None) for name in ("kernel", "recurrent_kernel", "bias"))
     tensors = [getattr(weight, "value", weight) for weight in weights if weight is not None]
     return backend_kernels().transforming(sequences, *tensors)
 
 
 def _on_gpu(layer: Any) -> bool:
-    """Whether the layer computes on a GPU, by the place of its kernel once it is built."""
+    """Whether the layer computes on a GPU; before it is built, see `Kernels.on_gpu`."""
     return backend_kernels().on_gpu(layer.cell.kernel if layer.cell.built else None)

@@ -12,6 +12,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import _method_rows  # noqa: E402
 import _results  # noqa: E402
 import _rule_data  # noqa: E402
+import methods_page  # noqa: E402
 
 sys.path.remove(str(BENCHMARKS))
 
@@ -81,3 +82,9 @@ def test_the_standard_error_of_a_ratio_is_of_both_medians():
     found = _rule_data.ratio(other, best, False) / _rule_data.ratio(other, best, True) - 1
     assert found == pytest.approx(error, rel=0.1)
     assert _rule_data.ratio(best, best, True) == 1
+
+
+def test_the_page_has_the_name_in_explain_of_every_method():
+    rows = methods_page.methods_table().splitlines()[2:]
+    names = [row.strip("| ").split(" | ")[2:] for row in rows]
+    assert all(set(by_backend) != {methods_page.NOTHING} for by_backend in names)

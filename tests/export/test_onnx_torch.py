@@ -78,7 +78,7 @@ def test_a_file_takes_any_number_of_steps(kind, masked, tmp_path):
 @pytest.mark.parametrize("kind", BY_STEPS)
 def test_a_file_of_single_steps_must_know_their_number(kind, tmp_path):
     model = model_of(KINDS[kind](), None)
-    with pytest.raises(ValueError, match=r"exported step by step .* must be known"):
+    with pytest.raises(ValueError, match=r"exported as an unrolled loop .* must be known"):
         exported(model, tmp_path / "model.onnx", sequences(2, 5))
     assert not list(tmp_path.iterdir())
     signature = [keras.InputSpec(shape=(None, 7, FEATURES), dtype="float32")]
