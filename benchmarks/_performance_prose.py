@@ -15,22 +15,23 @@ generated from the files in `benchmarks/results`.
 ## How it was measured
 
 - A model is one recurrent layer (or the layers that the row names) and a `Dense`, compiled with
-  Keras' defaults, on random float sequences. Both models have the same weights. Their predictions
-  are compared before they are timed.
+  Keras' defaults, on random float sequences. Both models have the same weights. Before
+  the timing, their predictions are compared.
 - The two models take turns in one process. "Step" means a training step or the prediction of one
-  batch. Its time is the time of one epoch of `fit`, or of one call of `predict`, without the first
-  step, divided by the number of steps. Compilation and the creation of the data set are not
-  included.
+  batch. Its time is the mean over the steps of one epoch of `fit`, or of one call of `predict`; the
+  first step is left out. Compilation and the creation of the data set are not included.
 - A ratio is the time of `keras.layers` divided by the time of keras-rnnkit in the same round:
   above 1, keras-rnnkit is faster. The tables show the median of the rounds, ± half the
   interquartile range.
-- Shapes are (batch, time, features, units). In "masked post" the padding is at the end of each
-  sequence, in "masked pre" at the start. The number of valid steps of a sequence is random, from 1
-  to all. Dropout has the rate 0.3 and is off in prediction.
+- Shapes are (batch, time, features, units). "Chapter" has the 16 features and 8 units of
+  [A textbook chapter](../tutorials/chapter.md); 128 and 512 are numbers of units.
+- In "masked post" the padding is at the end of each sequence, in "masked pre" at the start. The
+  number of valid steps of a sequence is random, from 1 to all. Dropout has the rate 0.3 and is off
+  in prediction.
 - The GEMM floor is the time that the matrix products alone would take at the processor's peak
   rate, which is measured with NumPy on large square float32 matrices. The floor of training is
   three times that of the forward pass, because each product has two more products in the backward
-  pass. Padded steps and dropped values count in full. A time below the floor is possible: a first
+  pass. Padded steps and dropped values are counted too. A time below the floor is possible: a first
   layer needs no gradient of its inputs, and some backends multiply faster than NumPy.
 - Not all backends were measured on the same processor: see the table. Compare times within one
   backend only.
@@ -40,7 +41,8 @@ generated from the files in `benchmarks/results`.
   this time.
 - Memory, stacks and streams were measured separately, on the processors named in those sections.
   All results are from CPUs. A dash or a missing row means that the case was not measured.
-- [Methods of the kernels](methods.md) compares the methods with which a kernel can compute a layer.
+- [Methods of the kernels](methods.md) compares the ways in which the kit's kernels can group the
+  matrix products of a layer.
 """
 
 COMMANDS = """\
@@ -63,13 +65,13 @@ RATIOS = "Speed relative to `keras.layers`, training / prediction."
 TORCH_RATIOS = "Speed relative to `torch.nn`, training / prediction."
 MILLISECONDS = """\
 Milliseconds of one step of the plain layers; in brackets, this time divided by the GEMM floor."""
-SLOWER = "### Slower than keras.layers here\n\nRatios below {limit}."
+SLOWER = "### Slower than keras.layers here\n\nCases with a ratio below {limit}."
 
 PROCESSORS = """\
 ## Other processors
 
 All measured cases on each processor: the median speed relative to `keras.layers`, and in brackets
-the lowest. Training / prediction. The tables above show one processor for each backend, the one
+the lowest, for training / prediction. The tables above show one processor for each backend, the one
 with the most rows.
 """
 
@@ -77,19 +79,21 @@ PREDICTION = """\
 ## Prediction compared with onnxruntime
 
 The milliseconds for one batch, from a NumPy array to a NumPy array, for three ways to run a model:
-`predict` on several batches, `predict_on_batch`, and a call `model(x)`. In each way, the model
-takes turns with onnxruntime in one process; onnxruntime runs the same weights in one LSTM or GRU
-node. In brackets: the time divided by that of onnxruntime in the same way. The column "onnxruntime"
-has its shortest time. "One row" is a batch of one sequence, {one_row}. {where}
+`predict` on several batches, `predict_on_batch`, and a call `model(x)`. Each way was timed in turns
+with onnxruntime, which runs the same weights in one LSTM or GRU node, in one process. In brackets:
+the time divided by the time of onnxruntime in the same turns. The column "onnxruntime" shows the
+shortest of its three times. {one_row}{where}
 """
+
+ONE_ROW = '"One row" is a batch of one sequence, {shape}. '
 
 STREAMING = """\
 ## Streams
 
-Median microseconds for one sequence. "A step": one step passed to `step` of a stream. "A step, ten
-at a time": ten steps passed to `chunk` in one call, divided by ten. "The whole model": one call of
-`predict_on_batch` on all {steps} steps, which each new step costs without a stream. The models are
-a `StackedRNN` and a `Dense`. {where}
+Median microseconds for one sequence. "A step": a call of the stream's `step`. "A step, ten at a
+time": a call of its `chunk` with ten steps, divided by ten. "The whole model": a call of
+`predict_on_batch` with all {steps} steps; without a stream, each new step needs such a call. Each
+model is a `StackedRNN` and a `Dense`. {where}
 """
 
 TRACING = """\
@@ -97,8 +101,8 @@ TRACING = """\
 
 The time of `kit.trace` on 1,000 sequences, divided by that of `predict` with the same model: median
 and range. The model is an `Embedding`, an LSTM of {units} units, and a `Dense`; sequences have
-{steps} steps. "Memory": the growth of the process over 25,000 sequences, of which
-`kit.trace_batches` keeps the statistics, and the seconds that this takes.
+{steps} steps. "Memory": by how much the process grows while `kit.trace_batches` computes statistics
+over 25,000 sequences. "Seconds": how long this takes.
 """
 
 MONITOR = """\
@@ -133,7 +137,7 @@ the same machine.
 
 MEMORY = """\
 Peak memory in MiB, keras-rnnkit / `keras.layers`, each in its own process: the memory that a
-training step needs in addition to that of the process between steps. In brackets: the memory that
+training step needs on top of what the process holds between two steps. In brackets: the memory that
 the whole training needs in addition to model and data, including code that libraries load or
 compile once. {where}"""
 

@@ -14,9 +14,9 @@ def section(reports: list[dict[str, Any]]) -> str:
     machines = dict.fromkeys(
         f"{report['machine']['cpu']}, {report['machine']['cores']} cores" for report in reports
     )
-    text = prose.PREDICTION.format(
-        where=f"Measured on {' and '.join(machines)}.", one_row=tuple(ROWS["one row"])
-    )
+    measured = any(key.endswith("/one row") for report in reports for key in report["cells"])
+    one_row = prose.ONE_ROW.format(shape=tuple(ROWS["one row"])) if measured else ""
+    text = prose.PREDICTION.format(where=f"Measured on {' and '.join(machines)}.", one_row=one_row)
     head = ["", "", "onnxruntime", *TITLES.values(), *(f"Keras, {t}" for t in TITLES.values())]
     rows = [
         [NAMES[report["backend"]], key.replace("/", ", "), *_cells(figures)]

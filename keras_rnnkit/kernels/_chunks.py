@@ -1,7 +1,8 @@
 """The chunked backward pass: what JAX and TensorFlow share of it.
 
-It takes chunks of steps, the last one first: from the gradients of a chunk's pre-activations it
-computes those of the weights before it goes on to the chunk before.
+It goes through the chunks of steps from the last to the first. In each, it computes the gradients
+of the pre-activations, and from these the gradients of the weights, which it sums over all chunks.
+So the gradients of the pre-activations are in memory for one chunk at a time.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from keras_rnnkit.kernels._arguments import Arguments, as_gradients
 
 
 def chunk_length(steps: int, fewest: int) -> int | None:
-    """The shortest chunk of at least so many steps that divides all; `None` for less than two."""
+    """The least divisor of `steps` that is at least `fewest`; `None` if it makes only one chunk."""
     return next((length for length in range(fewest, steps // 2 + 1) if steps % length == 0), None)
 
 

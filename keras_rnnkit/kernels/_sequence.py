@@ -1,9 +1,11 @@
-"""Whole sequences, forward and backward: all on JAX and TensorFlow, the general case on PyTorch.
+"""The forward and the backward pass over a whole sequence, for the cells of `_cells.py`.
 
-Three things make it faster than a loop over a cell. The matrix products are grouped as suits the
-backend and the width (`Plan.method`). The gates are saved, so the backward pass computes nothing
-twice, and returning them costs nothing. And the gradients of the weights are one product over all
-steps after the loop, or over a chunk of them, instead of a sum that every step adds to.
+JAX and TensorFlow use them for every call, PyTorch where it has no faster function for the call.
+
+They are faster than a loop over a cell for three reasons. The matrix products are grouped in the
+way that is fastest for the backend and the number of units (`Plan.method`). In training, the gates
+are saved for the backward pass, which does not compute them again. And the gradients of the weights
+are one matrix product over all steps, or over a chunk of them, instead of a sum over the steps.
 """
 
 from typing import Any
@@ -27,15 +29,15 @@ def forward_pass(
     """Run a cell over time.
 
     Args:
-        plan: What is fixed.
+        plan: The cell, the method and the options.
         args: The tensors.
         functions: The backend's sigmoid and tanh.
         loop: The backend's loop.
         save: Whether to keep all that the backward pass needs.
 
     Returns:
-        The last states, and the steps: what the plan asks for, and with `save` all that the
-        backward pass needs.
+        The last states, and tensors of all steps: those that the plan asks for, and with `save`
+        also those that the backward pass needs.
     """
     cell, counts = plan.cell, _counts(plan, save)
     functions = with_reset_product(cell, args, functions, transposed=False)
@@ -54,7 +56,7 @@ def forward_pass(
 
 
 def _counts(plan: Plan, save: bool) -> Steps:
-    """How many tensors of each kind the steps keep."""
+    """How many tensors of each kind are kept of every step."""
     cell = plan.cell
     states = cell.states if plan.capture_gates else int(plan.return_sequences)
     if save:
@@ -71,22 +73,22 @@ def backward_pass(
     functions: Functions,
     loop: Loop,
 ) -> tuple[Any, Any]:
-    """The gradients of the first states, and those of the pre-activations of all steps.
+    """The gradients of the initial states, and of the pre-activations of all steps.
 
     Args:
-        plan: What is fixed.
+        plan: The cell, the method and the options.
         args: The tensors of the forward pass.
-        steps: What it saved.
+        steps: What the forward pass saved.
         d_last: The gradients of the last states.
-        d_steps: The gradients of what the forward pass returned of its steps.
+        d_steps: The gradients of the tensors of all steps that the forward pass returned.
         functions: The backend's sigmoid and tanh.
         loop: The backend's loop.
 
     Returns:
-        Both as lists; that of the pre-activations has one tensor for each, or one of all
-        concatenated.
+        Two lists. The second has one tensor for each pre-activation of the cell, or a single
+        tensor of all, concatenated.
     """
-    cell, in_one = plan.cell, keeps_concatenated(plan, args)
+    cell, concatenate = plan.cell, keeps_concatenated(plan, args)
     d_hidden = state_gradient(plan, args)
     functions = with_reset_product(cell, args, functions, transposed=True)
 
@@ -96,15 +98,15 @@ def backward_pass(
         d_valid = d_states
         if mask:
             d_valid = [ops.where(mask[0], d, ops.zeros_like(d)) for d in d_states]
-        each, d_previous = cell.backward(d_valid, d_gates, previous, gates, extras, functions)
-        whole = concatenated(each) if in_one else None
-        d_previous = [d_hidden(each, whole) + d_previous[0], *d_previous[1:]]
+        parts, d_previous = cell.backward(d_valid, d_gates, previous, gates, extras, functions)
+        whole = concatenated(parts) if concatenate else None
+        d_previous = [d_hidden(parts, whole) + d_previous[0], *d_previous[1:]]
         if mask:
             pairs = zip(d_previous, d_states, strict=True)
             d_previous = [ops.where(mask[0], a, d) for a, d in pairs]
-        return d_previous, [whole] if in_one else each
+        return d_previous, [whole] if concatenate else parts
 
     xs = (steps.previous_states, steps.gates, steps.extras, d_steps.states, d_steps.gates)
     units, count = args.states[0].shape[-1], cell.preactivations
-    widths = [units * count] if in_one else [units] * count
+    widths = [units * count] if concatenate else [units] * count
     return loop(step, d_last, (*xs, args.mask), widths, reverse=True)

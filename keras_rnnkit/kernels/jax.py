@@ -1,4 +1,4 @@
-"""Whole sequences on JAX: the shared kernels under `lax.scan`, with their own backward pass."""
+"""The fused kernels on JAX: the shared passes of `_sequence.py` in a `lax.scan`."""
 
 import functools
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from keras_rnnkit.kernels._sequence import backward_pass, forward_pass
 
 _FUNCTIONS = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 
-# The backward pass on a CPU is chunked where the gradients of the pre-activations of all steps take
-# more bytes than this. The gates and the previous states take about twice as many. Above 32 MiB in
-# all, glibc returns a buffer to the system when it is freed, and the system clears every page again
-# when the next call allocates it, which takes longer than the work of a step.
+# On a CPU, the backward pass runs in chunks where the gradients of all pre-activations take more
+# bytes than this. Together with the gates and the previous states, they take about three times as
+# many. glibc returns a buffer of more than 32 MiB to the system when it is freed. The next call has
+# to allocate it anew, and the system clears its pages, which takes longer than the work of a step.
 CHUNK_ABOVE_BYTES = 10 * 2**20
 
-# A chunk has at least so many steps, and so many rows (steps times batch). Each chunk adds its
-# gradients of the weights to totals, which costs little only beside products of many rows.
-# Set with `benchmarks/methods.py`.
+# A chunk has at least this many steps, and this many rows (steps times batch). Each chunk computes
+# the gradients of the weights and adds them to a sum. The addition is cheap only relative to matrix
+# products of many rows. The values were chosen with `benchmarks/methods.py`.
 CHUNK_STEPS, CHUNK_ROWS = 8, 512
 
 
@@ -33,7 +33,7 @@ class Jax(JaxCalls):
     """The kernels on JAX."""
 
     def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
-        return _run(plan, args)  # JAX itself calls `_forward` where a gradient is requested
+        return _run(plan, args)  # JAX calls `_forward` instead where a gradient is requested
 
     def linear_recurrence(self, a: Any, b: Any, first: Any) -> Any:
         return _linear_recurrence(a, b, first)
@@ -71,35 +71,36 @@ def _loop(
 def _by_chunks(
     plan: Plan, loop: Any, args: Arguments, steps: Steps, d_last: Any, d_steps: Steps, length: int
 ) -> Arguments:
-    """The gradients of all arguments by chunks of so many steps, the last one first."""
+    """The gradients of all arguments, in chunks of `length` steps, from the last to the first."""
 
-    def cut(tensor: Any) -> Any:
+    def in_chunks(tensor: Any) -> Any:
         return tensor.reshape(-1, length, *tensor.shape[1:])
 
-    def of_chunk(carry: Any, current: Any) -> tuple[Any, Any]:
+    def backward_of_chunk(carry: Any, current: Any) -> tuple[Any, Any]:
         d_states, totals = carry
-        inputs, mask, own, d_own = current
-        own_args = args._replace(inputs=inputs, mask=mask)
-        found = all_gradients(plan, loop, own_args, own, d_states, d_own)
-        return (found.states, added(totals, found)), found.inputs
+        inputs, mask, chunk_steps, d_chunk_steps = current
+        chunk_args = args._replace(inputs=inputs, mask=mask)
+        d_args = all_gradients(plan, loop, chunk_args, chunk_steps, d_states, d_chunk_steps)
+        return (d_args.states, added(totals, d_args)), d_args.inputs
 
-    chunks = jax.tree.map(cut, (args.inputs, args.mask, steps, d_steps))
+    chunks = jax.tree.map(in_chunks, (args.inputs, args.mask, steps, d_steps))
     carry = (d_last, zero_totals(args))
-    (d_first, totals), d_inputs = lax.scan(of_chunk, carry, chunks, reverse=True)
+    (d_first, totals), d_inputs = lax.scan(backward_of_chunk, carry, chunks, reverse=True)
     return gathered(args, [d.reshape(-1, *d.shape[2:]) for d in d_inputs], d_first, totals)
 
 
 def _chunk_length(plan: Plan, args: Arguments) -> int | None:
-    """How many steps make a chunk of the backward pass; `None` for no chunks.
+    """How many steps a chunk of the backward pass has; `None` for a pass without chunks.
 
-    No chunks, too, where no length divides the steps, or where an export leaves sizes open.
+    There are chunks only on a CPU and above `CHUNK_ABOVE_BYTES`, where the number of steps has a
+    suitable divisor, and where the sizes are known: an export may leave them open.
     """
     steps, batch, _ = args.inputs[0].shape
     if jax.default_backend() != "cpu" or not isinstance(steps, int) or not isinstance(batch, int):
         return None
     state = args.states[0]
-    a_step = batch * plan.cell.preactivations * state.shape[-1] * state.dtype.itemsize
-    if steps * a_step <= CHUNK_ABOVE_BYTES:
+    bytes_per_step = batch * plan.cell.preactivations * state.shape[-1] * state.dtype.itemsize
+    if steps * bytes_per_step <= CHUNK_ABOVE_BYTES:
         return None
     return chunk_length(steps, max(CHUNK_STEPS, -(-CHUNK_ROWS // batch)))
 

@@ -21,7 +21,7 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
-from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 from keras_rnnkit.running.calls import Call, Carry, Steps, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
 from keras_rnnkit.running.run import choice_for, run
@@ -29,10 +29,10 @@ from keras_rnnkit.running.trace import make_trace
 
 
 class Recurrent(Stateful, ReturnsGates):
-    """A mixin for a recurrent layer of Keras, which then runs on the paths of the kit.
+    """A mixin that replaces the loop of a recurrent Keras layer by the paths of the kit.
 
     A call checks its arguments (`_prepared`), chooses a path and runs on it (`running.run`), and
-    makes what it returns (`_returned`).
+    puts together what the layer returns (`_returned`).
     """
 
     # Attributes of the Keras layer.
@@ -54,13 +54,13 @@ class Recurrent(Stateful, ReturnsGates):
     def __init__(
         self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
     ) -> None:
-        # Not `super()`: the __init__ of `keras.layers.LSTM` would build a cell of its own.
+        # Not `super()`: `keras.layers.LSTM.__init__` would create a Keras cell instead.
         keras.layers.RNN.__init__(self, cell, **without_time_major(type(self), kwargs))
         self.supports_masking = True  # some versions of Keras do not set it
         self.return_gates = return_gates
         self.requested_path = path  # `layer.path` is Keras' own: the layer's place in a model
         check_options(self)
-        # To raise an error now, where the fused path is requested and is not possible.
+        # Only for its error, raised now where `path="fused"` is not possible.
         choice_for(self, masked=False, capture_gates=return_gates, training=True)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
@@ -78,19 +78,17 @@ class Recurrent(Stateful, ReturnsGates):
         training: bool = False,
         sequences_mask: Any = None,
     ) -> Any:
-        # With a second tensor argument, Keras gives the mask of the input under this name.
+        # Keras passes the mask of `sequences` under this name where `initial_state` is a tensor
+        # argument too.
         mask = sequences_mask if mask is None else mask
-        # `attached_mask` written inline: most calls have no mask, and then no code of
-        # `_traceable.py` runs, so that a reader who follows a call has one file less to read.
-        if getattr(sequences, "_keras_mask", None) is not None:
-            note_mask(self, sequences._keras_mask)
+        note_mask(self, attached_mask(sequences))
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))
         return self._returned(last, steps, call, capture)
 
     def _returned(self, last: Carry, steps: Steps, call: Call, capture: Capture | None) -> Any:
-        """What a call returns; on the way, the last states are stored, or reported to a capture."""
+        """What a call returns. Also stores the last states, or reports them to the capture."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
             capture.report(self, call.initial_states, last, trace)
@@ -141,11 +139,14 @@ class Recurrent(Stateful, ReturnsGates):
     def _prepared(
         self, sequences: Any, initial_state: Any, mask: Any, capture: Capture | None
     ) -> Call:
-        """The checked call for a runner, with its initial states, in running order."""
+        """The arguments of a call after their checks, with the initial states, in running order.
+
+        Running order is the order in which the layer reads the steps.
+        """
         check_sequences(self, sequences.shape)
         check_features(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
-        sequences = self._of_known_batch(sequences)
+        sequences = self._with_batch_size(sequences)
         carry = self._initial_carry(capture)
         check_initial_state(self, initial_state, carry)
         states = self._initial_states(sequences, initial_state) if carry is None else carry.states
@@ -164,31 +165,38 @@ class Recurrent(Stateful, ReturnsGates):
         )
 
     def _initial_carry(self, capture: Capture | None) -> Carry | None:
-        """The carry from which a capture has the layer start, if there is one."""
+        """The carry to start from, which a stream gives in its capture; else `None`."""
         return None if capture is None else capture.initial_carries.get(id(self))
 
-    def _of_known_batch(self, sequences: Any) -> Any:
-        """The sequences with the batch size of a stateful layer, where the backend has none."""
+    def _with_batch_size(self, sequences: Any) -> Any:
+        """The sequences; of a stateful layer, with the static batch size of its states."""
         if not self.stateful or sequences.shape[0] is not None:
             return sequences
-        # TensorFlow traces for any batch size; a wrong one fails here when the graph runs.
+        # Only TensorFlow traces with an unknown batch size. The graph then checks it when it runs.
         batch = tree.flatten(self.states)[0].shape[0]
         return backend_kernels().with_batch_size(sequences, batch)
 
     def _has_zero_initial_states(self, initial_state: Any) -> bool:
-        """Whether the initial states of a call with this argument are known to be zeros."""
-        own = type(self).get_initial_state is Recurrent.get_initial_state
-        return own and not self.stateful and initial_state is None
+        """Whether the initial states of a call with this argument are zeros.
+
+        Correct for the cells of the kit, whose states start as zeros. A custom cell may start from
+        others, but the paths that use the answer do not run custom cells.
+        """
+        overridden = type(self).get_initial_state is not Recurrent.get_initial_state
+        return not (overridden or self.stateful or initial_state is not None)
 
     def _initial_states(self, sequences: Any, initial_state: Any) -> Any:
-        """The states given, else those of a stateful layer, else the cell's, in its dtype."""
+        """`initial_state` if given, else the stored states of a stateful layer, else the cell's.
+
+        All are cast to the compute dtype of the cell.
+        """
         if self.stateful:
             check_batch(self, sequences.shape[0])
         if initial_state is not None:
             states = checked_states(self, initial_state, sequences.shape[0], "initial_state")
         elif self.stateful:
-            # Copies: the end of the call assigns the variables, on PyTorch in place, and the
-            # backward pass needs the values from before.
+            # Copies, as the backward pass needs these values after the call has assigned new
+            # ones to the variables, which PyTorch does in place.
             values = [ops.copy(ops.convert_to_tensor(v)) for v in tree.flatten(self.states)]
             states = packed(self, values)
         else:
@@ -198,7 +206,7 @@ class Recurrent(Stateful, ReturnsGates):
 
     @property
     def supports_jit(self) -> bool:
-        """Whether XLA can compile the layer: not where it uses cuDNN on TensorFlow."""
+        """Whether XLA can compile the layer. It cannot where TensorFlow uses cuDNN."""
         return self._supports_jit and not self._uses_cudnn_of_keras()
 
     @supports_jit.setter

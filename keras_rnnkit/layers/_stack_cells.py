@@ -56,7 +56,7 @@ def cell_layer(
     """The recurrent layer for an entry of `cell`.
 
     Args:
-        owner: The stack, as an error calls it.
+        owner: The stack's name in an error.
         cell: A name, a class, a function `units -> cell`, or a cell.
         units: The layer's units.
         dropout: `dropout`, `recurrent_dropout` and `seed`.

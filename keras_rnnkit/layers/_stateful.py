@@ -12,8 +12,8 @@ from keras_rnnkit.running.names import name_of
 class Stateful:
     """A mixin that keeps the states of a stateful layer from call to call.
 
-    The states are tracked variables, so that they are carried on every backend and saved. They are
-    not listed in `weights`, which stay those of the Keras layer.
+    The states are tracked variables, so that every backend updates them and a file holds them.
+    `weights` leaves them out, so that it is the list of the Keras layer.
     """
 
     add_weight: Any
@@ -43,7 +43,7 @@ class Stateful:
         self._assign(checked_states(self, values, batch, "states"))
 
     def _check_no_states(self, states: Any) -> None:
-        """Refuse states for a layer that keeps none."""
+        """Raise an error if `states` are given, as the layer has none to set."""
         if states is not None and self.stateful:
             raise ValueError(
                 f"{name_of(self)}: `states` of reset_state need a built layer, which has a batch "
@@ -65,13 +65,14 @@ class Stateful:
     def load_own_variables(self, store: Any) -> None:
         """Load the states if the file has states of the same shapes; else leave them unchanged.
 
-        A file of plain Keras has no states, and one written with another batch size has states of
-        other shapes. So a model that takes single rows can load the weights of a model that was
-        trained on batches of 32.
+        A file of a `keras.layers` model has no states, and a file of a model with another batch
+        size has states of other shapes. So a model for single rows can load the weights of one that
+        was trained on batches of 32.
         """
-        of_cell = {id(weight) for weight in getattr(self.cell, "weights", ())}
-        if any(id(weight) not in of_cell for weight in self.weights):
-            super().load_own_variables(store)  # type: ignore[misc]  # a subclass with its own
+        cell_weights = {id(weight) for weight in getattr(self.cell, "weights", ())}
+        if any(id(weight) not in cell_weights for weight in self.weights):
+            # A subclass has weights of its own in the store, beside the states.
+            super().load_own_variables(store)  # type: ignore[misc]
             return
         states = [] if self.states is None else tree.flatten(self.states)
         stored = [store[str(i)] for i in range(len(store.keys()))]
@@ -79,28 +80,28 @@ class Stateful:
             self._assign(stored)
 
     def _make_states(self, batch: int) -> None:
-        def variable(i: int) -> Any:
-            def initial(shape: Any, dtype: Any = None) -> Any:
+        sizes = tree.flatten(self.state_size)
+
+        def state_variable(i: int) -> Any:
+            def initial_value(shape: Any, dtype: Any = None) -> Any:
                 return ops.cast(tree.flatten(self.get_initial_state(batch))[i], dtype)
 
-            # Without autocast: in mixed precision, Keras would read a copy of the variable, and on
-            # PyTorch an assignment in place would change that copy.
+            # Without autocast: in mixed precision, `variable.value` would be a cast copy, and on
+            # PyTorch `assign`, which writes in place, would change only that copy.
             return self.add_weight(
                 shape=(batch, sizes[i]),
-                initializer=initial,
+                initializer=initial_value,
                 trainable=False,
                 autocast=False,
                 name=f"state_{i}",
             )
 
-        sizes = tree.flatten(self.state_size)
-        variables = [variable(i) for i in range(len(sizes))]
-        self.states = packed(self, variables)
+        self.states = packed(self, [state_variable(i) for i in range(len(sizes))])
 
     def _assign(self, values: Any) -> None:
         if self.states is None:
             return
         for variable, value in zip(tree.flatten(self.states), tree.flatten(values), strict=True):
-            # A copy: on JAX the variable would hold the array that the caller has, and the trainer
-            # of Keras deletes the arrays of the variables (it donates them to the compiled step).
+            # A copy: on JAX the variable would otherwise share the caller's array, and the Keras
+            # trainer donates the arrays of variables to its compiled step, which deletes them.
             variable.assign(ops.copy(ops.convert_to_tensor(value)))

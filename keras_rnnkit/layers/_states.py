@@ -53,12 +53,13 @@ def named_states(layer: Any, flat: list[Any]) -> Any:
 
 
 def split_states(owner: str, states: Any, layers: list[Any]) -> list[Any]:
-    """The state tensors of each layer of a stack, from how a user may give them.
+    """Split the states that a user gives to a stack: a list of tensors for each layer.
 
     Args:
-        owner: The stack, as an error calls it.
-        states: By layer, in a dict or NamedTuple, a list of one structure for each layer, or a
-            flat list of tensors. The structure of a layer is in its order, or by name.
+        owner: The stack's name in an error.
+        states: A dict or NamedTuple by layer name, a list with an entry for each layer, or a flat
+            list of all tensors. The entry of a layer is a list in the order of its states, or a
+            dict or NamedTuple by their names.
         layers: The recurrent layers of the stack.
     """
     counts = {layer.name: state_count(layer) for layer in layers}
@@ -81,7 +82,7 @@ def split_states(owner: str, states: Any, layers: list[Any]) -> list[Any]:
 
 
 def _cut(flat: list[Any], counts: dict[str, int]) -> list[list[Any]]:
-    """A flat list cut into one for each layer; surplus tensors go to the last."""
+    """Cut a flat list into one list for each layer; the last one gets surplus tensors."""
     parts, rest = [], list(flat)
     for count in counts.values():
         parts.append(rest[:count])
@@ -91,7 +92,7 @@ def _cut(flat: list[Any], counts: dict[str, int]) -> list[list[Any]]:
 
 
 def last_valid(x: Any, mask: Any) -> Any:
-    """The last valid step of `(batch, time, width)`, one where the mask is true."""
+    """The values `(batch, width)` of the last step where the mask is true, for each sequence."""
     if mask is None:
         return x[:, -1]
     time = ops.shape(x)[1]
@@ -141,7 +142,7 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
         modes = ", ".join(map(repr, _MERGES))
         raise ValueError(f"`mode` of merge_states must be one of {modes}. Received: mode={mode!r}")
     if isinstance(states, BidirectionalStates):
-        return _merged("", states, mode)
+        return _merged("states", states, mode)
     if isinstance(states, list | tuple) and not is_named(states):
         return _merged_list(list(states), mode)
     if not isinstance(states, dict):
@@ -150,7 +151,7 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
             "returns with `return_state=True`, or the list of those that a Bidirectional returns "
             f"after its output. Received: type(states)={type(states).__name__}"
         )
-    return {name: _merged(name, both, mode) for name, both in states.items()}
+    return {name: _merged(f"states[{name!r}]", both, mode) for name, both in states.items()}
 
 
 _MERGES = {
@@ -186,10 +187,10 @@ def _merged_pair(forward: Any, backward: Any, mode: str) -> Any:
     return _MERGES[mode](forward, backward)
 
 
-def _merged(name: str, both: Any, mode: str) -> Any:
+def _merged(argument: str, both: Any, mode: str) -> Any:
     if not isinstance(both, list | tuple) or len(both) != 2 or not isinstance(both[0], tuple):
         raise TypeError(
-            f"`states[{name!r}]` must hold the states of two directions, `(forward, backward)`. "
+            f"`{argument}` must hold the states of two directions, `(forward, backward)`. "
             f"Only bidirectional stacks need merging. Received: type(states)={type(both).__name__}"
         )
     forward, backward = both

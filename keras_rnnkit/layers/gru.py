@@ -14,10 +14,10 @@ class GRU(Recurrent, keras.layers.GRU):
     r"""Gated recurrent unit layer (Cho et al., 2014) that returns its gates.
 
     A drop-in replacement for `keras.layers.GRU`, with the same arguments and the same weights in
-    the same order. `keras_rnnkit.GRUCell` has the equations, the packing of the weights and the
+    the same order. `keras_rnnkit.GRUCell` has the equations, the layout of the weights and the
     paper. In addition, the layer can return all gates and states (the trace). On every backend,
-    `stateful=True` keeps the states between calls and in files, and a mask has the same effect on
-    every path.
+    `stateful=True` keeps the states between calls and saves them with the model, and a mask has
+    the same effect on every path.
 
     Args:
         units: Positive integer, the width of the output and of the state.
@@ -38,7 +38,7 @@ class GRU(Recurrent, keras.layers.GRU):
         recurrent_dropout: Fraction of the hidden state to drop in training, in `[0, 1)`.
         recurrent_weight_dropout: Fraction of the recurrent kernel's weights to drop in training, in
             `[0, 1)`: the same weights at every step and for the whole batch (Merity et al., 2017).
-            The kernels support it.
+            The fused path supports it.
         seed: Integer seed of the dropout masks.
         return_sequences: Whether to return the output of every step instead of the last one.
         return_state: Whether to return the last state too.
@@ -52,10 +52,10 @@ class GRU(Recurrent, keras.layers.GRU):
         return_gates: Whether to return the trace too, as the last value. For both directions, set
             it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain list.
         path: How the layer runs. `"auto"` takes the fastest path that supports the call, which
-            `keras_rnnkit.explain` names. `"fused"` takes a kernel for the whole sequence, and
-            raises an error where there is none. `"portable"` takes a loop over the cell: slower,
-            but with forward-mode differentiation and, on PyTorch, second derivatives, which the
-            kernels do not have.
+            `keras_rnnkit.explain` names. `"fused"` takes a fused kernel, which computes the
+            whole sequence in one call, and raises an error where there is none. `"portable"` takes
+            a loop over the cell: slower, but it supports forward-mode differentiation and, on
+            PyTorch, second derivatives, which the fused kernels do not.
         **kwargs: `implementation`, `zero_output_for_mask`, `name`, `dtype` and the other arguments
             of `keras.layers.GRU`.
 
@@ -72,7 +72,7 @@ class GRU(Recurrent, keras.layers.GRU):
         `(batch, units)`. With `return_gates`, the last value is a `GRUTrace(update, reset,
         candidate, hidden, mask)`: the gates and states of every step, each `(batch, time, units)`,
         and the boolean `mask`, `(batch, time)`. A single value is returned by itself, several
-        values as a tuple. Their dtype is the compute dtype of the layer.
+        values as a tuple. All but the mask have the layer's compute dtype.
 
     Raises:
         ValueError: For wrong units, dropout rates, shapes, masks or states; the message says what

@@ -74,7 +74,7 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
 class MinGRU(MinRecurrent):
     """Minimal gated recurrent unit layer (Feng et al., 2024), without recurrent weights.
 
-    The equations and the packing of the weights are in `keras_rnnkit.MinGRUCell`. The gates
+    The equations and the layout of the weights are in `keras_rnnkit.MinGRUCell`. The gates
     depend on the input alone, so one matrix product computes those of all steps, and the state is a
     linear recurrence. On a GPU an associative (parallel) scan computes it, and on a CPU a loop over
     the steps; on PyTorch a CPU uses the scan for small batches, too. Up to rounding, the numbers
@@ -138,7 +138,7 @@ class MinGRU(MinRecurrent):
 class MinLSTM(MinRecurrent):
     """Minimal long short-term memory layer (Feng et al., 2024), without recurrent weights.
 
-    The equations and the packing of the weights are in `keras_rnnkit.MinLSTMCell`. It runs
+    The equations and the layout of the weights are in `keras_rnnkit.MinLSTMCell`. It runs
     like `keras_rnnkit.MinGRU`, and has the same arguments in the same order, the same call
     arguments, masks and errors.
 

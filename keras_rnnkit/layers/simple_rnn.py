@@ -13,7 +13,7 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
     r"""Simple recurrent layer (Elman, 1990) that returns its states.
 
     A drop-in replacement for `keras.layers.SimpleRNN`, with the same arguments and the same weights
-    in the same order. `keras_rnnkit.SimpleRNNCell` has the equations, the packing of the weights
+    in the same order. `keras_rnnkit.SimpleRNNCell` has the equations, the layout of the weights
     and the paper. In addition, the layer can return the states of every step (the trace). On every
     backend, `stateful=True` keeps the states between calls and in files, and a mask has the same
     effect on every path.
@@ -44,10 +44,10 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         return_gates: Whether to return the trace too, as the last value. For both directions, set
             it in `keras_rnnkit.Bidirectional`. A loaded model returns the trace as a plain list.
         path: How the layer runs. `"auto"` takes the fastest path that supports the call, which
-            `keras_rnnkit.explain` names. `"fused"` takes a kernel for the whole sequence, and
-            raises an error where there is none. `"portable"` takes a loop over the cell: slower,
-            but with forward-mode differentiation and, on PyTorch, second derivatives, which the
-            kernels do not have.
+            `keras_rnnkit.explain` names. `"fused"` takes a fused kernel, which computes the
+            whole sequence in one call, and raises an error where there is none. `"portable"` takes
+            a loop over the cell: slower, but it supports forward-mode differentiation and, on
+            PyTorch, second derivatives, which the fused kernels do not.
         **kwargs: `zero_output_for_mask`, `name`, `dtype` and the other arguments of
             `keras.layers.SimpleRNN`.
 

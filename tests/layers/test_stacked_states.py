@@ -6,6 +6,7 @@ import pytest
 from keras import ops, tree
 
 import keras_rnnkit as kit
+from keras_rnnkit.layers import BidirectionalStates
 from tests.support.cases import MASKS, assert_close, to_numpy
 
 RNG = np.random.default_rng(0)
@@ -53,8 +54,10 @@ def test_merged_states_of_the_same_width(mode):
 
 def test_merging_what_cannot_be_merged():
     _, states = kit.StackedRNN([3], return_state=True)(X)
-    with pytest.raises(TypeError, match="two directions"):
+    with pytest.raises(TypeError, match=r"^`states\['rnn_0'\]` must hold .* two directions"):
         kit.merge_states(states)
+    with pytest.raises(TypeError, match=r"^`states` must hold .* two directions"):
+        kit.merge_states(BidirectionalStates([X], [X]))
     with pytest.raises(TypeError, match="dict"):
         kit.merge_states("states")
     with pytest.raises(TypeError, match=r"as many of the backward one.*Received: types=\['"):
