@@ -137,7 +137,7 @@ def test_names_count_in_a_model_and_in_its_file(tmp_path):
         (
             lambda: kit.Bidirectional(lstm()),
             [H, {"hidden": H, "cell": C}, G, D],
-            r"names where a list belongs.*Received: type\(initial_state\)=dict",
+            r"must be a list here.*Received: type\(initial_state\)=dict",
         ),
         (lambda: kit.StackedRNN([3]), NAMED, r"the names 'rnn_0'; unknown: 'cell', 'hidden'"),
         (
@@ -148,7 +148,7 @@ def test_names_count_in_a_model_and_in_its_file(tmp_path):
         (
             lambda: kit.RNN([kit.LSTMCell(3), kit.GRUCell(3)]),
             {"hidden": H, "cell": C},
-            r"names where a list belongs",
+            r"must be a list here",
         ),
     ],
 )
