@@ -1,5 +1,6 @@
 """Files of text: read whole with a bound, and decoded, or refused with the file and the byte."""
 
+import codecs
 import io
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,9 @@ _BEGINNINGS = {
     b"\x1f\x8b": "it is a gzip archive; extract it",
     b"%PDF": "it is a PDF file; extract its text",
 }
+NULS = (
+    'NUL characters, as if it were UTF-16; pass encoding="utf-16-le" or "utf-16-be", or remove them'
+)
 _OTHERWISE = (
     'pass the encoding of the file, for example encoding="cp949" for Korean Windows, "cp1252" for '
     'Western Windows, or "latin-1", which accepts every byte'
@@ -26,6 +30,7 @@ _OTHERWISE = (
 def check_encoding(encoding: str) -> None:
     """Refuses what is no name of a text encoding."""
     try:
+        codecs.lookup(encoding)  # refuses None, which is an encoding for `TextIOWrapper`
         io.TextIOWrapper(io.BytesIO(), encoding=encoding).close()
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
@@ -52,6 +57,11 @@ def decoded(content: bytes, encoding: str, path: Path) -> str:
         text = content.decode(encoding)
     except UnicodeError as error:
         raise_undecodable(error, content, encoding, path)
+    if "\0" in text:
+        raise DataFileError(
+            f"`encoding` must be the encoding of the file. Found: '{path}' has {NULS}. "
+            f"Received: encoding={encoding!r}"
+        )
     return text.removeprefix("\ufeff")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from keras_rnnkit.data.decoding import raise_undecodable, read_file
+from keras_rnnkit.data.decoding import NULS, raise_undecodable, read_file
 from keras_rnnkit.data.errors import DataFileError
 
 MOST_BYTES = 2**30
@@ -78,6 +78,8 @@ class _Table:
                     f"{error}; close quotes, double them inside a text, or "
                     "pass quoted=False if they are plain characters",
                 )
+            if any("\0" in cell for cell in row):
+                self._refuse(line, NULS)
             if row:
                 yield line, row
 

@@ -154,6 +154,14 @@ def test_a_wrong_encoding_is_named_with_file_and_byte(tmp_path, content, hint):
     assert_refused(lambda: read_reviews(folder), hint, folder / "a/1.txt")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_an_encoding_that_leaves_nul_characters_is_refused(tmp_path, encoding):
+    folder = write_folder(tmp_path / "folder", {"a/1.txt": "good film".encode(encoding)})
+    assert_refused(lambda: read_reviews(folder), folder / "a/1.txt", "NUL", 'encoding="utf-16-le"')
+    file = write_csv(tmp_path, b"text,label\na,1\n" + "b,1".encode(encoding))
+    assert_refused(lambda: read_reviews(file), "line 3: ", "NUL", 'encoding="utf-16-le"', file)
+
+
 def test_a_csv_file(tmp_path):
     file = write_csv(
         tmp_path,
@@ -250,6 +258,7 @@ def test_a_damaged_csv_file_is_refused_with_the_line(tmp_path, content, found):
         ({"encoding": "hex"}, ValueError, "encoding='hex'$"),
         ({"encoding": "a\0b"}, ValueError, "encoding="),
         ({"encoding": 8}, ValueError, "encoding=8$"),
+        ({"encoding": None}, ValueError, "encoding=None$"),
         ({"delimiter": ",,"}, ValueError, "delimiter=',,'$"),
         ({"delimiter": "\n"}, ValueError, "delimiter="),
         ({"unlabelled": 3}, ValueError, "unlabelled=3$"),
