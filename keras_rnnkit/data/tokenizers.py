@@ -4,7 +4,7 @@ import re
 import reprlib
 import string
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -18,8 +18,9 @@ _IMDB_RULE = str.maketrans(
     string.ascii_uppercase + _SEPARATORS, string.ascii_lowercase + " " * len(_SEPARATORS)
 )
 
-# Variation selectors only choose the look of a symbol; the typographic apostrophe is an apostrophe.
-_UNIFIED = {ord("_"): " ", 0xFE0E: None, 0xFE0F: None, 0x2019: "'", 0xFF07: "'"}
+# Variation selectors only choose the look of a symbol, and a soft hyphen only says where a word may
+# be divided at the end of a line; the typographic apostrophe is an apostrophe.
+_UNIFIED = {ord("_"): " ", 0xAD: None, 0xFE0E: None, 0xFE0F: None, 0x2019: "'", 0xFF07: "'"}
 _JOINERS = "'\u200c\u200d"
 _SKIN_TONES = "\U0001f3fb-\U0001f3ff"
 _FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"
@@ -66,11 +67,20 @@ def tokenize(text: str, tokenizer: str = "imdb") -> list[str]:
 
 
 def check_texts(texts: Any, argument: str = "texts") -> None:
-    """Refuses what is no iterable of texts; one text alone would be read as a text a letter."""
-    if isinstance(texts, str | bytes) or not hasattr(texts, "__iter__"):
+    """Refuses what is no iterable of texts.
+
+    A single text would be read as a text for each letter; a dict or a table as its keys or columns.
+    """
+    if isinstance(texts, str | bytes | Mapping) or not hasattr(texts, "__iter__"):
         raise TypeError(
             f"`{argument}` must be an iterable of texts, for example a list of str. "
             f"Received: {argument}={reprlib.repr(texts)} of type {type(texts).__name__}"
+        )
+    shape = getattr(texts, "shape", None)
+    if shape is not None and len(shape) != 1:
+        raise ValueError(
+            f"`{argument}` must be texts of shape `(samples,)`; of a table, pass the column with "
+            f"the texts. Received: {argument}.shape={tuple(shape)}"
         )
 
 
@@ -89,8 +99,8 @@ def _imdb_words(text: str) -> list[str]:
 
 
 def _unicode_words(text: str) -> list[str]:
-    lowered = unicodedata.normalize("NFC", text.lower())
-    return _unicode_rule().findall(lowered.translate(_UNIFIED))
+    unified = text.lower().translate(_UNIFIED)
+    return _unicode_rule().findall(unicodedata.normalize("NFC", unified))
 
 
 TOKENIZERS: dict[str, Callable[[str], list[str]]] = {

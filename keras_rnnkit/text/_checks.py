@@ -38,12 +38,6 @@ def checked_texts(texts: Any, argument: str) -> list[str]:
         ValueError: If there are none, or they are a table.
     """
     check_texts(texts, argument)
-    shape = getattr(texts, "shape", None)
-    if shape is not None and len(shape) != 1:
-        raise ValueError(
-            f"`{argument}` must be texts of shape `(samples,)`; of a table, pass the column with "
-            f"the texts. Received: {argument}.shape={tuple(shape)}"
-        )
     found = [check_text(text, index, argument) for index, text in enumerate(texts)]
     if not found:
         raise ValueError(

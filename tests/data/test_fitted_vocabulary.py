@@ -11,6 +11,16 @@ from keras_rnnkit.data import Vocabulary, tokenize
 
 pytestmark = pytest.mark.no_backend
 
+
+class Table:
+    """Like a table of pandas, whose iterator yields the names of its columns."""
+
+    shape = (1, 2)
+
+    def __iter__(self):
+        return iter(["text", "label"])
+
+
 TEXTS = ["The film was good.", "The film was dull, DULL!", "정말 좋은 film 👍"]
 
 
@@ -122,6 +132,13 @@ def test_a_word_that_no_file_can_store_has_no_id():
     [
         (lambda: Vocabulary.fit("a film"), TypeError, "`texts` must be an iterable.*type str$"),
         (lambda: Vocabulary.fit(3), TypeError, "`texts` must be an iterable.*texts=3 of type int$"),
+        (
+            lambda: Vocabulary.fit({"text": "a film"}),
+            TypeError,
+            "`texts` must be an iterable.*dict$",
+        ),
+        (lambda: Vocabulary.fit(Table()), ValueError, r"the column with.*texts.shape=\(1, 2\)$"),
+        (lambda: Vocabulary.fit(["a"]).encode(Table()), ValueError, r"text.shape=\(1, 2\)$"),
         (lambda: Vocabulary.fit(["a", None]), TypeError, r"`texts\[1\]`.*missing.*NoneType$"),
         (lambda: Vocabulary.fit([float("nan")]), TypeError, r"texts\[0\]=nan of type float$"),
         (lambda: Vocabulary.fit([]), ValueError, "at least one word.*min_count=1"),
