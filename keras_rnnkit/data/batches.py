@@ -124,8 +124,9 @@ def wanted_lengths(lengths: Any, longest: int) -> int | list[int]:
 def check_value(value: Any, x: Table) -> Any:
     """Returns what to pad with: an integer for ids."""
     ids = any(sequences.values.dtype.kind in "iu" for sequences in x.sequences)
-    if isinstance(value, bool) or not isinstance(value, Integral if ids else Real):
-        expected = "an integer, as the ids are" if ids else "a number"
+    valid = isinstance(value, Integral if ids else Real) and not isinstance(value, bool)
+    if not valid or (ids and abs(value) > INT32_MAX):
+        expected = "an integer that fits int32, as the ids are" if ids else "a number"
         raise ValueError(f"`value` must be {expected}. Received: value={value!r}")
     return value
 

@@ -63,8 +63,9 @@ class Bucketed(keras.utils.PyDataset):
             raised.
         sample_weight: An array of weights with a row for each sequence, or a structure as that of
             `y`.
-        class_weight: A dict from class to weight, for a `y` of class numbers or one-hot rows. The
-            weight of a class that is not in it is 1. It is multiplied with `sample_weight`.
+        class_weight: A dict from class, an integer, to weight, for a `y` of class numbers or
+            one-hot rows. A class that is not in the dict has the weight 1. If there is a
+            `sample_weight` too, the weights are multiplied.
         value: What to pad the sequences of `x` with.
         workers: As in `keras.utils.PyDataset`.
         use_multiprocessing: As in `keras.utils.PyDataset`.

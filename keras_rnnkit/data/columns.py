@@ -5,6 +5,7 @@ A column is an array or `FlatSequences`. Columns are one of them, a dict or a tu
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import keras
@@ -117,11 +118,7 @@ def table(data: Any, argument: str) -> Table:
 
 def class_weights(y: Table, weights: Mapping[int, float]) -> np.ndarray:
     """Returns the weight of the class of each row."""
-    if not isinstance(weights, Mapping):
-        raise TypeError(
-            "`class_weight` must be a dict from class to weight. "
-            f"Received: class_weight={weights!r}"
-        )
+    _check_class_weights(weights)
     labels = y.columns
     if not isinstance(labels, np.ndarray) or labels.ndim > 2:
         raise ValueError(
@@ -133,6 +130,21 @@ def class_weights(y: Table, weights: Mapping[int, float]) -> np.ndarray:
     classes, where = np.unique(np.round(labels).astype(np.int64), return_inverse=True)
     by_class = [weights.get(label, 1.0) for label in classes.tolist()]
     return np.array(by_class, keras.config.floatx())[where]
+
+
+def _check_class_weights(weights: Any) -> None:
+    """Refuses what would be ignored, such as the name of a class, or is no weight."""
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(label, Real)
+        and float(label).is_integer()
+        and isinstance(weight, Real)
+        and 0 <= float(weight) < float("inf")
+        for label, weight in weights.items()
+    ):
+        raise TypeError(
+            "`class_weight` must be a dict from class, an integer, to weight, a number of at least "
+            f"0. Received: class_weight={weights!r}"
+        )
 
 
 def _column(data: Any, argument: str) -> np.ndarray | FlatSequences:

@@ -1,6 +1,7 @@
 """Pads and truncates sequences to one length, vectorised over all of their items."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from keras_rnnkit._checks import check_choice, check_integer
 
 SIDES = ("pre", "post")
+_INT32 = np.iinfo(np.int32)
 
 
 class Padded(NamedTuple):
@@ -92,6 +94,7 @@ def pad(
     maxlen = check_integer(maxlen, "maxlen", least=1, optional=True)
     check_choice(padding, "padding", SIDES)
     check_choice(truncating, "truncating", SIDES)
+    _check_value(value)
     rows = [_as_ids(index, sequence) for index, sequence in enumerate(sequences)]
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     tokens = _flat(rows)
@@ -138,10 +141,15 @@ def valid_steps(lengths: np.ndarray, maxlen: int, padding: str) -> np.ndarray:
     return columns < lengths[:, None]
 
 
+def _check_value(value: Any) -> None:
+    whole = isinstance(value, Real) and float(value).is_integer()
+    if not whole or not _INT32.min <= int(value) <= _INT32.max:
+        raise ValueError(f"`value` must be an integer that fits int32. Received: value={value!r}")
+
+
 def _flat(rows: list[np.ndarray]) -> np.ndarray:
     tokens = np.concatenate(rows) if rows else np.empty(0, np.int64)
-    limits = np.iinfo(np.int32)
-    if tokens.size and not limits.min <= tokens.min() <= tokens.max() <= limits.max:
+    if tokens.size and not _INT32.min <= tokens.min() <= tokens.max() <= _INT32.max:
         raise ValueError(
             "`sequences` must have ids that fit int32. "
             f"Received: min(ids)={tokens.min()}, max(ids)={tokens.max()}"
@@ -155,6 +163,8 @@ def _as_ids(index: int, sequence: Any) -> np.ndarray:
     except ValueError:  # rows within the row, of different lengths
         ids = np.asarray(sequence, dtype=object)
     if ids.ndim == 1 and (ids.size == 0 or ids.dtype.kind in "iu"):
+        if ids.dtype == np.uint64:  # a number past int64 would become a negative one
+            ids = np.minimum(ids, np.uint64(np.iinfo(np.int64).max))
         return ids.astype(np.int64)
     raise TypeError(
         f"`sequences[{index}]` must be a flat sequence of integers. "

@@ -39,13 +39,16 @@ def test_rows_that_are_not_ids_are_told(row):
         pad([[1], row])
 
 
-@pytest.mark.parametrize("id_", [2**31, -(2**31) - 1])
+@pytest.mark.parametrize("id_", [2**31, -(2**31) - 1, 2**63, 2**64 - 1])
 def test_ids_past_int32_are_told(id_):
     with pytest.raises(ValueError, match="int32"):
         pad([[id_]])
 
 
-@pytest.mark.parametrize("wrong", [{"maxlen": 0}, {"padding": "left"}, {"truncating": "right"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"maxlen": 0}, {"padding": "left"}, {"truncating": "right"}, {"value": 0.5}, {"value": 2**31}],
+)
 def test_wrong_options_are_told(wrong):
     with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
         pad([[1]], **wrong)
