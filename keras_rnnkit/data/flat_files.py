@@ -14,6 +14,7 @@ from keras_rnnkit.data.errors import DataFileError
 from keras_rnnkit.data.flat import FlatSequences, as_items
 from keras_rnnkit.data.flat_headers import (
     HEADER,
+    MOST_DIMENSIONS,
     ArrayHeader,
     Arrays,
     encode_header,
@@ -115,6 +116,13 @@ class _Stream:
         """Returns the bytes of these rows, and counts them."""
         if rows.dtype.kind not in self._dtypes:
             raise TypeError(f"`{name}` must be numbers. Received: dtype={rows.dtype}")
+        if rows.ndim > MOST_DIMENSIONS:
+            raise ValueError(
+                f"`{name}` must have at most {MOST_DIMENSIONS - 1} axes. "
+                f"Received: shape={rows.shape[1:]}"
+            )
+        if rows.dtype == np.uint64 and rows.size and rows.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"`{name}` must fit int64. Received: max({name})={rows.max()}")
         kind = self._dtypes[rows.dtype.kind], rows.shape[1:]
         self._kind = self._kind or kind
         if kind != self._kind:

@@ -17,7 +17,7 @@ from keras_rnnkit._checks import is_integer
 FORMAT, VERSION = "keras_rnnkit.flat", 1
 HEADER = 1024  # bytes
 _DTYPES = {"values": ("<i4", "<f4"), "offsets": ("<i8",), "targets": ("<i8", "<f4")}
-_MOST_DIMENSIONS = 3
+MOST_DIMENSIONS = 3
 
 
 class ArrayHeader(NamedTuple):
@@ -86,7 +86,7 @@ def _array(name: str, entry: Any) -> ArrayHeader:
     sizes = shape if isinstance(shape, list) else []
     if (
         dtype not in _DTYPES[name]
-        or not 1 <= len(sizes) <= _MOST_DIMENSIONS
+        or not 1 <= len(sizes) <= MOST_DIMENSIONS
         or not all(is_integer(size) and 0 <= size < 2**48 for size in sizes)
         or not is_integer(crc32)
     ):

@@ -238,6 +238,8 @@ def test_a_file_is_not_overwritten_by_accident_nor_by_a_failure(file):
         ([[2**31]], None, "fit int32"),
         ([[1], [2]], [1, [1]], r"`targets` must be of one kind"),
         ([[1]], ["a"], r"`targets\[0\]` must be numbers"),
+        ([[1]], [np.uint64(2**63)], r"`targets\[0\]` must fit int64.*9223372036854775808"),
+        ([[1]], [np.ones((2, 2, 2))], r"`targets\[0\]` must have at most 2 axes.*\(2, 2, 2\)"),
     ],
 )
 def test_what_cannot_be_written(sequences, targets, message, tmp_path):
