@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_rnnkit.data.series import chunks
+from keras_rnnkit.data.series import as_rows, chunks, has_gaps
 
 
 class Scaler(NamedTuple):
@@ -42,8 +42,9 @@ class Scaler(NamedTuple):
             Scaled inputs `(1, steps, channels)`, as the batches of `windows` have them.
 
         Raises:
-            ValueError: If the shape is not one of those above, or values are missing and the model
-                was trained without any.
+            TypeError: If `recent` has no numbers.
+            ValueError: If the shape is not one of those above, a value is infinite, or values are
+                missing and the model was trained without any.
 
         Example:
 
@@ -51,18 +52,17 @@ class Scaler(NamedTuple):
         >>> scaler.inputs([14, np.nan]).tolist()  # the value, and 1 where there is one
         [[[2.0, 1.0], [0.0, 0.0]]]
         """
-        values = np.asarray(recent)
-        rows = values[:, np.newaxis] if values.ndim == 1 else values
-        if rows.ndim != 2 or rows.shape[1] != len(self.mean):
+        rows = as_rows(recent, "recent")
+        if rows.shape[1] != len(self.mean):
             raise ValueError(
                 f"`recent` must have the shape (steps, {len(self.mean)}), the features of the "
-                f"series. Received: recent.shape={values.shape}"
+                f"series. Received: recent.shape={np.shape(recent)}"
             )
-        missing = int(np.isnan(rows).sum())
-        if missing and not self.indicators:
+        if has_gaps(rows, "recent") and not self.indicators:
             raise ValueError(
                 "`recent` must have no missing values, as the series of the model have none; pass "
-                f"`indicators=True` to `windows`. Received: recent with NaN={missing}"
+                "`indicators=True` to `windows`. Received: recent with "
+                f"NaN={int(np.isnan(rows).sum())}"
             )
         return self.scaled_inputs(rows[np.newaxis])
 

@@ -38,6 +38,11 @@ def as_series(series: Any) -> Series:
     return Series([_with_features(array) for array in arrays], names, arrays[0].ndim == 1)
 
 
+def as_rows(series: Any, name: str) -> np.ndarray:
+    """Returns one series as an array `(steps, features)`, with NaN where a value is masked."""
+    return _with_features(_as_numbers(series, name))
+
+
 def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
     """Yields float64 parts of a series `(steps, features)`."""
     for start in range(0, len(array), _CHUNK):

@@ -242,7 +242,11 @@ def test_new_steps_become_a_batch_to_predict_from():
         plain.scaler.inputs([1, NAN, 3, 4])
     with pytest.raises(ValueError, match=r"\(steps, 1\).*Received: recent.shape=\(4, 2\)"):
         plain.scaler.inputs(series[:4])
+    with pytest.raises(ValueError, match=r"finite values.*Received: recent\[1\]=\[inf\]"):
+        plain.scaler.inputs([1, np.inf, 3, 4])
     told = windows(np.arange(30), 4, indicators=True)
+    masked = np.ma.array([1, 2, 3, 4], mask=[0, 1, 0, 0])
+    assert told.scaler.inputs(masked)[0, :, 1].tolist() == [1, 0, 1, 1]
     assert told.scaler.inputs([1, NAN, 3, 4])[0, :, 1].tolist() == [1, 0, 1, 1]
     assert told.train[0][0].shape == (17, 4, 2)
 
