@@ -17,6 +17,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _ABANDONED = 3600.0  # seconds after which an unfinished file belongs to no running process
 _DISK_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
@@ -62,28 +63,39 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open the regular file at `path` to read it; a pipe without a writer cannot block it.
+
+    Raises:
+        OSError: There is no such file, or it cannot be read.
+        ValueError: It is no regular file. The message says what was found; the caller adds what
+            is expected.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    if path.is_dir():  # Windows opens no folder
+        raise ValueError("a folder, not a file")
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("a device or a pipe, not a file")
+    return open(descriptor, "rb")
+
+
 def read_bounded(path: Path, most: int) -> bytes:
     """Return the bytes of the regular file at `path`, which may have `most` bytes.
-
-    A pipe without a writer cannot block it, and a device without an end is not read.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
         ValueError: It is no regular file, or longer than `most`. The message says what was found;
             the caller adds what is expected.
     """
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    if path.is_dir():  # Windows opens no folder
-        raise ValueError("a folder, not a file")
-    with open(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("a device or a pipe, not a file")
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
         # Python makes room for all that is asked for, also where the file is shorter.
-        content = b"" if status.st_size > most else file.read(status.st_size + 1)
-        if len(content) > status.st_size:  # it grows, or its size is not known
+        content = b"" if size > most else file.read(size + 1)
+        if len(content) > size:  # it grows, or its size is not known
             content += file.read(most)
-    if max(len(content), status.st_size) > most:
+    if max(len(content), size) > most:
         raise ValueError(f"more than {most} bytes")
     return content
 

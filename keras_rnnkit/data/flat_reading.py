@@ -6,12 +6,12 @@ The errors in this file say what was found; `open_flat` adds what is expected.
 import math
 import mmap
 import os
-import stat
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from keras_rnnkit._files import open_regular
 from keras_rnnkit.data.flat_headers import HEADER, ArrayHeader, Arrays, decode_header, places
 
 _CHUNK = 2**22  # bytes that are read at once for a checksum
@@ -35,20 +35,15 @@ def read_arrays(path: Path, verify: bool) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def _map(path: Path) -> tuple[Arrays, mmap.mmap]:
     """Maps the whole file, whose size is that of its header."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    if path.is_dir():  # Windows opens no folder
-        raise ValueError("a folder, not a file")
-    with open(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("a device or a pipe, not a file")
+    with open_regular(path) as file:
         header = file.read(HEADER)
         if len(header) < HEADER:
             raise ValueError(f"{len(header)} bytes")
         arrays = decode_header(header)
         size = places(arrays)["end"]
-        if status.st_size != size:
-            raise ValueError(f"{status.st_size} bytes, where the header says {size}")
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            raise ValueError(f"{found} bytes, where the header says {size}")
         return arrays, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
 
 
