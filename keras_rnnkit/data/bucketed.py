@@ -67,7 +67,8 @@ class Bucketed(keras.utils.PyDataset):
             one-hot rows. A class that is not in the dict has the weight 1. If there is a
             `sample_weight` too, the weights are multiplied.
         value: What to pad the sequences of `x` with.
-        workers: As in `keras.utils.PyDataset`.
+        workers: As in `keras.utils.PyDataset`. The workers prepare the next batches only if they
+            are used in order, so call `fit(data, shuffle=False)`.
         use_multiprocessing: As in `keras.utils.PyDataset`.
         max_queue_size: As in `keras.utils.PyDataset`.
 

@@ -103,7 +103,8 @@ class Vocabulary(WordTable):
 
         Raises:
             TypeError: If `texts` is not an iterable of str.
-            ValueError: If no word is left, or an argument is not one of the above.
+            ValueError: If no word is left, `texts` are a table, or an argument is not one of the
+                above.
 
         Example:
 

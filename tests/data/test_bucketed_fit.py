@@ -146,7 +146,13 @@ def test_targets_with_a_time_axis():
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
-    net.compile("adam", "binary_crossentropy")
+    net.compile("adam", "mse")
     bucketed = kit.data.Bucketed(x, y, batch_size=BATCH, lengths=3)
     losses = net.fit(bucketed, epochs=2, shuffle=False, verbose=0).history["loss"]
     assert np.isfinite(losses).all()
+    one_batch = kit.data.Bucketed(x, y, batch_size=ROWS, lengths=1)
+    errors = [
+        (net.predict_on_batch(one[None])[0] - two) ** 2 for one, two in zip(x, y, strict=True)
+    ]
+    padding_left_out = np.concatenate(errors).mean()
+    np.testing.assert_allclose(net.evaluate(one_batch, verbose=0), padding_left_out, rtol=1e-4)
