@@ -2,6 +2,7 @@
 
 import os
 import stat
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,18 +40,25 @@ def read_class_folders(
 def as_names(names: Any, argument: str) -> tuple[str, ...]:
     """Returns one name or several as a tuple of different names, or says that they are none."""
     given = tuple(names) if isinstance(names, list | tuple) else (names,)
-    if not all(isinstance(name, str) for name in given) or len(set(given)) < len(given):
+    valid = all(isinstance(name, str) for name in given)
+    composed = tuple(map(class_name, given)) if valid else ()
+    if not valid or len(set(composed)) < len(given):
         raise ValueError(
             f"`{argument}` must be a list of different names, or None. "
             f"Received: {argument}={names!r}"
         )
-    return given
+    return composed
+
+
+def class_name(name: str) -> str:
+    """Returns the name in composed form (NFC): macOS gives folders the decomposed one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _labelled(folder: Path, names: list[str], unlabelled: Sequence[str] | None) -> list[str]:
     """Returns the names of the classes; warns of a folder that is skipped by default."""
     without = UNLABELLED if unlabelled is None else as_names(unlabelled, "unlabelled")
-    skipped = [name for name in names if name in without]
+    skipped = [name for name in names if class_name(name) in without]
     if unlabelled is None and skipped:
         warnings.warn(
             f"The folder '{skipped[0]}' of '{folder}' is skipped, because its texts have no label. "

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_rnnkit._checks import PathLike, as_path
-from keras_rnnkit.data.class_folders import as_names, read_class_folders
+from keras_rnnkit.data.class_folders import as_names, class_name, read_class_folders
 from keras_rnnkit.data.decoding import check_encoding
 from keras_rnnkit.data.errors import DataFileError
 from keras_rnnkit.data.text_tables import read_table
@@ -58,7 +58,7 @@ def read_reviews(
     have line breaks. Empty lines are not read.
 
     Texts are returned as they are in the file, without a byte order mark. Empty texts are returned
-    with a warning that names them.
+    with a warning that names them. Names of classes are in Unicode's composed form (NFC).
 
     Args:
         path: The folder or the CSV file.
@@ -109,6 +109,7 @@ def read_reviews(
             f"Found: nothing. Received: path='{source}'"
         )
     _warn_of_empty(texts, files)
+    names = [class_name(name) for name in names]
     ordered = _sorted_classes(names) if expected is None else expected
     positions = {name: position for position, name in enumerate(ordered)}
     _refuse_others(positions, names, files, source)

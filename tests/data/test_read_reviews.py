@@ -3,6 +3,7 @@
 import csv
 import os
 import tarfile
+import unicodedata
 import warnings
 
 import numpy as np
@@ -210,6 +211,16 @@ def test_classes_can_be_given_so_that_test_texts_have_the_numbers_of_the_trainin
     for classes in (["neg", "neg"], [1], 3):
         with pytest.raises(ValueError, match="`classes` must be a list of different names"):
             read_reviews(file, classes=classes)
+
+
+def test_a_name_is_the_same_class_in_any_unicode_form(tmp_path):
+    names = {form: unicodedata.normalize(form, "긍정é") for form in ("NFC", "NFD")}
+    file = write_csv(tmp_path, f"text,label\na,{names['NFC']}\nb,{names['NFD']}\n")
+    assert read_reviews(file).classes == (names["NFC"],)
+    folder = write_folder(tmp_path / "folder", {f"{names['NFD']}/1.txt": "a", "neg/1.txt": "b"})
+    for form in names.values():
+        assert read_reviews(folder, classes=["neg", form]).labels.tolist() == [0, 1]
+        assert read_reviews(folder, unlabelled=[form]).classes == ("neg",)
 
 
 def test_a_million_characters_in_a_line(tmp_path):
