@@ -23,7 +23,9 @@ class Series(NamedTuple):
 
 def as_series(series: Any) -> Series:
     """Returns one series, or a list of several, as views `(steps, features)`."""
-    several = isinstance(series, list | tuple) and not all(map(np.isscalar, series))
+    several = isinstance(series, list | tuple) and not all(
+        one is None or np.isscalar(one) for one in series
+    )
     if not several:
         array = _as_numbers(series, "series")
         return Series([_with_features(array)], ["series"], array.ndim == 1)

@@ -49,6 +49,7 @@ def test_wrong_arguments(arguments, message):
         (STEPS.astype(object), TypeError, "dtype=object"),
         ([[1, 2], [[1], 2]], TypeError, r"`series\[1\]`.*dtype=object"),
         (np.zeros((4, 5, 6)), ValueError, r"pass several series as a list.*shape=\(4, 5, 6\)"),
+        ([1.0, None, 2.0], TypeError, "`series` must have.*NaN where a value is missing"),
         (np.zeros((40, 0)), ValueError, r"shape=\(40, 0\)"),
         (3.0, ValueError, r"`series` must have the shape.*shape=\(\)"),
         ([], ValueError, r"`series` is too short.*len\(series\)=0"),
