@@ -172,8 +172,9 @@ def _required_rows(model: Any) -> int | None:
 
 def _filled(array: np.ndarray, size: int) -> np.ndarray:
     """The rows, and copies of the last one; ids that int32 cannot hold stay out of range."""
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
-        array = np.clip(array, -(2**31), 2**31 - 1).astype("int32")
+    if array.dtype.kind in "iu" and not np.can_cast(array.dtype, np.int32):
+        least = max(np.iinfo(array.dtype).min, -(2**31))
+        array = np.clip(array, least, 2**31 - 1).astype("int32")
     missing = size - len(array)
     return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
 

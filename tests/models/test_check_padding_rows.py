@@ -52,11 +52,15 @@ class TestUnknownIds:
         report = kit.data.check_padding(model, [FULL, tags], value=None)
         assert kinds(report) == [("unknown ids", "tags", [2])]
 
-    def test_that_int32_cannot_hold(self):
-        x = FULL.astype("int64")
-        x[1, 1] = 2**32 + 1
+    @pytest.mark.parametrize(
+        ("dtype", "one"), [("int64", 2**32 + 1), ("uint64", 2**32 + 1), ("uint32", 2**32 - 1)]
+    )
+    def test_that_int32_cannot_hold(self, dtype, one):
+        x = FULL.astype(dtype)
+        x[1, 1] = one
         report = kit.data.check_padding(ids_model(kit.GRU(3)), x)
         assert kinds(report) == [("unknown ids", "embedding", [1])]
+        assert f"out of range: {2**31 - 1}" in report[0].problem
 
     def test_without_a_recurrent_layer(self):
         model = ids_model(L.GlobalMaxPooling1D())
