@@ -17,7 +17,7 @@ from keras_rnnkit.data.batches import (
     wanted_lengths,
 )
 from keras_rnnkit.data.buckets import make_buckets
-from keras_rnnkit.data.flat import FlatSequences
+from keras_rnnkit.data.flat import FlatSequences, position
 from keras_rnnkit.data.padding import SIDES
 
 
@@ -143,7 +143,7 @@ class Bucketed(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Returns `(x,)`, `(x, y)` or `(x, y, sample_weight)` of a batch of the epoch."""
-        epoch, index = self.epoch, range(len(self))[index]
+        epoch, index = self.epoch, position(index, len(self))
         self._used.add(index)
         source = self._batches.make if self._ahead is None else self._ahead.get
         return source(epoch, index)

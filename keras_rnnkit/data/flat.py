@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rnnkit._checks import is_integer
 from keras_rnnkit.data.padding import truncate
 
 _INT32 = np.iinfo(np.int32)
@@ -46,7 +47,8 @@ class FlatSequences:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
-        start, end = self.offsets[range(len(self))[index] + np.arange(2)]
+        index = position(index, len(self))
+        start, end = self.offsets[index : index + 2]
         return np.array(self.values[start:end])
 
     def __reduce__(self) -> Any:
@@ -76,6 +78,13 @@ class FlatSequences:
         for row, (start, count) in zip(batch, spans, strict=True):
             row[:count] = self.values[start : start + count]
         return batch
+
+
+def position(index: Any, count: int) -> int:
+    """Returns an index into `count` items, counted from their start."""
+    if not is_integer(index):  # a slice would be several
+        raise TypeError(f"`index` must be an integer. Received: index={index!r}")
+    return range(count)[index]
 
 
 def flat_sequences(sequences: Iterable[Any], argument: str) -> FlatSequences:

@@ -259,6 +259,8 @@ def test_one_batch():
 def test_an_index_out_of_range():
     with pytest.raises(IndexError):
         Bucketed(sequences())[99]
+    with pytest.raises(TypeError, match=r"Received: index=slice\(None, 2, None\)"):
+        Bucketed(sequences())[:2]
 
 
 @pytest.mark.parametrize(

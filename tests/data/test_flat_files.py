@@ -63,6 +63,16 @@ def test_what_is_written_comes_back(kind, targets, tmp_path):
     assert os.listdir(tmp_path) == ["some.flat"]
 
 
+def test_one_sequence_at_a_time_by_its_number(file):
+    stored = open_flat(file)
+    assert stored[np.int64(-1)].tolist() == stored[len(stored) - 1].tolist()
+    for several in (slice(0, 2), [0, 1], 1.0):
+        with pytest.raises(TypeError, match=r"`index` must be an integer.*Received: index="):
+            stored[several]
+    with pytest.raises(IndexError):
+        stored[len(stored)]
+
+
 def test_bucketed_takes_a_file_and_its_targets(file):
     there, here = (
         kit.data.Bucketed(x, y, batch_size=8, lengths=3)
