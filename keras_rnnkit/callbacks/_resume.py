@@ -60,6 +60,7 @@ class ResumableRun(keras.callbacks.Callback):
         self._rows: list[Row] = []
         self._found: _checkpoint.Snapshot | None = None
         self._description: dict[str, Any] = {}
+        self._bound: list[str] | None = None
         self._data: Any = None
         self._first: int | None = None
         self._pending: tuple[int, float, dict[str, Any]] | None = None
@@ -72,6 +73,10 @@ class ResumableRun(keras.callbacks.Callback):
             if isinstance(one, KeepBestOnInterrupt):
                 one.finally_call(self._lock.release)
         return [self, *others, _Reminder(self)]
+
+    def bind_data(self, name: str, digest: str) -> None:
+        """Refuse a checkpoint of other data; `name` says in the error what differs."""
+        self._bound = [name, digest]
 
     def on_train_begin(self, logs: Logs = None) -> None:
         if not self.model.built:
@@ -93,7 +98,7 @@ class ResumableRun(keras.callbacks.Callback):
         """Read the checkpoint, if there is one, and put its weights into the model."""
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
-        self._description = describe(self.model)
+        self._description = {**describe(self.model), "data": self._bound}
         self._found = None if self._overwrite else _checkpoint.read(self._file)
         if self._found is None:
             refuse_existing(self._results, "folder", self._overwrite)

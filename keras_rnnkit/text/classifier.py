@@ -18,6 +18,7 @@ from keras_rnnkit.text._checks import check_settings, checked_texts
 from keras_rnnkit.text._explaining import explained
 from keras_rnnkit.text._folder import Saved, read_folder, write_folder
 from keras_rnnkit.text._model import build_model
+from keras_rnnkit.text._resuming import bind_texts
 from keras_rnnkit.text._samples import Samples, checked_samples, split_samples
 from keras_rnnkit.text._training import train
 from keras_rnnkit.text.explanation import TextExplanation
@@ -153,9 +154,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             sample_weight: The weights of the texts in the loss, `(samples,)`; `None` for 1.
             validation_data: Texts and classes `(X, y)` to find the best epoch with; then no texts
                 are held out of the training texts.
-            callbacks: Further Keras callbacks, for example those of
-                `keras_rnnkit.callbacks.resumable(folder)`. An `EarlyStopping` among them takes the
-                place of the classifier's own.
+            callbacks: Further Keras callbacks. An `EarlyStopping` among them takes the place of the
+                classifier's own. With those of `keras_rnnkit.callbacks.resumable(folder)`, a fit
+                that was interrupted goes on when it is started again with the same texts and the
+                same `random_state`; their `patience` replaces that of the classifier.
 
         Returns:
             The classifier.
@@ -172,6 +174,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             samples, held_out = split_samples(samples, self.validation_fraction, seed)
         else:
             held_out = samples.others(*validation_data, self.class_weight)
+        bind_texts(callbacks, self.random_state, samples, held_out)
         self.classes_ = samples.classes
         self.vocabulary_ = Vocabulary.fit(
             samples.texts, self.max_words, self.min_count, tokenizer=self.tokenizer
