@@ -56,6 +56,7 @@ class KeepBestOnInterrupt(keras.callbacks.Callback):
         self._check()
 
     def on_train_end(self, logs: Logs = None) -> None:
+        self._check()  # one that came after the last batch
         self._deferred.remove()
 
     def _check(self) -> None:

@@ -30,6 +30,12 @@ def restore(model: keras.Model, arrays: Arrays) -> None:
             variable.assign(arrays[f"{kind}/{number}"].view(current.dtype))
 
 
+def averages_weights(optimizer: Any) -> bool:
+    """Whether Keras puts a moving average of the weights into the model when `fit` ends."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
+    return any(one.use_ema for one in getattr(optimizer, "optimizers", [optimizer]))
+
+
 def as_plain(array: Any) -> np.ndarray:
     """An array that a file can have: types that NumPy does not know are stored as integers."""
     array = np.asarray(array)

@@ -23,19 +23,20 @@ class StopIn(keras.callbacks.Callback):
 
 
 def fit(small, topics, folder, *others, patience=3, validation_data=None, **settings):
-    classifier = kit.TextClassifier(**{**small, "epochs": 4, "dropout": 0.3, **settings})
+    settings = {"epochs": 4, "dropout": 0.3, **settings}
+    classifier = kit.TextClassifier(**{**small, **settings}).set_params(patience=1)
     preset = kit.callbacks.resumable(folder, patience=patience)
     options = {"callbacks": [*preset, *others], "validation_data": validation_data}
     return classifier.fit(*topics, **options)
 
 
-@pytest.mark.parametrize("patience", [3, None])
-def test_a_resumed_fit_gives_the_classifier_of_a_whole_one(tmp_path, small, topics, patience):
+def test_a_resumed_fit_gives_the_classifier_of_a_whole_one(tmp_path, small, topics):
     texts, labels = topics
     wrong = (texts, (labels + 1) % 3)  # the validation loss goes up
 
     def train(folder, *others):
-        options = {"patience": patience, "validation_data": wrong}
+        # the patience of the classifier itself would stop it
+        options = {"patience": None, "validation_data": wrong}
         return fit(small, topics, tmp_path / folder, *others, **options)
 
     whole = train("whole")
@@ -48,11 +49,18 @@ def test_a_resumed_fit_gives_the_classifier_of_a_whole_one(tmp_path, small, topi
     assert np.array_equal(found, expected)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, small, topics):
+    """The folder of a fit, which tests must not change."""
+    path = tmp_path_factory.mktemp("run")
+    fit(small, topics, path, epochs=1)
+    return path
+
+
 @pytest.mark.parametrize("change", ["texts", "labels", "random_state"])
-def test_the_checkpoint_of_other_texts_is_refused(tmp_path, small, topics, change):
+def test_the_checkpoint_of_other_texts_is_refused(folder, small, topics, change):
     texts, labels = topics
-    fit(small, topics, tmp_path, epochs=1)
-    before = (tmp_path / "checkpoint.npz").read_bytes()
+    before = (folder / "checkpoint.npz").read_bytes()
     # as many words in the vocabulary, with other ids
     others = {
         "texts": ([text.replace("moon", "comet") for text in texts], labels),
@@ -61,8 +69,8 @@ def test_the_checkpoint_of_other_texts_is_refused(tmp_path, small, topics, chang
     }[change]
     seed = {"random_state": 1} if change == "random_state" else {}
     with pytest.raises(ValueError, match="its texts, labels or random_state are others"):
-        fit(small, others, tmp_path, epochs=2, **seed)
-    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+        fit(small, others, folder, epochs=2, **seed)
+    assert (folder / "checkpoint.npz").read_bytes() == before
 
 
 def test_a_fit_that_is_to_be_resumed_needs_a_seed(tmp_path, small, topics):
