@@ -144,7 +144,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         sample_weight: Any = None,
         *,
         validation_data: tuple[Any, Any] | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
     ) -> TextClassifier:
         """Makes the vocabulary and trains the model.
 
@@ -164,16 +164,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             TypeError: If `X` is not a sequence of texts.
-            ValueError: If an argument is not one of the above, the lengths differ, or there is only
-                one class.
+            ValueError: If an argument is not one of the above, the lengths differ, there is only
+                one class, or training ends with weights of NaN.
         """
+        self._forget()
         check_settings(self)
+        callbacks = list(callbacks or ())
         samples = checked_samples(X, y, sample_weight, self.class_weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if validation_data is None:
             samples, held_out = split_samples(samples, self.validation_fraction, seed)
         else:
-            held_out = samples.others(*validation_data, self.class_weight)
+            held_out = samples.others(validation_data, self.class_weight)
         bind_texts(callbacks, self.random_state, samples, held_out)
         self.classes_ = samples.classes
         self.vocabulary_ = Vocabulary.fit(
@@ -183,7 +185,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.lengths_ = [int(length) for length in training.lengths]
         validation = None if held_out is None else self._batches(held_out, self.lengths_)
         self.model_ = build_model(self, len(self.vocabulary_), len(self.classes_), seed)
+        self.history_ = {}  # with it, the classifier is fitted, also after Ctrl-C
         self.history_ = train(self, self.model_, training, validation, callbacks)
+        if not all(np.isfinite(one).all() for one in self.model_.get_weights()):
+            self._forget()
+            raise ValueError(
+                "The weights are NaN or infinite after training: pass a lower `learning_rate`. "
+                f"Received: learning_rate={self.learning_rate!r}"
+            )
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -310,6 +319,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             sample_weight=samples.weights,
             **{"shuffle": False, **options},
         )
+
+    def _forget(self) -> None:
+        """Remove what an earlier fit has left, so that one that fails leaves no mixture of both."""
+        for name in _FITTED:
+            if hasattr(self, f"{name}_"):
+                delattr(self, f"{name}_")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "history_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
