@@ -274,6 +274,16 @@ def test_more_epochs_than_before_with_an_average_of_the_weights(tmp_path):
     assert train(tmp_path / "parts", 3) == whole  # it has ended
 
 
+def test_the_learning_rate_is_that_of_the_checkpoint_or_of_a_scheduler(tmp_path):
+    fit(make_model(learning_rate=0.05), resumable(tmp_path), epochs=1)
+    model = make_model(learning_rate=0.5)
+    fit(model, resumable(tmp_path), epochs=2)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01)
+    fit(model, [*resumable(tmp_path), scheduler], epochs=3)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     fit(make_model(), resumable(tmp_path), epochs=2)
     before = (tmp_path / "checkpoint.npz").read_bytes()
