@@ -113,8 +113,13 @@ def _settings(layer: keras.layers.Layer) -> str | None:
 
 
 def _without_names(config: Any) -> Any:
-    """Automatic names count up with every layer that is made, so they say nothing."""
+    """Automatic names count up with every layer that is made, so they say nothing.
+
+    Nor does the code of a lambda: it has its line and its file, which change with the script.
+    """
     if isinstance(config, dict):
+        if config.get("class_name") == "__lambda__":
+            return "lambda"
         left_out = ("name", "build_config", "shared_object_id")
         return {key: _without_names(one) for key, one in config.items() if key not in left_out}
     if isinstance(config, list | tuple):

@@ -275,11 +275,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             FileExistsError: If there is a classifier, and not `overwrite`.
-            ValueError: If an argument of the classifier cannot be stored as JSON, for example a
-                cell that is not given by name.
+            ValueError: If an argument of the classifier is wrong, or cannot be stored as JSON, for
+                example a cell that is not given by name.
             OSError: If the files cannot be written.
         """
         check_is_fitted(self)
+        check_settings(self)
         fitted = {name: getattr(self, f"{name}_") for name in _FITTED}
         write_folder(folder, Saved(self.get_params(deep=False), **fitted), overwrite)
 

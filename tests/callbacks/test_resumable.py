@@ -203,6 +203,18 @@ def test_the_checkpoint_of_another_model_is_refused(tmp_path, other, message):
     assert not (tmp_path / "run.lock").exists()
 
 
+def test_a_lambda_may_move_to_another_line(tmp_path):
+    def make(line):
+        double = keras.layers.Lambda(lambda x: 2 * x)
+        double.function.__code__ = double.function.__code__.replace(co_firstlineno=line)
+        model = keras.Sequential([keras.Input((4,)), double, keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    fit(make(1), resumable(tmp_path), epochs=1)
+    assert fit(make(2), resumable(tmp_path), epochs=2).epoch == [0, 1]
+
+
 def test_the_checkpoint_of_another_backend_is_refused(tmp_path, monkeypatch):
     describe = _model_state.describe
     changed = {"backend": "numpy"}
