@@ -156,8 +156,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
                 are held out of the training texts.
             callbacks: Further Keras callbacks. An `EarlyStopping` among them takes the place of the
                 classifier's own. With those of `keras_rnnkit.callbacks.resumable(folder)`, a fit
-                that was interrupted goes on when it is started again with the same texts and the
-                same `random_state`; their `patience` replaces that of the classifier.
+                that was interrupted goes on when it is started again with the same texts and
+                arguments, a `random_state` among them; only `epochs` and `verbose` may be others.
+                Their `patience` replaces that of the classifier.
 
         Returns:
             The classifier.
@@ -176,7 +177,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             samples, held_out = split_samples(samples, self.validation_fraction, seed)
         else:
             held_out = samples.others(validation_data, self.class_weight)
-        bind_texts(callbacks, self.random_state, samples, held_out)
+        bind_texts(callbacks, self, samples, held_out)
         self.classes_ = samples.classes
         self.vocabulary_ = Vocabulary.fit(
             samples.texts, self.max_words, self.min_count, tokenizer=self.tokenizer

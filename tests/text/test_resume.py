@@ -57,7 +57,10 @@ def folder(tmp_path_factory, small, topics):
     return path
 
 
-@pytest.mark.parametrize("change", ["texts", "labels", "random_state"])
+CHANGES = {"random_state": 1, "learning_rate": 0.01, "maxlen": 19}
+
+
+@pytest.mark.parametrize("change", ["texts", "labels", *CHANGES])
 def test_the_checkpoint_of_other_texts_is_refused(folder, small, topics, change):
     texts, labels = topics
     before = (folder / "checkpoint.npz").read_bytes()
@@ -65,14 +68,14 @@ def test_the_checkpoint_of_other_texts_is_refused(folder, small, topics, change)
     others = {
         "texts": ([text.replace("moon", "comet") for text in texts], labels),
         "labels": (texts, np.where(labels == 2, 2, 1 - labels)),
-        "random_state": topics,
-    }[change]
-    seed = {"random_state": 1} if change == "random_state" else {}
-    with pytest.raises(ValueError, match="its texts, labels or random_state are others"):
-        fit(small, others, folder, epochs=2, **seed)
+    }.get(change, topics)
+    settings = {change: CHANGES[change]} if change in CHANGES else {}
+    with pytest.raises(ValueError, match="its texts, labels, random_state or arguments are others"):
+        fit(small, others, folder, epochs=2, **settings)
     assert (folder / "checkpoint.npz").read_bytes() == before
 
 
-def test_a_fit_that_is_to_be_resumed_needs_a_seed(tmp_path, small, topics):
-    with pytest.raises(ValueError, match=r"`random_state` must be .* Received: random_state=None"):
-        fit(small, topics, tmp_path, random_state=None)
+@pytest.mark.parametrize("seed", [None, np.random.RandomState(0)], ids=["none", "state"])
+def test_a_fit_that_is_to_be_resumed_needs_a_seed(tmp_path, small, topics, seed):
+    with pytest.raises(ValueError, match=r"`random_state` must be an integer.*random_state="):
+        fit(small, topics, tmp_path, random_state=seed)
