@@ -56,9 +56,9 @@ def describe(model: keras.Model) -> dict[str, Any]:
 
 def difference(saved: dict[str, Any], current: dict[str, Any]) -> str | None:
     """The first difference between two descriptions, in words; None if they are the same."""
-    before, now = saved.get("data"), current.get("data")
-    if before != now:
-        return f"its {(before or now)[0]} are others"  # type: ignore[index]
+    bound = saved.get("data") or current.get("data")
+    if bound and saved.get("data") != current.get("data"):
+        return f"its {bound[0]} are others"
     for part in ("backend", "optimizer"):
         if saved[part] != current[part]:
             return f"its {part} is {saved[part]!r}, here it is {current[part]!r}"
