@@ -193,6 +193,22 @@ def test_an_interrupt_after_a_run_that_failed(tmp_path, capsys):
     test_curves_are_drawn_after_an_interrupt(tmp_path / "next", capsys)
 
 
+def test_after_an_interrupt_the_weights_are_those_that_it_says(tmp_path, capsys):
+    """Keras on JAX puts the moving average into the model, whatever a callback has put there."""
+
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    best, model = Scripted([1.0, 2.0, 3.0]), make_model()
+    model.compile(keras.optimizers.SGD(0.05, use_ema=True), "mse")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [best, *callbacks.standard(tmp_path, curves=False), CtrlC()])
+    said = "the model has its best weights" in capsys.readouterr().out
+    assert said == np.array_equal(model.get_weights()[0], best.weights[0][0])
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_an_interrupt_after_the_last_batch_is_not_lost(tmp_path, capsys, resume):
     """While the files of the last epoch are written, no further batch comes."""
