@@ -137,6 +137,17 @@ def test_values_of_callbacks_that_come_later_are_in_the_history(tmp_path):
     assert resumed.history["late"] == values
 
 
+def test_a_value_in_the_logs_that_no_file_can_store_is_named(tmp_path):
+    values = [np.float32(0.5), np.eye(2), {"a": 1}]
+    odd = Scripted(values, name="odd")
+    with pytest.raises(TypeError, match=r"`logs` must have numbers.*Received: logs\['odd'\]"):
+        fit(make_model(), [*resumable(tmp_path), odd], epochs=3)
+    assert fit(make_model(), resumable(tmp_path), epochs=2).history["odd"] == [
+        0.5,
+        [[1, 0], [0, 1]],
+    ]
+
+
 def test_standard_goes_on_in_its_folder(tmp_path):
     fit(make_model(), callbacks.standard(tmp_path, resume=True), epochs=2)
     (tmp_path / "best.keras").unlink()
