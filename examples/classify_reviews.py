@@ -7,7 +7,8 @@ and save the classifier in a folder; then ask it:
     python examples/classify_reviews.py --out classifier --ask "a moving story, never dull"
 
 Without `--data`, it trains on 600 synthetic reviews that come with the package, in under a minute,
-and downloads nothing. With `--ask`, it trains only if there is no classifier in the folder.
+and downloads nothing. With `--ask`, it trains only if there is no classifier in the folder. A
+classifier that is there is replaced only with `--overwrite`.
 """
 
 import argparse
@@ -76,11 +77,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("classifier"), help="the saved classifier")
     parser.add_argument("--ask", help="a text to classify")
     parser.add_argument("--epochs", type=int, help="the largest number of epochs")
+    parser.add_argument("--overwrite", action="store_true", help="replace a saved classifier")
     options = parser.parse_args(arguments)
 
     saved = (options.out / "settings.json").exists()
     if options.ask is not None and options.data is None and saved:
         classifier = kit.TextClassifier.load(options.out)
+    elif saved and not options.overwrite:
+        raise SystemExit(f"{options.out} has a classifier. Pass --overwrite, or another --out.")
     else:
         classifier = train_classifier(options)
     if options.ask is not None:

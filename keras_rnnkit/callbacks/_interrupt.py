@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from keras_rnnkit.callbacks._messages import say
+from keras_rnnkit.callbacks._model_state import averages_weights
 from keras_rnnkit.callbacks.parts import CurvesPicture, Logs
 
 
@@ -56,6 +57,7 @@ class KeepBestOnInterrupt(keras.callbacks.Callback):
         self._check()
 
     def on_train_end(self, logs: Logs = None) -> None:
+        self._check()  # one that came after the last batch
         self._deferred.remove()
 
     def _check(self) -> None:
@@ -72,6 +74,9 @@ class KeepBestOnInterrupt(keras.callbacks.Callback):
     def _restored(self) -> str:
         """Put the best weights into the model, and say which weights it has."""
         stopping = self._stopping
+        if keras.config.backend() == "jax" and averages_weights(self.model.optimizer):
+            # Keras on JAX puts it there after an error, too, and then no callback is called.
+            return "the model has the moving average of its weights"
         if stopping is None or stopping.best_weights is None:
             return "the model has its latest weights"
         # `self.model` also fetches the latest state on JAX, which `fit` would set afterwards.

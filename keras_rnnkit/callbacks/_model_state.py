@@ -30,6 +30,12 @@ def restore(model: keras.Model, arrays: Arrays) -> None:
             variable.assign(arrays[f"{kind}/{number}"].view(current.dtype))
 
 
+def averages_weights(optimizer: Any) -> bool:
+    """Whether Keras puts a moving average of the weights into the model when `fit` ends."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
+    return any(one.use_ema for one in getattr(optimizer, "optimizers", [optimizer]))
+
+
 def as_plain(array: Any) -> np.ndarray:
     """An array that a file can have: types that NumPy does not know are stored as integers."""
     array = np.asarray(array)
@@ -50,6 +56,9 @@ def describe(model: keras.Model) -> dict[str, Any]:
 
 def difference(saved: dict[str, Any], current: dict[str, Any]) -> str | None:
     """The first difference between two descriptions, in words; None if they are the same."""
+    bound = saved.get("data") or current.get("data")
+    if bound and saved.get("data") != current.get("data"):
+        return f"its {bound[0]} are others"
     for part in ("backend", "optimizer"):
         if saved[part] != current[part]:
             return f"its {part} is {saved[part]!r}, here it is {current[part]!r}"
@@ -104,8 +113,13 @@ def _settings(layer: keras.layers.Layer) -> str | None:
 
 
 def _without_names(config: Any) -> Any:
-    """Automatic names count up with every layer that is made, so they say nothing."""
+    """Automatic names count up with every layer that is made, so they say nothing.
+
+    Nor does the code of a lambda: it has its line and its file, which change with the script.
+    """
     if isinstance(config, dict):
+        if config.get("class_name") == "__lambda__":
+            return "lambda"
         left_out = ("name", "build_config", "shared_object_id")
         return {key: _without_names(one) for key, one in config.items() if key not in left_out}
     if isinstance(config, list | tuple):

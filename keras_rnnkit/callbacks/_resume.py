@@ -17,7 +17,13 @@ from keras_rnnkit.callbacks import _checkpoint
 from keras_rnnkit.callbacks._interrupt import KeepBestOnInterrupt, driver_of
 from keras_rnnkit.callbacks._lock import FolderLock
 from keras_rnnkit.callbacks._messages import say
-from keras_rnnkit.callbacks._model_state import collect, describe, restore
+from keras_rnnkit.callbacks._model_state import (
+    Arrays,
+    averages_weights,
+    collect,
+    describe,
+    restore,
+)
 from keras_rnnkit.callbacks._rows import Row, fill_history, plain
 from keras_rnnkit.callbacks.monitoring import MonitorChecks
 from keras_rnnkit.callbacks.parts import Logs, StopOnNaN
@@ -55,14 +61,17 @@ class ResumableRun(keras.callbacks.Callback):
         self._lock = FolderLock(folder, "folder")
         self._given_seed, self._overwrite, self._results = seed, overwrite, results
         self._seed = 0
+        self._averages = False
         self._checks = checks
         self._others: Callbacks = []
         self._rows: list[Row] = []
         self._found: _checkpoint.Snapshot | None = None
         self._description: dict[str, Any] = {}
+        self._bound: list[str] | None = None
         self._data: Any = None
         self._first: int | None = None
         self._pending: tuple[int, float, dict[str, Any]] | None = None
+        self._not_averaged: Arrays | None = None
         self._began = 0.0
 
     def followed_by(self, others: Callbacks) -> Callbacks:
@@ -72,6 +81,10 @@ class ResumableRun(keras.callbacks.Callback):
             if isinstance(one, KeepBestOnInterrupt):
                 one.finally_call(self._lock.release)
         return [self, *others, _Reminder(self)]
+
+    def bind_data(self, name: str, digest: str) -> None:
+        """Refuse a checkpoint of other data; `name` says in the error what differs."""
+        self._bound = [name, digest]
 
     def on_train_begin(self, logs: Logs = None) -> None:
         if not self.model.built:
@@ -93,7 +106,8 @@ class ResumableRun(keras.callbacks.Callback):
         """Read the checkpoint, if there is one, and put its weights into the model."""
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
-        self._description = describe(self.model)
+        self._averages = averages_weights(self.model.optimizer)
+        self._description = {**describe(self.model), "data": self._bound}
         self._found = None if self._overwrite else _checkpoint.read(self._file)
         if self._found is None:
             refuse_existing(self._results, "folder", self._overwrite)
@@ -127,15 +141,15 @@ class ResumableRun(keras.callbacks.Callback):
         """The epoch to go on with; the number of all epochs for a run that has ended."""
         done, epochs = self._rows[-1]["epoch"] + 1, self.params.get("epochs", 0)
         stopped = any(
-            isinstance(one, keras.callbacks.EarlyStopping)
-            and one.stopped_epoch
-            and one.wait >= one.patience
+            isinstance(one, keras.callbacks.EarlyStopping) and one.wait >= one.patience
             for one in self._others
         )
         if self.params.get("verbose"):
             where = f"Checkpoint: {self._file}"
             if stopped:
                 say(f"This run has ended: it stopped early after epoch {done}. {where}")
+            elif done >= epochs:
+                say(f"This run has ended: it has {done} epochs. {where}")
             else:
                 say(f"Resuming after epoch {done} of {epochs}. {where}")
         return max(done, epochs) if stopped else done
@@ -188,22 +202,27 @@ class ResumableRun(keras.callbacks.Callback):
         if self._checks is not None:
             self._checks.after_epoch(epoch, logs)
         self._pending = (epoch, time.monotonic() - self._began, logs)
+        self._not_averaged = collect(self.model) if self._averages else None
 
     def on_train_end(self, logs: Logs = None) -> None:
         if self._first is not None:  # nothing was left to train
             self._first = None
             self.model._initial_epoch = None
             fill_history(self.model, self._rows)
-        self._save_pending()
-        self._data = None
+        self._save_pending(self._not_averaged)
+        self._data = self._not_averaged = None
         if self._given_seed is not None:  # as before this `fit()`, for another one
             keras.utils.set_random_seed(self._seed)
         if self._checks is not None:
             self._checks.end()
         self._lock.release()
 
-    def _save_pending(self) -> None:
-        """Save the epoch that has ended, or after a NaN restore the last good weights instead."""
+    def _save_pending(self, arrays: Arrays | None = None) -> None:
+        """Save the epoch that has ended, or after a NaN restore the last good weights instead.
+
+        Args:
+            arrays: The state after the epoch; by default that of the model now.
+        """
         pending, self._pending = self._pending, None
         if pending is None:
             return
@@ -214,10 +233,10 @@ class ResumableRun(keras.callbacks.Callback):
             return
         epoch, seconds, logs = pending
         self._rows.append({"epoch": epoch, "seconds": seconds, "logs": plain(logs)})
-        self._save()
+        self._save(arrays)
 
-    def _save(self) -> None:
-        arrays = collect(self.model)
+    def _save(self, arrays: Arrays | None = None) -> None:
+        arrays = collect(self.model) if arrays is None else arrays
         for one in self._others:
             if isinstance(one, keras.callbacks.EarlyStopping):
                 arrays |= _checkpoint.best_weights(one, self.model.get_weights())

@@ -18,7 +18,7 @@ class Row(TypedDict):
 
 def plain(logs: dict[str, Any]) -> dict[str, Any]:
     """The same logs with numbers, lists and texts of Python; a float stays the same number."""
-    return {name: _plain(value) for name, value in logs.items()}
+    return {name: _plain(name, value) for name, value in logs.items()}
 
 
 def fill_history(model: keras.Model, rows: list[Row]) -> None:
@@ -33,7 +33,13 @@ def fill_history(model: keras.Model, rows: list[Row]) -> None:
             history.history.setdefault(name, []).append(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return np.asarray(value).tolist()
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufU":
+        raise TypeError(
+            "`logs` must have numbers, strings, or arrays of them, which a file can store. A "
+            f"callback has put another value there. Received: logs[{name!r}]={value!r}"
+        )
+    return array.tolist()

@@ -42,7 +42,7 @@ class BestCheckpoint(Checkpoint):
 
     In addition to `keras.callbacks.ModelCheckpoint`, it refuses to overwrite files that exist,
     raises a `ValueError` when the monitored metric will never be in the logs, and skips an epoch
-    whose metric was not measured or is NaN: such an epoch cannot be the best one.
+    whose metric was not measured, or whose metric or loss is NaN: it cannot be the best one.
 
     Args:
         file: Where to save the best model.
@@ -86,7 +86,7 @@ class BestCheckpoint(Checkpoint):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}
         self._checks.after_epoch(epoch, logs)
-        if self.monitor in logs and not _is_nan(logs[self.monitor]):
+        if self.monitor in logs and _can_be_best(self.monitor, logs):
             super().on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -97,15 +97,15 @@ class BestCheckpoint(Checkpoint):
 class SkippingEarlyStopping(keras.callbacks.EarlyStopping):
     """`keras.callbacks.EarlyStopping` that skips epochs without validation.
 
-    A NaN is never the best value (in Keras it is when it comes first), but counts as an epoch
-    without improvement.
+    An epoch with NaN is never the best one, but counts as one without improvement. In Keras, a NaN
+    that comes first is the best value, and so is an accuracy that weights of NaN have reached.
     """
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}
         if self.monitor not in logs:
             return
-        if self.best is not None or not _is_nan(logs[self.monitor]):
+        if _can_be_best(self.monitor, logs):
             super().on_epoch_end(epoch, logs)
             return
         self.wait += 1
@@ -221,8 +221,10 @@ def _learning_rates(optimizer: Any) -> dict[str, float]:
     }
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _can_be_best(monitor: str, logs: dict[str, Any]) -> bool:
+    """Whether neither the metric nor a loss is NaN: outputs of NaN can have a high accuracy."""
+    values = [logs.get(name) for name in (monitor, "loss", "val_loss")]
+    return not any(isinstance(value, float) and math.isnan(value) for value in values)
 
 
 def literal(file: Path) -> str:

@@ -120,9 +120,9 @@ def new_run(
     folder: Path, seed: int | None, overwrite: bool, results: list[Path], checks: Any
 ) -> ResumableRun:
     """The first callback of a run; a seed is set at once, too."""
-    check_integer(seed, "seed", least=0, most=_SEEDS - 1, optional=True)
+    seed = check_integer(seed, "seed", least=0, most=_SEEDS - 1, optional=True)
     if seed is not None:
-        keras.utils.set_random_seed(int(seed))
+        keras.utils.set_random_seed(seed)
     return ResumableRun(folder, seed, overwrite, results, checks)
 
 

@@ -1,11 +1,13 @@
 """Checks of the arguments of a text classifier, when it is fitted, and of its texts."""
 
+import math
 import reprlib
 from numbers import Real
 from typing import Any
 
 from keras_rnnkit._checks import check_choice, check_integer
 from keras_rnnkit.data.tokenizers import check_text, check_texts
+from keras_rnnkit.layers._stack_checks import checked_units
 from keras_rnnkit.text._model import POOLINGS, pooling_parts
 
 
@@ -14,6 +16,7 @@ def check_settings(classifier: Any) -> None:
 
     As scikit-learn asks for it, the constructor stores its arguments and checks nothing.
     """
+    checked_units("TextClassifier", classifier.units)
     for part in pooling_parts(classifier.pooling) or [""]:
         check_choice(part, "pooling", POOLINGS)
     for name in ("embedding_dim", "epochs", "batch_size", "patience"):
@@ -22,7 +25,7 @@ def check_settings(classifier: Any) -> None:
     for name in ("dropout", "word_dropout", "validation_fraction"):
         _check_fraction(getattr(classifier, name), name)
     rate = classifier.learning_rate
-    if not isinstance(rate, Real) or isinstance(rate, bool) or not float(rate) > 0:
+    if not isinstance(rate, Real) or isinstance(rate, bool) or not 0 < float(rate) < math.inf:
         raise ValueError(
             f"`learning_rate` must be a number above 0. Received: learning_rate={rate!r}"
         )

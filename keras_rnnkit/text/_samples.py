@@ -1,5 +1,6 @@
 """The texts of a classifier with their classes and weights, checked and split."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,8 +31,15 @@ class Samples(NamedTuple):
         weights = None if self.weights is None else self.weights[rows]
         return Samples([self.texts[row] for row in rows], self.targets[rows], weights, self.classes)
 
-    def others(self, X: Any, y: Any, class_weight: Any) -> "Samples":
+    def others(self, pair: Any, class_weight: Any) -> "Samples":
         """Further texts, of the same classes, to validate with."""
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            size = f" of length {len(pair)}" if isinstance(pair, list | tuple) else ""
+            raise ValueError(
+                "`validation_data` must be a pair (X, y) of texts and their classes. "
+                f"Received: validation_data of type {type(pair).__name__}{size}"
+            )
+        X, y = pair
         texts = checked_texts(X, "validation_data[0]")
         labels = _checked_labels(y, len(texts), "validation_data[1]")
         unknown = np.setdiff1d(labels, self.classes)
@@ -88,7 +96,10 @@ def _checked_labels(y: Any, count: int, argument: str) -> np.ndarray:
             f"`{argument}` must be the classes of the texts: the classifier requires y to be "
             f"passed, but the target y is None. Received: {argument}=None"
         )
+    _refuse_missing(y, argument)
     labels = column_or_1d(y, warn=True)
+    if labels.dtype.kind == "O":
+        labels = _of_one_type(labels, argument)
     check_classification_targets(labels)
     if len(labels) != count:
         raise ValueError(
@@ -96,6 +107,28 @@ def _checked_labels(y: Any, count: int, argument: str) -> np.ndarray:
             f"Received: len({argument})={len(labels)}"
         )
     return labels
+
+
+def _refuse_missing(y: Any, argument: str) -> None:
+    if not isinstance(y, list | tuple) and getattr(getattr(y, "dtype", None), "kind", "") != "O":
+        return
+    for number, label in enumerate(y):
+        if label is None or (isinstance(label, float) and math.isnan(label)):
+            raise ValueError(
+                f"`{argument}` must have no missing values: leave these texts out, or give them a "
+                f"class of their own. Received: {argument}[{number}]={label!r}"
+            )
+
+
+def _of_one_type(labels: np.ndarray, argument: str) -> np.ndarray:
+    """An array of objects, as a column of pandas is: strings, or numbers in a type of numbers."""
+    types = sorted({type(label).__name__ for label in labels})
+    if len(types) > 1:
+        raise ValueError(
+            f"`{argument}` must have classes of one type. Received: types {', '.join(types)}"
+        )
+    plain = np.array(labels.tolist())
+    return plain if plain.dtype.kind in "biuf" else labels
 
 
 def _checked_weights(sample_weight: Any, count: int) -> np.ndarray | None:

@@ -93,7 +93,8 @@ def _stored(name: str, value: Any) -> Any:
     if not isinstance(value, _JSON):
         raise ValueError(
             f"`{name}` must be of strings, numbers, booleans and None, in lists or dicts, to be "
-            f"saved; give a cell by its name. Received: {name}={value!r}"
+            f"saved; give a cell by its name, or call `set_params({name}=...)`, which keeps the "
+            f"fitted model. Received: {name}={value!r}"
         )
     return value
 

@@ -7,6 +7,7 @@ import keras
 
 from keras_rnnkit.callbacks import progress
 from keras_rnnkit.callbacks.parts import SkippingEarlyStopping
+from keras_rnnkit.text._resuming import is_resumable
 
 Callbacks = Sequence[keras.callbacks.Callback]
 
@@ -50,6 +51,8 @@ def train(
 
 
 def _own_callbacks(settings: Any, validation: Any, callbacks: Callbacks) -> Callbacks:
+    if is_resumable(callbacks):  # it stops on NaN, and saves the state of its own callbacks only
+        return []
     own = [keras.callbacks.TerminateOnNaN()]
     if validation is None or any(
         isinstance(one, keras.callbacks.EarlyStopping) for one in callbacks

@@ -18,6 +18,7 @@ from keras_rnnkit.text._checks import check_settings, checked_texts
 from keras_rnnkit.text._explaining import explained
 from keras_rnnkit.text._folder import Saved, read_folder, write_folder
 from keras_rnnkit.text._model import build_model
+from keras_rnnkit.text._resuming import bind_texts
 from keras_rnnkit.text._samples import Samples, checked_samples, split_samples
 from keras_rnnkit.text._training import train
 from keras_rnnkit.text.explanation import TextExplanation
@@ -143,7 +144,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         sample_weight: Any = None,
         *,
         validation_data: tuple[Any, Any] | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
     ) -> TextClassifier:
         """Makes the vocabulary and trains the model.
 
@@ -153,25 +154,30 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             sample_weight: The weights of the texts in the loss, `(samples,)`; `None` for 1.
             validation_data: Texts and classes `(X, y)` to find the best epoch with; then no texts
                 are held out of the training texts.
-            callbacks: Further Keras callbacks, for example those of
-                `keras_rnnkit.callbacks.resumable(folder)`. An `EarlyStopping` among them takes the
-                place of the classifier's own.
+            callbacks: Further Keras callbacks. An `EarlyStopping` among them takes the place of the
+                classifier's own. With those of `keras_rnnkit.callbacks.resumable(folder)`, a fit
+                that was interrupted goes on when it is started again with the same texts and
+                arguments, a `random_state` among them; only `epochs` and `verbose` may be others.
+                Their `patience` replaces that of the classifier.
 
         Returns:
             The classifier.
 
         Raises:
             TypeError: If `X` is not a sequence of texts.
-            ValueError: If an argument is not one of the above, the lengths differ, or there is only
-                one class.
+            ValueError: If an argument is not one of the above, the lengths differ, there is only
+                one class, or training ends with weights of NaN.
         """
+        self._forget()
         check_settings(self)
+        callbacks = list(callbacks or ())
         samples = checked_samples(X, y, sample_weight, self.class_weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if validation_data is None:
             samples, held_out = split_samples(samples, self.validation_fraction, seed)
         else:
-            held_out = samples.others(*validation_data, self.class_weight)
+            held_out = samples.others(validation_data, self.class_weight)
+        bind_texts(callbacks, self, samples, held_out)
         self.classes_ = samples.classes
         self.vocabulary_ = Vocabulary.fit(
             samples.texts, self.max_words, self.min_count, tokenizer=self.tokenizer
@@ -180,7 +186,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.lengths_ = [int(length) for length in training.lengths]
         validation = None if held_out is None else self._batches(held_out, self.lengths_)
         self.model_ = build_model(self, len(self.vocabulary_), len(self.classes_), seed)
+        self.history_ = {}  # with it, the classifier is fitted, also after Ctrl-C
         self.history_ = train(self, self.model_, training, validation, callbacks)
+        if not all(np.isfinite(one).all() for one in self.model_.get_weights()):
+            self._forget()
+            raise ValueError(
+                "The weights are NaN or infinite after training: pass a lower `learning_rate`. "
+                f"Received: learning_rate={self.learning_rate!r}"
+            )
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -263,11 +276,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             FileExistsError: If there is a classifier, and not `overwrite`.
-            ValueError: If an argument of the classifier cannot be stored as JSON, for example a
-                cell that is not given by name.
+            ValueError: If an argument of the classifier is wrong, or cannot be stored as JSON, for
+                example a cell that is not given by name.
             OSError: If the files cannot be written.
         """
         check_is_fitted(self)
+        check_settings(self)
         fitted = {name: getattr(self, f"{name}_") for name in _FITTED}
         write_folder(folder, Saved(self.get_params(deep=False), **fitted), overwrite)
 
@@ -307,6 +321,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             sample_weight=samples.weights,
             **{"shuffle": False, **options},
         )
+
+    def _forget(self) -> None:
+        """Remove what an earlier fit has left, so that one that fails leaves no mixture of both."""
+        for name in _FITTED:
+            if hasattr(self, f"{name}_"):
+                delattr(self, f"{name}_")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "history_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

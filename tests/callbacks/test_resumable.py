@@ -54,12 +54,15 @@ def resumable(folder, **options):
     return callbacks.resumable(folder, **{"seed": 3, **options})
 
 
-def test_a_run_that_has_ended_is_restored_and_not_trained(tmp_path):
+def test_a_run_that_has_ended_is_restored_and_not_trained(tmp_path, capsys):
     model = make_model()
     whole = fit(model, resumable(tmp_path), epochs=3)
     other = make_model(learning_rate=9.0)
     again = fit(other, resumable(tmp_path), epochs=3)
     assert again.history == whole.history and again.epoch == [0, 1, 2]
+    capsys.readouterr()
+    fit(make_model(), resumable(tmp_path), epochs=3, verbose=2)
+    assert "This run has ended: it has 3 epochs" in capsys.readouterr().out
     for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
         assert np.array_equal(one, two)
 
@@ -83,6 +86,14 @@ def test_patience_counts_the_epochs_before(tmp_path):
     assert again.epoch == [0, 1, 2, 3] and script.weights == []  # it had stopped early
     more = fit(make_model(), [Scripted(losses), *resumable(tmp_path, patience=4)], epochs=6)
     assert more.epoch == [0, 1, 2, 3, 4]
+
+
+def test_a_run_that_stopped_in_its_first_epoch_has_ended(tmp_path):
+    script = Scripted([float("nan"), 1.0])
+    fit(make_model(), [script, *resumable(tmp_path, patience=1)], epochs=2)
+    assert len(script.weights) == 1
+    fit(make_model(), [script, *resumable(tmp_path, patience=1)], epochs=2)
+    assert len(script.weights) == 1
 
 
 def test_the_best_weights_of_epochs_before_are_restored(tmp_path):
@@ -124,6 +135,17 @@ def test_values_of_callbacks_that_come_later_are_in_the_history(tmp_path):
     fit(make_model(), [*resumable(tmp_path), late], epochs=2)
     resumed = fit(make_model(), [*resumable(tmp_path), Scripted(values, name="late")])
     assert resumed.history["late"] == values
+
+
+def test_a_value_in_the_logs_that_no_file_can_store_is_named(tmp_path):
+    values = [np.float32(0.5), np.eye(2), {"a": 1}]
+    odd = Scripted(values, name="odd")
+    with pytest.raises(TypeError, match=r"`logs` must have numbers.*Received: logs\['odd'\]"):
+        fit(make_model(), [*resumable(tmp_path), odd], epochs=3)
+    assert fit(make_model(), resumable(tmp_path), epochs=2).history["odd"] == [
+        0.5,
+        [[1, 0], [0, 1]],
+    ]
 
 
 def test_standard_goes_on_in_its_folder(tmp_path):
@@ -192,6 +214,18 @@ def test_the_checkpoint_of_another_model_is_refused(tmp_path, other, message):
     assert not (tmp_path / "run.lock").exists()
 
 
+def test_a_lambda_may_move_to_another_line(tmp_path):
+    def make(line):
+        double = keras.layers.Lambda(lambda x: 2 * x)
+        double.function.__code__ = double.function.__code__.replace(co_firstlineno=line)
+        model = keras.Sequential([keras.Input((4,)), double, keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    fit(make(1), resumable(tmp_path), epochs=1)
+    assert fit(make(2), resumable(tmp_path), epochs=2).epoch == [0, 1]
+
+
 def test_the_checkpoint_of_another_backend_is_refused(tmp_path, monkeypatch):
     describe = _model_state.describe
     changed = {"backend": "numpy"}
@@ -239,6 +273,38 @@ def test_an_interrupted_run_gives_the_folder_back_and_goes_on(tmp_path):
         fit(make_model(), [*resumable(tmp_path), CtrlC()], epochs=3)
     assert sorted(os.listdir(tmp_path)) == ["checkpoint.npz"]
     assert fit(make_model(), resumable(tmp_path), epochs=3).epoch == [0, 1, 2]
+
+
+def test_a_seed_of_numpy(tmp_path):
+    fit(make_model(), resumable(tmp_path, seed=np.int64(7)), epochs=1)
+    assert fit(make_model(), resumable(tmp_path, seed=7), epochs=2).epoch == [0, 1]
+
+
+def test_more_epochs_than_before_with_an_average_of_the_weights(tmp_path):
+    """When a run ends, Keras puts the average into the model; the run goes on without it."""
+
+    def train(folder, epochs):
+        model = make_model()
+        optimizer = keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.5)
+        model.compile(optimizer, "mse")
+        preset = resumable(folder, patience=None)
+        history = fit(model, preset, epochs=epochs, validation_data=None).history
+        return history["loss"], model.get_weights()[0].tolist()
+
+    whole = train(tmp_path / "whole", 3)
+    assert train(tmp_path / "parts", 2)[0] == whole[0][:2]
+    assert train(tmp_path / "parts", 3) == whole
+    assert train(tmp_path / "parts", 3) == whole  # it has ended
+
+
+def test_the_learning_rate_is_that_of_the_checkpoint_or_of_a_scheduler(tmp_path):
+    fit(make_model(learning_rate=0.05), resumable(tmp_path), epochs=1)
+    model = make_model(learning_rate=0.5)
+    fit(model, resumable(tmp_path), epochs=2)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01)
+    fit(model, [*resumable(tmp_path), scheduler], epochs=3)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):

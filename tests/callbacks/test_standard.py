@@ -92,6 +92,27 @@ def test_the_last_good_weights_are_kept_on_nan(tmp_path, capsys, resume):
         assert len(script.weights) == 1  # the epoch with NaN is trained again
 
 
+@pytest.mark.parametrize("preset", ["standard", "chapter"])
+def test_weights_of_nan_are_never_the_best_ones(tmp_path, preset):
+    """A metric can be a number, and high, when the outputs are NaN: that of a frequent class."""
+    poison, model = PoisonedIn(1), make_model()
+    options = {"monitor": "val_score", "mode": "max"}
+    model.compile("sgd", "mse", metrics=[score])
+    if preset == "standard":
+        ready, best = callbacks.standard(tmp_path, **options), tmp_path / "best.keras"
+    else:
+        best = tmp_path / "best.keras"
+        ready = callbacks.chapter(best, **options)
+    fit(model, [Scripted([0.1, 0.9], name="val_score"), *ready, poison], epochs=2)
+    assert np.array_equal(model.get_weights()[0], poison.before[0])
+    saved = keras.saving.load_model(best, custom_objects={"score": score})
+    assert np.array_equal(saved.get_weights()[0], poison.before[0])
+
+
+def score(targets, outputs):
+    return keras.ops.mean(outputs - targets, axis=-1)
+
+
 def test_without_a_best_epoch_the_last_good_weights_are_in_the_model(tmp_path):
     poison, model = PoisonedIn(1), make_model()
     fit(model, [*callbacks.resumable(tmp_path, patience=None), poison], validation_data=None)
@@ -170,6 +191,41 @@ def test_an_interrupt_after_a_run_that_failed(tmp_path, capsys):
     with pytest.raises(ZeroDivisionError):
         fit(make_model(), [*callbacks.standard(tmp_path), Failing()])
     test_curves_are_drawn_after_an_interrupt(tmp_path / "next", capsys)
+
+
+def test_after_an_interrupt_the_weights_are_those_that_it_says(tmp_path, capsys):
+    """Keras on JAX puts the moving average into the model, whatever a callback has put there."""
+
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    best, model = Scripted([1.0, 2.0, 3.0]), make_model()
+    model.compile(keras.optimizers.SGD(0.05, use_ema=True), "mse")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [best, *callbacks.standard(tmp_path, curves=False), CtrlC()])
+    said = "the model has its best weights" in capsys.readouterr().out
+    assert said == np.array_equal(model.get_weights()[0], best.weights[0][0])
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_interrupt_after_the_last_batch_is_not_lost(tmp_path, capsys, resume):
+    """While the files of the last epoch are written, no further batch comes."""
+
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                signal.raise_signal(signal.SIGINT)
+
+    best, model = Scripted([1.0, 2.0]), make_model()
+    preset = callbacks.standard(tmp_path, resume=resume)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [best, *preset, CtrlC()], epochs=2)
+    assert "Interrupted in epoch 2: the model has its best weights" in capsys.readouterr().out
+    assert np.array_equal(model.get_weights()[0], best.weights[0][0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert listed(tmp_path) == sorted([*FILES, *["checkpoint.npz"] * resume])
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path):

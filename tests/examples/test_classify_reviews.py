@@ -56,3 +56,12 @@ def test_it_trains_on_a_folder_and_on_a_table(example, tmp_path, capsys):
         example.main(["--data", str(tmp_path / data), "--out", out, "--epochs", "1"])
         assert kit.TextClassifier.load(out).classes_.tolist() == ["bad", "good"]
     assert "Training on 32 texts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [[], ["--data", "texts"]], ids=["no data", "data"])
+def test_a_saved_classifier_is_replaced_on_request_alone(example, tmp_path, monkeypatch, more):
+    (tmp_path / "settings.json").write_text("of another run")
+    monkeypatch.setattr(keras.Model, "fit", None)
+    with pytest.raises(SystemExit, match=r"has a classifier.*--overwrite"):
+        example.main(["--out", str(tmp_path), *more])
+    assert (tmp_path / "settings.json").read_text() == "of another run"

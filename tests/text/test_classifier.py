@@ -217,6 +217,8 @@ def test_what_is_no_list_of_texts_is_refused(texts, error, message, fitted):
         ({"tokenizer": "letters"}, "`tokenizer` must be"),
         ({"cell": "ltsm"}, "cell"),
         ({"units": [0]}, "units"),
+        ({"units": 64}, "`units` of TextClassifier must be a list of positive integers"),
+        ({"learning_rate": float("inf")}, "`learning_rate` must be a number above 0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -233,6 +235,10 @@ def test_a_wrong_argument_is_named_when_it_is_fitted(options, message):
         ([1, 1], None, "only one class"),
         ([0, 1, 1], None, "a class for each of the 2 texts"),
         ([0.5, 1.5], None, "Unknown label type"),
+        (["bad", None], None, r"`y` must have no missing values.*Received: y\[1\]=None"),
+        (["bad", float("nan")], None, r"`y` must have no missing values.*Received: y\[1\]=nan"),
+        (np.array([float("nan"), "bad"], object), None, r"`y` must have no missing values"),
+        (np.array([1, "bad"], object), None, "classes of one type. Received: types int, str"),
         ([0, 1], [1], "`sample_weight` must be finite"),
         ([0, 1], [1, -1], "`sample_weight` must be finite"),
     ],
@@ -245,3 +251,54 @@ def test_wrong_classes_and_weights_are_refused(labels, weights, message):
 def test_validation_texts_of_an_unknown_class_are_refused():
     with pytest.raises(ValueError, match="classes of the training texts only"):
         kit.TextClassifier().fit(["a", "b"], [0, 1], validation_data=(["a"], [2]))
+
+
+def test_validation_data_is_a_pair():
+    with pytest.raises(ValueError, match=r"`validation_data` must be a pair \(X, y\)"):
+        kit.TextClassifier().fit(["a", "b"], [0, 1], validation_data=(["a"], [1], [1.0]))
+
+
+def test_integers_in_an_array_of_objects_are_classes(tmp_path):
+    from keras_rnnkit.text._samples import checked_samples
+
+    found = checked_samples(["one", "two"], np.array([7, 3], object), None, None)
+    assert found.classes.dtype == np.int64 and found.targets.tolist() == [1, 0]
+
+
+def test_a_training_that_ends_with_nan_is_an_error(topics, small):
+    class Poison(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            weights = self.model.get_weights()
+            self.model.set_weights([np.full_like(one, np.nan) for one in weights])
+
+    classifier = kit.TextClassifier(**small)
+    with pytest.raises(ValueError, match=r"lower `learning_rate`.*Received: learning_rate=0\.02"):
+        classifier.fit(*topics, callbacks=[Poison()])
+    with pytest.raises(ValueError, match="not fitted"):
+        classifier.predict(["a ball"])
+
+
+def test_callbacks_may_be_none(topics, small):
+    settings = {**small, "epochs": 1}
+    assert kit.TextClassifier(**settings).fit(*topics, callbacks=None).history_["loss"]
+
+
+def test_a_fit_that_fails_leaves_nothing_of_the_one_before(topics, small):
+    classifier = kit.TextClassifier(**{**small, "epochs": 1}).fit(*topics)
+    with pytest.raises(ValueError, match="cell"):
+        classifier.set_params(cell="ltsm").fit(topics[0], topics[1] % 2)
+    with pytest.raises(ValueError, match="not fitted"):
+        classifier.predict(["a ball"])
+
+
+def test_after_an_interrupt_it_can_be_used(topics, small, tmp_path):
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    classifier = kit.TextClassifier(**small)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(*topics, callbacks=[CtrlC()])
+    assert classifier.predict(["a ball"]).shape == (1,)
+    classifier.save(tmp_path)

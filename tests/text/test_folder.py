@@ -1,5 +1,6 @@
 """Saved classifiers: what comes back, and what is refused."""
 
+import copy
 import json
 import shutil
 import zipfile
@@ -80,6 +81,17 @@ def test_a_cell_that_is_no_name_is_refused_before_anything_is_written(fitted, tm
     with pytest.raises(ValueError, match="give a cell by its name"):
         _folder.write_folder(tmp_path / "new", unsaved, overwrite=False)
     assert not (tmp_path / "new").exists()
+
+
+def test_what_could_not_be_loaded_is_not_saved(fitted, tmp_path):
+    changed = copy.copy(fitted).set_params(batch_size=0)
+    with pytest.raises(ValueError, match="`batch_size` must be an integer"):
+        changed.save(tmp_path / "new")
+    changed = copy.copy(fitted).set_params(random_state=np.random.RandomState(0))
+    with pytest.raises(ValueError, match=r"`set_params\(random_state=\.\.\.\)`"):
+        changed.save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    changed.set_params(random_state=None).save(tmp_path / "new")
 
 
 def test_a_classifier_is_overwritten_on_request_alone(folder, fitted):
