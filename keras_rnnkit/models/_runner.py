@@ -9,7 +9,7 @@ from keras import tree
 
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.layers._walk import stateful_layers
+from keras_rnnkit.layers._walk import layers_in, stateful_layers
 from keras_rnnkit.models._arrays import as_array, as_inputs, joined, row_count
 from keras_rnnkit.models._calls import handlers_for, records_by_call
 from keras_rnnkit.models._intercept import intercepting
@@ -101,7 +101,19 @@ class Runner:
         outputs, captured = tree.map_structure(lambda *arrays: joined(arrays), *parts)
         records = records_by_call(self.targets, captured)
         called = {key for of_call in captured for key in of_call}
-        return Traces(records, outputs, [key for key in self.targets if key not in called])
+        return Traces(records, outputs, self._not_called(called))
+
+    def _not_called(self, called: set[str]) -> list[str]:
+        """The keys of the layers that were called neither by themselves nor in another target."""
+        targets = self.targets.items()
+        seen = {
+            id(layer) for key, one in targets if key in called for layer in layers_in(one.layer)
+        }
+        return [
+            key
+            for key, one in targets
+            if key not in called and (one is None or id(one.layer) not in seen)
+        ]
 
 
 def runner_for(model: Any, layers: list[str] | None) -> Runner:
