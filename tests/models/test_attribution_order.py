@@ -80,6 +80,15 @@ def test_a_model_that_leaves_the_words_where_they_are_is_not(kind):
     assert found.gap.max() < 1e-3
 
 
+def test_units_that_are_zero_at_a_word_do_not_move_the_words():
+    model = sequential(L.Conv1D(2, 3, padding="same", activation="relu"))
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        for layer in model.layers[:2]:
+            layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
+        assert kit.attribute(model, IDS, method="cells").gap.max() < 1e-3
+
+
 def test_vectors_with_a_mask_and_a_stateful_model_are_in_order():
     x = np.random.default_rng(1).normal(size=(3, 6, 2)).astype("float32")
     x[1, :3] = 0
