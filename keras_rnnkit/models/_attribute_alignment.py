@@ -4,9 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_rnnkit.layers import LearnedInitialState
 from keras_rnnkit.models._attribute_model import ModelFunction
 from keras_rnnkit.models._attribute_rows import Rows
 from keras_rnnkit.models._keys import target_of
@@ -29,7 +31,8 @@ def steps_are_words(function: ModelFunction, rows: Rows, layer: Any, earlier: li
         layer: The recurrent layer.
         earlier: The keys of the recurrent layers before it.
     """
-    passing = {target_of(targets_in(function.model), key).layer: _step_by_step for key in earlier}
+    targets = [target_of(targets_in(function.model), key) for key in earlier]
+    passing = {one.layer: partial(_step_by_step, _reverses(one.layer)) for one in targets}
     highest = min((one.input_dim for one in function.embeddings), default=None)
 
     def reached_by_words(i: int, leaf: np.ndarray, attempt: int) -> Any:
@@ -106,11 +109,19 @@ def _reaching(
     return np.concatenate(function.inputs_of(layer, blocks, passing))[:count].astype("float64")
 
 
-def _step_by_step(original: Any, *args: Any, **kwargs: Any) -> Any:
+def _reverses(layer: Any) -> bool:
+    """Whether the steps of the outputs of a recurrent layer are in the reverse order."""
+    if isinstance(layer, keras.layers.RNN):
+        return bool(layer.go_backwards)
+    return isinstance(layer, LearnedInitialState) and _reverses(layer.layer)
+
+
+def _step_by_step(reverses: bool, original: Any, *args: Any, **kwargs: Any) -> Any:
     """In place of a recurrent layer: its sequences without what comes from other steps."""
     sequences = next(iter([*args, *kwargs.values()]))
     axes = tuple(range(2, len(sequences.shape)))
     total = ops.expand_dims(ops.sum(sequences, axis=axes), -1)
+    total = ops.flip(total, axis=1) if reverses else total
 
     def passed(output: Any) -> Any:
         if len(output.shape) != 3 or output.shape[1] != sequences.shape[1]:

@@ -44,18 +44,35 @@ def reader(*before):
     return randomized(model)
 
 
+def back(kind=L.GRU):
+    return kind(3, go_backwards=True, return_sequences=True)
+
+
+def in_both_directions():
+    """A pair of layers, of which the second one's outputs are turned round again."""
+    ids = keras.Input((6,), dtype="int32")
+    x = L.Embedding(9, 3)(ids)
+    back = Flips()(L.GRU(2, go_backwards=True, return_sequences=True)(x))
+    x = L.Concatenate()([L.GRU(2, return_sequences=True)(x), back])
+    return randomized(keras.Model(ids, L.Dense(1)(L.LSTM(4, name="lstm")(x))))
+
+
 MIRRORED = {
     "its own code": reader,
     "a layer": lambda: sequential(Flips()),
     "shifted": lambda: sequential(L.Lambda(lambda x: ops.roll(x, 1, axis=1))),
     "after an LSTM": lambda: sequential(L.GRU(3, return_sequences=True), Flips()),
     "after both directions": lambda: reader(L.Bidirectional(L.GRU(2, return_sequences=True))),
+    "backward": lambda: sequential(back()),
+    "backward, learned": lambda: sequential(kit.LearnedInitialState(back(kit.GRU))),
     "before an LSTM": lambda: sequential(Flips(), L.GRU(3, return_sequences=True)),
 }
 IN_ORDER = {
     "dense": lambda: sequential(L.Dense(4, activation="relu"), L.Dropout(0.3)),
     "convolution": lambda: sequential(L.Conv1D(4, 3, padding="same")),
     "both directions": lambda: sequential(L.Bidirectional(L.GRU(2, return_sequences=True))),
+    "two layers": in_both_directions,
+    "backward and back": lambda: sequential(back(), back()),
     "a stack": lambda: sequential(kit.StackedRNN([3, 4], return_sequences=True)),
 }
 

@@ -144,3 +144,17 @@ def test_a_batch_of_documents_takes_little_memory():
     runner = runner_for(keras.Model(inputs, L.GRU(8)(x)), None)
     rows = runner.batch_size(np.zeros((2000, 40, 50), "int32"))
     assert rows * 40 * 50 * (7 * 64) * 4 < 256 * 2**20
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="a tensor of strings")
+def test_texts_in_an_array_of_objects_and_in_a_dataset():
+    import tensorflow as tf
+
+    words = L.TextVectorization(max_tokens=9, output_sequence_length=4)
+    words.adapt(["a fine film"])
+    layers = [keras.Input((), dtype="string"), words, L.Embedding(9, 3), L.GRU(3, name="gru")]
+    model, texts = keras.Sequential(layers), ["a film", "fine"]
+    want = kit.trace(model, np.array(texts)).outputs
+    np.testing.assert_allclose(kit.trace(model, np.array(texts, object)).outputs, want, atol=1e-6)
+    (found,) = kit.trace_batches(model, tf.data.Dataset.from_tensor_slices(texts).batch(2))
+    np.testing.assert_allclose(found.outputs, want, atol=1e-6)
