@@ -106,6 +106,27 @@ def test_units_that_are_zero_at_a_word_do_not_move_the_words():
         assert kit.attribute(model, IDS, method="cells").gap.max() < 1e-3
 
 
+RUNS = []
+
+
+class Counts(L.Layer):
+    """Notes each run of its Python code."""
+
+    def call(self, inputs):
+        RUNS.append(inputs)
+        return inputs * 1
+
+
+@pytest.mark.skipif(keras.config.backend() == "torch", reason="nothing is compiled")
+@pytest.mark.parametrize("kind", ["cells", "contextual"])
+def test_the_check_is_compiled_once(kind):
+    model, spans = sequential(Counts()), [(0, 2)] if kind == "contextual" else None
+    kit.attribute(model, IDS, method=kind, spans=spans)
+    RUNS.clear()
+    kit.attribute(model, IDS[::-1], method=kind, spans=spans)
+    assert not RUNS
+
+
 def test_vectors_with_a_mask_and_a_stateful_model_are_in_order():
     x = np.random.default_rng(1).normal(size=(3, 6, 2)).astype("float32")
     x[1, :3] = 0
