@@ -83,13 +83,13 @@ class ModelFunction:
         return self._from_vectors(inputs, vectors, masks)
 
     def weighted_gradients(self, inputs: Any, masks: Any, *args: Any) -> np.ndarray:
-        """The weighted sum of gradients on the way from a baseline to the vectors.
+        """The weighted sum of gradients on the line from a baseline to the vectors.
 
         Args:
             inputs: Those of the model, `rows` of them.
             masks: The masks of its layers for them.
             *args: The vectors `(rows, time, features)`; the baseline, of the same shape; the
-                points on the way, from 0 to 1; their weights; and the chosen outputs as one-hot
+                points on the line, from 0 to 1; their weights; and the chosen outputs as one-hot
                 vectors `(rows, outputs)`.
 
         Returns:
