@@ -13,7 +13,10 @@ from keras import ops
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._intercept import attributes_of
 
-_LIBRARIES = ("builtins", "jax", "jaxlib", "keras", "keras_rnnkit", "numpy", "tensorflow", "torch")
+_LIBRARIES = {
+    *("builtins", "jax", "jaxlib", "keras", "keras_rnnkit", "numpy", "tensorflow", "torch"),
+    "logging",  # a logger refers to all others, and caches its level
+}
 _DEPTH = 8  # of objects in objects
 # What `fit`, `predict` and the kit set on a model.
 _OF_TRAINERS = {

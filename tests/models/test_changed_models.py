@@ -1,5 +1,6 @@
 """What is compiled for a model is compiled anew when the model has changed."""
 
+import logging
 from collections import deque
 
 import keras
@@ -145,6 +146,15 @@ def test_objects_that_refer_to_each_other_are_read_once():
     model.node = nodes[0]
     settings_of(model)
     assert len(read) < 5
+
+
+def test_a_log_call_changes_nothing():
+    model = Scaled()
+    model.log = logging.getLogger("of the model")
+    before = settings_of(model)
+    model.log.debug("a step")
+    logging.getLogger("of another module")
+    assert settings_of(model) == before
 
 
 class Options:
