@@ -47,6 +47,9 @@ def as_input(value: Any) -> Any:
         array = ops.convert_to_numpy(value) if ops.is_tensor(value) else np.asarray(value)
     except ValueError:  # rows of different lengths
         array = np.array(None)
+    for kind in (str, bytes):  # texts, which TensorFlow takes, in an array of objects
+        if array.dtype == object and all(isinstance(one, kind) for one in array.flat):
+            array = array.astype(kind)
     if array.dtype == object or not array.ndim:
         raise ValueError(
             "`x` must hold arrays of numbers with a row for each example, all rows of one length. "

@@ -1,15 +1,20 @@
 """Whether the steps that reach the last recurrent layer are the words, each at its own place."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_rnnkit.layers import LearnedInitialState
 from keras_rnnkit.models._attribute_model import ModelFunction
 from keras_rnnkit.models._attribute_rows import Rows
 from keras_rnnkit.models._keys import target_of
 from keras_rnnkit.models._targets import targets_in
 
+_ATTEMPTS = 5  # with other words and orders of them, before a model is refused
 _TOLERANCE = 1e-6  # of a change, against the largest number
 
 
@@ -26,46 +31,69 @@ def steps_are_words(function: ModelFunction, rows: Rows, layer: Any, earlier: li
         layer: The recurrent layer.
         earlier: The keys of the recurrent layers before it.
     """
-    passing = {target_of(targets_in(function.model), key).layer: _step_by_step for key in earlier}
-    leaves = tree.flatten(rows.inputs)
+    targets = [target_of(targets_in(function.model), key) for key in earlier]
+    passing = {one.layer: partial(_step_by_step, _reverses(one.layer)) for one in targets}
     highest = min((one.input_dim for one in function.embeddings), default=None)
-    for i, leaf in enumerate(leaves):
-        changed = None if leaf.ndim < 2 else _with_changes(leaf, highest)
+
+    def reached_by_words(i: int, leaf: np.ndarray, attempt: int) -> Any:
+        """Whether each word reaches any step, and its own; `None` where that is not known."""
+        changed = None if leaf.ndim < 2 else _with_changes(leaf, highest, attempt)
         if changed is None:
-            continue
-        row, places, values = changed
+            return None
+        row, places, old, values = changed
         given = [np.repeat(one[row : row + 1], len(places) + 1, axis=0) for one in leaves]
+        given[i][:, places] = old
         given[i][np.arange(len(places)), places] = values
         found = _reaching(function, rows, layer, passing, tree.pack_sequence_as(rows.inputs, given))
         if found.ndim != 3 or found.shape[1] != leaf.shape[1]:
-            continue
+            return None
         differences = np.abs(found[:-1] - found[-1:]).max(axis=-1)
         reached = differences > _TOLERANCE * np.abs(found).max()
-        at_all, at_its_own = reached.any(axis=1), reached[np.arange(len(places)), places]
-        if np.any(at_all & ~at_its_own):
-            return False
-    return True
+        return reached.any(axis=1), reached[np.arange(len(places)), places]
+
+    leaves = tree.flatten(rows.inputs)
+    return all(_at_its_own(partial(reached_by_words, *one)) for one in enumerate(leaves))
 
 
-def _with_changes(leaf: np.ndarray, highest: int | None) -> tuple[int, np.ndarray, Any] | None:
-    """The row of an input with the most words, their steps, and other values for them.
+def _at_its_own(reached_by_words: Callable[[int], Any]) -> bool:
+    """Whether each word that reaches a step reaches its own, in one of several attempts.
 
-    `None` where no other value is known to be valid.
+    In one attempt, all units of a ReLU may be zero at its own step and not at the next one.
+    """
+    at_all, at_its_own = np.False_, np.False_
+    for attempt in range(_ATTEMPTS):
+        found = reached_by_words(attempt)
+        if found is None:
+            return True
+        at_all, at_its_own = at_all | found[0], at_its_own | found[1]
+        if not np.any(at_all & ~at_its_own):
+            return True
+    return False
+
+
+def _with_changes(
+    leaf: np.ndarray, highest: int | None, attempt: int
+) -> tuple[int, np.ndarray, Any, Any] | None:
+    """The row of an input with the most words, their steps, the words, and others in their place.
+
+    After the first attempt, the words of the row are in another order. `None` where no other value
+    is known to be valid.
     """
     words = np.any(leaf != 0, axis=tuple(range(2, leaf.ndim)))
     row = int(words.sum(axis=1).argmax())
     places = np.flatnonzero(words[row])
-    old = leaf[row, places]
+    rng = np.random.default_rng(attempt)
+    old = leaf[row, rng.permutation(places) if attempt else places]
     if leaf.dtype.kind == "f" and leaf.ndim > 2:
-        noise = np.random.default_rng(0).normal(size=old.shape)
-        return row, places, old + noise.astype(leaf.dtype)
+        noise = rng.normal(size=old.shape)
+        return row, places, old, old + noise.astype(leaf.dtype)
     others = np.unique(leaf[leaf != 0])
     if len(others) < 2:
         others = np.array([1, 2])
         if highest is None or highest < 3:
             return None
-    first, second = others[:2].astype(leaf.dtype)
-    return row, places, np.where(old == first, second, first)
+    first, second = np.roll(others, -attempt)[:2].astype(leaf.dtype)
+    return row, places, old, np.where(old == first, second, first)
 
 
 def _reaching(
@@ -81,11 +109,19 @@ def _reaching(
     return np.concatenate(function.inputs_of(layer, blocks, passing))[:count].astype("float64")
 
 
-def _step_by_step(original: Any, *args: Any, **kwargs: Any) -> Any:
+def _reverses(layer: Any) -> bool:
+    """Whether the steps of the outputs of a recurrent layer are in the reverse order."""
+    if isinstance(layer, keras.layers.RNN):
+        return bool(layer.go_backwards)
+    return isinstance(layer, LearnedInitialState) and _reverses(layer.layer)
+
+
+def _step_by_step(reverses: bool, original: Any, *args: Any, **kwargs: Any) -> Any:
     """In place of a recurrent layer: its sequences without what comes from other steps."""
     sequences = next(iter([*args, *kwargs.values()]))
     axes = tuple(range(2, len(sequences.shape)))
     total = ops.expand_dims(ops.sum(sequences, axis=axes), -1)
+    total = ops.flip(total, axis=1) if reverses else total
 
     def passed(output: Any) -> Any:
         if len(output.shape) != 3 or output.shape[1] != sequences.shape[1]:

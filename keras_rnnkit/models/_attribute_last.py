@@ -84,7 +84,6 @@ def last_of(question: Question, method: str) -> Last:
     kernel, bias = _weights(dense)
     parts = _parts(target, traces[key], kernel)
     if parts is not None and _predicts(parts, kernel, bias, question.logits):
-        _check_directions(model, target, method)
         if not steps_are_words(question.function, rows, target.layer, earlier):
             reason = f"its layer '{key}' gets the words in another order, or shifted"
             raise ValueError(_refused(method, model, reason))
@@ -153,22 +152,6 @@ def _predicts(parts: list[Part], kernel: np.ndarray, bias: np.ndarray, logits: A
     tolerance = 2e-2 if parts[0].record.hidden.dtype.itemsize < 4 else 1e-3
     scale = np.abs(hidden) @ np.abs(kernel) + np.abs(bias)
     return bool(np.all(np.abs(hidden @ kernel + bias - logits) <= tolerance * (1e-3 + scale)))
-
-
-def _check_directions(model: Any, target: Target, method: str) -> None:
-    """Refuse a model in which an earlier layer reverses time, so that steps are not words."""
-    paired = {
-        id(part)
-        for layer in layers_in(model)
-        if isinstance(layer, keras.layers.Bidirectional)
-        for part in (layer.forward_layer, layer.backward_layer)
-    }
-    own = {id(layer) for layer in layers_in(target.layer)}
-    for layer in layers_in(model):
-        reverses = isinstance(layer, keras.layers.RNN) and layer.go_backwards
-        if reverses and id(layer) not in paired | own:
-            reason = f"its layer '{layer.name}' reverses time, by `go_backwards`"
-            raise ValueError(_refused(method, model, reason))
 
 
 def _refused(method: str, model: Any, reason: str) -> str:

@@ -6,6 +6,7 @@ and replaced, where they reach the layers that take them.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -51,12 +52,15 @@ def masks_of_call(layer: Any, args: Any, kwargs: Any) -> list[Any]:
     if isinstance(layer, keras.layers.Masking):
         inputs = args[0] if args else kwargs["inputs"]
         return [ops.any(ops.not_equal(inputs, layer.mask_value), axis=-1)]
-    leaves = [leaf for name in sorted(kwargs) for leaf in tree.flatten(_mask_in(kwargs, name))]
-    return list(filter(ops.is_tensor, leaves))
+    names = [name for name in sorted(kwargs) if name in _NAMES]
+    return [
+        leaf for name in names for leaf in tree.flatten(kwargs[name]) if _may_have_rows(name, leaf)
+    ]
 
 
-def _mask_in(kwargs: Any, name: str) -> Any:
-    return kwargs[name] if name in _NAMES else None
+def _may_have_rows(name: str, leaf: Any) -> bool:
+    """Whether a mask may have a row for each input; one of attention may be `(time, time)`."""
+    return ops.is_tensor(leaf) and (name != "attention_mask" or len(leaf.shape) > 2)
 
 
 def fixing(layers: list[Any], masks: Any, with_rows: list[bool]) -> dict[Any, Callable[..., Any]]:
@@ -77,11 +81,11 @@ def fixing(layers: list[Any], masks: Any, with_rows: list[bool]) -> dict[Any, Ca
         return put_mask(outputs, mask)
 
     def taking(original: Any, *args: Any, **kwargs: Any) -> Any:
-        def fixed(leaf: Any) -> Any:
-            return left.pop(0) if ops.is_tensor(leaf) and replaced.pop(0) else leaf
+        def fixed(name: str, leaf: Any) -> Any:
+            return left.pop(0) if _may_have_rows(name, leaf) and replaced.pop(0) else leaf
 
         new = {
-            name: tree.map_structure(fixed, kwargs[name])
+            name: tree.map_structure(partial(fixed, name), kwargs[name])
             for name in sorted(kwargs)
             if name in _NAMES
         }

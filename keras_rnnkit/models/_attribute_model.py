@@ -42,6 +42,7 @@ class ModelFunction:
         self._masked = masked_layers(model)
         # By the number of masks with a row for each input: of all masks, which ones these are.
         self._with_rows: dict[int, list[bool]] = {}
+        self._inputs: dict[tuple[int, ...], Any] = {}  # compiled functions of `inputs_of`
         self.embeddings = [one for one in layers if isinstance(one, keras.layers.Embedding)]
         self._look, self._plain, self._from_vectors, self._gradients = map(
             self._compiled,
@@ -82,13 +83,13 @@ class ModelFunction:
         return self._from_vectors(inputs, vectors, masks)
 
     def weighted_gradients(self, inputs: Any, masks: Any, *args: Any) -> np.ndarray:
-        """The weighted sum of gradients on the way from a baseline to the vectors.
+        """The weighted sum of gradients on the line from a baseline to the vectors.
 
         Args:
             inputs: Those of the model, `rows` of them.
             masks: The masks of its layers for them.
             *args: The vectors `(rows, time, features)`; the baseline, of the same shape; the
-                points on the way, from 0 to 1; their weights; and the chosen outputs as one-hot
+                points on the line, from 0 to 1; their weights; and the chosen outputs as one-hot
                 vectors `(rows, outputs)`.
 
         Returns:
@@ -102,20 +103,22 @@ class ModelFunction:
         Args:
             layer: The layer.
             blocks: Inputs of the model.
-            handlers: By layer, what runs in place of others.
+            handlers: By layer, what runs in place of others, always the same for the same layers.
         """
-        calls: list[Any] = []
-
-        def handler(original: Any, *args: Any, **kwargs: Any) -> Any:
-            calls.append(args[0] if args else kwargs["sequences"])
-            return original(*args, **kwargs)
 
         def run(inputs: Any) -> Any:
+            calls: list[Any] = []
+
+            def handler(original: Any, *args: Any, **kwargs: Any) -> Any:
+                calls.append(args[0] if args else kwargs["sequences"])
+                return original(*args, **kwargs)
+
             with InnerScope(), intercepting({**(handlers or {}), layer: handler}):
                 self.model(inputs, training=False)
-            return calls.pop()
+            return calls[-1]
 
-        return [*map(self._compiled(run), blocks)]
+        key = id(layer), *sorted(map(id, handlers or ()))
+        return [*map(self._inputs.setdefault(key, self._compiled(run)), blocks)]
 
     def _find(self, inputs: Any) -> tuple[Any, Any, Any, Any]:
         calls: list[Any] = []

@@ -14,8 +14,8 @@ from keras_rnnkit.layers import (
     StackedRNN,
     TimeDistributed,
 )
-from keras_rnnkit.layers._walk import stateful_layers
-from keras_rnnkit.models._intercept import intercepting
+from keras_rnnkit.layers._walk import layers_in, stateful_layers
+from keras_rnnkit.models._intercept import intercepting, not_intercepting
 from keras_rnnkit.models._keys import call_key, check_new, target_of
 from keras_rnnkit.models._twins import (
     bidirectional_twin,
@@ -67,7 +67,9 @@ class Target:
         """
         keys = list(map(id, self.twins))
         by_layer = {} if edits is None else dict(zip(keys, edits, strict=True))
-        with capturing(capture_gates=True, edits=by_layer) as capture:
+        parts = [part for part in layers_in(self.layer) if part is not self.layer]
+        traced = capturing(capture_gates=True, edits=by_layer)
+        with not_intercepting(parts), traced as capture:  # a part may be a target by itself too
             outputs = (self._call or original)(*args, **kwargs)
         if any(key not in capture.traces for key in keys):
             raise ValueError(

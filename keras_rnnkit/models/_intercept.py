@@ -9,7 +9,7 @@ import contextlib
 import contextvars
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from keras_rnnkit.running.names import name_of
@@ -55,6 +55,18 @@ def intercepting(handlers: Mapping[Any, Handler]) -> Iterator[None]:
         _handlers.reset(token)
         for layer in layers:
             _remove(layer)
+
+
+@contextlib.contextmanager
+def not_intercepting(layers: Collection[Any]) -> Iterator[None]:
+    """Run the own calls of these layers in this context."""
+    skipped = set(map(id, layers))
+    handlers = (_handlers.get() or {}).items()
+    token = _handlers.set({key: handler for key, handler in handlers if key not in skipped})
+    try:
+        yield
+    finally:
+        _handlers.reset(token)
 
 
 def _install(layer: Any) -> None:

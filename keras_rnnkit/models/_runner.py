@@ -9,9 +9,9 @@ from keras import tree
 
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.layers._walk import stateful_layers
+from keras_rnnkit.layers._walk import layers_in, stateful_layers
 from keras_rnnkit.models._arrays import as_array, as_inputs, joined, row_count
-from keras_rnnkit.models._calls import handlers_for, records_by_call
+from keras_rnnkit.models._calls import TimeDistributedTarget, handlers_for, records_by_call
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._keys import target_of
 from keras_rnnkit.models._stored import stored
@@ -88,12 +88,10 @@ class Runner:
 
     def batch_size(self, x: Any) -> int:
         """Rows whose captured tensors take about `_BYTES`, 32 at least and 1,024 at most."""
-        steps = max((a.shape[1] for a in tree.flatten(x) if len(a.shape) > 1), default=1)
-        widths = sum(
-            sum(tree.flatten(twin.state_size)) * 3
-            for target in self.targets.values()
-            for twin in getattr(target, "twins", ())
-        )
+        twins, outer = _twins_in(self.targets)
+        axes = slice(1, 3 if outer else 2)  # two axes of time, if any layer is in TimeDistributed
+        steps = max((int(np.prod(a.shape[axes])) for a in tree.flatten(x)), default=1)
+        widths = sum(sum(tree.flatten(twin.state_size)) * 3 for twin in twins)
         return int(np.clip(_BYTES // (4 * steps * max(widths, 64)), 32, 1024))
 
     def traces(self, parts: list[Any]) -> Traces:
@@ -101,7 +99,31 @@ class Runner:
         outputs, captured = tree.map_structure(lambda *arrays: joined(arrays), *parts)
         records = records_by_call(self.targets, captured)
         called = {key for of_call in captured for key in of_call}
-        return Traces(records, outputs, [key for key in self.targets if key not in called])
+        return Traces(records, outputs, self._not_called(called))
+
+    def _not_called(self, called: set[str]) -> list[str]:
+        """The keys of the layers that were called neither by themselves nor in another target."""
+        targets = self.targets.items()
+        seen = {
+            id(layer) for key, one in targets if key in called for layer in layers_in(one.layer)
+        }
+        return [
+            key
+            for key, one in targets
+            if key not in called and (one is None or id(one.layer) not in seen)
+        ]
+
+
+def _twins_in(targets: dict[str, Any]) -> tuple[list[Any], bool]:
+    """The recurrent layers that run in these targets, and whether any is in `TimeDistributed`."""
+    found, outer = [], False
+    for target in targets.values():
+        if isinstance(target, TimeDistributedTarget):
+            found += _twins_in(target.targets)[0]
+            outer = True
+        elif target is not None:
+            found += target.twins
+    return found, outer
 
 
 def runner_for(model: Any, layers: list[str] | None) -> Runner:

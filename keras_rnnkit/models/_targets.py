@@ -28,7 +28,7 @@ def targets_in(model: Any, layers: list[str] | None = None) -> dict[str, Any]:
         ValueError: For a layer that cannot be traced, an unknown key, and a model without recurrent
             layers.
     """
-    found = unique_keys(list(_found(model, "", set(), top=True)))
+    found = unique_keys(_without_cells_of_layers(list(_found(model, "", set(), top=True))))
     if layers is not None:
         unknown = [key for key in layers if key not in found]
         if unknown:
@@ -78,6 +78,13 @@ def _found(value: Any, path: str, seen: set[int], top: bool = False) -> Iterator
         return
     for part in held:
         yield from _found(part, path, seen)
+
+
+def _without_cells_of_layers(found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Without the cells that the model has as attributes and that recurrent layers of it run."""
+    layers = [layer for _, layer in found if not isinstance(layer, CELLS)]
+    parts = {id(part) for layer in layers for part in layers_in(layer) if part is not layer}
+    return [one for one in found if not isinstance(one[1], CELLS) or id(one[1]) not in parts]
 
 
 def _target(layer: Any) -> Any:

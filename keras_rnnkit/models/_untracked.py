@@ -98,6 +98,12 @@ def _checking(kind: Any, own: Callable[..., Any] | None) -> Callable[..., Any]:
 
 
 def _refused(layer: Any) -> str:
+    if isinstance(layer, CELLS) and layer.built:
+        return (
+            f"{name_of(layer)} is called by the model's own code, step by step, so that there are "
+            "no sequences to trace. Put it into `keras_rnnkit.RNN` and call that alone, or choose "
+            f"the layers to trace by `layers=`. Received: layer={name_of(layer)}"
+        )
     return (
         f"{name_of(layer)} is called by the model, but is not among the layers that Keras tracks "
         "and builds, so that it cannot be traced: it is in a plain Python object, in the function "

@@ -33,7 +33,7 @@ def attribute(
     r"""Which words decided: a score for each word of each row.
 
     - `"integrated_gradients"` (Sundararajan et al., 2017), for any model: the gradients of the
-      logit by the vectors of the words, integrated on the straight way from `baseline` to the
+      logit by the vectors of the words, integrated on the straight line from `baseline` to the
       vectors. The scores add up to the change of the logit, up to `gap`. Rows whose gap is above 1
       % are run again with two and four times the points. Masks stay those of `x`.
     - `"cells"` (Murdoch and Szlam, 2017), for a last LSTM, GRU or minimal layer (also as
@@ -56,7 +56,7 @@ def attribute(
             class; a model with a single output has no other.
         method: One of the above.
         of: `"logit"`, or `"output"` for the output itself.
-        baseline: For `"integrated_gradients"`, the vectors from which the way starts, of the shape
+        baseline: For `"integrated_gradients"`, the vectors where the line starts, of the shape
             `(batch, time, features)` or one that broadcasts to it. `None` for zeros.
         points: For `"integrated_gradients"`, the points of the Gauss-Legendre rule to begin with.
         tokens: The words of each row, one for each step, to name them: lists of `str`, such as
@@ -168,7 +168,7 @@ def _targets(target: Any, logits: np.ndarray) -> np.ndarray:
 
 
 def _baseline(baseline: Any, vectors: np.ndarray) -> np.ndarray:
-    """The vectors from which the way starts, of the shape of the vectors of the words."""
+    """The vectors where the line starts, of the shape of the vectors of the words."""
     start = np.asarray(0 if baseline is None else baseline, vectors.dtype)
     shapes = {vectors.shape[i:] for i in range(4)}
     if start.shape not in shapes:

@@ -46,7 +46,7 @@ class Traces(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         lines = [f"Traces of {len(self)} layer{'s' * (len(self) != 1)}:"]
-        for name, record in flat_records(self._records):
+        for name, record in _named_records(self._records):
             fields = ", ".join(record._fields)
             lines.append(f"  {name}: {type(record).__name__} {_shape(record)}: {fields}")
         lines += [f"  {name}: not called" for name in self.not_called]
@@ -55,7 +55,7 @@ class Traces(Mapping[str, Any]):
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("layer", "trace", "shape", "mean by field"))
         rows = []
-        for name, record in flat_records(self._records):
+        for name, record in _named_records(self._records):
             means = ", ".join(f"{field} {mean:.3g}" for field, mean in _means(record))
             parts = (name, type(record).__name__, _shape(record), means)
             rows.append("".join(f"<td>{escape(str(part))}</td>" for part in parts))
@@ -164,17 +164,13 @@ class Traces(Mapping[str, Any]):
             ) from error
 
 
-def flat_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
-    """The records of single directions and layers, each with a name such as `"stack.rnn_0"`."""
-    if isinstance(records, Mapping):
-        parts = list(records.items())
-    elif isinstance(records, BidirectionalTrace):
-        parts = list(zip(records._fields, records, strict=True))
-    elif isinstance(records, tuple) and not hasattr(records, "_fields"):
-        parts = [(str(i), part) for i, part in enumerate(records)]
-    else:
-        return [(name, records)]
-    found = [one for key, part in parts for one in flat_records(part, part_key(name, key))]
+def flat_records(records: Any) -> list[tuple[str, Any]]:
+    """The records of single directions and layers, each with a name such as `"stack.rnn_0"`.
+
+    Raises:
+        ValueError: If two of them have one name.
+    """
+    found = _named_records(records)
     names = [one for one, _ in found]
     if len(set(names)) < len(names):
         twice = next(one for one in names if names.count(one) > 1)
@@ -183,6 +179,19 @@ def flat_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
             f"a layer whose name has a '.'. Received: two parts with the name={twice!r}"
         )
     return found
+
+
+def _named_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
+    """The same, where names need not be unique."""
+    if isinstance(records, Mapping):
+        parts = list(records.items())
+    elif isinstance(records, BidirectionalTrace):
+        parts = list(zip(records._fields, records, strict=True))
+    elif isinstance(records, tuple) and not hasattr(records, "_fields"):
+        parts = [(str(i), part) for i, part in enumerate(records)]
+    else:
+        return [(name, records)]
+    return [one for key, part in parts for one in _named_records(part, part_key(name, key))]
 
 
 def _shape(record: Any) -> tuple[int, ...]:

@@ -153,7 +153,7 @@ CELLS = {
             words(), LSTM(4, return_sequences=True, go_backwards=True, name="back"), LSTM(4),
             DENSE(1),
         ),
-        "'back' reverses time",
+        "gets the words in another order, or shifted",
     ),
 }  # fmt: skip
 

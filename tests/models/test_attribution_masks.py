@@ -51,3 +51,25 @@ def test_masking_behind_an_input_that_is_named():
         named.scores[x.any(-1)], want.scores[x.any(-1)], rtol=1e-4, atol=1e-5
     )
     assert named.gap.max() < 0.01
+
+
+class Attends(keras.Model):
+    """Each step attends to itself and to those before, by a mask without rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.attend, self.lstm = L.MultiHeadAttention(1, 3), L.LSTM(4)
+        self.head = L.Dense(1)
+
+    def call(self, inputs):
+        mask = keras.ops.tril(keras.ops.ones((5, 5), "bool"))
+        return self.head(self.lstm(self.attend(inputs, inputs, attention_mask=mask)))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5])  # as many as there are steps, too
+def test_a_mask_of_attention_without_rows_stays(rows):
+    model, x = Attends(), np.random.default_rng(1).normal(size=(5, 5, 2)).astype("float32")
+    model(x)
+    found = kit.attribute(randomized(model), x[:rows])
+    assert found.gap.max() < 0.01
+    np.testing.assert_allclose(found.scores, kit.attribute(model, x).scores[:rows], 1e-3, 1e-5)

@@ -44,18 +44,35 @@ def reader(*before):
     return randomized(model)
 
 
+def back(kind=L.GRU):
+    return kind(3, go_backwards=True, return_sequences=True)
+
+
+def in_both_directions():
+    """A pair of layers, of which the second one's outputs are turned round again."""
+    ids = keras.Input((6,), dtype="int32")
+    x = L.Embedding(9, 3)(ids)
+    back = Flips()(L.GRU(2, go_backwards=True, return_sequences=True)(x))
+    x = L.Concatenate()([L.GRU(2, return_sequences=True)(x), back])
+    return randomized(keras.Model(ids, L.Dense(1)(L.LSTM(4, name="lstm")(x))))
+
+
 MIRRORED = {
     "its own code": reader,
     "a layer": lambda: sequential(Flips()),
     "shifted": lambda: sequential(L.Lambda(lambda x: ops.roll(x, 1, axis=1))),
     "after an LSTM": lambda: sequential(L.GRU(3, return_sequences=True), Flips()),
     "after both directions": lambda: reader(L.Bidirectional(L.GRU(2, return_sequences=True))),
+    "backward": lambda: sequential(back()),
+    "backward, learned": lambda: sequential(kit.LearnedInitialState(back(kit.GRU))),
     "before an LSTM": lambda: sequential(Flips(), L.GRU(3, return_sequences=True)),
 }
 IN_ORDER = {
     "dense": lambda: sequential(L.Dense(4, activation="relu"), L.Dropout(0.3)),
     "convolution": lambda: sequential(L.Conv1D(4, 3, padding="same")),
     "both directions": lambda: sequential(L.Bidirectional(L.GRU(2, return_sequences=True))),
+    "two layers": in_both_directions,
+    "backward and back": lambda: sequential(back(), back()),
     "a stack": lambda: sequential(kit.StackedRNN([3, 4], return_sequences=True)),
 }
 
@@ -78,6 +95,36 @@ def test_a_model_that_leaves_the_words_where_they_are_is_not(kind):
     found = kit.attribute(IN_ORDER[kind](), IDS, method="cells")
     assert found.scores.shape == IDS.shape
     assert found.gap.max() < 1e-3
+
+
+def test_units_that_are_zero_at_a_word_do_not_move_the_words():
+    model = sequential(L.Conv1D(2, 3, padding="same", activation="relu"))
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        for layer in model.layers[:2]:
+            layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
+        assert kit.attribute(model, IDS, method="cells").gap.max() < 1e-3
+
+
+RUNS = []
+
+
+class Counts(L.Layer):
+    """Notes each run of its Python code."""
+
+    def call(self, inputs):
+        RUNS.append(inputs)
+        return inputs * 1
+
+
+@pytest.mark.skipif(keras.config.backend() == "torch", reason="nothing is compiled")
+@pytest.mark.parametrize("kind", ["cells", "contextual"])
+def test_the_check_is_compiled_once(kind):
+    model, spans = sequential(Counts()), [(0, 2)] if kind == "contextual" else None
+    kit.attribute(model, IDS, method=kind, spans=spans)
+    RUNS.clear()
+    kit.attribute(model, IDS[::-1], method=kind, spans=spans)
+    assert not RUNS
 
 
 def test_vectors_with_a_mask_and_a_stateful_model_are_in_order():

@@ -1,11 +1,15 @@
 """What is compiled for a model is compiled anew when the model has changed."""
 
+import logging
+from collections import deque
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 import keras_rnnkit as kit
+from keras_rnnkit.models._settings import settings_of
 from tests.support.cases import to_numpy
 from tests.support.witness import check_traces, randomized
 
@@ -20,6 +24,23 @@ class Config:
         self.scale, self.shift = scale, {"by": [0.0]}
 
 
+class Slots:
+    """A plain Python object without a `__dict__`."""
+
+    __slots__ = ("scale",)
+
+    def __init__(self):
+        self.scale = 1.0
+
+
+class Node:
+    """An object that refers to all others of its kind."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        nodes.append(self)
+
+
 class Scaled(keras.Model):
     """Reads arrays, private attributes and a plain object in its call."""
 
@@ -27,10 +48,12 @@ class Scaled(keras.Model):
         super().__init__()
         self.array, self.config = np.ones(2, "float32"), Config(1.0)
         self._private, self._hidden = 1.0, np.ones(2, "float32")
+        self.signs, self.queue, self.slots = {"plus"}, deque([1.0]), Slots()
         self.lstm = L.LSTM(3, name="lstm")
 
     def call(self, inputs):
         scale = self._private * self.config.scale * self.array * self._hidden
+        scale = scale * self.queue[0] * self.slots.scale * (-1 if "minus" in self.signs else 1)
         return self.lstm(inputs * ops.convert_to_tensor(scale) + self.config.shift["by"][0])
 
 
@@ -58,6 +81,18 @@ def set_deep_in_an_object(model):
     model.config.shift["by"][0] = 1.0
 
 
+def set_in_a_set(model):
+    model.signs.add("minus")
+
+
+def set_in_a_queue(model):
+    model.queue[0] = 1.5
+
+
+def set_in_a_slot(model):
+    model.slots.scale = 0.7
+
+
 CHANGES = [
     set_array,
     set_in_place,
@@ -65,6 +100,9 @@ CHANGES = [
     set_private_in_place,
     set_in_an_object,
     set_deep_in_an_object,
+    set_in_a_set,
+    set_in_a_queue,
+    set_in_a_slot,
 ]
 
 
@@ -81,6 +119,42 @@ def test_a_changed_attribute_is_seen(model, change):
     change(model)
     traces = check_traces(model, X)
     assert np.abs(traces.outputs - before).max() > 1e-3
+
+
+def test_another_activation_is_seen_also_at_the_address_of_the_first():
+    dense = L.Dense(2)
+    model = randomized(keras.Sequential([keras.Input((5, 2)), L.LSTM(3), dense]))
+    plain = dense.activation
+    for scale in (2.0, 5.0, 7.0):
+        dense.activation = (lambda by: lambda x: by * x)(scale)
+        np.testing.assert_allclose(kit.trace(model, X).outputs, to_numpy(model(X)), atol=1e-5)
+        dense.activation = plain  # frees the other one
+
+
+def test_objects_that_refer_to_each_other_are_read_once():
+    model, nodes, read = Scaled(), [], []
+    for _ in range(100):
+        Node(nodes)
+
+    class Counted(Node):
+        @property
+        def __dict__(self):
+            read.append(self)
+            return {"nodes": nodes}
+
+    Counted(nodes)
+    model.node = nodes[0]
+    settings_of(model)
+    assert len(read) < 5
+
+
+def test_a_log_call_changes_nothing():
+    model = Scaled()
+    model.log = logging.getLogger("of the model")
+    before = settings_of(model)
+    model.log.debug("a step")
+    logging.getLogger("of another module")
+    assert settings_of(model) == before
 
 
 class Options:

@@ -6,6 +6,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.models._progress import Progress
+from keras_rnnkit.models._runner import runner_for
 
 L = keras.layers
 
@@ -60,8 +61,8 @@ def test_statistics_are_those_of_all_valid_steps(model):
         values, stats = getattr(record, field)[record.mask], found["lstm"][field]
         assert stats.steps == len(values)
         np.testing.assert_allclose(stats.mean, values.mean(axis=0), atol=1e-6)
-        np.testing.assert_allclose(stats.low, values.min(axis=0))
-        np.testing.assert_allclose(stats.high, values.max(axis=0))
+        np.testing.assert_allclose(stats.low, values.min(axis=0), atol=1e-6)
+        np.testing.assert_allclose(stats.high, values.max(axis=0), atol=1e-6)
         exact = np.quantile(values, stats.probabilities, axis=0, method="lower")
         assert (np.abs(stats.quantiles - exact) <= stats.quantile_error + 1e-6).all()
         assert stats.quantile_error.max() < 0.002
@@ -135,3 +136,25 @@ def test_a_data_set_of_tensorflow_of_unknown_length(model):
 def test_a_batch_that_predict_would_not_take_apart_is_refused(model):
     with pytest.raises(ValueError, match=r"`\(x, y, sample_weight\)`"):
         list(kit.trace_batches(model, iter([[X, X, X, X]])))
+
+
+def test_a_batch_of_documents_takes_little_memory():
+    inputs = keras.Input((40, 50), dtype="int32")
+    x = L.TimeDistributed(L.LSTM(64, name="words"))(L.Embedding(9, 3)(inputs))
+    runner = runner_for(keras.Model(inputs, L.GRU(8)(x)), None)
+    rows = runner.batch_size(np.zeros((2000, 40, 50), "int32"))
+    assert rows * 40 * 50 * (7 * 64) * 4 < 256 * 2**20
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="a tensor of strings")
+def test_texts_in_an_array_of_objects_and_in_a_dataset():
+    import tensorflow as tf
+
+    words = L.TextVectorization(max_tokens=9, output_sequence_length=4)
+    words.adapt(["a fine film"])
+    layers = [keras.Input((), dtype="string"), words, L.Embedding(9, 3), L.GRU(3, name="gru")]
+    model, texts = keras.Sequential(layers), ["a film", "fine"]
+    want = kit.trace(model, np.array(texts)).outputs
+    np.testing.assert_allclose(kit.trace(model, np.array(texts, object)).outputs, want, atol=1e-6)
+    (found,) = kit.trace_batches(model, tf.data.Dataset.from_tensor_slices(texts).batch(2))
+    np.testing.assert_allclose(found.outputs, want, atol=1e-6)

@@ -190,6 +190,8 @@ def test_names_that_would_be_one_in_a_file_are_refused(traces, tmp_path):
     collided = kit.Traces({**traces, "both.forward": traces["zoned"]}, traces.outputs)
     with pytest.raises(ValueError, match=r"two parts with the name='both.forward'"):
         collided.save(tmp_path / "traces.npz")
+    assert repr(collided).count("both.forward: ") == 2
+    assert collided._repr_html_().count("<td>both.forward</td>") == 2
 
 
 @pytest.fixture(scope="module")
