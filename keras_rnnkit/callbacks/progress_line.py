@@ -42,8 +42,8 @@ def progress() -> list[keras.callbacks.Callback]:
     >>> model.compile("sgd", "mse")
     >>> history = model.fit(np.zeros((8, 4)), np.zeros((8, 1)), epochs=2,
     ...                     callbacks=callbacks.progress())
-    epoch 1/2 ━━━━━━━━━━           0:00 left loss 0.0000
-    epoch 2/2 ━━━━━━━━━━━━━━━━━━━━ 0:00 in all loss 0.0000
+    epoch 1/2 ━━━━━━━━━━           0:... left loss 0.0000
+    epoch 2/2 ━━━━━━━━━━━━━━━━━━━━ 0:... in all loss 0.0000
     """
     return [ProgressLine()]
 

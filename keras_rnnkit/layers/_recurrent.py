@@ -21,7 +21,7 @@ from keras_rnnkit.layers._checks import (
 )
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
-from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
+from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
 from keras_rnnkit.running.calls import Call, Carry, Steps, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
 from keras_rnnkit.running.run import choice_for, run
@@ -81,7 +81,9 @@ class Recurrent(Stateful, ReturnsGates):
         # Keras passes the mask of `sequences` under this name where `initial_state` is a tensor
         # argument too.
         mask = sequences_mask if mask is None else mask
-        note_mask(self, attached_mask(sequences))
+        # `attached_mask` written inline: most calls have no mask, and then run no code of its file.
+        if getattr(sequences, "_keras_mask", None) is not None:
+            note_mask(self, sequences._keras_mask)
         capture = current_capture()
         call = self._prepared(sequences, initial_state, mask, capture)
         last, steps = run(self, call._replace(training=bool(training)))
