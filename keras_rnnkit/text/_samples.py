@@ -1,6 +1,7 @@
 """The texts of a classifier with their classes and weights, checked and split."""
 
 import math
+import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ class Samples(NamedTuple):
             size = f" of length {len(pair)}" if isinstance(pair, list | tuple) else ""
             raise ValueError(
                 "`validation_data` must be a pair (X, y) of texts and their classes. "
-                f"Received: validation_data of type {type(pair).__name__}{size}"
+                f"Received: type(validation_data)={type(pair).__name__}{size}"
             )
         X, y = pair
         texts = checked_texts(X, "validation_data[0]")
@@ -100,6 +101,11 @@ def _checked_labels(y: Any, count: int, argument: str) -> np.ndarray:
     labels = column_or_1d(y, warn=True)
     if labels.dtype.kind == "O":
         labels = _of_one_type(labels, argument)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(
+            f"`{argument}` must have no missing or infinite values. "
+            f"Received: {argument}={reprlib.repr(labels.tolist())}"
+        )
     check_classification_targets(labels)
     if len(labels) != count:
         raise ValueError(
@@ -125,7 +131,7 @@ def _of_one_type(labels: np.ndarray, argument: str) -> np.ndarray:
     types = sorted({type(label).__name__ for label in labels})
     if len(types) > 1:
         raise ValueError(
-            f"`{argument}` must have classes of one type. Received: types {', '.join(types)}"
+            f"`{argument}` must have classes of one type. Received: types={', '.join(types)}"
         )
     plain = np.array(labels.tolist())
     return plain if plain.dtype.kind in "biuf" else labels
