@@ -184,6 +184,11 @@ class _Field:
             self._add_highest(values, rows, steps)
 
     def _add_highest(self, values: np.ndarray, rows: np.ndarray, steps: np.ndarray) -> None:
+        if len(values) > _HIGHEST:  # sort only what can be among the highest
+            least = np.partition(-values, _HIGHEST - 1, axis=0)[_HIGHEST - 1]
+            if not np.isnan(least).any():
+                chosen = (-values <= least).any(axis=1)
+                values, rows, steps = values[chosen], rows[chosen], steps[chosen]
         places = np.argsort(-values, axis=0, kind="stable")[:_HIGHEST]
         all_values = np.concatenate([self._highest, np.take_along_axis(values, places, axis=0)])
         best = np.argsort(-all_values, axis=0, kind="stable")[:_HIGHEST]
