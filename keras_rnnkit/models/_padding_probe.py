@@ -5,7 +5,6 @@ that an `Embedding` returns, or the features. The ids and the masks are the same
 a recurrent layer differ exactly at the steps that read padding, whatever is before the layer.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -17,6 +16,7 @@ from keras_rnnkit.layers import Bidirectional
 from keras_rnnkit.models._arrays import as_array
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._padding_calls import Calls
+from keras_rnnkit.models._targets import layers_by_path
 from keras_rnnkit.running.moving_variables import InnerScope
 
 
@@ -112,6 +112,10 @@ def _seen(before: dict[str, Any], after: dict[str, Any]) -> Seen:
 _KINDS = (keras.layers.RNN, keras.layers.Embedding, keras.layers.Masking)
 
 
+def _is_whole(layer: Any) -> bool:
+    return isinstance(layer, _KINDS)
+
+
 def _is_pair(layer: Any) -> bool:
     return type(layer).call is Bidirectional.call
 
@@ -123,28 +127,9 @@ def _of_kind(layers: dict[str, Any], kind: type) -> dict[str, Any]:
 def _by_path(model: Any) -> dict[str, Any]:
     """The layers that are looked at; those with equal paths get a number."""
     layers: dict[str, Any] = {}
-    for path, layer in _found(model, "", set(), top=True):
+    for path, layer in layers_by_path(
+        model, lambda one: _is_whole(one) or _is_pair(one), _is_whole
+    ):
         same = sum(key.partition("#")[0] == path for key in layers)
         layers[f"{path}#{same + 1}" if same else path] = layer
     return layers
-
-
-def _found(value: Any, path: str, seen: set[int], top: bool = False) -> Iterator[tuple[str, Any]]:
-    """The paths and layers held by a layer, in lists, tuples, sets and dicts too."""
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, keras.layers.Layer):
-        of_kind = isinstance(value, _KINDS)
-        path = "" if top and not of_kind else f"{path}/{value.name}".lstrip("/")
-        if of_kind or _is_pair(value):
-            yield path, value
-        held = [] if of_kind else [*getattr(value, "layers", ()), *vars(value).values()]
-    elif isinstance(value, dict):
-        held = list(value.values())
-    elif isinstance(value, list | tuple | set):
-        held = list(value)
-    else:
-        return
-    for part in held:
-        yield from _found(part, path, seen)

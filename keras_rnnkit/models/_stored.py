@@ -25,6 +25,23 @@ def stored(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
         TypeError: If `model` is not a Keras model or layer.
         ValueError: If it is not built.
     """
+    check_model(model)
+    place = vars(model).setdefault(_PLACE, {})
+    settings = settings_of(model)
+    owner, old, found = place.get(key, (None, None, None))
+    if owner is not model or old != settings:  # another owner: a copy of the model has its dict
+        found = make()
+        place[key] = (model, settings, found)
+    return found
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is not a built model or layer whose variables are here.
+
+    Raises:
+        TypeError: It is not a Keras model or layer.
+        ValueError: It is not built.
+    """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     if not model.built:
@@ -33,10 +50,3 @@ def stored(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
             f"`keras.Input`. Received: model='{model.name}', model.built=False"
         )
     check_variables_are_here(model)
-    place = vars(model).setdefault(_PLACE, {})
-    settings = settings_of(model)
-    owner, old, found = place.get(key, (None, None, None))
-    if owner is not model or old != settings:  # another owner: a copy of the model has its dict
-        found = make()
-        place[key] = (model, settings, found)
-    return found

@@ -1,6 +1,6 @@
 """The recurrent layers of a model that are traced."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -28,7 +28,9 @@ def targets_in(model: Any, layers: list[str] | None = None) -> dict[str, Any]:
         ValueError: For a layer that cannot be traced, an unknown key, and a model without recurrent
             layers.
     """
-    found = unique_keys(_without_cells_of_layers(list(_found(model, "", set(), top=True))))
+    found = unique_keys(
+        _without_cells_of_layers(list(layers_by_path(model, _is_target, _is_target)))
+    )
     if layers is not None:
         unknown = [key for key in layers if key not in found]
         if unknown:
@@ -59,17 +61,31 @@ def _is_target(layer: Any) -> bool:
     return isinstance(layer, (*_KINDS, *CELLS))
 
 
-def _found(value: Any, path: str, seen: set[int], top: bool = False) -> Iterator[tuple[str, Any]]:
-    """The paths and layers of the targets held by a layer, in lists, tuples, sets and dicts too."""
+def layers_by_path(
+    value: Any,
+    wanted: Callable[[Any], bool],
+    whole: Callable[[Any], bool],
+    path: str = "",
+    seen: set[int] | None = None,
+) -> Iterator[tuple[str, Any]]:
+    """The paths and wanted layers held by a layer, in lists, tuples, sets and dicts too.
+
+    Args:
+        value: A layer, or what holds layers.
+        wanted: Whether a layer is among them.
+        whole: Whether a layer is one piece, in which nothing is looked for.
+        path: The path of what holds `value`.
+        seen: The ids of what was looked at; `None` for the first call, of the model itself.
+    """
+    top, seen = seen is None, set() if seen is None else seen
     if id(value) in seen:
         return
     seen.add(id(value))
     if isinstance(value, keras.layers.Layer):
-        path = "" if top and not _is_target(value) else f"{path}/{value.name}".lstrip("/")
-        if _is_target(value):
+        path = "" if top and not whole(value) else f"{path}/{value.name}".lstrip("/")
+        if wanted(value):
             yield path, value
-            return
-        held = [*getattr(value, "layers", ()), *vars(value).values()]
+        held = [] if whole(value) else [*getattr(value, "layers", ()), *vars(value).values()]
     elif isinstance(value, dict):
         held = list(value.values())
     elif isinstance(value, list | tuple | set):
@@ -77,7 +93,7 @@ def _found(value: Any, path: str, seen: set[int], top: bool = False) -> Iterator
     else:
         return
     for part in held:
-        yield from _found(part, path, seen)
+        yield from layers_by_path(part, wanted, whole, path, seen)
 
 
 def _without_cells_of_layers(found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:

@@ -3,13 +3,11 @@
 import textwrap
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import tree
 
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.layers._traceable import check_variables_are_here
 from keras_rnnkit.layers._walk import stateful_layers
 from keras_rnnkit.models._arrays import as_input, row_count
 from keras_rnnkit.models._padding_probe import Probe
@@ -22,6 +20,7 @@ from keras_rnnkit.models._padding_rules import (
     batch_of,
 )
 from keras_rnnkit.models._padding_texts import texts_of
+from keras_rnnkit.models._stored import check_model
 
 _ROWS = 256  # of a batch
 
@@ -129,7 +128,7 @@ def check_padding(
     >>> report.ok, report[0].layer, report[0].kind, report[0].rows
     (False, 'lstm', 'unmasked padding', array([0, 1]))
     """
-    _check_model(model)
+    check_model(model)
     x = tree.map_structure(as_input, x)
     arrays, rows = tree.flatten(x), row_count(x)
     size = check_integer(batch_size, "batch_size", least=1, optional=True)
@@ -147,17 +146,6 @@ def check_padding(
     report = PaddingReport(_findings(probe, found.amounts(), first, value))
     report.rows = rows
     return report
-
-
-def _check_model(model: Any) -> None:
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    if not model.built:
-        raise ValueError(
-            "`model` must be built, so that it has weights. Call it on data, or give it a "
-            f"`keras.Input`. Received: model='{model.name}', model.built=False"
-        )
-    check_variables_are_here(model)
 
 
 def _required_rows(model: Any) -> int | None:
