@@ -146,6 +146,11 @@ def _checked_weights(sample_weight: Any, count: int) -> np.ndarray | None:
             f"`sample_weight` must be finite numbers of 0 and above, of shape ({count},). "
             f"Received: sample_weight.shape={weights.shape}"
         )
+    if not weights.any():
+        raise ValueError(
+            "`sample_weight` must be above zero for at least one text: no other counts in the "
+            f"loss. Received: {count} zeros"
+        )
     return weights
 
 

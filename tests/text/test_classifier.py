@@ -242,6 +242,7 @@ def test_a_wrong_argument_is_named_when_it_is_fitted(options, message):
         (np.array([1, "bad"], object), None, "classes of one type. Received: types=int, str"),
         ([0, 1], [1], "`sample_weight` must be finite"),
         ([0, 1], [1, -1], "`sample_weight` must be finite"),
+        ([0, 1], [0, 0], "`sample_weight` must be above zero"),
     ],
 )
 def test_wrong_classes_and_weights_are_refused(labels, weights, message):
