@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import keras_rnnkit as kit
-from keras_rnnkit.models.records import Origin, with_origin
+from keras_rnnkit.models.origins import Origin, with_origin
 from tests.support import oracles
 from tests.support.cases import CASES, MASKS, MIN_CASES, by_name
 
