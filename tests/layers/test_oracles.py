@@ -71,6 +71,7 @@ def test_outputs_states_and_gates_are_those_of_the_equations(
         check(case, dtype, MASKS[mask], go_backwards=go_backwards, initial=initial)
 
 
+@pytest.mark.slow_on("jax")
 @pytest.mark.parametrize("case", ALL, ids=by_name)
 @hypothesis.settings(max_examples=3, deadline=None)
 @hypothesis.given(data=st.data())
@@ -92,7 +93,10 @@ def test_any_shape_mask_and_length(case, data):
     )
 
 
-@pytest.mark.parametrize("mask", ["no mask", "holes", "an all-padding row"])
+@pytest.mark.parametrize(
+    "mask",
+    ["no mask", "holes", pytest.param("an all-padding row", marks=pytest.mark.slow_on("jax"))],
+)
 @pytest.mark.parametrize("case", ALL, ids=by_name)
 def test_gradients_of_outputs_and_gates_are_those_of_the_equations(case, mask):
     rng = np.random.default_rng(1)
