@@ -85,8 +85,8 @@ class Walk:
             return known[id(x)] if isinstance(x, keras.KerasTensor) else x
 
         for node in nodes_of(model):
-            given = (node.arguments.args, node.arguments.kwargs)
-            args, kwargs = tree.map_structure(value, given)
+            args = tree.map_structure(value, node.arguments.args)
+            kwargs = tree.map_structure(value, node.arguments.kwargs)
             outputs = self.call(node.operation, args, kwargs, node.outputs)
             known.update(zip(map(id, node.outputs), outputs, strict=True))
         return [known[id(x)] for x in model.outputs]
