@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,10 +69,8 @@ class Walk:
 
     def model(self, model: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of a model for the values of its inputs, flat."""
-        self._path.append(model.name)
-        outputs = self._model(model, inputs)
-        self._path.pop()
-        return outputs
+        with self._at(model.name):
+            return self._model(model, inputs)
 
     def _model(self, model: Any, inputs: list[Value]) -> list[Value]:
         if isinstance(model, keras.Sequential):
@@ -109,17 +108,26 @@ class Walk:
         Raises:
             ValueError: For what cannot be exported, with its name and its place in the model.
         """
-        try:
-            with self.graph.scope(operation.name):
+        with self._at(operation.name), self.graph.scope(operation.name):
+            try:
                 if not isinstance(operation, keras.layers.Layer):
                     return self._operation(operation, args, kwargs, outputs)
                 return self._layer(operation, args, kwargs)
-        except Unsupported as error:
-            place = "/".join([*self._path, operation.name])
-            raise ValueError(
-                f"{name_of(operation)} in the model '{self._path[0]}' cannot be exported to ONNX: "
-                f"{error}. Received: {type(operation).__name__} at '{place}'"
-            ) from None
+            except Unsupported as error:
+                raise ValueError(
+                    f"{name_of(operation)} in the model '{self._path[0]}' cannot be exported to "
+                    f"ONNX: {error}. "
+                    f"Received: {type(operation).__name__} at '{'/'.join(self._path)}'"
+                ) from None
+
+    @contextlib.contextmanager
+    def _at(self, name: str) -> Iterator[None]:
+        """Note the place in the model, for errors."""
+        self._path.append(name)
+        try:
+            yield
+        finally:
+            self._path.pop()
 
     def _operation(
         self, operation: Any, args: Any, kwargs: dict[str, Any], outputs: list[Any]
@@ -153,7 +161,7 @@ class Walk:
 
     def _converted(self, layer: Any, inputs: list[Value], initial_state: Any) -> list[Value]:
         if is_graph(layer):
-            return self.model(layer, inputs)
+            return self._model(layer, inputs)
         if type(layer) in self._wrappers:
             return self._wrappers[type(layer)](self, layer, inputs[0])
         if not isinstance(layer, self._keeps_dtype):
