@@ -155,7 +155,9 @@ class Walk:
         previous = self.masks.before(inputs, given.get("mask"))
         masks = [given.pop(name, None) for name in ("mask", f"{first}_mask")]
         _refuse_others(layer, given)
-        shown = _with_masks(inputs, next((mask for mask in masks if mask is not None), None))
+        shown = tree.flatten(inputs)
+        if self.takes_mask(layer) or f"{first}_mask" in inspect.signature(layer.call).parameters:
+            shown = _with_masks(shown, next((mask for mask in masks if mask is not None), None))
         outputs = self._converted(layer, shown, initial_state)
         return self.masks.after(layer, inputs, previous, outputs)
 
@@ -174,9 +176,9 @@ class Walk:
         return self._layers[type(layer)](self.graph, layer, inputs)
 
 
-def _with_masks(inputs: Any, masks: Any) -> list[Value]:
-    """The values of the first argument, flat, with the masks that the layer is given."""
-    values, given = tree.flatten(inputs), tree.flatten(masks)
+def _with_masks(values: list[Value], masks: Any) -> list[Value]:
+    """The values of the first argument with the masks that the layer is given."""
+    given = tree.flatten(masks)
     if len(given) != len(values):
         given = [None] * len(values)
     return [

@@ -72,10 +72,19 @@ def _masked_model(value, made={}):  # noqa: B006  (models are made once)
 def test_merged_masks(tmp_path):
     a, b = (keras.Input((None,), dtype="int32") for _ in range(2))
     shared = embedding()
-    for merge in (layers.Add(), layers.Concatenate(), layers.Maximum()):
+    kinds = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
+    for merge in [getattr(layers, kind)() for kind in kinds]:
         y = kit.LSTM(3, return_sequences=True)(merge([shared(a), shared(b)]))
         model = random_weights(keras.Model([a, b], y))
         assert_same_numbers(tmp_path, model, tokens(3, 5), tokens(3, 5, seed=4))
+
+
+@pytest.mark.parametrize("kind", ["Maximum", "Multiply"])
+def test_a_merged_mask_beside_a_tensor_without_one(kind, tmp_path):
+    ids, x, row = keras.Input((None,), dtype="int32"), keras.Input((None, 4)), keras.Input((4,))
+    merged = getattr(layers, kind)()([x, embedding()(ids), row])
+    model = random_weights(keras.Model([ids, x, row], merged))
+    assert_same_numbers(tmp_path, model, tokens(3, 5), features(3, 5, 4), features(3, 4))
 
 
 def test_a_mask_as_an_argument(tmp_path):
