@@ -1,0 +1,118 @@
+"""Masks in exported models, as Keras passes them from layer to layer."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+import keras_rnnkit as kit
+from tests.interop.onnx.comparing import (
+    assert_same_numbers,
+    features,
+    of,
+    random_weights,
+    tokens,
+)
+
+
+def embedding():
+    return kit.Embedding(6, 4, mask_zero=True)
+
+
+# What stands between an `Embedding(mask_zero=True)` and a layer that reads the mask.
+BETWEEN = {
+    "dense": [layers.Dense(4)],
+    "dropout": [layers.Dropout(0.5)],
+    "normalizations": [layers.BatchNormalization(), layers.LayerNormalization()],
+    "masking": [layers.Masking(0.0)],
+    "recurrent": [kit.GRU(4, return_sequences=True)],
+    "backwards": [kit.GRU(4, return_sequences=True, go_backwards=True)],
+    "both_directions": [kit.Bidirectional(kit.LSTM(2, return_sequences=True))],
+    "steps": [kit.TimeDistributed(layers.Dense(4))],
+    "softmax": [layers.Activation("softmax")],
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_a_mask_travels_through_layers(name, tmp_path):
+    layer_configs = [layer.__class__.from_config(layer.get_config()) for layer in BETWEEN[name]]
+    model = of(embedding(), *layer_configs, kit.LSTM(3), shape=(None,), dtype="int32")
+    assert_same_numbers(tmp_path, model, tokens(4, 6))
+
+
+def test_an_average_leaves_masked_steps_out(tmp_path):
+    for keepdims in (False, True):
+        pool = layers.GlobalAveragePooling1D(keepdims=keepdims)
+        model = of(embedding(), pool, shape=(None,), dtype="int32")
+        ids = tokens(4, 6)
+        ids[:, 0] = 1
+        assert_same_numbers(tmp_path, model, ids)
+
+
+@settings(max_examples=8)
+@given(
+    mask=st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=4),
+    value=st.sampled_from([0.0, -1.0]),
+)
+def test_masking_makes_any_mask(tmp_path_factory, mask, value):
+    x = features(len(mask), 5, 4)
+    x[~np.array(mask)] = value
+    model = _masked_model(value)
+    assert_same_numbers(tmp_path_factory.mktemp("mask"), model, x)
+
+
+def _masked_model(value, made={}):  # noqa: B006  (models are made once)
+    if value not in made:
+        made[value] = of(layers.Masking(value), kit.LSTM(3, return_sequences=True), kit.GRU(3))
+    return made[value]
+
+
+def test_merged_masks(tmp_path):
+    a, b = (keras.Input((None,), dtype="int32") for _ in range(2))
+    shared = embedding()
+    for merge in (layers.Add(), layers.Concatenate(), layers.Maximum()):
+        y = kit.LSTM(3, return_sequences=True)(merge([shared(a), shared(b)]))
+        model = random_weights(keras.Model([a, b], y))
+        assert_same_numbers(tmp_path, model, tokens(3, 5), tokens(3, 5, seed=4))
+
+
+def test_a_mask_as_an_argument(tmp_path):
+    x, allowed = keras.Input((None, 4)), keras.Input((None,), dtype="bool")
+    outputs = [
+        kit.LSTM(3, return_sequences=True)(x, mask=allowed),
+        layers.GRU(3)(x, mask=allowed),
+        layers.GlobalAveragePooling1D()(x, mask=allowed),
+        layers.Softmax(axis=1)(x[:, :, 0], mask=allowed),
+    ]
+    model = random_weights(keras.Model([x, allowed], outputs))
+    valid = np.array([[1, 1, 0, 0, 1], [1, 0, 0, 0, 0], [1] * 5], bool)
+    assert_same_numbers(tmp_path, model, features(3, 5, 4), valid)
+
+
+def test_operations_of_keras_pass_no_mask_on(tmp_path):
+    ids = keras.Input((None,), dtype="int32")
+    y = kit.LSTM(3)(embedding()(ids) * 2.0)
+    assert_same_numbers(tmp_path, random_weights(keras.Model(ids, y)), tokens(3, 5))
+
+
+def test_sentences_of_documents(tmp_path):
+    words = keras.Input((5,), dtype="int32")
+    sentence = keras.Model(words, kit.GRU(3)(embedding()(words)), name="sentence")
+    documents = keras.Input((None, 5), dtype="int32")
+    y = kit.LSTM(2)(kit.TimeDistributed(sentence)(documents))
+    assert_same_numbers(tmp_path, random_weights(keras.Model(documents, y)), tokens(2, 3, 5))
+
+
+def test_a_mask_of_words_within_steps(tmp_path):
+    model = of(
+        embedding(),
+        kit.TimeDistributed(kit.GRU(3)),
+        kit.LSTM(2, return_sequences=True),
+        shape=(None, 5),
+        dtype="int32",
+    )
+    ids = tokens(3, 4, 5)
+    ids[0, 1] = 0
+    assert_same_numbers(tmp_path, model, ids)
