@@ -169,6 +169,8 @@ class Walk:
         if not isinstance(layer, self._keeps_dtype):
             inputs = [as_value(self.graph, value, "float32") for value in inputs]
         if type(layer) in self._recurrent:
+            if (mask := self.masks.of(inputs[0])) is not None:
+                inputs = [replace(inputs[0], mask=self.masks.of_steps(mask).name)]
             outputs = self._recurrent[type(layer)](
                 self.graph, layer, inputs, initial_state=initial_state, **self._options
             )

@@ -71,6 +71,8 @@ ON_KNOWN_STEPS = {
     "time_distributed_keras": lambda: layers.TimeDistributed(layers.Dense(3)),
 }
 
+NOT_ON_TORCH = ("layer_normalization_time", "rms_normalization_time")
+
 
 @pytest.mark.parametrize("name", ON_SEQUENCES)
 def test_a_layer_on_sequences_of_any_length(name, tmp_path):
@@ -79,6 +81,8 @@ def test_a_layer_on_sequences_of_any_length(name, tmp_path):
 
 @pytest.mark.parametrize("name", ON_KNOWN_STEPS)
 def test_a_layer_on_a_known_number_of_steps(name, tmp_path):
+    if name in NOT_ON_TORCH and keras.config.backend() == "torch":
+        pytest.skip("Keras 3.15 fails on PyTorch with an axis that is not the last one")
     model = of(ON_KNOWN_STEPS[name](), shape=(6, 4))
     assert_same_numbers(tmp_path, model, features(3, 6, 4))
 
@@ -128,12 +132,11 @@ convolutions = st.fixed_dictionaries(
 ).filter(lambda options: options["strides"] == 1 or options["dilation_rate"] == 1)
 
 
-# Keras has no gradient-free convolution in groups for the CPU on TensorFlow.
 @settings(max_examples=12)
 @given(options=convolutions, steps=st.integers(8, 11), batch=st.integers(1, 3))
 def test_convolutions(tmp_path_factory, options, steps, batch):
     if keras.config.backend() == "tensorflow":
-        options = {**options, "groups": 1}
+        options = {**options, "groups": 1}  # it has no others on a CPU
     model = of(layers.Conv1D(6, activation="relu", **options))
     assert_same_numbers(tmp_path_factory.mktemp("conv"), model, features(batch, steps, 4))
 

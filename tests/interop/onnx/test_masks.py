@@ -114,6 +114,13 @@ def test_sentences_of_documents(tmp_path):
     assert_same_numbers(tmp_path, random_weights(keras.Model(documents, y)), tokens(2, 3, 5))
 
 
+def test_a_mask_of_words_is_a_mask_of_steps_for_a_recurrent_layer(tmp_path):
+    x, words = keras.Input((None, 4)), keras.Input((None, 3), dtype="bool")
+    model = random_weights(keras.Model([x, words], kit.LSTM(2)(x, mask=words)))
+    valid = np.random.default_rng(0).random((3, 5, 3)) < 0.3
+    assert_same_numbers(tmp_path, model, features(3, 5, 4), valid)
+
+
 def test_a_mask_of_words_within_steps(tmp_path):
     model = of(
         embedding(),
