@@ -1,7 +1,6 @@
 """Recurrent layers as ONNX operators give the numbers of the layers."""
 
 import keras
-import numpy as np
 import pytest
 
 import keras_rnnkit as kit
