@@ -8,21 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_rnnkit._checks import check_integer
-
-INSTALL = 'pip install "keras-rnnkit[onnx]"'
-
-
-def onnxruntime_library() -> Any:
-    """The module `onnxruntime`.
-
-    Raises:
-        ImportError: If it is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError(f"onnxruntime is needed to run ONNX models: {INSTALL}") from error
-    return onnxruntime
+from keras_rnnkit.interop.onnx.extras import require
 
 
 def open_session(path: Path, threads: int | None, providers: Any) -> Any:
@@ -37,7 +23,7 @@ def open_session(path: Path, threads: int | None, providers: Any) -> Any:
         ValueError: If the file is none that ONNX Runtime can run, or an argument is not valid.
         ImportError: If onnxruntime is not installed.
     """
-    runtime = onnxruntime_library()
+    runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors
     options.intra_op_num_threads = check_integer(threads, "threads", least=1, optional=True) or 0
