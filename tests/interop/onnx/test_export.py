@@ -235,6 +235,7 @@ def test_other_floats_are_rounded_on_request(tmp_path):
     [
         ({"path": "model.bin"}, r"must end in '.onnx'"),
         ({"dtype": "float16"}, "`dtype` must be 'float32'"),
+        ({"quantize": "int4"}, "`quantize` must be 'int8'"),
     ],
 )
 def test_wrong_arguments_are_named(options, message, tmp_path, monkeypatch):
