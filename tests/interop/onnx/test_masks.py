@@ -51,7 +51,7 @@ def test_an_average_leaves_masked_steps_out(tmp_path):
         assert_same_numbers(tmp_path, model, ids)
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(
     mask=st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=4),
     value=st.sampled_from([0.0, -1.0]),
