@@ -54,14 +54,14 @@ def test_the_metadata_name_inputs_and_outputs(tmp_path):
     a, b = keras.Input((None, 3), name="series"), keras.Input((2,), name="static")
     y = layers.Concatenate()([kit.LSTM(3)(a), b])
     outputs = {"trend": layers.Dense(1, name="t")(y), "level": layers.Dense(1, name="l")(y)}
-    model = random_weights(keras.Model({"b": b, "a": a}, outputs))
+    model = random_weights(keras.Model([b, a], outputs))
     path = kit.export_onnx(model, tmp_path / "model.onnx")
     found = metadata_of(path)
-    assert found["inputs"] == ["series", "static"]
+    assert found["inputs"] == ["static", "series"]
     assert found["outputs"] == ["l", "t"]
     assert (found["format"], found["streaming"], found["states"]) == (1, False, [])
     assert len(found["fingerprint"]) == 64
-    assert [node.name for node in session_of(path).get_inputs()] == ["series", "static"]
+    assert [node.name for node in session_of(path).get_inputs()] == ["static", "series"]
 
 
 def test_states_are_inputs_and_outputs_on_request(tmp_path):
