@@ -82,10 +82,12 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from keras_rnnkit.interop import export_onnx
+    from keras_rnnkit.interop import OnnxModel, OnnxStream, export_onnx
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
+        "OnnxModel": "interop",
+        "OnnxStream": "interop",
         "TextClassifier": "text",
         "TextExplanation": "text",
         "export_onnx": "interop",
@@ -140,6 +142,8 @@ __all__ = [
     "NASCell",
     "NASGates",
     "NASTrace",
+    "OnnxModel",
+    "OnnxStream",
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
     "SimpleRNN",

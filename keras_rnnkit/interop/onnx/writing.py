@@ -13,6 +13,7 @@ from keras_rnnkit._files import replacing
 from keras_rnnkit._version import __version__
 from keras_rnnkit.interop.onnx.graph import IR_VERSION, OPSET, Graph
 from keras_rnnkit.interop.onnx.metadata import KEY, Metadata
+from keras_rnnkit.interop.onnx.quantizing import quantized
 
 # A file of ONNX has at most 2 GB, which the graph and its weights share.
 MOST_BYTES = 2**31 - 2**24
@@ -20,25 +21,39 @@ MOST_BYTES = 2**31 - 2**24
 _SMALL = 1024
 
 
-def write(graph: Graph, metadata: Metadata, target: Path) -> None:
+def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = False) -> None:
     """Write a graph, checked by `onnx.checker` and shape inference.
 
     Args:
         graph: The graph of a model.
         metadata: What its file says of it.
         target: The file.
+        quantize: Whether weights are stored in eight bits.
+
+    Raises:
+        ValueError: If weights of more than 2 GB are to be quantized.
     """
     weights = graph.used_constants()
-    large = sum(array.nbytes for array in weights.values()) > MOST_BYTES
+    large = graph_bytes(weights) > MOST_BYTES
+    if large and quantize:
+        raise ValueError(
+            "`quantize` needs a model whose weights take less than 2 GB, the most that one file of "
+            f"ONNX can have. Received: quantize='int8', bytes={graph_bytes(weights)}"
+        )
     with replacing(target) as temporary:
         if not large:
-            _write_model(graph.proto(), metadata, temporary)
+            _write_model(graph.proto(), metadata, temporary, quantize)
         else:
             _write_in_two(graph, weights, metadata, target, temporary)
     _remove_old_weights(target, keep=_weights_file(target, weights) if large else None)
 
 
-def _write_model(proto: Any, metadata: Metadata, path: Path) -> None:
+def graph_bytes(weights: dict[str, np.ndarray]) -> int:
+    """The bytes that the weights of a graph take."""
+    return sum(array.nbytes for array in weights.values())
+
+
+def _write_model(proto: Any, metadata: Metadata, path: Path, quantize: bool = False) -> None:
     import onnx
 
     model = onnx.helper.make_model(
@@ -49,6 +64,8 @@ def _write_model(proto: Any, metadata: Metadata, path: Path) -> None:
         ir_version=IR_VERSION,
     )
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
+    if quantize:
+        model = quantized(model)
     path.write_bytes(model.SerializeToString())
     onnx.checker.check_model(str(path), full_check=True)
 
