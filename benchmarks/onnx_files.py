@@ -4,8 +4,8 @@
     python benchmarks/onnx_files.py --page          # writes docs/results/onnx_files.md
     python benchmarks/onnx_files.py --check         # fails where it is not what the results say
 
-The models have random weights and sequences of 100 steps. The nodes of a file are counted with those
-in its loops and functions. onnxruntime runs both files of a model in turns, in one
+The models have random weights and sequences of 100 steps. The nodes of a file are counted with
+those in its loops and functions. onnxruntime runs both files of a model in turns, in one
 process. Keras needs tf2onnx on TensorFlow, jax2onnx on JAX and onnxscript on PyTorch.
 """
 

@@ -29,9 +29,9 @@ def bidirectional(graph: Graph, layer: Any, x: Value, states: LayerStates) -> Re
     if states.streaming:
         refuse(
             layer,
-            "`streaming=True` computes one step after the other, and this layer needs the last "
-            "step first. Use a layer of one direction, or export without `streaming`.",
-            "streaming=True",
+            "`streaming=True`",
+            "the backward direction begins with the last step. Use a layer of one direction, or "
+            "export without `streaming`",
         )
     layers = [layer.forward_layer, layer.backward_layer]
     counts = [len(keras.tree.flatten(part.state_size)) for part in layers]

@@ -15,7 +15,6 @@ import keras
 
 from keras_rnnkit import cells
 from keras_rnnkit.interop.onnx import equations_normalized as normalized
-from keras_rnnkit.interop.onnx.activations import supports
 from keras_rnnkit.interop.onnx.equation_parts import (
     States,
     affine,
@@ -35,23 +34,18 @@ class Equations(NamedTuple):
     Attributes:
         project: `(cell, x)`, where x is `(..., features)`: a tensor `(..., width)`.
         step: `(cell, projected, states)`: the output and the new states.
-        activations: The names of the cell's activations.
     """
 
     project: Callable[[Any, Tensor], Tensor]
     step: Callable[[Any, Tensor, States], tuple[Tensor, States]]
-    activations: tuple[str, ...] = ("activation",)
 
 
 def equations_of(cell: Any) -> Equations | None:
-    """The equations of a cell; `None` for an unknown cell or an activation without operators."""
+    """The equations of a cell; `None` for an unknown one."""
     if type(cell) is cells.Zoneout:
         inner = equations_of(cell.cell)
         return None if inner is None else _zoneout(inner)
-    found = _EQUATIONS.get(type(cell))
-    if found is None or not all(supports(getattr(cell, name)) for name in found.activations):
-        return None
-    return found
+    return _EQUATIONS.get(type(cell))
 
 
 def _simple_rnn(cell: Any, z: Tensor, states: States) -> tuple[Tensor, States]:
@@ -169,26 +163,23 @@ def _zoneout(inner: Equations) -> Equations:
     return Equations(lambda cell, x: inner.project(cell.cell, x), step)
 
 
-_BOTH = ("activation", "recurrent_activation")
 _EQUATIONS = {
-    _keras.LSTMCell: Equations(affine, _lstm, _BOTH),
-    _keras.GRUCell: Equations(affine, _gru, _BOTH),
+    _keras.LSTMCell: Equations(affine, _lstm),
+    _keras.GRUCell: Equations(affine, _gru),
     _keras.SimpleRNNCell: Equations(affine, _simple_rnn),
-    cells.CoupledLSTMCell: Equations(affine, _coupled_lstm, _BOTH),
+    cells.CoupledLSTMCell: Equations(affine, _coupled_lstm),
     cells.ESNCell: Equations(affine, _esn),
-    cells.GRUCell: Equations(affine, _gru, _BOTH),
-    cells.LSTMCell: Equations(affine, _lstm, _BOTH),
-    cells.LayerNormGRUCell: Equations(
-        normalized.project_layer_norm_gru, normalized.layer_norm_gru, _BOTH
-    ),
+    cells.GRUCell: Equations(affine, _gru),
+    cells.LSTMCell: Equations(affine, _lstm),
+    cells.LayerNormGRUCell: Equations(normalized.project_layer_norm_gru, normalized.layer_norm_gru),
     cells.LayerNormLSTMCell: Equations(
-        normalized.project_layer_norm_lstm, normalized.layer_norm_lstm, _BOTH
+        normalized.project_layer_norm_lstm, normalized.layer_norm_lstm
     ),
     cells.LayerNormSimpleRNNCell: Equations(linear, normalized.layer_norm_simple_rnn),
     cells.MinGRUCell: Equations(_project_min_gru, _linear_recurrence),
     cells.MinLSTMCell: Equations(_project_min_lstm, _linear_recurrence),
-    cells.NASCell: Equations(linear, _nas, _BOTH),
-    cells.PeepholeLSTMCell: Equations(affine, _peephole_lstm, _BOTH),
-    cells.ProjectedLSTMCell: Equations(affine, _projected_lstm, _BOTH),
+    cells.NASCell: Equations(linear, _nas),
+    cells.PeepholeLSTMCell: Equations(affine, _peephole_lstm),
+    cells.ProjectedLSTMCell: Equations(affine, _projected_lstm),
     cells.SimpleRNNCell: Equations(affine, _simple_rnn),
 }

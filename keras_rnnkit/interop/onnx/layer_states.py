@@ -73,10 +73,9 @@ class LayerStates:
             if self.streaming:
                 refuse(
                     layer,
-                    "`streaming=True` carries the states from step to step, and this layer takes "
-                    "`initial_state` from the model. Leave it out of the model, or export "
-                    "without `streaming`.",
-                    "streaming=True",
+                    "`initial_state`",
+                    "`streaming=True` carries the states from step to step. Leave it out of the "
+                    "model, or export without `streaming`",
                 )
             return self._given
         learned = None if self._learned is None else self._from_learned(x)

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from keras_rnnkit.cells import Zoneout
-from keras_rnnkit.interop.onnx.activations import supports
 from keras_rnnkit.interop.onnx.equations import Equations, equations_of
 from keras_rnnkit.interop.onnx.graph import Graph
 from keras_rnnkit.interop.onnx.nodes import Node
@@ -18,7 +17,6 @@ from keras_rnnkit.interop.onnx.packing import Packing, packing_of
 from keras_rnnkit.interop.onnx.refusing import refuse
 from keras_rnnkit.interop.onnx.scans import Scan
 from keras_rnnkit.interop.onnx.tensors import Tensor
-from keras_rnnkit.running.loop import is_of_the_kit
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,6 @@ class Steps:
     x: str
     mask: str | None = None
     single: bool = False
-
-
-OF_KERAS = (keras.layers.GRUCell, keras.layers.LSTMCell, keras.layers.SimpleRNNCell)
 
 
 def cells_of(layer: Any) -> list[Any]:
@@ -135,28 +130,14 @@ def _packing(graph: Graph, steps: Steps) -> Packing | None:
 
 
 def _equations(layer: Any, cell: Any) -> Equations:
-    """The equations of a cell, or an error that says what of it has none."""
+    """The equations of a cell, or an error for an unknown one."""
     found = equations_of(cell)
-    if found is not None:
-        return found
-    inner = cell.cell if type(cell) is Zoneout else cell
-    if is_of_the_kit(inner) or type(inner) in OF_KERAS:
-        used = {
-            name: getattr(inner, name)
-            for name in ("activation", "recurrent_activation")
-            if not supports(getattr(inner, name, keras.activations.linear))
-        }
+    if found is None:
+        inner = cell.cell if type(cell) is Zoneout else cell
         refuse(
             layer,
-            "`export_onnx` supports the activations of `keras.activations` that ONNX has "
-            "operators for, such as 'tanh', 'sigmoid', 'relu', 'elu', 'gelu' and 'silu'. "
-            "Train the layer with one of these.",
-            ", ".join(f"{name}={value!r}" for name, value in used.items()),
+            f"the cell {type(inner).__module__}.{type(inner).__name__}",
+            "the equations are known of the cells of `keras_rnnkit` and of `keras.layers` alone. "
+            'Use one of these, or `model.export(path, format="onnx")` of Keras',
         )
-    refuse(
-        layer,
-        "`export_onnx` supports the cells of `keras_rnnkit` and of `keras.layers`, as the "
-        "equations of another class are unknown. Use one of these, or export with Keras: "
-        "`model.export(path, format='onnx')`.",
-        f"cell={type(inner).__module__}.{type(inner).__name__}",
-    )
+    return found

@@ -107,17 +107,17 @@ def check(layer: Any, states: LayerStates) -> None:
     if type(layer) not in SINGLE:
         refuse(
             layer,
-            "`export_onnx` supports the recurrent layers of `keras_rnnkit` and of `keras.layers`, "
-            "as it does not know what another class computes. Use one of these.",
-            f"layer={type(layer).__module__}.{type(layer).__name__}",
+            f"the class {type(layer).__module__}.{type(layer).__name__}",
+            "it is not known what it computes. Use a recurrent layer of `keras_rnnkit` or of "
+            "`keras.layers`",
         )
     check_options(layer, states)
     if states.streaming and layer.go_backwards:
         refuse(
             layer,
-            "`streaming=True` runs from the first step to the last, and this layer begins with the "
-            "last step. Use a layer without `go_backwards`, or export without `streaming`.",
-            "go_backwards=True",
+            "`go_backwards=True`",
+            "`streaming=True` runs from the first step to the last. Use a layer without it, or "
+            "export without `streaming`",
         )
 
 
@@ -126,18 +126,17 @@ def check_options(layer: Any, states: LayerStates) -> None:
     if getattr(layer, "return_gates", False):
         refuse(
             layer,
-            "the operators of ONNX do not return gates. Build the layer with "
-            "`return_gates=False` and the same weights, and see its gates with "
-            "`keras_rnnkit.trace`.",
-            "return_gates=True",
+            "`return_gates=True`",
+            "the operators of ONNX do not return gates. Make the layer with `return_gates=False` "
+            "and the same weights, and see its gates with `keras_rnnkit.trace`",
         )
     if layer.stateful and not states.carries:
         refuse(
             layer,
-            "a file keeps no states between runs. Export with `states=True` or "
-            "`streaming=True`, so that the caller passes the states from run to run, or build the "
-            "layer with `stateful=False`.",
-            "stateful=True",
+            "`stateful=True`",
+            "a file keeps no states between runs. Export with `states=True` or `streaming=True`, "
+            "so that the caller passes the states from run to run, or make the layer with "
+            "`stateful=False`",
         )
 
 

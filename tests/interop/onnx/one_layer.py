@@ -16,7 +16,7 @@ class OneLayer:
     """A recurrent layer as a graph, checked, in a session of ONNX Runtime.
 
     Args:
-        layer: The layer, built or not.
+        layer: The layer; one that is not built gets random weights.
         masked: Whether the graph takes a mask.
         given: The sizes of the states that the graph passes as `initial_state`, or `None`.
         states: Whether it carries the states.
@@ -28,7 +28,8 @@ class OneLayer:
         self, layer, masked=False, given=None, states=False, streaming=False, features=FEATURES
     ):
         self.layer = layer
-        random_weights(layer, features)
+        if not layer.built:
+            random_weights(layer, features)
         graph = Graph()
         x = graph.input("x", "float32", (None, 1 if streaming else None, features))
         if masked:
@@ -105,8 +106,7 @@ def called(layer, x, mask=None, given=None):
 
 def random_weights(layer, features=FEATURES, seed=0):
     """Weights of which no two are alike, biases too."""
-    if not layer.built:
-        layer.build((None, None, features))
+    layer.build((None, None, features))
     rng = np.random.default_rng(seed)
     layer.set_weights([rng.normal(size=w.shape) * 0.6 for w in layer.get_weights()])
 
