@@ -1,5 +1,6 @@
 """Models and weights for other libraries and from them."""
 
 from keras_rnnkit.interop.onnx import export_onnx
+from keras_rnnkit.interop.torch import from_torch, to_torch
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "from_torch", "to_torch"]
