@@ -83,8 +83,8 @@ def picture():
         parts += of_rows(kind, "onnx", top, ("W", "R", "Wb", "Rb"))
         top += 168 if kind == "gru" else 152
     start = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 660 {top}" color="#777" '
-        'font-family="sans-serif" font-size="11">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 660 {top}" '
+        'color="#777" font-family="sans-serif" font-size="11">'
     )
     return "\n".join([start, *parts, "</svg>"]) + "\n"
 

@@ -52,7 +52,7 @@ REFUSED = {
         r"concatenates the directions.*merge_mode='ave'$",
     ),
     "backward first": (
-        lambda: keras.layers.Bidirectional(LSTM(4, go_backwards=True)),
+        lambda: keras.layers.Bidirectional(LSTM(4, go_backwards=True), backward_layer=LSTM(4)),
         r"forward direction first.*go_backwards=True$",
     ),
     "other directions": (
