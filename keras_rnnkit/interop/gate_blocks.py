@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-ORDERS = {
+ORDERS: dict[str, dict[str, tuple[str, ...]]] = {
     "lstm": {
         "keras": ("input", "forget", "candidate", "output"),
         "torch": ("input", "forget", "candidate", "output"),

@@ -150,7 +150,7 @@ def _check_dtype(dtype: Any) -> None:
         )
 
 
-def _made(form: Form, return_gates: bool, dtype: Any, name: Any, **returned: bool) -> Any:
+def _made(form: Form, return_gates: bool, dtype: Any, name: Any, **returned: Any) -> Any:
     """The layer for a form, not built."""
     options: dict[str, Any] = {} if form.bias else {"use_bias": False}
     if form.activation != "tanh":
