@@ -83,6 +83,7 @@ from keras_rnnkit.models import (  # noqa: E402
 
 if TYPE_CHECKING:
     from keras_rnnkit.interop import OnnxModel, OnnxStream, export_onnx
+    from keras_rnnkit.interop import export_onnx, from_torch, to_torch
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
@@ -91,6 +92,8 @@ else:
         "TextClassifier": "text",
         "TextExplanation": "text",
         "export_onnx": "interop",
+        "from_torch": "interop",
+        "to_torch": "interop",
     }
 
     def __getattr__(name: str) -> object:
@@ -167,11 +170,13 @@ __all__ = [
     "explain",
     "export_onnx",
     "from_keras",
+    "from_torch",
     "influence",
     "merge_states",
     "plots",
     "reset_states",
     "stream",
+    "to_torch",
     "trace",
     "trace_batches",
     "trace_gradients",

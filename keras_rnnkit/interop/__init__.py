@@ -3,3 +3,7 @@
 from keras_rnnkit.interop.onnx import OnnxModel, OnnxStream, export_onnx
 
 __all__ = ["OnnxModel", "OnnxStream", "export_onnx"]
+from keras_rnnkit.interop.onnx import export_onnx
+from keras_rnnkit.interop.torch import from_torch, to_torch
+
+__all__ = ["export_onnx", "from_torch", "to_torch"]
