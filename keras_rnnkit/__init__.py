@@ -1,5 +1,6 @@
 """Recurrent layers for Keras 3 that expose their gates, on TensorFlow, JAX and PyTorch."""
 
+import importlib
 from typing import TYPE_CHECKING
 
 from keras_rnnkit._backend import require_backend
@@ -81,16 +82,20 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
+    from keras_rnnkit.interop import export_onnx
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
+    _LAZY = {
+        "TextClassifier": "text",
+        "TextExplanation": "text",
+        "export_onnx": "interop",
+    }
 
     def __getattr__(name: str) -> object:
-        """Loads the classifier when it is asked for, and scikit-learn with it."""
-        if name not in ("TextClassifier", "TextExplanation"):
+        """Load a package when one of its names is used, and with it the libraries it needs."""
+        if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from keras_rnnkit import text
-
-        return getattr(text, name)
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 __all__ = [
@@ -156,6 +161,7 @@ __all__ = [
     "data",
     "edit",
     "explain",
+    "export_onnx",
     "from_keras",
     "influence",
     "merge_states",
