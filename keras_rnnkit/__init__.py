@@ -82,13 +82,15 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from keras_rnnkit.interop import export_onnx
+    from keras_rnnkit.interop import export_onnx, load_keras2, to_keras
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
         "TextClassifier": "text",
         "TextExplanation": "text",
         "export_onnx": "interop",
+        "load_keras2": "interop",
+        "to_keras": "interop",
     }
 
     def __getattr__(name: str) -> object:
@@ -164,10 +166,12 @@ __all__ = [
     "export_onnx",
     "from_keras",
     "influence",
+    "load_keras2",
     "merge_states",
     "plots",
     "reset_states",
     "stream",
+    "to_keras",
     "trace",
     "trace_batches",
     "trace_gradients",

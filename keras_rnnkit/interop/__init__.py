@@ -1,5 +1,6 @@
 """Models and weights for other libraries and from them."""
 
+from keras_rnnkit.interop.keras import load_keras2, to_keras
 from keras_rnnkit.interop.onnx import export_onnx
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "load_keras2", "to_keras"]

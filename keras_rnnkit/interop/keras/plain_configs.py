@@ -56,9 +56,7 @@ def refusal(config: dict[str, Any], place: str, reason: str, advice: str) -> Val
     )
 
 
-def plain(
-    value: Any, place: str, expand: Callable[[dict[str, Any], str], dict[str, Any]]
-) -> Any:
+def plain(value: Any, place: str, expand: Callable[[dict[str, Any], str], dict[str, Any]]) -> Any:
     """The config with the classes of `keras.layers` in place of the kit's.
 
     Args:

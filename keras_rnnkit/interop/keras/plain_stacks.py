@@ -126,9 +126,7 @@ def _as_sequential(layer: dict[str, Any], place: str) -> dict[str, Any]:
 
 def _in_graph(config: dict[str, Any], place: str) -> dict[str, Any]:
     """The config of a functional model, with the layers of each stack as layers of the model."""
-    chains = {
-        layer["name"]: _parts(layer, place) for layer in config["layers"] if _is_stack(layer)
-    }
+    chains = {layer["name"]: _parts(layer, place) for layer in config["layers"] if _is_stack(layer)}
     if not chains:
         return config
     last = {name: chain[-1].config["config"]["name"] for name, chain in chains.items()}
