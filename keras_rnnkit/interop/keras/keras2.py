@@ -60,11 +60,11 @@ def load_keras2(path: PathLike, model: Any = None) -> Any:
         builder = Builder()
         if model is None:
             model = _made(file, builder)
-            builder_layers = builder.order[id(model)]
+            layers = builder.order[id(model)]
         else:
-            builder_layers = model.layers
-        pairs = []
-        for layer, of_layer in _matched(builder_layers, arrays):
+            layers = model.layers
+        pairs: list[tuple[Any, np.ndarray]] = []
+        for layer, of_layer in _matched(layers, arrays):
             pairs += paired(layer, of_layer, builder.order)
     for variable, value in pairs:
         variable.assign(value)

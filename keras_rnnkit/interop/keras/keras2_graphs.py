@@ -119,7 +119,8 @@ class _Graph:
 def _node(node: Any) -> tuple[list[Any], list[Any]]:
     """The references to the inputs of a call, and to the initial states among its options."""
     refs, states = [], []
-    for entry in node if isinstance(node, list) and node else [None]:
+    entries: list[Any] = node if isinstance(node, list) and node else [None]
+    for entry in entries:
         refs.append(_reference(entry))
         options = entry[3] if len(entry) > 3 else {}
         for name, value in options.items() if isinstance(options, dict) else [("", options)]:

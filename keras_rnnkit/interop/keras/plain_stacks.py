@@ -130,7 +130,7 @@ def _in_graph(config: dict[str, Any], place: str) -> dict[str, Any]:
     if not chains:
         return config
     last = {name: chain[-1].config["config"]["name"] for name, chain in chains.items()}
-    layers = []
+    layers: list[Any] = []
     for layer in config["layers"]:
         nodes = _redirected(layer["inbound_nodes"], last)
         if layer["name"] in chains:
