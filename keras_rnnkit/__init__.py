@@ -84,6 +84,7 @@ from keras_rnnkit.models import (  # noqa: E402
 if TYPE_CHECKING:
     from keras_rnnkit.interop import OnnxModel, OnnxStream, export_onnx
     from keras_rnnkit.interop import export_onnx, from_torch, to_torch
+    from keras_rnnkit.interop import export_onnx, load_keras2, to_keras
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
@@ -94,6 +95,8 @@ else:
         "export_onnx": "interop",
         "from_torch": "interop",
         "to_torch": "interop",
+        "load_keras2": "interop",
+        "to_keras": "interop",
     }
 
     def __getattr__(name: str) -> object:
@@ -172,11 +175,13 @@ __all__ = [
     "from_keras",
     "from_torch",
     "influence",
+    "load_keras2",
     "merge_states",
     "plots",
     "reset_states",
     "stream",
     "to_torch",
+    "to_keras",
     "trace",
     "trace_batches",
     "trace_gradients",
