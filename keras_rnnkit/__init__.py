@@ -82,9 +82,15 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from keras_rnnkit.interop import OnnxModel, OnnxStream, export_onnx
-    from keras_rnnkit.interop import export_onnx, from_torch, to_torch
-    from keras_rnnkit.interop import export_onnx, load_keras2, to_keras
+    from keras_rnnkit.interop import (
+        OnnxModel,
+        OnnxStream,
+        export_onnx,
+        from_torch,
+        load_keras2,
+        to_keras,
+        to_torch,
+    )
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
@@ -94,9 +100,9 @@ else:
         "TextExplanation": "text",
         "export_onnx": "interop",
         "from_torch": "interop",
-        "to_torch": "interop",
         "load_keras2": "interop",
         "to_keras": "interop",
+        "to_torch": "interop",
     }
 
     def __getattr__(name: str) -> object:
@@ -180,8 +186,8 @@ __all__ = [
     "plots",
     "reset_states",
     "stream",
-    "to_torch",
     "to_keras",
+    "to_torch",
     "trace",
     "trace_batches",
     "trace_gradients",
