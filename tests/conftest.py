@@ -1,5 +1,6 @@
 """Settings and fixtures of every test."""
 
+import importlib.util
 import math
 import os
 import re
@@ -32,6 +33,11 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--part"):
         items[:] = part_of(items, config.getoption("--part"))
+    if importlib.util.find_spec("torch") is None:
+        skip = pytest.mark.skip(reason="torch is not installed")
+        for item in items:
+            if isinstance(item, pytest.DoctestItem) and item.name.endswith(".to_torch"):
+                item.add_marker(skip)
     backend = keras.config.backend()
     for item in items:
         if any(backend in mark.args for mark in item.iter_markers("slow_on")):
