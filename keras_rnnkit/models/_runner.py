@@ -10,7 +10,7 @@ from keras import tree
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
-from keras_rnnkit.models._arrays import as_array, as_inputs, joined, row_count
+from keras_rnnkit.models._arrays import Rows, as_array, as_inputs, as_view, joined, row_count
 from keras_rnnkit.models._calls import TimeDistributedTarget, handlers_for, records_by_call
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._keys import target_of
@@ -30,6 +30,7 @@ class Runner:
         self.model = model
         self.targets = targets_in(model, layers)
         self.edited: dict[Any, Any] = {}  # compiled functions for `keras_rnnkit.edit`
+        self._reductions: dict[Callable[..., Any], Callable[..., Any]] = {}  # compiled
         self.adds_losses = False  # whether layers add losses of their own in a call
         self._refuses_others = layers is None
         self._function = self.compiled(self.captured)
@@ -64,6 +65,26 @@ class Runner:
         """The outputs and what is captured, as arrays."""
         return tree.map_structure(as_array, self._function(inputs))
 
+    def views(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
+        """The same as views where there can be one: they may be read-only, and are not to be kept.
+
+        A tensor of PyTorch may be overwritten by the next run.
+        """
+        return tree.map_structure(as_view, self._function(inputs))
+
+    def reduced(self, reduction: Callable[[dict[str, Any]], Any], inputs: Any) -> Any:
+        """What a function makes of the records of a run, as arrays; it is compiled with the model.
+
+        Args:
+            reduction: A function of records of tensors by key; no two that do the same.
+            inputs: Those of the model.
+        """
+        if reduction not in self._reductions:
+            self._reductions[reduction] = self.compiled(
+                lambda given: reduction(records_by_call(self.targets, self.captured(given)[1]))
+            )
+        return tree.map_structure(as_array, self._reductions[reduction](inputs))
+
     def target_of(self, key: str) -> Any:
         """The target of the key of a call, such as `"lstm:1"`."""
         return target_of(self.targets, key)
@@ -75,7 +96,7 @@ class Runner:
         count = row_count(x)
         if stateful_layers(self.model):
             batch_size = count
-        size = batch_size or self.batch_size(x)
+        size = batch_size or self.even_batch_size(x)
         for start in range(0, count, size):
             yield tree.map_structure(lambda array: array[start : start + size], x)  # noqa: B023
 
@@ -93,6 +114,18 @@ class Runner:
         steps = max((int(np.prod(a.shape[axes])) for a in tree.flatten(x)), default=1)
         widths = sum(sum(tree.flatten(twin.state_size)) * 3 for twin in twins)
         return int(np.clip(_BYTES // (4 * steps * max(widths, 64)), 32, 1024))
+
+    def even_batch_size(self, x: Any) -> int:
+        """At most `batch_size`, with hardly fewer rows in the last batch, which compiles anew."""
+        count = row_count(x)
+        return -(-count // -(-count // self.batch_size(x)))
+
+    def trace(self, x: Any, batch_size: int | None) -> Traces:
+        """The traces of all rows; each batch is copied once, to its place."""
+        rows = Rows(row_count(as_inputs(x)))
+        for batch in self.batches(x, batch_size):
+            rows.add(row_count(batch), self.views(batch))
+        return self.traces([rows.result()])
 
     def traces(self, parts: list[Any]) -> Traces:
         """The traces of all batches."""
