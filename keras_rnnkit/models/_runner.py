@@ -1,9 +1,11 @@
 """A model as a function that also returns what its recurrent layers report."""
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 from keras import tree
 
@@ -33,7 +35,10 @@ class Runner:
         self._reductions: dict[Callable[..., Any], Callable[..., Any]] = {}  # compiled
         self.adds_losses = False  # whether layers add losses of their own in a call
         self._refuses_others = layers is None
-        self._function = self.compiled(self.captured)
+        # XLA would take as long to swap the axes of a batch as NumPy takes to copy it, so that is
+        # left to the copy. And as JAX returns before a batch is computed, the next one is started.
+        self._on_jax = keras.config.backend() == "jax"
+        self._function = self.compiled(self._time_first if self._on_jax else self.captured)
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function that runs the model, compiled where that is usual."""
@@ -61,16 +66,24 @@ class Runner:
             return contextlib.nullcontext()
         return refusing_others([target.layer for target in self.targets.values() if target])
 
+    def _time_first(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
+        outputs, captured = self.captured(inputs)
+        return outputs, tree.map_structure(_swapped, captured)
+
     def run(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
         """The outputs and what is captured, as arrays."""
-        return tree.map_structure(as_array, self._function(inputs))
+        return tree.map_structure(lambda view: np.array(view, order="C"), self.views(inputs))
 
     def views(self, inputs: Any) -> tuple[Any, list[dict[str, Any]]]:
         """The same as views where there can be one: they may be read-only, and are not to be kept.
 
         A tensor of PyTorch may be overwritten by the next run.
         """
-        return tree.map_structure(as_view, self._function(inputs))
+        return self._as_views(self._function(inputs))
+
+    def _as_views(self, tensors: Any) -> tuple[Any, list[dict[str, Any]]]:
+        outputs, captured = tree.map_structure(as_view, tensors)
+        return outputs, tree.map_structure(_swapped, captured) if self._on_jax else captured
 
     def reduced(self, reduction: Callable[[dict[str, Any]], Any], inputs: Any) -> Any:
         """What a function makes of the records of a run, as arrays; it is compiled with the model.
@@ -122,10 +135,18 @@ class Runner:
 
     def trace(self, x: Any, batch_size: int | None) -> Traces:
         """The traces of all rows; each batch is copied once, to its place."""
-        rows = Rows(row_count(as_inputs(x)))
+        rows, running = Rows(row_count(as_inputs(x))), deque[Any]()
         for batch in self.batches(x, batch_size):
-            rows.add(row_count(batch), self.views(batch))
+            running.append((row_count(batch), self._function(batch)))
+            while len(running) > self._on_jax:
+                self._copy(running, rows)
+        while running:
+            self._copy(running, rows)
         return self.traces([rows.result()])
+
+    def _copy(self, running: deque[Any], rows: Rows) -> None:
+        count, tensors = running.popleft()
+        rows.add(count, self._as_views(tensors))
 
     def traces(self, parts: list[Any]) -> Traces:
         """The traces of all batches."""
@@ -145,6 +166,13 @@ class Runner:
             for key, one in targets
             if key not in called and (one is None or id(one.layer) not in seen)
         ]
+
+
+def _swapped(tensor: Any) -> Any:
+    """A tensor or array `(batch, time, units)` with time first, or back; any other one as it is."""
+    if len(tensor.shape) < 3:
+        return tensor
+    return tensor.swapaxes(0, 1)
 
 
 def _twins_in(targets: dict[str, Any]) -> tuple[list[Any], bool]:

@@ -27,6 +27,10 @@ def trace(
     variables. So the traces are those of the model, and the outputs are equal to those of
     `predict` up to rounding.
 
+    What is compiled for a model is kept until an attribute of it or of its layers changes. So a
+    model whose own `call` changes one, such as a counter, is compiled anew every time; a
+    `keras.Variable` in its place is not compiled in.
+
     Args:
         model: A built model or layer.
         x: The model's input, as `predict` takes it: an array, or a list or dict of arrays.

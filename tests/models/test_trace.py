@@ -223,16 +223,16 @@ def test_batches_make_no_difference():
 
 
 def test_arrays_of_traces_are_ones_own():
-    model = model_of(kit.Bidirectional(kit.LSTM(3)), masked=False)
+    model = model_of(kit.Bidirectional(kit.LSTM(3), name="both"), masked=False)
     for size in (2, BATCH):
         traces, again = (kit.trace(model, sequences(), batch_size=size) for _ in range(2))
-        record, other = traces["bidirectional"].forward, again["bidirectional"].forward
+        record, other = traces["both"].forward, again["both"].forward
         expected = other.forget.copy()
-        for array in (*record, *traces["bidirectional"].backward, traces.outputs):
+        for array in (*record, *traces["both"].backward, traces.outputs):
             array[...] = 0  # not of a tensor, which may be of the model
         np.testing.assert_array_equal(other.forget, expected)
         (part,) = kit.trace_batches(model, sequences())
-        part["bidirectional"].forward.forget[...] = 0
+        part["both"].forward.forget[...] = 0
 
 
 def test_the_rows_of_batches_are_spread_evenly(monkeypatch):
