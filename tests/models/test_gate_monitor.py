@@ -47,7 +47,7 @@ LAYERS = {
     "min gru": lambda: kit.MinGRU(3, name="layer"),
     "simple": lambda: kit.SimpleRNN(3, name="layer"),
     "both": lambda: kit.Bidirectional(kit.LSTM(3), name="layer"),
-    "stack": lambda: kit.StackedRNN([kit.GRU(3), kit.MinLSTM(2)], name="layer"),
+    "stack": lambda: kit.StackedRNN([3, 2], cell="gru", bidirectional=True, name="layer"),
     "cells": lambda: kit.RNN([kit.PeepholeLSTMCell(3), kit.GRUCell(2)], name="layer"),
     "no gates": lambda: kit.RNN(kit.ESNCell(3), name="layer"),
     "half": lambda: kit.LSTM(3, dtype="mixed_float16", name="layer"),
