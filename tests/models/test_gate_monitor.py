@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from keras_rnnkit.models._runner import Runner
 
 X = np.random.default_rng(0).normal(size=(40, 5, 3)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(40, 1)).astype("float32")
@@ -88,6 +89,22 @@ def test_the_logs_are_those_of_whole_traces_of_a_padded_input(kind):
     found = logs_of(model, x)
     assert list(found) == list(expected)
     np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-4, atol=1e-6)
+
+
+def test_only_sums_over_time_leave_the_program(monkeypatch):
+    model = keras.Sequential([keras.Input((5, 3)), kit.Bidirectional(kit.LSTM(4), name="both")])
+    arrays, reduced = [], Runner.reduced
+
+    def noted(self, reduction, inputs):
+        found = reduced(self, reduction, inputs)
+        arrays.extend(keras.tree.flatten(found))
+        return found
+
+    monkeypatch.setattr(Runner, "reduced", noted)
+    monkeypatch.setattr(Runner, "run", None)
+    monkeypatch.setattr(Runner, "views", None)
+    assert logs_of(model, X)
+    assert {array.shape for array in arrays} == {(len(X),), (len(X), 4)}
 
 
 def test_the_logs_of_a_time_distributed_layer_and_of_a_saturated_gate_are_those_of_traces():

@@ -1,6 +1,7 @@
 """`kit.trace` gives the gates of any trained model, equal to the equations."""
 
 import threading
+import tracemalloc
 
 import keras
 import numpy as np
@@ -241,6 +242,20 @@ def test_the_rows_of_batches_are_spread_evenly(monkeypatch):
     x = np.zeros((9, STEPS, FEATURES))
     assert [len(batch) for batch in runner.batches(x, None)] == [3, 3, 3]
     assert [len(batch) for batch in runner.batches(x, 4)] == [4, 4, 1]
+
+
+def test_each_batch_is_copied_once():
+    model = keras.Sequential([keras.Input((50, FEATURES)), kit.LSTM(32)])
+    x = np.zeros((200, 50, FEATURES), "float32")
+    kit.trace(model, x, batch_size=20)
+    tracemalloc.start()
+    try:
+        traces = kit.trace(model, x, batch_size=20)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = sum(array.nbytes for array in keras.tree.flatten(dict(traces)))
+    assert peak < 1.4 * size  # the arrays of all rows, and at most a few batches
 
 
 def test_arrays_of_batches_are_put_together_whatever_their_rows():
