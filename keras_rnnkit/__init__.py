@@ -1,5 +1,6 @@
 """Recurrent layers for Keras 3 that expose their gates, on TensorFlow, JAX and PyTorch."""
 
+import importlib
 from typing import TYPE_CHECKING
 
 from keras_rnnkit._backend import require_backend
@@ -81,16 +82,34 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
+    from keras_rnnkit.interop import (
+        OnnxModel,
+        OnnxStream,
+        export_onnx,
+        from_torch,
+        load_keras2,
+        to_keras,
+        to_torch,
+    )
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
+    _LAZY = {
+        "OnnxModel": "interop",
+        "OnnxStream": "interop",
+        "TextClassifier": "text",
+        "TextExplanation": "text",
+        "export_onnx": "interop",
+        "from_torch": "interop",
+        "load_keras2": "interop",
+        "to_keras": "interop",
+        "to_torch": "interop",
+    }
 
     def __getattr__(name: str) -> object:
-        """Loads the classifier when it is asked for, and scikit-learn with it."""
-        if name not in ("TextClassifier", "TextExplanation"):
+        """Load a package when one of its names is used, and with it the libraries it needs."""
+        if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from keras_rnnkit import text
-
-        return getattr(text, name)
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 __all__ = [
@@ -135,6 +154,8 @@ __all__ = [
     "NASCell",
     "NASGates",
     "NASTrace",
+    "OnnxModel",
+    "OnnxStream",
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
     "SimpleRNN",
@@ -156,12 +177,17 @@ __all__ = [
     "data",
     "edit",
     "explain",
+    "export_onnx",
     "from_keras",
+    "from_torch",
     "influence",
+    "load_keras2",
     "merge_states",
     "plots",
     "reset_states",
     "stream",
+    "to_keras",
+    "to_torch",
     "trace",
     "trace_batches",
     "trace_gradients",
