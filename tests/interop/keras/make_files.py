@@ -30,7 +30,9 @@ X = RNG.normal(size=(3, 5, 4)).astype("float32")
 
 def randomized(model):
     rng = np.random.default_rng(7)
-    model.set_weights([rng.uniform(0.1, 0.9, size=w.shape) - 0.3 for w in model.get_weights()])
+    values = [rng.uniform(0.1, 0.9, size=w.shape) for w in model.weights]
+    least = [0.0 if "variance" in weight.name else 0.3 for weight in model.weights]
+    model.set_weights([value - low for value, low in zip(values, least, strict=True)])
     return model
 
 
