@@ -82,15 +82,27 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from keras_rnnkit.interop import export_onnx, load_keras2, to_keras
+    from keras_rnnkit.interop import (
+        OnnxModel,
+        OnnxStream,
+        export_onnx,
+        from_torch,
+        load_keras2,
+        to_keras,
+        to_torch,
+    )
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
+        "OnnxModel": "interop",
+        "OnnxStream": "interop",
         "TextClassifier": "text",
         "TextExplanation": "text",
         "export_onnx": "interop",
+        "from_torch": "interop",
         "load_keras2": "interop",
         "to_keras": "interop",
+        "to_torch": "interop",
     }
 
     def __getattr__(name: str) -> object:
@@ -142,6 +154,8 @@ __all__ = [
     "NASCell",
     "NASGates",
     "NASTrace",
+    "OnnxModel",
+    "OnnxStream",
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
     "SimpleRNN",
@@ -165,6 +179,7 @@ __all__ = [
     "explain",
     "export_onnx",
     "from_keras",
+    "from_torch",
     "influence",
     "load_keras2",
     "merge_states",
@@ -172,6 +187,7 @@ __all__ = [
     "reset_states",
     "stream",
     "to_keras",
+    "to_torch",
     "trace",
     "trace_batches",
     "trace_gradients",
