@@ -82,14 +82,26 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from keras_rnnkit.interop import export_onnx, from_torch, to_torch
+    from keras_rnnkit.interop import (
+        OnnxModel,
+        OnnxStream,
+        export_onnx,
+        from_torch,
+        load_keras2,
+        to_keras,
+        to_torch,
+    )
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
+        "OnnxModel": "interop",
+        "OnnxStream": "interop",
         "TextClassifier": "text",
         "TextExplanation": "text",
         "export_onnx": "interop",
         "from_torch": "interop",
+        "load_keras2": "interop",
+        "to_keras": "interop",
         "to_torch": "interop",
     }
 
@@ -142,6 +154,8 @@ __all__ = [
     "NASCell",
     "NASGates",
     "NASTrace",
+    "OnnxModel",
+    "OnnxStream",
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
     "SimpleRNN",
@@ -167,10 +181,12 @@ __all__ = [
     "from_keras",
     "from_torch",
     "influence",
+    "load_keras2",
     "merge_states",
     "plots",
     "reset_states",
     "stream",
+    "to_keras",
     "to_torch",
     "trace",
     "trace_batches",

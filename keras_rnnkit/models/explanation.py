@@ -10,6 +10,7 @@ from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._traceable import attached_mask
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.models._onnx_advice import onnx_advice
 from keras_rnnkit.running.rule import Choice
 from keras_rnnkit.running.run import choice_for
 
@@ -25,7 +26,13 @@ class PathOfLayer(NamedTuple):
 
 
 class Explanation(tuple[PathOfLayer, ...]):
-    """The rows of `explain`, one for each recurrent layer; prints as a table."""
+    """The rows of `explain`, one for each recurrent layer; prints as a table.
+
+    Attributes:
+        advice: What makes the whole model predict faster, or "".
+    """
+
+    advice: str = ""
 
     def __repr__(self) -> str:
         if not self:
@@ -33,7 +40,8 @@ class Explanation(tuple[PathOfLayer, ...]):
         rows: list[tuple[str, ...]] = [PathOfLayer._fields, *map(_for_print, self)]
         widths = _widths(rows)
         rows.insert(1, tuple("-" * width for width in widths))
-        return "\n".join(line for row in rows for line in _lines(row, widths))
+        lines = [line for row in rows for line in _lines(row, widths)]
+        return "\n".join([*lines, self.advice] if self.advice else lines)
 
 
 _WIDEST = 96
@@ -86,7 +94,8 @@ def explain(model: Any) -> Explanation:
     Returns:
         A tuple of rows `(layer, type, training, prediction, faster)`, all strings, in the order of
         the model; printed, it is a table. `faster` says what to change for a faster path; it is
-        empty if there is none.
+        empty if there is none. `advice`, the last line of the print, names the call that predicts
+        faster with the whole model: `OnnxModel`, on a CPU, if ONNX has its recurrent layers.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
@@ -105,9 +114,11 @@ def explain(model: Any) -> Explanation:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     layers = layers_in(model)
-    found = (layer for layer in layers if isinstance(layer, keras.layers.RNN))
+    found = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
     converts = _converts(model, layers)
-    return Explanation(_row(layer, _called(layer, layers), converts) for layer in found)
+    explanation = Explanation(_row(layer, _called(layer, layers), converts) for layer in found)
+    explanation.advice = onnx_advice(model, found)
+    return explanation
 
 
 def _called(layer: Any, layers: list[Any]) -> list[Any]:

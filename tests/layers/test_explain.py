@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.models import explanation
 from keras_rnnkit.running import run
 from keras_rnnkit.running.rule import Choice
@@ -64,6 +65,24 @@ class TestExplain:
         assert lines[0].split(" | ")[0].strip() == "layer"
         assert len([line for line in lines if line.split(" | ")[0].strip()]) == 7
         assert len({line.index("|") for line in (lines[0], *lines[2:])}) == 1
+
+    def test_names_the_call_that_predicts_faster_where_there_is_one(self):
+        def model(layer, **options):
+            return keras.Sequential([keras.Input((None, 3), batch_size=2), layer(4, **options)])
+
+        advice = "ONNX Runtime: keras_rnnkit.OnnxModel(model).predict(x)"
+        for layer in (kit.LSTM, kit.GRU, kit.SimpleRNN, keras.layers.LSTM):
+            assert kit.explain(model(layer)).advice.endswith(advice)
+        assert str(kit.explain(model(kit.LSTM))).splitlines()[-1].endswith(advice)
+        for options in ({"activation": "relu"}, {"stateful": True}, {"dtype": "float64"}):
+            assert not kit.explain(model(kit.LSTM, **options)).advice
+        for other in (kit.LSTM(3), model(kit.MinGRU), keras.Sequential([kit.LSTM(3)]), Own()):
+            assert not kit.explain(other).advice
+
+    def test_has_no_advice_for_onnx_on_a_gpu(self, monkeypatch):
+        monkeypatch.setattr(type(backend_kernels()), "on_gpu", lambda self, kernel: True)
+        model = keras.Sequential([keras.Input((None, 3)), kit.LSTM(4)])
+        assert not kit.explain(model).advice
 
     def test_of_a_model_without_recurrent_layers(self):
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])

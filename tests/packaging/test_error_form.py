@@ -14,6 +14,7 @@ PARTS_OF_OTHERS = {
     "caching.py",
     "flat_headers.py",
     "flat_reading.py",
+    "metadata.py",
     "pickled_lists.py",
     "reading.py",
 }

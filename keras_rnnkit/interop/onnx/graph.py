@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ class Graph:
         self._counts: dict[str, int] = {}
         self._constants: dict[str, np.ndarray] = {}
         self._by_content: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._made: dict[str, tuple[str, ...]] = {}
         self._nodes: list[Any] = []
         self._inputs: list[Value] = []
         self._outputs: list[Value] = []
@@ -66,7 +67,7 @@ class Graph:
         return tuple(self._outputs)
 
     def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
-        """Append a node.
+        """Append a node, or find the one that computes the same.
 
         Args:
             op: The operator of ONNX.
@@ -80,11 +81,18 @@ class Graph:
         """
         import onnx
 
-        names = [self.unique(op.lower()) for _ in range(outputs)]
-        given = {key: _attribute(value) for key, value in attributes.items() if value is not None}
-        node = onnx.helper.make_node(op, list(inputs), names, name=names[0], **given)
-        self._nodes.append(node)
-        return names[0] if outputs == 1 else tuple(names)
+        given = {key: value for key, value in attributes.items() if value is not None}
+        plain = not any(isinstance(value, Graph | np.ndarray) for value in given.values())
+        key = repr((op, inputs, outputs, sorted(given.items()))) if plain else None
+        names = self._made.get(key) if key is not None else None
+        if names is None:
+            names = tuple(self.unique(op.lower()) for _ in range(outputs))
+            given = {name: _attribute(value) for name, value in given.items()}
+            node = onnx.helper.make_node(op, list(inputs), list(names), name=names[0], **given)
+            self._nodes.append(node)
+        if key is not None:
+            self._made[key] = names
+        return names[0] if outputs == 1 else names
 
     def constant(self, value: Any, hint: str = "constant") -> str:
         """The name of a constant; equal arrays are stored once.
@@ -121,6 +129,11 @@ class Graph:
         self._outputs.append(named)
         return named
 
+    def put_first(self, outputs: Sequence[Value]) -> None:
+        """Move outputs to the front, in this order."""
+        others = [value for value in self._outputs if value not in outputs]
+        self._outputs = [*outputs, *others]
+
     def body(self) -> Graph:
         """An empty graph for an operator with a body; it may use the tensors of this one."""
         inner = Graph(self._prefix)
@@ -142,18 +155,41 @@ class Graph:
         """A name for a tensor that no other has."""
         return self._free(f"{self._prefix}{_readable(hint)}")
 
-    def proto(self, name: str = "graph") -> Any:
-        """The graph as `onnx.GraphProto`, with its constants as initializers."""
+    def used_constants(self) -> dict[str, np.ndarray]:
+        """The constants that the outputs depend on, by name."""
+        used = {name for node in self._used_nodes() for name in _names_in(node)}
+        return {name: array for name, array in self._constants.items() if name in used}
+
+    def proto(
+        self, name: str = "graph", tensor: Callable[[str, np.ndarray], Any] | None = None
+    ) -> Any:
+        """The graph as `onnx.GraphProto`, without the nodes that no output depends on.
+
+        Args:
+            name: The name of the graph.
+            tensor: Function that makes the `onnx.TensorProto` of a constant from its name and
+                array; `None` for one that holds the numbers.
+        """
         import onnx
 
-        own = self._constants if self is self._root else {}
+        tensor = tensor or (lambda key, array: onnx.numpy_helper.from_array(array, key))
+        own = self.used_constants() if self is self._root else {}
         return onnx.helper.make_graph(
-            self._nodes,
+            self._used_nodes(),
             name,
             [_info(value) for value in self._inputs],
             [_info(value) for value in self._outputs],
-            [onnx.numpy_helper.from_array(array, key) for key, array in own.items()],
+            [tensor(key, array) for key, array in own.items()],
         )
+
+    def _used_nodes(self) -> list[Any]:
+        needed = {value.name for value in self._outputs}
+        used = []
+        for node in reversed(self._nodes):
+            if needed.intersection(node.output):
+                used.append(node)
+                needed.update(_names_in(node))
+        return used[::-1]
 
     def _free(self, name: str) -> str:
         found = name
@@ -162,6 +198,16 @@ class Graph:
             found = f"{name}_{self._counts[name]}"
         self._taken.add(found)
         return found
+
+
+def _names_in(node: Any) -> set[str]:
+    """The names of the tensors that a node takes, in its body too."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            names |= _names_in(inner)
+        names.update(value.name for value in attribute.g.output)
+    return names
 
 
 def _readable(name: str) -> str:

@@ -1,0 +1,136 @@
+"""A graph as a file, which is checked before it takes its place."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rnnkit._files import replacing
+from keras_rnnkit._version import __version__
+from keras_rnnkit.interop.onnx.graph import IR_VERSION, OPSET, Graph
+from keras_rnnkit.interop.onnx.metadata import KEY, Metadata
+from keras_rnnkit.interop.onnx.quantizing import quantized
+
+# A file of ONNX has at most 2 GB, which the graph and its weights share.
+MOST_BYTES = 2**31 - 2**24
+# Tensors of fewer bytes stay in the graph, where shape inference reads them.
+_SMALL = 1024
+
+
+def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = False) -> None:
+    """Write a graph, checked by `onnx.checker` and shape inference.
+
+    Args:
+        graph: The graph of a model.
+        metadata: What its file says of it.
+        target: The file.
+        quantize: Whether weights are stored in eight bits.
+
+    Raises:
+        ValueError: If weights of more than 2 GB are to be quantized.
+    """
+    weights = graph.used_constants()
+    large = graph_bytes(weights) > MOST_BYTES
+    if large and quantize:
+        raise ValueError(
+            "`quantize` needs a model whose weights take less than 2 GB, the most that one file of "
+            f"ONNX can have. Received: quantize='int8', bytes={graph_bytes(weights)}"
+        )
+    with replacing(target) as temporary:
+        if not large:
+            _write_model(graph.proto(), metadata, temporary, quantize)
+        else:
+            _write_in_two(graph, weights, metadata, target, temporary)
+    _remove_old_weights(target, keep=_weights_file(target, weights) if large else None)
+
+
+def graph_bytes(weights: dict[str, np.ndarray]) -> int:
+    """The bytes that the weights of a graph take."""
+    return sum(array.nbytes for array in weights.values())
+
+
+def _write_model(proto: Any, metadata: Metadata, path: Path, quantize: bool = False) -> None:
+    import onnx
+
+    model = onnx.helper.make_model(
+        proto,
+        producer_name="keras-rnnkit",
+        producer_version=__version__,
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
+    if quantize:
+        model = quantized(model)
+    path.write_bytes(model.SerializeToString())
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def _write_in_two(
+    graph: Graph,
+    weights: dict[str, np.ndarray],
+    metadata: Metadata,
+    target: Path,
+    temporary: Path,
+) -> None:
+    """Write the large weights into a file of their own, whose name depends on their numbers.
+
+    So the old file of the graph keeps its own weights until the new one takes its place.
+    """
+    external = _weights_file(target, weights)
+    existed = external.exists()
+    try:
+        places = _write_weights(external, weights)
+        proto = graph.proto(tensor=lambda name, array: _tensor(name, array, external, places))
+        _write_model(proto, metadata, temporary)
+    except BaseException:
+        if not existed:
+            external.unlink(missing_ok=True)
+        raise
+
+
+def _weights_file(target: Path, weights: dict[str, np.ndarray]) -> Path:
+    digest = hashlib.sha256()
+    for name, array in weights.items():
+        digest.update(f"{name}{array.shape}{array.dtype};".encode())
+        digest.update(array.reshape(-1).view("uint8").data)
+    return target.with_name(f"{target.stem}.{digest.hexdigest()[:16]}.weights")
+
+
+def _write_weights(path: Path, weights: dict[str, np.ndarray]) -> dict[str, int]:
+    """Write the large weights one after the other; return where each begins."""
+    places = {}
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        for name, array in weights.items():
+            if array.nbytes >= _SMALL:
+                places[name] = file.tell()
+                file.write(array.tobytes())
+                file.write(bytes(-file.tell() % 64))
+    return places
+
+
+def _tensor(name: str, array: np.ndarray, file: Path, places: dict[str, int]) -> Any:
+    """A tensor that is stored in another file, or in the graph if it is small."""
+    import onnx
+
+    if name not in places:
+        return onnx.numpy_helper.from_array(array, name)
+    kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    tensor = onnx.TensorProto(name=name, data_type=kind, dims=array.shape)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entries = {"location": file.name, "offset": places[name], "length": array.nbytes}
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
+
+
+def _remove_old_weights(target: Path, keep: Path | None) -> None:
+    """Remove the weights of a file of this name that has been replaced."""
+    ours = re.compile(rf"{re.escape(target.stem)}\.[0-9a-f]{{16}}\.weights")
+    for file in list(target.parent.iterdir()):
+        if ours.fullmatch(file.name) and file != keep:
+            file.unlink(missing_ok=True)
