@@ -107,7 +107,7 @@ def test_a_layer_becomes_a_module_with_its_numbers(name, form, dtype):
         again = kit.from_torch(module)
         for one, other in zip(again.get_weights(), layer.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
-    own = form in ("kit", "kit both", "stack")  # those of Keras have first states in float32
+    own = form in ("kit", "kit both", "stack")  # Keras' loop gives rounded numbers
     assert_same(of_module(module, x), wanted, dtype if own else "float32")
     assert not module.training
 
