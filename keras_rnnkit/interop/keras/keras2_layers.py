@@ -55,6 +55,7 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "groups": (1,),
     "implementation": (0, 1, 2),
     "input_length": (...,),
+    "noise_shape": (None,),
     "num_constants": (None,),
     "ragged": (False,),
     "renorm": (False,),
@@ -120,12 +121,14 @@ def _initializers(made: Any, kind: str) -> dict[str, Any]:
 
 
 def _parameters(made: Any, kind: str) -> dict[str, Any]:
-    """The arguments of a class and their defaults, those of the bases too."""
+    """The arguments of a class and their defaults, with those of the bases that it passes on."""
     found: dict[str, Any] = {}
-    for base in reversed(made.__mro__):
+    for base in made.__mro__:
         if issubclass(base, keras.layers.Layer) and "__init__" in vars(base):
             signature = inspect.signature(base.__init__).parameters
-            found |= {name: one.default for name, one in signature.items()}
+            found = {name: one.default for name, one in signature.items()} | found
+            if not any(one.kind is one.VAR_KEYWORD for one in signature.values()):
+                break
     return found
 
 

@@ -117,7 +117,7 @@ class Walk:
                 raise ValueError(
                     f"{name_of(operation)} in the model '{self._path[0]}' cannot be exported to "
                     f"ONNX: {error}. "
-                    f"Received: {type(operation).__name__} at '{'/'.join(self._path)}'"
+                    f"Received: {type(operation).__name__}='{'/'.join(self._path)}'"
                 ) from None
 
     @contextlib.contextmanager
