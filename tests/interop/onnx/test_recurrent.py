@@ -1,6 +1,7 @@
 """Recurrent layers as the operators of ONNX give the numbers of the layers."""
 
 import keras
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
