@@ -66,6 +66,7 @@ def built(model: Any, streaming: bool, states: bool) -> tuple[Graph, Metadata]:
         graph.output(value, name)
         for value, name in zip(found, _output_names(model, found), strict=True)
     ]
+    graph.put_first(outputs)
     metadata = Metadata(
         inputs=_structured(model, "input", inputs),
         outputs=_structured(model, "output", outputs),

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_rnnkit._checks import PathLike, check_choice, check_file
+from keras_rnnkit.interop.onnx.building import built
 from keras_rnnkit.interop.onnx.exportable import check_exportable
 from keras_rnnkit.interop.onnx.extras import require
+from keras_rnnkit.interop.onnx.writing import write
 
 
 def export_onnx(
@@ -73,9 +75,6 @@ def export_onnx(
         require("onnxruntime")
     require("onnx")
     check_exportable(model, streaming, dtype)
-    from keras_rnnkit.interop.onnx.building import built
-    from keras_rnnkit.interop.onnx.writing import write
-
     graph, metadata = built(model, streaming, states or streaming)
     write(graph, metadata, target, quantize=quantize is not None)
     return target

@@ -129,6 +129,11 @@ class Graph:
         self._outputs.append(named)
         return named
 
+    def put_first(self, outputs: Sequence[Value]) -> None:
+        """Move outputs to the front, in this order."""
+        others = [value for value in self._outputs if value not in outputs]
+        self._outputs = [*outputs, *others]
+
     def body(self) -> Graph:
         """An empty graph for an operator with a body; it may use the tensors of this one."""
         inner = Graph(self._prefix)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_rnnkit.interop.onnx.elementwise import number
 from keras_rnnkit.interop.onnx.graph import Graph, Value
@@ -40,6 +42,54 @@ def _merge(op: str, mean: bool = False) -> Callable[..., list[Value]]:
         return [Value(name, tuple(shape), inputs[0].dtype)]
 
     return convert
+
+
+def _extreme(op: str) -> Callable[..., list[Value]]:
+    """`Maximum` or `Minimum`: where a step of one input is masked, the other one alone counts."""
+
+    def convert(graph: Graph, layer: Any, inputs: list[Value]) -> list[Value]:
+        inputs = common(graph, inputs)
+        rank = max(len(value.shape) for value in inputs)
+        first, *others = inputs
+        name, valid = _of_rank(graph, first, rank), _valid(graph, first, rank)
+        for value in others:
+            other, own = _of_rank(graph, value, rank), _valid(graph, value, rank)
+            other = graph.add("Where", own, other, name) if own else other
+            name = graph.add("Where", valid, name, other) if valid else name
+            valid = graph.add("Or", valid, own) if valid and own else None
+            name = graph.add(op, name, other)
+        shape = layer.compute_output_shape([value.shape for value in inputs])
+        return [Value(name, tuple(shape), inputs[0].dtype)]
+
+    return convert
+
+
+def _multiply(graph: Graph, layer: Any, inputs: list[Value]) -> list[Value]:
+    """Masked steps count as 1, and where all inputs are masked, the product is 0."""
+    inputs = common(graph, inputs)
+    rank = max(len(value.shape) for value in inputs)
+    one, zero = (graph.constant(np.asarray(n, inputs[0].dtype)) for n in (1, 0))
+    masks = [_valid(graph, value, rank) for value in inputs]
+    names = [
+        graph.add("Where", mask, _of_rank(graph, value, rank), one)
+        if mask
+        else _of_rank(graph, value, rank)
+        for value, mask in zip(inputs, masks, strict=True)
+    ]
+    name = functools.reduce(functools.partial(graph.add, "Mul"), names)
+    known = [mask for mask in masks if mask]
+    if len(known) == len(masks):
+        some = functools.reduce(functools.partial(graph.add, "Or"), known)
+        name = graph.add("Where", some, name, zero)
+    shape = layer.compute_output_shape([value.shape for value in inputs])
+    return [Value(name, tuple(shape), inputs[0].dtype)]
+
+
+def _valid(graph: Graph, value: Value, rank: int) -> str | None:
+    """The mask of a value with an axis of features; none for one that gets new axes."""
+    if value.mask is None or len(value.shape) < rank:
+        return None
+    return graph.add("Unsqueeze", value.mask, graph.ints(-1))
 
 
 def _of_rank(graph: Graph, value: Value, rank: int) -> str:
@@ -85,8 +135,8 @@ CONVERTERS: dict[type, Callable[..., list[Value]]] = {
     _layers.Average: _merge("Add", mean=True),
     _layers.Concatenate: _concatenate,
     _layers.Dot: _dot,
-    _layers.Maximum: _merge("Max"),
-    _layers.Minimum: _merge("Min"),
-    _layers.Multiply: _merge("Mul"),
+    _layers.Maximum: _extreme("Max"),
+    _layers.Minimum: _extreme("Min"),
+    _layers.Multiply: _multiply,
     _layers.Subtract: _merge("Sub"),
 }

@@ -73,7 +73,8 @@ def _rms(graph: Graph, layer: Any, inputs: list[Value]) -> list[Value]:
     x = inputs[0]
     axes = axes_of(layer.axis, len(x.shape))
     name = _scaled(graph, x.name, x.name, axes, layer.epsilon)
-    return [Value(_affine(graph, name, axes, len(x.shape), array(layer.scale), None), x.shape)]
+    scale = graph.constant(array(layer.scale), "scale")  # Keras aligns it with the last axes
+    return [Value(graph.add("Mul", name, scale), x.shape)]
 
 
 def _scaled(graph: Graph, x: str, spread: str, axes: list[int], epsilon: float) -> str:

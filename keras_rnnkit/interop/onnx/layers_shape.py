@@ -12,7 +12,6 @@ import keras_rnnkit.layers as kit
 from keras_rnnkit.interop.onnx.graph import Graph, Value
 from keras_rnnkit.interop.onnx.shapes import as_rows, as_steps, flat, reshaped, transposed
 from keras_rnnkit.interop.onnx.unsupported import Unsupported
-from keras_rnnkit.interop.onnx.weights import cast
 
 _layers = keras.layers
 
@@ -80,22 +79,13 @@ def _mask_after(walk: Any, output: Value, x: Value, mask: Value | None) -> str |
     """The mask that the kit's wrapper passes on: that of the inner outputs, or that of steps."""
     graph, inner = walk.graph, walk.masks.of(output)
     if inner is None:
-        return None if mask is None else _of_steps(walk, mask).name
+        return None if mask is None else walk.masks.of_steps(mask).name
     steps = as_steps(graph, inner, x)
     if mask is not None and len(mask.shape) == 2:
         axes = graph.ints(*range(2, len(steps.shape)))
         both = graph.add("And", steps.name, graph.add("Unsqueeze", mask.name, axes))
         steps = Value(both, steps.shape, "bool")
     return walk.masks.known(steps).name
-
-
-def _of_steps(walk: Any, mask: Value) -> Value:
-    """A mask with an entry for each step: whether any part of it is valid."""
-    if len(mask.shape) == 2:
-        return mask
-    graph, axes = walk.graph, walk.graph.ints(*range(2, len(mask.shape)))
-    found = graph.add("ReduceMax", cast(graph, mask.name, "int32"), axes, keepdims=0)
-    return walk.masks.known(Value(cast(graph, found, "bool"), mask.shape[:2], "bool"))
 
 
 KEEPS_DTYPE: tuple[type, ...] = (

@@ -11,7 +11,7 @@ import keras
 from keras import tree
 
 from keras_rnnkit.interop.onnx.graph import Graph, Value
-from keras_rnnkit.interop.onnx.weights import as_value
+from keras_rnnkit.interop.onnx.weights import as_value, cast
 
 
 class Masks:
@@ -41,6 +41,15 @@ class Masks:
         value = as_value(self._graph, mask, "bool")
         self._by_name[value.name] = value
         return value
+
+    def of_steps(self, mask: Value) -> Value:
+        """A mask with an entry for each step: whether any part of the step is valid."""
+        if len(mask.shape) == 2:
+            return mask
+        axes = self._graph.ints(*range(2, len(mask.shape)))
+        numbers = cast(self._graph, mask.name, "int32")
+        found = self._graph.add("ReduceMax", numbers, axes, keepdims=0)
+        return self.known(Value(cast(self._graph, found, "bool"), mask.shape[:2], "bool"))
 
     def fill_in(self, layer: Any, given: dict[str, Any]) -> None:
         """Give a layer the masks of its inputs where the model gives none, as Keras does.

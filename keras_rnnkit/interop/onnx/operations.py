@@ -42,6 +42,8 @@ def convert_operation(graph: Graph, call: Call) -> list[Value]:
 
 def _only(graph: Graph, call: Call) -> str:
     """The name of the only argument, in the dtype of the output."""
+    if getattr(call.operation, "decimals", 0):
+        raise Unsupported("it rounds to decimals. Multiply before it, and divide after it")
     (x,) = call.arguments.values()
     return as_value(graph, x, dtype_of(call.outputs[0])).name
 
@@ -85,6 +87,8 @@ def _reduction(op: str, by: str | None = None) -> Callable[[Graph, Call], str]:
 
     def convert(graph: Graph, call: Call) -> str:
         x, operation, dtype = call.arguments["x"], call.operation, dtype_of(call.outputs[0])
+        if getattr(operation, "initial", None) is not None:
+            raise Unsupported("the argument `initial` is not supported. Use `ops.maximum` after it")
         value = as_value(graph, x, "bool") if dtype == "bool" else x
         value = as_value(graph, value, by or dtype)
         keepdims = int(getattr(operation, "keepdims", False))

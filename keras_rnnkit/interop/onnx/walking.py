@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,10 +69,8 @@ class Walk:
 
     def model(self, model: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of a model for the values of its inputs, flat."""
-        self._path.append(model.name)
-        outputs = self._model(model, inputs)
-        self._path.pop()
-        return outputs
+        with self._at(model.name):
+            return self._model(model, inputs)
 
     def _model(self, model: Any, inputs: list[Value]) -> list[Value]:
         if isinstance(model, keras.Sequential):
@@ -109,17 +108,26 @@ class Walk:
         Raises:
             ValueError: For what cannot be exported, with its name and its place in the model.
         """
-        try:
-            with self.graph.scope(operation.name):
+        with self._at(operation.name), self.graph.scope(operation.name):
+            try:
                 if not isinstance(operation, keras.layers.Layer):
                     return self._operation(operation, args, kwargs, outputs)
                 return self._layer(operation, args, kwargs)
-        except Unsupported as error:
-            place = "/".join([*self._path, operation.name])
-            raise ValueError(
-                f"{name_of(operation)} in the model '{self._path[0]}' cannot be exported to ONNX: "
-                f"{error}. Received: {type(operation).__name__} at '{place}'"
-            ) from None
+            except Unsupported as error:
+                raise ValueError(
+                    f"{name_of(operation)} in the model '{self._path[0]}' cannot be exported to "
+                    f"ONNX: {error}. "
+                    f"Received: {type(operation).__name__} at '{'/'.join(self._path)}'"
+                ) from None
+
+    @contextlib.contextmanager
+    def _at(self, name: str) -> Iterator[None]:
+        """Note the place in the model, for errors."""
+        self._path.append(name)
+        try:
+            yield
+        finally:
+            self._path.pop()
 
     def _operation(
         self, operation: Any, args: Any, kwargs: dict[str, Any], outputs: list[Any]
@@ -147,18 +155,22 @@ class Walk:
         previous = self.masks.before(inputs, given.get("mask"))
         masks = [given.pop(name, None) for name in ("mask", f"{first}_mask")]
         _refuse_others(layer, given)
-        shown = _with_masks(inputs, next((mask for mask in masks if mask is not None), None))
+        shown = tree.flatten(inputs)
+        if self.takes_mask(layer) or f"{first}_mask" in inspect.signature(layer.call).parameters:
+            shown = _with_masks(shown, next((mask for mask in masks if mask is not None), None))
         outputs = self._converted(layer, shown, initial_state)
         return self.masks.after(layer, inputs, previous, outputs)
 
     def _converted(self, layer: Any, inputs: list[Value], initial_state: Any) -> list[Value]:
         if is_graph(layer):
-            return self.model(layer, inputs)
+            return self._model(layer, inputs)
         if type(layer) in self._wrappers:
             return self._wrappers[type(layer)](self, layer, inputs[0])
         if not isinstance(layer, self._keeps_dtype):
             inputs = [as_value(self.graph, value, "float32") for value in inputs]
         if type(layer) in self._recurrent:
+            if (mask := self.masks.of(inputs[0])) is not None:
+                inputs = [replace(inputs[0], mask=self.masks.of_steps(mask).name)]
             outputs = self._recurrent[type(layer)](
                 self.graph, layer, inputs, initial_state=initial_state, **self._options
             )
@@ -166,9 +178,9 @@ class Walk:
         return self._layers[type(layer)](self.graph, layer, inputs)
 
 
-def _with_masks(inputs: Any, masks: Any) -> list[Value]:
-    """The values of the first argument, flat, with the masks that the layer is given."""
-    values, given = tree.flatten(inputs), tree.flatten(masks)
+def _with_masks(values: list[Value], masks: Any) -> list[Value]:
+    """The values of the first argument with the masks that the layer is given."""
+    given = tree.flatten(masks)
     if len(given) != len(values):
         given = [None] * len(values)
     return [

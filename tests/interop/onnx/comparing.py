@@ -42,12 +42,22 @@ def assert_same_numbers(folder, model, *inputs, atol=1e-5):
     kit.export_onnx(model, path, overwrite=True)
     found = run(path, inputs)
     want = model.predict(inputs[0] if len(inputs) == 1 else list(inputs), verbose=0)
+    names = sorted(want) if isinstance(want, dict) else None
     want = keras.tree.flatten(want)
-    assert len(found) == len(want)
-    for a, b in zip(found, want, strict=True):
-        assert a.shape == b.shape
-        assert str(a.dtype) == str(b.dtype)
-        np.testing.assert_allclose(a.astype(float), b.astype(float), atol=atol, rtol=1e-5)
+    for i, (a, b) in enumerate(zip(found, want, strict=True)):
+        name = names[i] if names else f"output {i}"
+        assert (name, a.shape, str(a.dtype)) == (name, b.shape, str(b.dtype))
+        a, b = a.astype(float), b.astype(float)
+        np.testing.assert_allclose(a, b, atol=atol, rtol=1e-5, err_msg=name)
+
+
+def branches(inputs, made):
+    """A model with random weights and one output for each function in a dict.
+
+    One model is compiled more quickly than many.
+    """
+    inputs = inputs if isinstance(inputs, list) else [inputs]
+    return random_weights(keras.Model(inputs, {name: f(*inputs) for name, f in made.items()}))
 
 
 def features(*shape, seed=0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 import keras_rnnkit as kit
-from tests.interop.onnx.comparing import assert_same_numbers, features, of, tokens
+from tests.interop.onnx.comparing import assert_same_numbers, branches, features, of, tokens
 
 ACTIVATIONS = [
     *("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu"),
@@ -67,20 +67,22 @@ ON_KNOWN_STEPS = {
     "prelu_steps": lambda: layers.PReLU(),
     "reshape": lambda: layers.Reshape((3, -1)),
     "batch_normalization_time": lambda: layers.BatchNormalization(axis=1),
-    "rms_normalization_time": lambda: layers.RMSNormalization(axis=1),
+    "rms_normalization_both": lambda: layers.RMSNormalization(axis=[1, 2]),
     "time_distributed_keras": lambda: layers.TimeDistributed(layers.Dense(3)),
 }
 
 
-@pytest.mark.parametrize("name", ON_SEQUENCES)
-def test_a_layer_on_sequences_of_any_length(name, tmp_path):
-    assert_same_numbers(tmp_path, of(ON_SEQUENCES[name]()), features(3, 7, 4))
+def test_layers_on_sequences_of_any_length(tmp_path):
+    made = {name: make() for name, make in ON_SEQUENCES.items()}
+    model = branches(keras.Input((None, 4)), made)
+    assert_same_numbers(tmp_path, model, features(3, 7, 4))
 
 
-@pytest.mark.parametrize("name", ON_KNOWN_STEPS)
-def test_a_layer_on_a_known_number_of_steps(name, tmp_path):
-    model = of(ON_KNOWN_STEPS[name](), shape=(6, 4))
-    assert_same_numbers(tmp_path, model, features(3, 6, 4))
+def test_layers_on_a_known_number_of_steps(tmp_path):
+    made = {name: make() for name, make in ON_KNOWN_STEPS.items()}
+    if keras.config.backend() == "torch":
+        del made["layer_normalization_time"]  # Keras 3.15 fails on PyTorch with this axis
+    assert_same_numbers(tmp_path, branches(keras.Input((6, 4)), made), features(3, 6, 4))
 
 
 def test_repeat_vector(tmp_path):
@@ -88,9 +90,8 @@ def test_repeat_vector(tmp_path):
 
 
 def test_every_activation(tmp_path):
-    x = keras.Input((None, 4))
-    outputs = [layers.Activation(name)(x) for name in ACTIVATIONS]
-    assert_same_numbers(tmp_path, keras.Model(x, outputs), 2 * features(3, 5, 4))
+    made = {name: layers.Activation(name) for name in ACTIVATIONS}
+    assert_same_numbers(tmp_path, branches(keras.Input((None, 4)), made), 2 * features(3, 5, 4))
 
 
 @pytest.mark.parametrize("activation", ["glu", "sparsemax", lambda x: x + 1])
@@ -102,18 +103,27 @@ def test_an_unknown_activation_is_refused(activation, tmp_path):
 
 
 def test_normalization_by_adapted_statistics(tmp_path):
-    for options in ({}, {"invert": True}, {"axis": None}):
-        layer = layers.Normalization(**options)
+    made = {
+        "plain": layers.Normalization(),
+        "invert": layers.Normalization(invert=True),
+        "all_axes": layers.Normalization(axis=None),
+    }
+    for layer in made.values():
         layer.adapt(features(8, 6, 4, seed=5) * 3 + 1)
-        model = keras.Sequential([keras.Input((None, 4)), layer])
-        assert_same_numbers(tmp_path, model, features(2, 6, 4))
+    x = keras.Input((None, 4))
+    model = keras.Model(x, {name: layer(x) for name, layer in made.items()})
+    assert_same_numbers(tmp_path, model, features(2, 6, 4))
 
 
-@pytest.mark.parametrize("dtype", ["int32", "float32"])
-def test_an_embedding_of_integers_and_of_floats(dtype, tmp_path):
-    for kind in (layers.Embedding, kit.Embedding):
-        model = of(kind(6, 3), shape=(None,), dtype=dtype)
-        assert_same_numbers(tmp_path, model, tokens(3, 5).astype(dtype))
+def test_embeddings_of_integers_and_of_floats(tmp_path):
+    ids, floats = keras.Input((None,), dtype="int32"), keras.Input((None,))
+    made = {
+        "integers": lambda a, b: kit.Embedding(6, 3)(a),
+        "floats": lambda a, b: kit.Embedding(6, 3)(b),
+        "keras": lambda a, b: layers.Embedding(6, 3)(a),
+    }
+    model = branches([ids, floats], made)
+    assert_same_numbers(tmp_path, model, tokens(3, 5), tokens(3, 5).astype("float32"))
 
 
 convolutions = st.fixed_dictionaries(
@@ -128,40 +138,31 @@ convolutions = st.fixed_dictionaries(
 ).filter(lambda options: options["strides"] == 1 or options["dilation_rate"] == 1)
 
 
-# Keras has no gradient-free convolution in groups for the CPU on TensorFlow.
-@settings(max_examples=12)
+@settings(max_examples=12, deadline=None)
 @given(options=convolutions, steps=st.integers(8, 11), batch=st.integers(1, 3))
 def test_convolutions(tmp_path_factory, options, steps, batch):
     if keras.config.backend() == "tensorflow":
-        options = {**options, "groups": 1}
+        options = {**options, "groups": 1}  # it has no others on a CPU
     model = of(layers.Conv1D(6, activation="relu", **options))
     assert_same_numbers(tmp_path_factory.mktemp("conv"), model, features(batch, steps, 4))
 
 
-@pytest.mark.parametrize("name", ["Add", "Average", "Maximum", "Minimum", "Multiply"])
-def test_merging_layers(name, tmp_path):
-    a, b = keras.Input((None, 4)), keras.Input((None, 4))
-    c = keras.Input((4,))
-    model = keras.Model([a, b, c], getattr(layers, name)()([a, b, c]))
-    assert_same_numbers(
-        tmp_path, model, features(3, 5, 4), features(3, 5, 4, seed=1), features(3, 4)
-    )
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.Subtract(),
-        layers.Concatenate(),
-        layers.Concatenate(axis=1),
-        layers.Dot(axes=2),
-        layers.Dot(axes=(2, -1)),
-    ],
-)
-def test_layers_that_merge_two(layer, tmp_path):
-    a, b = keras.Input((5, 4)), keras.Input((5, 4))
-    model = keras.Model([a, b], layer([a, b]))
-    assert_same_numbers(tmp_path, model, features(3, 5, 4), features(3, 5, 4, seed=1))
+def test_merging_layers(tmp_path):
+    inputs = [keras.Input((5, 4)), keras.Input((5, 4)), keras.Input((4,))]
+    several = ("Add", "Average", "Maximum", "Minimum", "Multiply")
+    made = {kind: lambda *x, kind=kind: getattr(layers, kind)()(list(x)) for kind in several}
+    two = {
+        "subtract": layers.Subtract(),
+        "concatenate": layers.Concatenate(),
+        "concatenate_time": layers.Concatenate(axis=1),
+        "dot": layers.Dot(axes=2),
+        "dot_axes": layers.Dot(axes=(2, -1)),
+        "dot_time": layers.Dot(axes=1),
+    }
+    made |= {name: lambda a, b, c, layer=layer: layer([a, b]) for name, layer in two.items()}
+    model = branches(inputs, made)
+    x = features(3, 5, 4), features(3, 5, 4, seed=1), features(3, 4)
+    assert_same_numbers(tmp_path, model, *x)
 
 
 def test_a_dot_of_vectors_has_two_axes(tmp_path):

@@ -1,8 +1,9 @@
 """Masks in exported models, as Keras passes them from layer to layer."""
 
+import functools
+
 import keras
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
@@ -10,6 +11,7 @@ from keras import layers
 import keras_rnnkit as kit
 from tests.interop.onnx.comparing import (
     assert_same_numbers,
+    branches,
     features,
     of,
     random_weights,
@@ -23,35 +25,41 @@ def embedding():
 
 # What stands between an `Embedding(mask_zero=True)` and a layer that reads the mask.
 BETWEEN = {
-    "dense": [layers.Dense(4)],
-    "dropout": [layers.Dropout(0.5)],
-    "normalizations": [layers.BatchNormalization(), layers.LayerNormalization()],
-    "masking": [layers.Masking(0.0)],
-    "recurrent": [kit.GRU(4, return_sequences=True)],
-    "backwards": [kit.GRU(4, return_sequences=True, go_backwards=True)],
-    "both_directions": [kit.Bidirectional(kit.LSTM(2, return_sequences=True))],
-    "steps": [kit.TimeDistributed(layers.Dense(4))],
-    "softmax": [layers.Activation("softmax")],
+    "dense": lambda: [layers.Dense(4)],
+    "dropout": lambda: [layers.Dropout(0.5)],
+    "normalizations": lambda: [layers.BatchNormalization(), layers.LayerNormalization()],
+    "masking": lambda: [layers.Masking(0.0)],
+    "recurrent": lambda: [kit.GRU(4, return_sequences=True)],
+    "backwards": lambda: [kit.GRU(4, return_sequences=True, go_backwards=True)],
+    "both_directions": lambda: [kit.Bidirectional(kit.LSTM(2, return_sequences=True))],
+    "steps": lambda: [kit.TimeDistributed(layers.Dense(4))],
+    "softmax": lambda: [layers.Activation("softmax")],
+    "operation": lambda: [lambda x: x * 2.0],
+    "average": lambda: [layers.GlobalAveragePooling1D(keepdims=True)],
 }
 
 
-@pytest.mark.parametrize("name", BETWEEN)
-def test_a_mask_travels_through_layers(name, tmp_path):
-    layer_configs = [layer.__class__.from_config(layer.get_config()) for layer in BETWEEN[name]]
-    model = of(embedding(), *layer_configs, kit.LSTM(3), shape=(None,), dtype="int32")
-    assert_same_numbers(tmp_path, model, tokens(4, 6))
+def test_masks_travel_through_layers(tmp_path):
+    def branch(make):
+        steps = [*make(), kit.LSTM(3)]
+        return lambda x: functools.reduce(lambda tensor, layer: layer(tensor), steps, x)
+
+    ids = keras.Input((None,), dtype="int32")
+    x = embedding()(ids)
+    outputs = {name: branch(make)(x) for name, make in BETWEEN.items()}
+    valid = tokens(4, 6)
+    valid[:, 0] = 1  # the average of no steps is no number
+    assert_same_numbers(tmp_path, random_weights(keras.Model(ids, outputs)), valid)
 
 
-def test_an_average_leaves_masked_steps_out(tmp_path):
-    for keepdims in (False, True):
-        pool = layers.GlobalAveragePooling1D(keepdims=keepdims)
-        model = of(embedding(), pool, shape=(None,), dtype="int32")
-        ids = tokens(4, 6)
-        ids[:, 0] = 1
-        assert_same_numbers(tmp_path, model, ids)
+def test_rows_without_a_valid_step(tmp_path):
+    model = of(embedding(), layers.Dense(4), kit.LSTM(3), shape=(None,), dtype="int32")
+    ids = tokens(4, 6)
+    ids[1] = 0
+    assert_same_numbers(tmp_path, model, ids)
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(
     mask=st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=4),
     value=st.sampled_from([0.0, -1.0]),
@@ -70,12 +78,26 @@ def _masked_model(value, made={}):  # noqa: B006  (models are made once)
 
 
 def test_merged_masks(tmp_path):
-    a, b = (keras.Input((None,), dtype="int32") for _ in range(2))
+    def merged(kind):
+        layer, reader = getattr(layers, kind)(), kit.LSTM(3, return_sequences=True)
+        return lambda a, b: reader(layer([shared(a), shared(b)]))
+
     shared = embedding()
-    for merge in (layers.Add(), layers.Concatenate(), layers.Maximum()):
-        y = kit.LSTM(3, return_sequences=True)(merge([shared(a), shared(b)]))
-        model = random_weights(keras.Model([a, b], y))
-        assert_same_numbers(tmp_path, model, tokens(3, 5), tokens(3, 5, seed=4))
+    kinds = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
+    inputs = [keras.Input((None,), dtype="int32") for _ in range(2)]
+    model = branches(inputs, {kind: merged(kind) for kind in kinds})
+    assert_same_numbers(tmp_path, model, tokens(3, 5), tokens(3, 5, seed=4))
+
+
+def test_merged_masks_beside_a_tensor_without_one(tmp_path):
+    shared = embedding()
+    made = {
+        kind: lambda ids, x, row, kind=kind: getattr(layers, kind)()([x, shared(ids), row])
+        for kind in ("Maximum", "Multiply")
+    }
+    inputs = [keras.Input((None,), dtype="int32"), keras.Input((None, 4)), keras.Input((4,))]
+    model = branches(inputs, made)
+    assert_same_numbers(tmp_path, model, tokens(3, 5), features(3, 5, 4), features(3, 4))
 
 
 def test_a_mask_as_an_argument(tmp_path):
@@ -91,18 +113,19 @@ def test_a_mask_as_an_argument(tmp_path):
     assert_same_numbers(tmp_path, model, features(3, 5, 4), valid)
 
 
-def test_operations_of_keras_pass_no_mask_on(tmp_path):
-    ids = keras.Input((None,), dtype="int32")
-    y = kit.LSTM(3)(embedding()(ids) * 2.0)
-    assert_same_numbers(tmp_path, random_weights(keras.Model(ids, y)), tokens(3, 5))
-
-
 def test_sentences_of_documents(tmp_path):
     words = keras.Input((5,), dtype="int32")
     sentence = keras.Model(words, kit.GRU(3)(embedding()(words)), name="sentence")
     documents = keras.Input((None, 5), dtype="int32")
     y = kit.LSTM(2)(kit.TimeDistributed(sentence)(documents))
     assert_same_numbers(tmp_path, random_weights(keras.Model(documents, y)), tokens(2, 3, 5))
+
+
+def test_a_mask_of_words_is_a_mask_of_steps_for_a_recurrent_layer(tmp_path):
+    x, words = keras.Input((None, 4)), keras.Input((None, 3), dtype="bool")
+    model = random_weights(keras.Model([x, words], kit.LSTM(2)(x, mask=words)))
+    valid = np.random.default_rng(0).random((3, 5, 3)) < 0.3
+    assert_same_numbers(tmp_path, model, features(3, 5, 4), valid)
 
 
 def test_a_mask_of_words_within_steps(tmp_path):

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from keras import layers, ops
 
 import keras_rnnkit as kit
-from tests.interop.onnx.comparing import assert_same_numbers, features, of, random_weights, run
+from tests.interop.onnx.comparing import (
+    assert_same_numbers,
+    branches,
+    features,
+    of,
+    random_weights,
+    run,
+)
 
 # Operations on a tensor `x` (batch, 5, 4) and a tensor `y` of the same shape.
 OPERATIONS = {
@@ -41,6 +48,7 @@ OPERATIONS = {
     "last_step": lambda x, y: x[:, -1] + y[:, 0],
     "slices": lambda x, y: x[:, 1:-1:2, :3] - y[:, :2, 1:],
     "backwards": lambda x, y: x[:, ::-1] + ops.flip(y, axis=2),
+    "flip": lambda x, y: ops.flip(x, axis=1) + ops.flip(y, axis=(1, 2)),
     "new_axis": lambda x, y: x[:, None, :, 0] + y[..., 1][:, :, None][:, :3] * 0 + 1.0,
     "reshape": lambda x, y: ops.reshape(x, (-1, 2, 10)) + ops.reshape(y, (-1, 2, 10)),
     "axes": lambda x, y: ops.squeeze(ops.expand_dims(x, 1), 1) + y,
@@ -56,10 +64,11 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_operations(name, tmp_path):
-    x, y = keras.Input((5, 4)), keras.Input((5, 4))
-    model = keras.Model([x, y], OPERATIONS[name](x, y))
+def test_operations(tmp_path):
+    made = dict(OPERATIONS)
+    if keras.config.backend() == "torch":
+        del made["backwards"]  # it has no slices with negative steps
+    model = branches([keras.Input((5, 4)), keras.Input((5, 4))], made)
     assert_same_numbers(tmp_path, model, features(3, 5, 4), features(3, 5, 4, seed=1))
 
 
@@ -121,7 +130,7 @@ STEPS = {
 }
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(
     names=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5),
     picks=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=5, max_size=5),
