@@ -94,6 +94,7 @@ class OwnCell(keras.layers.LSTMCell):
     pass
 
 
+@keras.saving.register_keras_serializable(package="tests_of_onnx")
 class OwnLayer(kit.LSTM):
     pass
 
