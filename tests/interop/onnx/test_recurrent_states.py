@@ -117,6 +117,8 @@ REFUSED = [
     (lambda: kit.LSTM(4), {"streaming": True, "given": [4, 4]}, "^`initial_state` of LSTM"),
     (lambda: kit.StackedRNN([4], return_gates=True), {}, r"^`return_gates=True` of StackedRNN"),
     (lambda: kit.Bidirectional(OwnLayer(4)), {}, r"^the class .*OwnLayer of OwnLayer 'forward_"),
+    (lambda: kit.LearnedInitialState(OwnLayer(4)), {}, r"^the class .*OwnLayer of OwnLayer"),
+    (lambda: kit.Bidirectional(kit.LSTM(4, return_gates=True)), {}, "^`return_gates=True` of Bid"),
 ]
 
 
