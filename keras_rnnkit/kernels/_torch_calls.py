@@ -40,6 +40,11 @@ class TorchCalls(Kernels):
             gradients = torch.autograd.grad(value, leaves, **options)
         return value.detach(), list(gradients)
 
+    def as_array(self, tensor: Any) -> Any:
+        if not isinstance(tensor, torch.Tensor) or tensor.dtype == torch.bfloat16:
+            return super().as_array(tensor)
+        return tensor.detach().cpu().numpy()
+
     def on_gpu(self, variable: Any) -> bool:
         return variable is not None and variable.value.device.type == "cuda"
 

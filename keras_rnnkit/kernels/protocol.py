@@ -108,6 +108,13 @@ class Kernels(Protocol):
             for those that the function does not use.
         """
 
+    def as_array(self, tensor: Any) -> Any:
+        """A tensor as a NumPy array: a view of it where there can be one, and it may be read-only.
+
+        `keras.ops.convert_to_numpy` always copies.
+        """
+        return ops.convert_to_numpy(tensor)
+
     def with_batch_size(self, tensor: Any, batch: int) -> Any:
         """The same tensor `(batch, ...)`, where the backend did not know its batch size yet."""
         return tensor

@@ -136,6 +136,11 @@ def _at(index: Any, size: int, argument: str, place: Place) -> np.ndarray:
         return ~chosen
     try:
         which = index if isinstance(index, slice) else np.asarray(index)
+        if isinstance(which, np.ndarray) and not which.size:
+            raise ValueError(
+                f"`{argument}` must name at least one of the {size} {argument} of {place}, or be "
+                f"None for all of them. Received: {argument}={index!r}"
+            )
         if isinstance(which, np.ndarray) and which.dtype.kind not in "iu":
             raise IndexError
         chosen[which] = True

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_rnnkit._checks import is_integer
 from keras_rnnkit.cells import Zoneout
@@ -32,7 +33,7 @@ def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any
     Args:
         cell: Its cell.
         backward: Whether it runs backward in the input's time, in which the record is.
-        trace: What it reported, arrays `(batch, time, ...)` in the order of running.
+        trace: What it reported, arrays or tensors `(batch, time, ...)` in the order of running.
         initial_states: The states that it started from, arrays in the structure of the cell.
 
     Returns:
@@ -42,7 +43,9 @@ def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any
         parts = zip(cell.cells, trace, initial_states, strict=True)
         return tuple(record_of(part, backward, *of) for part, *of in parts)
     if backward:
-        trace = type(trace)(*(np.flip(array, _time_axis(array, trace.mask)) for array in trace))
+        axis = len(trace.mask.shape) - 1  # the last one of the mask, which has an outer time or not
+        flip = np.flip if isinstance(trace.mask, np.ndarray) else ops.flip
+        trace = type(trace)(*(flip(array, axis) for array in trace))
     states = initial_states if isinstance(initial_states, list | tuple) else [initial_states]
     inner = cell
     while isinstance(inner, Zoneout):
@@ -112,11 +115,6 @@ def origin_of(record: Any, argument: str = "trace") -> Origin:
 @functools.cache
 def _record_type(kind: Any) -> Any:
     return type(kind.__name__, (kind,), {"origin": None, "__module__": kind.__module__})
-
-
-def _time_axis(array: Any, mask: Any) -> int:
-    """The axis of time of a field: the last one of the mask, which has an outer time or not."""
-    return mask.ndim - 1
 
 
 def _rates(cell: Any) -> tuple[float, ...]:

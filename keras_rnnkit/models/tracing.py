@@ -1,7 +1,7 @@
 """The gates and states of every recurrent layer of a trained model."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -26,6 +26,10 @@ def trace(
     The recurrent layers of `keras.layers` run as the kit's layers of the same names, on the same
     variables. So the traces are those of the model, and the outputs are equal to those of
     `predict` up to rounding.
+
+    What is compiled for a model is kept until an attribute of it or of its layers changes. So a
+    model whose own `call` changes one, such as a counter, is compiled anew every time; a
+    `keras.Variable` in its place is not compiled in.
 
     Args:
         model: A built model or layer.
@@ -60,9 +64,7 @@ def trace(
     >>> traces["lstm"].forget.shape
     (2, 5, 4)
     """
-    runner = runner_for(model, layers)
-    parts = [runner.run(batch) for batch in runner.batches(x, batch_size)]
-    return runner.traces(parts)
+    return runner_for(model, layers).trace(x, batch_size)
 
 
 def trace_batches(
@@ -113,7 +115,9 @@ def trace_batches(
             "`reduce` must be None, 'statistics' or a function of Traces. "
             f"Received: reduce={reduce!r}"
         )
-    traces = _each_batch(runner_for(model, layers), data, batch_size, progress)
+    runner = runner_for(model, layers)
+    run = runner.views if reduce == "statistics" else runner.run
+    traces = _each_batch(runner, run, data, batch_size, progress)
     if reduce is None:
         return traces
     if callable(reduce):
@@ -124,11 +128,13 @@ def trace_batches(
     return sums.result()
 
 
-def _each_batch(runner: Runner, data: Any, batch_size: int | None, progress: Any) -> Iterator[Any]:
+def _each_batch(
+    runner: Runner, run: Callable[..., Any], data: Any, batch_size: int | None, progress: Any
+) -> Iterator[Traces]:
     batches, count = _batches_of(runner, data, batch_size)
     bar = Progress(count, progress)
     for batch in batches:
-        yield runner.traces([runner.run(batch)])
+        yield runner.traces([run(batch)])
         bar.advance()
     bar.close()
 
@@ -146,7 +152,7 @@ def _batches_of(
     in_memory = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
     if in_memory:
         x = as_inputs(data)
-        size = batch_size or runner.batch_size(x)
+        size = batch_size or runner.even_batch_size(x)
         return runner.batches(x, size), -(-row_count(x) // size)
     return (_inputs_of(batch) for batch in data), _length_of(data)
 

@@ -253,6 +253,8 @@ def test_a_call_in_another_thread_is_not_edited():
         ({"lstm": {"forget": 1}}, {"units": 3}, r"below 3, .* Received: units=3"),
         ({"lstm": {"forget": 1}}, {"steps": [9]}, r"below 5, .* Received: steps=\[9\]"),
         ({"lstm": {"forget": 1}}, {"units": [True]}, r"`units` must be an index, a slice"),
+        ({"lstm": {"forget": 1}}, {"units": []}, r"at least one of the 3 .* Received: units=\[\]"),
+        ({"lstm": {"forget": 1}}, {"steps": []}, r"or be None for all .* Received: steps=\[\]"),
         ({"lstm": {"forget": "open"}}, {}, r"must be a number, an array, .* value='open'"),
         ({"lstm": 1.0}, {}, r"must be a dict, .* Received: type\(changes\)=float"),
         (1.0, {}, r"`changes` must be a dict .* Received: type\(changes\)=float"),
