@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rnnkit import cells
 from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.interop.onnx.graph import Graph
 from keras_rnnkit.interop.onnx.refusing import refuse
@@ -133,12 +134,26 @@ def _named_sizes(layer: Any) -> list[tuple[str, int]]:
     """The names and sizes of a layer's states; in a stack of cells by the cell's place."""
     cell = layer.cell
     if not isinstance(cell, keras.layers.StackedRNNCells):
-        return list(zip(state_names(cell), keras.tree.flatten(cell.state_size), strict=True))
+        return _of_cell(cell)
     return [
         (f"cell_{i}/{name}", size)
         for i, part in enumerate(cell.cells)
-        for name, size in zip(state_names(part), keras.tree.flatten(part.state_size), strict=True)
+        for name, size in _of_cell(part)
     ]
 
 
+def _of_cell(cell: Any) -> list[tuple[str, int]]:
+    """The names and sizes of a cell's states; those of Keras' cells as the kit names them."""
+    inner = cell
+    while isinstance(inner, cells.Zoneout):
+        inner = inner.cell
+    names = _OF_KERAS.get(type(inner)) or state_names(inner)
+    return list(zip(names, keras.tree.flatten(cell.state_size), strict=True))
+
+
+_OF_KERAS = {
+    keras.layers.GRUCell: cells.GRUCell.state_names,
+    keras.layers.LSTMCell: cells.LSTMCell.state_names,
+    keras.layers.SimpleRNNCell: cells.SimpleRNNCell.state_names,
+}
 _BOOL = 9  # `onnx.TensorProto.BOOL`

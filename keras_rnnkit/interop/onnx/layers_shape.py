@@ -49,7 +49,8 @@ def _time_distributed(walk: Any, layer: Any, x: Value) -> list[Value]:
     rows = as_rows(graph, replace(x, mask=None))
     if mask is not None and takes:
         rows = replace(rows, mask=_mask_of_rows(walk, layer, mask, rows).name)
-    outputs = walk.call(inner, (rows,), {}, [])
+    with walk.without_states():
+        outputs = walk.call(inner, (rows,), {}, [])
     of_kit = type(layer) is kit.TimeDistributed
     return [
         replace(

@@ -90,6 +90,18 @@ class Walk:
             known.update(zip(map(id, node.outputs), outputs, strict=True))
         return [known[id(x)] for x in model.outputs]
 
+    @contextlib.contextmanager
+    def without_states(self) -> Iterator[None]:
+        """Convert recurrent layers within the block as if the graph took no states.
+
+        For sequences inside a step, each of which starts anew.
+        """
+        before, self._options = self._options, {**self._options, "states": None}
+        try:
+            yield
+        finally:
+            self._options = before
+
     def takes_mask(self, layer: Any) -> bool:
         """Whether the `call` of a layer has an argument `mask`."""
         return "mask" in inspect.signature(layer.call).parameters

@@ -1,6 +1,7 @@
 """Recurrent layers as the operators of ONNX give the numbers of the layers."""
 
 import keras
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,9 +62,12 @@ def test_a_nan_at_a_masked_step_has_no_effect(layer):
     one.assert_same(x, mask)
 
 
+KIT = (kit.LSTM, kit.GRU, kit.SimpleRNN)
+
+
 @st.composite
-def layers(draw, both=True):
-    """A layer of one direction or both, with drawn options."""
+def layers(draw):
+    """The class of a layer, its options, and the wrapper around it with its `merge_mode`."""
     kind = draw(st.sampled_from(list(OPERATORS)))
     options = {
         "units": draw(st.integers(1, 5)),
@@ -80,32 +84,21 @@ def layers(draw, both=True):
         options["recurrent_activation"] = draw(st.sampled_from(["sigmoid", "hard_sigmoid"]))
     if OPERATORS[kind] == "GRU":
         options["reset_after"] = draw(st.booleans())
-    layer = kind(**options)
-    if not draw(st.booleans()):
-        return layer, OPERATORS[kind], not options["go_backwards"]
-    wrapper = kit.Bidirectional if isinstance(layer, KIT) else keras.layers.Bidirectional
-    layer = wrapper(layer, merge_mode=draw(st.sampled_from(MERGES)))
-    return layer, OPERATORS[kind], not options["go_backwards"]
-
-
-KIT = (kit.LSTM, kit.GRU, kit.SimpleRNN)
+    wrapper = kit.Bidirectional if issubclass(kind, KIT) else keras.layers.Bidirectional
+    wrapper = draw(st.sampled_from([None, wrapper]))
+    return kind, options, wrapper, draw(st.sampled_from(MERGES))
 
 
 @settings(max_examples=25, deadline=None)
 @given(layers(), st.integers(1, 4), st.integers(1, 6), st.booleans(), st.integers(0, 99))
 def test_any_options(drawn, batch, steps, masked, seed):
-    layer, operator, _ = drawn
-    masked = masked and not (
-        isinstance(layer, keras.layers.Bidirectional)
-        and not isinstance(layer, kit.Bidirectional)
-        and layer.return_state  # Keras raises an error
-    )
+    kind, options, wrapper, merge = drawn
+    layer = kind(**options)
+    layer = layer if wrapper is None else wrapper(layer, merge_mode=merge)
     one = OneLayer(layer, masked=masked)
-    assert operator in one.kinds()
-    x = sequences(batch, steps, seed=seed)
-    one.assert_same(x) if not masked else one.assert_same(
-        x, np.random.default_rng(seed).random((batch, steps)) < 0.6
-    )
+    assert OPERATORS[kind] in one.kinds()
+    mask = np.random.default_rng(seed).random((batch, steps)) < 0.6 if masked else None
+    one.assert_same(sequences(batch, steps, seed=seed), mask)
 
 
 @pytest.mark.parametrize("merge", MERGES)

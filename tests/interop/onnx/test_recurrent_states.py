@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 
 import keras_rnnkit as kit
@@ -93,6 +94,7 @@ class OwnCell(keras.layers.LSTMCell):
     pass
 
 
+@keras.saving.register_keras_serializable(package="tests_of_onnx")
 class OwnLayer(kit.LSTM):
     pass
 
@@ -139,3 +141,18 @@ def test_a_stateful_layer_is_refused_without_states():
     layer.build((3, None, 3))
     with pytest.raises(Unsupported, match=r"^`stateful=True` of LSTM .*states=True"):
         OneLayer(layer)
+
+
+@pytest.mark.parametrize("how", [{}, {"states": True}, {"streaming": True}], ids=str)
+def test_sequences_inside_a_step_carry_no_states(how, tmp_path):
+    inputs = keras.Input((None, 4, 3))
+    x = kit.TimeDistributed(kit.Bidirectional(kit.GRU(3)))(inputs)
+    model = keras.Model(inputs, kit.LSTM(2, name="over")(x))
+    export_onnx(model, tmp_path / "model.onnx", **how)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    x = np.random.default_rng(0).normal(size=(2, 1, 4, 3)).astype("float32")
+    first, *states = [node.name for node in session.get_inputs()]
+    assert states == (["over/hidden", "over/cell"] if how else [])
+    feeds = {first: x, **{state: np.zeros((2, 2), "float32") for state in states}}
+    want = model.predict(x, verbose=0)
+    np.testing.assert_allclose(session.run(None, feeds)[0], want, atol=1e-5)
