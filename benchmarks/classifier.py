@@ -27,11 +27,14 @@ PART = Path(__file__).parent.parent / "docs" / "results" / "classifier.md"
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "best": {
+        "units": (16,),
         "bidirectional": True,
         "pooling": ("mean", "max"),
+        "embedding_dim": 16,
+        "dropout": 0.4,
         "word_dropout": 0.3,
-        "maxlen": 600,
-        "patience": 3,
+        "max_words": 10_000,
+        "maxlen": 1000,
     },
 }
 LINEAR = {"tf-idf, words": (1, 1), "tf-idf, words and pairs": (1, 2)}

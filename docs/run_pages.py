@@ -5,7 +5,8 @@
 The `python` blocks of a page run in order, in one namespace and in an empty folder. A `text` block
 is what the `python` block before it prints. Where a page shows `assets/.../name.png`, its code
 draws `name.png`. A translation (`page.ko.md`) has the blocks of its original; their comments may be
-translated. The tests run every page and compare what it prints; the outputs are JAX's.
+translated. The tests run every page and compare what it prints; the outputs are JAX's, and those of
+PyTorch on a page that imports it.
 """
 
 import argparse

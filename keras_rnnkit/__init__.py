@@ -82,7 +82,15 @@ from keras_rnnkit.models import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from keras_rnnkit.interop import OnnxModel, OnnxStream, export_onnx
+    from keras_rnnkit.interop import (
+        OnnxModel,
+        OnnxStream,
+        export_onnx,
+        from_torch,
+        load_keras2,
+        to_keras,
+        to_torch,
+    )
     from keras_rnnkit.text import TextClassifier, TextExplanation
 else:
     _LAZY = {
@@ -91,6 +99,10 @@ else:
         "TextClassifier": "text",
         "TextExplanation": "text",
         "export_onnx": "interop",
+        "from_torch": "interop",
+        "load_keras2": "interop",
+        "to_keras": "interop",
+        "to_torch": "interop",
     }
 
     def __getattr__(name: str) -> object:
@@ -167,11 +179,15 @@ __all__ = [
     "explain",
     "export_onnx",
     "from_keras",
+    "from_torch",
     "influence",
+    "load_keras2",
     "merge_states",
     "plots",
     "reset_states",
     "stream",
+    "to_keras",
+    "to_torch",
     "trace",
     "trace_batches",
     "trace_gradients",

@@ -1,5 +1,6 @@
 """Settings and fixtures of every test."""
 
+import importlib.util
 import math
 import os
 
@@ -22,6 +23,11 @@ def memory_limit():
 
 
 def pytest_collection_modifyitems(items):
+    if importlib.util.find_spec("torch") is None:
+        skip = pytest.mark.skip(reason="torch is not installed")
+        for item in items:
+            if isinstance(item, pytest.DoctestItem) and item.name.endswith(".to_torch"):
+                item.add_marker(skip)
     if keras.config.backend() != "torch":
         skip = pytest.mark.skip(reason="involves no backend: the run on PyTorch has it")
         for item in items:

@@ -56,11 +56,16 @@ def from_keras(model: Any) -> Any:
     copy = keras.saving.deserialize_keras_object(_renamed(config))
     _check_converted(copy)
     copy.set_weights(model.get_weights())
-    for mine, theirs in zip(_adapted(copy), _adapted(model), strict=True):
-        _adapt(mine, theirs)
+    copy_adapted(copy, model)
     for mine, theirs in zip(stateful_layers(copy), stateful_layers(model), strict=True):
         mine.reset_state([state.value for state in tree.flatten(theirs.states)])
     return copy
+
+
+def copy_adapted(copy: Any, model: Any) -> None:
+    """Copy what preprocessing layers have learned from data, as saving and loading a file does."""
+    for mine, theirs in zip(_adapted(copy), _adapted(model), strict=True):
+        _adapt(mine, theirs)
 
 
 def _adapted(model: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 """Every code block of the docs runs, and prints what the page says it prints."""
 
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -50,20 +51,24 @@ def small_reviews(monkeypatch):
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(
     page, small_reviews, tmp_path, monkeypatch
 ):
-    if page in TRANSLATIONS and keras.config.backend() != "torch":
+    backend = keras.config.backend()
+    if page in TRANSLATIONS and backend != "torch":
         pytest.skip("its code and its outputs are those of the English page, which runs here")
+    needs_torch = "\nimport torch\n" in page.read_text("utf-8")
+    if needs_torch and importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
     monkeypatch.chdir(tmp_path)
     policy = keras.config.dtype_policy()
     try:
         outputs = run_pages.run(page)
     finally:
         keras.config.set_dtype_policy(policy)
-    if keras.config.backend() != "jax":
-        return  # the outputs are JAX's
+    if backend != ("torch" if needs_torch else "jax"):
+        return  # the outputs are JAX's, or PyTorch's on a page that imports it
     for output in outputs:
         assert run_pages.same(output.shown, output.printed), (
             f"{page}:{output.line} shows\n{output.shown}\nbut the code prints\n{output.printed}\n"
-            f"Run KERAS_BACKEND=jax python docs/run_pages.py {page.relative_to(ROOT)}"
+            f"Run KERAS_BACKEND={backend} python docs/run_pages.py {page.relative_to(ROOT)}"
         )
 
 
