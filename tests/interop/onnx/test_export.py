@@ -1,6 +1,7 @@
 """`export_onnx`: the file, what it says of itself, and what is refused before it is written."""
 
 import json
+import os
 
 import keras
 import numpy as np
@@ -110,6 +111,19 @@ def test_large_weights_are_stored_beside_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "MOST_BYTES", 10**9)
     assert_same_numbers(tmp_path, model, features(3, 5, 4))
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+def test_large_weights_are_stored_beside_what_a_link_leads_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "MOST_BYTES", 3000)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "model.onnx").write_text("old")
+    link = tmp_path / "link.onnx"
+    link.symlink_to(tmp_path / "real" / "model.onnx")
+    kit.export_onnx(of(layers.Dense(30), kit.LSTM(8)), link, overwrite=True)
+    assert link.is_symlink()
+    (found,) = run(tmp_path / "real" / "model.onnx", (features(2, 3, 4),))
+    assert found.shape == (2, 8)
 
 
 def test_an_existing_file_is_replaced_on_request_alone(tmp_path):
