@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from keras import ops
 
 from keras_rnnkit.kernels.protocol import Kernels
 
@@ -46,7 +47,8 @@ class TorchCalls(Kernels):
         return tensor.detach().cpu().numpy()
 
     def on_gpu(self, variable: Any) -> bool:
-        return variable is not None and variable.value.device.type == "cuda"
+        tensor = ops.zeros(()) if variable is None else variable.value
+        return tensor.device.type == "cuda"
 
     def has_onednn(self) -> bool:
         return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled

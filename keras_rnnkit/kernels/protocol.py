@@ -123,8 +123,8 @@ class Kernels(Protocol):
         """Whether a layer computes on a GPU.
 
         Args:
-            variable: One of its weights, a Keras variable. `None` where there are none yet: then
-                the answer is for the backend's default device, but no on PyTorch.
+            variable: One of its weights, a Keras variable; `None` where there are none yet, for
+                the default device.
         """
 
     def has_onednn(self) -> bool:

@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops, tree
 
 from keras_rnnkit._gate_statistics import CLOSED, OPEN, half_lives, retention
-from keras_rnnkit.models.records import origin_of
-from keras_rnnkit.models.traces import flat_records
+from keras_rnnkit.models.origins import origin_of
+from keras_rnnkit.models.traces import flat_traces
 
 
 class FieldSums(NamedTuple):
@@ -38,25 +38,25 @@ class LayerSums(NamedTuple):
     log_retention: Any  # (..., units), or `()` for a cell whose state no gate keeps
 
 
-def gate_sums(records: Any) -> list[dict[str, LayerSums]]:
+def gate_sums(traces: Any) -> list[dict[str, LayerSums]]:
     """The sums over time of the gates of every layer, by its name, for each sequence.
 
     Args:
-        records: Records by key, of tensors.
+        traces: Traces by key, of tensors.
     """
-    return [{name: _sums_of(record)} for name, record in flat_records(records)]
+    return [{name: _sums_of(trace)} for name, trace in flat_traces(traces)]
 
 
-def _sums_of(record: Any) -> LayerSums:
-    valid, origin = record.mask[..., None], origin_of(record)
-    names = record._fields[: -1 - len(origin.initial_states)]
-    gates = {name: _single_precision(getattr(record, name)) for name in names}
+def _sums_of(trace: Any) -> LayerSums:
+    valid, origin = trace.mask[..., None], origin_of(trace)
+    names = trace._fields[: -1 - len(origin.initial_states)]
+    gates = {name: _single_precision(getattr(trace, name)) for name in names}
     rates = origin.zoneout and tuple(map(float, origin.zoneout))  # scalars of NumPy would promote
     kept = retention(gates, origin._replace(zoneout=rates))
     log: Any = ()
     if kept is not None:
         log = ops.sum(ops.log(ops.where(valid, kept[1], ops.ones_like(kept[1]))), axis=-2)
-    steps = ops.sum(ops.cast(record.mask, "int32"), axis=-1)
+    steps = ops.sum(ops.cast(trace.mask, "int32"), axis=-1)
     return LayerSums(steps, [{name: _field_sums(gate, valid)} for name, gate in gates.items()], log)
 
 

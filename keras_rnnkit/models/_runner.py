@@ -13,14 +13,14 @@ from keras_rnnkit._checks import check_integer
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
 from keras_rnnkit.models._arrays import Rows, as_array, as_inputs, as_view, joined, row_count
-from keras_rnnkit.models._calls import TimeDistributedTarget, handlers_for, records_by_call
+from keras_rnnkit.models._calls import TimeDistributedTarget, handlers_for, traces_by_call
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._keys import target_of
 from keras_rnnkit.models._stored import stored
 from keras_rnnkit.models._targets import targets_in
 from keras_rnnkit.models._untracked import refusing_others
 from keras_rnnkit.models.traces import Traces
-from keras_rnnkit.running.moving_variables import InnerScope
+from keras_rnnkit.running.assigned_variables import NestedScope
 
 _BYTES = 16 * 2**20  # about what the captured tensors of a batch take
 
@@ -54,7 +54,7 @@ class Runner:
                 model has the losses that its layers add in the call.
         """
         captured: list[dict[str, Any]] = []
-        with InnerScope(collect_losses=True) as scope:
+        with NestedScope(collect_losses=True) as scope:
             with self._checking(), intercepting(handlers_for(self.targets, captured, edits)):
                 outputs = self.model(inputs, training=False)
             self.adds_losses = bool(scope.losses)
@@ -86,15 +86,15 @@ class Runner:
         return outputs, tree.map_structure(_swapped, captured) if self._on_jax else captured
 
     def reduced(self, reduction: Callable[[dict[str, Any]], Any], inputs: Any) -> Any:
-        """What a function makes of the records of a run, as arrays; it is compiled with the model.
+        """What a function makes of the traces of a run, as arrays; it is compiled with the model.
 
         Args:
-            reduction: A function of records of tensors by key; no two that do the same.
+            reduction: A function of traces of tensors by key; no two that do the same.
             inputs: Those of the model.
         """
         if reduction not in self._reductions:
             self._reductions[reduction] = self.compiled(
-                lambda given: reduction(records_by_call(self.targets, self.captured(given)[1]))
+                lambda given: reduction(traces_by_call(self.targets, self.captured(given)[1]))
             )
         return tree.map_structure(as_array, self._reductions[reduction](inputs))
 
@@ -151,9 +151,9 @@ class Runner:
     def traces(self, parts: list[Any]) -> Traces:
         """The traces of all batches."""
         outputs, captured = tree.map_structure(lambda *arrays: joined(arrays), *parts)
-        records = records_by_call(self.targets, captured)
+        traces = traces_by_call(self.targets, captured)
         called = {key for of_call in captured for key in of_call}
-        return Traces(records, outputs, self._not_called(called))
+        return Traces(traces, outputs, self._not_called(called))
 
     def _not_called(self, called: set[str]) -> list[str]:
         """The keys of the layers that were called neither by themselves nor in another target."""

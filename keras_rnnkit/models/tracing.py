@@ -39,12 +39,12 @@ def trace(
             one batch, of all rows.
 
     Returns:
-        `Traces`, a mapping from layer name to record, in the order of the calls. Where several
+        `Traces`, a mapping from layer name to trace, in the order of the calls. Where several
         layers have a name, the key is the path, `"encoder/lstm"`; where a layer is called again,
-        `"lstm:1"`, `"lstm:2"`, ... A record is the trace type of the cell (`LSTMTrace`,
+        `"lstm:1"`, `"lstm:2"`, ... A trace is of the type that its cell has (`LSTMTrace`,
         `GRUTrace`, ...) with NumPy arrays `(batch, time, units)` in the compute dtype and `mask`,
         `(batch, time)`. A `Bidirectional` has `.forward` and `.backward`, both in the order of the
-        input's time; a layer with `go_backwards` is in the order of running. A `StackedRNN` is a
+        input's time; a layer with `go_backwards` is in running order. A `StackedRNN` is a
         dict by inner layer, `RNN` around a stack of cells a tuple, and a `TimeDistributed` around a
         layer has fields `(batch, outer time, time, units)`, around a model a dict.
 
