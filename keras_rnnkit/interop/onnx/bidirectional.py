@@ -14,7 +14,14 @@ from keras_rnnkit.interop.onnx.layer_states import LayerStates
 from keras_rnnkit.interop.onnx.operators import Operator, alike, operator_of
 from keras_rnnkit.interop.onnx.refusing import refuse
 from keras_rnnkit.interop.onnx.running import Run, Steps, cells_of, run_both
-from keras_rnnkit.interop.onnx.single import Result, check_options, last_states, result_of, single
+from keras_rnnkit.interop.onnx.single import (
+    Result,
+    check,
+    check_options,
+    last_states,
+    result_of,
+    single,
+)
 
 
 def bidirectional(graph: Graph, layer: Any, x: Value, states: LayerStates) -> Result:
@@ -33,11 +40,12 @@ def bidirectional(graph: Graph, layer: Any, x: Value, states: LayerStates) -> Re
             "the backward direction begins with the last step. Use a layer of one direction, or "
             "export without `streaming`",
         )
+    check_options(layer, states)
     layers = [layer.forward_layer, layer.backward_layer]
+    for part in layers:
+        check(part, states)
     counts = [len(keras.tree.flatten(part.state_size)) for part in layers]
     own = states.split(dict(zip(("forward", "backward"), counts, strict=True)))
-    for part, of_part in zip((layer, *layers), (states, *own), strict=True):
-        check_options(part, of_part)
     operators = _operators(layers)
     if operators is not None:
         return _one_node(graph, layer, x, own, operators)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from keras_rnnkit.interop.onnx.activations import apply
-from keras_rnnkit.interop.onnx.tensors import Tensor, array
+from keras_rnnkit.interop.onnx.tensors import Tensor
+from keras_rnnkit.interop.onnx.weights import array
 
 States = list[Tensor]
 

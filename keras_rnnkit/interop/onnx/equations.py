@@ -23,7 +23,8 @@ from keras_rnnkit.interop.onnx.equation_parts import (
     sigma,
     tanh,
 )
-from keras_rnnkit.interop.onnx.tensors import Tensor, array
+from keras_rnnkit.interop.onnx.tensors import Tensor
+from keras_rnnkit.interop.onnx.weights import array
 
 _keras = keras.layers
 

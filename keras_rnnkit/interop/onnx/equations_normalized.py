@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from keras_rnnkit.interop.onnx.equation_parts import States, linear, recurrent, sigma, tanh
-from keras_rnnkit.interop.onnx.tensors import Tensor, array
+from keras_rnnkit.interop.onnx.tensors import Tensor
+from keras_rnnkit.interop.onnx.weights import array
 
 
 def normalized(cell: Any, x: Tensor, gamma: Any, beta: Any = None) -> Tensor:

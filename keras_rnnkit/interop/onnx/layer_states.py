@@ -12,6 +12,7 @@ from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.interop.onnx.graph import Graph
 from keras_rnnkit.interop.onnx.refusing import refuse
 from keras_rnnkit.interop.onnx.streaming import CarriedStates
+from keras_rnnkit.interop.onnx.weights import cast
 
 
 class LayerStates:
@@ -85,7 +86,7 @@ class LayerStates:
         taken = [self._take(name, size) for name, size in _named_sizes(layer)]
         if learned is None:
             return taken
-        started = self._graph.add("Cast", self._take("started", 1), to=_BOOL)
+        started = cast(self._graph, self._take("started", 1), "bool")
         return [
             self._graph.add("Where", started, *pair) for pair in zip(taken, learned, strict=True)
         ]

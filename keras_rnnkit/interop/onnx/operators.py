@@ -19,7 +19,7 @@ import numpy as np
 
 from keras_rnnkit import cells
 from keras_rnnkit.interop.onnx.activations import Attribute, as_attribute
-from keras_rnnkit.interop.onnx.tensors import array
+from keras_rnnkit.interop.onnx.weights import array
 
 _keras = keras.layers
 

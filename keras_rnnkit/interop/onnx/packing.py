@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from keras_rnnkit.interop.onnx.graph import Graph
+from keras_rnnkit.interop.onnx.weights import cast
 
 
 class Packing:
@@ -26,11 +27,11 @@ class Packing:
     def __init__(self, graph: Graph, mask: str) -> None:
         self._graph, self._mask = graph, mask
         add = graph.add
-        self._valid = add("Cast", mask, to=_INT64)
+        self._valid = cast(graph, mask, "int64")
         # The number of valid steps up to each step, `(batch, time)`, and in each row, `(batch, 1)`.
         self._count = add("CumSum", self._valid, graph.constant(np.array(1, "int64")))
         self._total = add("ReduceSum", self._valid, graph.ints(1), keepdims=1)
-        self.lengths = add("Cast", add("Squeeze", self._total, graph.ints(1)), to=_INT32)
+        self.lengths = cast(graph, add("Squeeze", self._total, graph.ints(1)), "int32")
         self.any_valid = add("Greater", self._total, graph.ints(0))
         self._order: str | None = None
 
@@ -93,6 +94,3 @@ def flipped(graph: Graph, x: str) -> str:
     """A tensor `(batch, time, ...)` with the time axis reversed."""
     ends = (graph.ints(-1), graph.ints(np.iinfo("int64").min), graph.ints(1), graph.ints(-1))
     return graph.add("Slice", x, *ends)
-
-
-_INT32, _INT64 = 6, 7  # `onnx.TensorProto.INT32`, `.INT64`

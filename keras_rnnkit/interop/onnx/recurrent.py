@@ -14,7 +14,7 @@ from keras_rnnkit.interop.onnx.layer_states import LayerStates
 from keras_rnnkit.interop.onnx.single import SINGLE, Result, single
 from keras_rnnkit.interop.onnx.stacked import stacked
 from keras_rnnkit.interop.onnx.streaming import CarriedStates
-from keras_rnnkit.interop.onnx.tensors import array
+from keras_rnnkit.interop.onnx.weights import array
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._states import split_states
 from keras_rnnkit.running.names import name_of, states_in_order
@@ -54,7 +54,8 @@ def convert(
 def _learned(graph: Graph, layer: Any, x: Value, states: LayerStates) -> Result:
     """`LearnedInitialState`: the layer in it, whose first states are constants."""
     learned = [array(state) for state in layer.learned_states]
-    return _CONVERT[type(layer.layer)](graph, layer.layer, x, states.with_learned(learned))
+    converter = _CONVERT.get(type(layer.layer), single)  # which refuses an unknown class
+    return converter(graph, layer.layer, x, states.with_learned(learned))
 
 
 def _in_order(layer: Any, states: Any) -> list[Value]:

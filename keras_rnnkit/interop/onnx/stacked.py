@@ -13,7 +13,8 @@ from keras_rnnkit.interop.onnx.bidirectional import bidirectional
 from keras_rnnkit.interop.onnx.graph import Graph, Value
 from keras_rnnkit.interop.onnx.layer_states import LayerStates
 from keras_rnnkit.interop.onnx.single import Result, check_options, single
-from keras_rnnkit.interop.onnx.tensors import Tensor, array
+from keras_rnnkit.interop.onnx.tensors import Tensor
+from keras_rnnkit.interop.onnx.weights import array, cast
 from keras_rnnkit.layers._states import directions, state_count
 
 
@@ -63,9 +64,6 @@ def _last_valid(graph: Graph, x: Value) -> str:
     """The values of the last step where the mask is true; of the last step where it never is."""
     if x.mask is None:
         return graph.add("Gather", x.name, graph.constant(np.array(-1)), axis=1)
-    valid = graph.add("Cast", x.mask, to=_INT32)
+    valid = cast(graph, x.mask, "int32")
     last = graph.add("ArgMax", valid, axis=1, keepdims=1, select_last_index=1)
     return graph.add("GatherND", x.name, last, batch_dims=1)
-
-
-_INT32 = 6  # `onnx.TensorProto.INT32`

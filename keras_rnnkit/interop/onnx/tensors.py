@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_rnnkit.interop.onnx.graph import Graph
-
-
-def array(weight: Any) -> np.ndarray:
-    """A weight as NumPy numbers of float32, whatever the backend."""
-    return np.asarray(keras.ops.convert_to_numpy(weight), "float32")
 
 
 class Tensor:

@@ -89,7 +89,7 @@ def layers(draw):
     return kind, options, wrapper, draw(st.sampled_from(MERGES))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(layers(), st.integers(1, 4), st.integers(1, 6), st.booleans(), st.integers(0, 99))
 def test_any_options(drawn, batch, steps, masked, seed):
     kind, options, wrapper, merge = drawn

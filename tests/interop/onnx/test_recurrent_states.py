@@ -117,6 +117,8 @@ REFUSED = [
     (lambda: kit.LSTM(4), {"streaming": True, "given": [4, 4]}, "^`initial_state` of LSTM"),
     (lambda: kit.StackedRNN([4], return_gates=True), {}, r"^`return_gates=True` of StackedRNN"),
     (lambda: kit.Bidirectional(OwnLayer(4)), {}, r"^the class .*OwnLayer of OwnLayer 'forward_"),
+    (lambda: kit.LearnedInitialState(OwnLayer(4)), {}, r"^the class .*OwnLayer of OwnLayer"),
+    (lambda: kit.Bidirectional(kit.LSTM(4, return_gates=True)), {}, "^`return_gates=True` of Bid"),
 ]
 
 
@@ -156,3 +158,18 @@ def test_sequences_inside_a_step_carry_no_states(how, tmp_path):
     feeds = {first: x, **{state: np.zeros((2, 2), "float32") for state in states}}
     want = model.predict(x, verbose=0)
     np.testing.assert_allclose(session.run(None, feeds)[0], want, atol=1e-5)
+
+
+def test_an_encoder_passes_its_states_to_a_decoder(tmp_path):
+    source, target = keras.Input((None, 3), name="source"), keras.Input((None, 2), name="target")
+    encoder = kit.StackedRNN([3, 2], cell=["lstm", "gru"], bidirectional=True, return_state=True)
+    masked = keras.layers.Masking()(source)
+    states = kit.merge_states(encoder(masked)[1])
+    decoder = kit.StackedRNN([6, 4], cell=["lstm", "gru"], return_sequences=True, name="decoder")
+    model = keras.Model([source, target], decoder(target, initial_state=states))
+    export_onnx(model, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    x, y = sequences(3, 5), sequences(3, 4, features=2)
+    x[0, 2:], x[1] = 0, 0
+    found = session.run(None, {"source": x, "target": y})[0]
+    np.testing.assert_allclose(found, model.predict([x, y], verbose=0), atol=1e-5)
