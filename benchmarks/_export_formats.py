@@ -20,7 +20,8 @@ def saved_model(model: Any, folder: Path, x: Any) -> Any:
     import tensorflow
 
     model.export(folder / "model", format="tf_saved_model", verbose=False)
-    return tensorflow.saved_model.load(str(folder / "model")).serve(x).numpy()
+    loaded = tensorflow.saved_model.load(str(folder / "model"))  # which holds the variables
+    return loaded.serve(x).numpy()
 
 
 def onnx(model: Any, folder: Path, x: Any) -> Any:

@@ -6,8 +6,9 @@
 
 For each format and each kind of layer, a model is exported, the file is loaded by the library that
 runs it, and its outputs are compared with those of `predict`. What fails with the layer as it is is
-tried again with the other ways: with `path="portable"`, and as `kit.to_keras(model)`. Each format needs its library: `pip install tf2onnx jax2onnx onnxscript onnxruntime openvino
-ai-edge-litert litert-torch`.
+tried again in other ways: with `path="portable"`, and as `kit.to_keras(model)`. Each format needs
+its library: `pip install tf2onnx jax2onnx onnxscript onnxruntime openvino ai-edge-litert
+litert-torch`.
 """
 
 import argparse
