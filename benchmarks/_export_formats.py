@@ -1,5 +1,6 @@
 """How each format of `model.export` is written, loaded again and run."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ def saved_model(model: Any, folder: Path, x: Any) -> Any:
     import tensorflow
 
     model.export(folder / "model", format="tf_saved_model", verbose=False)
-    return tensorflow.saved_model.load(str(folder / "model")).serve(x).numpy()
+    loaded = tensorflow.saved_model.load(str(folder / "model"))  # which holds the variables
+    return loaded.serve(x).numpy()
 
 
 def onnx(model: Any, folder: Path, x: Any) -> Any:
@@ -53,10 +55,22 @@ def openvino(model: Any, folder: Path, x: Any) -> Any:
     """OpenVINO."""
     import openvino as library
 
-    path = folder / "model.xml"
-    model.export(path, format="openvino", verbose=False)
-    compiled = library.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    path = str(folder / "model.xml")  # Keras takes no Path here
+    with without_gradients():
+        model.export(path, format="openvino", verbose=False)
+    compiled = library.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return compiled(x)[compiled.output(0)]
+
+
+def without_gradients() -> Any:
+    """On PyTorch, Keras traces with gradients and compares the trace without."""
+    import keras
+
+    if keras.config.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def torch_program(model: Any, folder: Path, x: Any) -> Any:

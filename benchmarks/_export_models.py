@@ -13,8 +13,6 @@ KINDS = (
     "RNN of a cell",
     "LSTM with a mask",
 )
-# Those that `keras.layers` does not have.
-WITHOUT_NAMESAKE = ("MinGRU", "RNN of a cell")
 # As the layers are; on the path that calls the cell step by step; and as layers of Keras.
 WAYS = ("as it is", 'path="portable"', "to_keras")
 
@@ -24,34 +22,32 @@ def model_of(kind: str, way: str) -> Any:
     import keras
     import numpy as np
 
+    import keras_rnnkit as kit
+
     keras.utils.set_random_seed(0)
     masking = [keras.layers.Masking()] if "mask" in kind else []
     layers = [keras.Input((TIME, FEATURES)), *masking, layer_of(kind, way), keras.layers.Dense(2)]
     model = keras.Sequential(layers)
     rng = np.random.default_rng(1)
     model.set_weights([rng.normal(size=weight.shape) / 2 for weight in model.get_weights()])
+    if way == WAYS[2]:
+        model = kit.to_keras(model)
     model(sequences(2))
     return model
 
 
 def layer_of(kind: str, way: str) -> Any:
     """The recurrent layer of a kind, in one of the ways."""
-    import keras
-
     import keras_rnnkit as kit
 
     options = {"path": "portable"} if way == WAYS[1] else {}
-    package = keras.layers if way == WAYS[2] else kit
     if kind == "Bidirectional":
-        return package.Bidirectional(package.LSTM(UNITS, **options))
-    if kind == "StackedRNN" and package is kit:
-        return kit.StackedRNN([UNITS, UNITS], **options)
+        return kit.Bidirectional(kit.LSTM(UNITS, **options))
     if kind == "StackedRNN":
-        first, second = keras.layers.LSTM(UNITS, return_sequences=True), keras.layers.LSTM(UNITS)
-        return keras.Sequential([first, second])
-    if kind == "RNN of a cell" and package is kit:
+        return kit.StackedRNN([UNITS, UNITS], **options)
+    if kind == "RNN of a cell":
         return kit.RNN(kit.PeepholeLSTMCell(UNITS), **options)
-    return getattr(package, kind.partition(" ")[0])(UNITS, **options)
+    return getattr(kit, kind.partition(" ")[0])(UNITS, **options)
 
 
 def sequences(batch: int) -> Any:

@@ -6,9 +6,9 @@
 
 For each format and each kind of layer, a model is exported, the file is loaded by the library that
 runs it, and its outputs are compared with those of `predict`. What fails with the layer as it is is
-tried again with the other ways: with `path="portable"`, and with `keras.layers` in place of the
-kit's. Each format needs its library: `pip install tf2onnx jax2onnx onnxscript onnxruntime openvino
-ai-edge-litert litert-torch`.
+tried again in other ways: with `path="portable"`, and as `kit.to_keras(model)`. Each format needs
+its library: `pip install tf2onnx jax2onnx onnxscript onnxruntime openvino ai-edge-litert
+litert-torch`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from _export_formats import FORMATS, NEEDS
-from _export_models import KINDS, WAYS, WITHOUT_NAMESAKE, model_of, sequences
+from _export_models import KINDS, WAYS, model_of, sequences
 from _export_page import parts
 from _results import BACKENDS, load_or_start, results_file, save, today
 
@@ -33,12 +33,10 @@ def outcome(way: str, name: str, kind: str, folder: Path) -> str:
     """What becomes of one model in one format: "", or why it fails."""
     import numpy as np
 
-    if way == "to_keras" and kind in WITHOUT_NAMESAKE:
-        return "keras.layers has no such layer"
-    model = model_of(kind, way)
     x = sequences(2)
-    want = model.predict(x, verbose=0)
     try:
+        model = model_of(kind, way)
+        want = model.predict(x, verbose=0)
         found = FORMATS[name](model, folder, x)
     except Exception as error:  # noqa: BLE001  - every exporter has errors of its own
         return one_line(error)

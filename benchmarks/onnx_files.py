@@ -77,6 +77,11 @@ def files_of(model: Any, folder: Path) -> dict[str, Path | str]:
     return {"kit": ours, "keras": keras_file}
 
 
+def total_bytes(path: Path) -> int:
+    """The bytes of a file, with those of the files of weights beside it."""
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+
+
 def node_count(path: Path) -> int:
     """The nodes of a file, with those of bodies and functions."""
     import onnx
@@ -111,7 +116,7 @@ def measure(name: str, rounds: int, seconds: float) -> dict[str, Any]:
         files = files_of(model, Path(folder))
         figures["failed"] = {who: why for who, why in files.items() if isinstance(why, str)}
         paths = {who: path for who, path in files.items() if isinstance(path, Path)}
-        figures["bytes"] = {who: path.stat().st_size for who, path in paths.items()}
+        figures["bytes"] = {who: total_bytes(path) for who, path in paths.items()}
         figures["nodes"] = {who: node_count(path) for who, path in paths.items()}
         sessions = {who: session_of(path) for who, path in paths.items()}
         x, figures["difference"] = rows_of(64), {}

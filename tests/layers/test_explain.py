@@ -74,7 +74,7 @@ class TestExplain:
         for layer in (kit.LSTM, kit.GRU, kit.SimpleRNN, keras.layers.LSTM):
             assert kit.explain(model(layer)).advice.endswith(advice)
         assert str(kit.explain(model(kit.LSTM))).splitlines()[-1].endswith(advice)
-        for options in ({"activation": "relu"}, {"stateful": True}, {"dtype": "float64"}):
+        for options in ({"activation": "relu"}, {"stateful": True}, {"dtype": "mixed_float16"}):
             assert not kit.explain(model(kit.LSTM, **options)).advice
         for other in (kit.LSTM(3), model(kit.MinGRU), keras.Sequential([kit.LSTM(3)]), Own()):
             assert not kit.explain(other).advice

@@ -128,8 +128,7 @@ class Walk:
             except Unsupported as error:
                 raise ValueError(
                     f"{name_of(operation)} in the model '{self._path[0]}' cannot be exported to "
-                    f"ONNX: {error}. "
-                    f"Received: {type(operation).__name__}='{'/'.join(self._path)}'"
+                    f"ONNX: {error}. Received: layer='{'/'.join(self._path)}'"
                 ) from None
 
     @contextlib.contextmanager

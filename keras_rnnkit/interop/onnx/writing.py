@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = Fa
     Raises:
         ValueError: If weights of more than 2 GB are to be quantized.
     """
+    target = Path(os.path.realpath(target))  # large weights are stored beside what a link leads to
     weights = graph.used_constants()
     large = graph_bytes(weights) > MOST_BYTES
     if large and quantize:

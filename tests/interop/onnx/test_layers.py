@@ -138,7 +138,7 @@ convolutions = st.fixed_dictionaries(
 ).filter(lambda options: options["strides"] == 1 or options["dilation_rate"] == 1)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(options=convolutions, steps=st.integers(8, 11), batch=st.integers(1, 3))
 def test_convolutions(tmp_path_factory, options, steps, batch):
     if keras.config.backend() == "tensorflow":

@@ -1,0 +1,89 @@
+"""The recipes of the page "Deploy a model": the browser's and the C program's.
+
+They need libraries from outside of Python, whose folders these variables name:
+
+- KERAS_RNNKIT_ORT_WEB: `dist` of the npm package `onnxruntime-web`
+- KERAS_RNNKIT_ORT_C: a release of ONNX Runtime, with `include` and `lib`
+"""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnnkit as kit
+from tests.support.chromium import start_chromium
+
+pytestmark = pytest.mark.slow
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "how-to" / "deploy.md").read_text(encoding="utf-8")
+WORDS = [[4, 8, 15, 16]]
+
+
+@pytest.fixture
+def probability(tmp_path):
+    """What the model of the page gives; its file is in `tmp_path`."""
+    model = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32", name="words"),
+            keras.layers.Embedding(1000, 16, mask_zero=True),
+            kit.LSTM(8, name="lstm"),
+            keras.layers.Dense(1, activation="sigmoid", name="probability"),
+        ]
+    )
+    kit.export_onnx(model, tmp_path / "model.onnx")
+    return float(model.predict(np.array(WORDS), verbose=0)[0, 0])
+
+
+def library(variable):
+    """The folder that a variable names."""
+    if variable not in os.environ:
+        pytest.skip(f"needs {variable}, the folder of a library from outside of Python")
+    return Path(os.environ[variable])
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_the_page_in_a_browser_shows_the_probability(probability, tmp_path):
+    shutil.copytree(library("KERAS_RNNKIT_ORT_WEB"), tmp_path / "dist")
+    (tmp_path / "index.html").write_text(re.search(r"```html\n(.*?)```", PAGE, re.S)[1])
+    handler = functools.partial(Quiet, directory=tmp_path)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    driver = start_chromium()
+    try:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        driver.get(f"http://127.0.0.1:{server.server_port}/index.html")
+        shown = WebDriverWait(driver, 60).until(
+            lambda driver: driver.find_element("tag name", "body").text
+        )
+    finally:
+        driver.quit()
+        server.shutdown()
+        server.server_close()
+    assert float(shown) == pytest.approx(probability, abs=1e-5)
+
+
+def test_the_c_program_prints_the_probability(probability, tmp_path):
+    folder = library("KERAS_RNNKIT_ORT_C")
+    options = ["-I", folder / "include", "-L", folder / "lib", "-lonnxruntime"]
+    program = tmp_path / "deploy"
+    subprocess.run(["gcc", DOCS / "results" / "deploy.c", *options, "-o", program], check=True)
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder / "lib")}
+    done = subprocess.run(
+        [program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) == pytest.approx(probability, abs=1e-5)
