@@ -144,6 +144,16 @@ def save(path: Path, report: dict[str, Any]) -> None:
     draft.replace(path)
 
 
+def write_or_check(files: dict[Path, str], check: bool) -> None:
+    """Writes the files, or ends the script where one of them is another text."""
+    for path, text in files.items():
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path} is not what the results say: run {Path(sys.argv[0]).name}.")
+
+
 def today() -> str:
     """The date, as results carry it."""
     return datetime.date.today().isoformat()

@@ -12,12 +12,11 @@ seeds; only reviews that the model predicts correctly count.
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from _attribution_chart import chart
-from _results import RESULTS, environment, load, save, today
+from _results import RESULTS, environment, load, save, today, write_or_check
 from _tables import table
 
 RESULT = RESULTS / "attribution.json"
@@ -191,8 +190,7 @@ def files(report: dict[str, Any]) -> dict[Path, str]:
 
 def write(report: dict[str, Any]) -> None:
     """Writes the table and the chart."""
-    for path, text in files(report).items():
-        path.write_text(text, encoding="utf-8")
+    write_or_check(files(report), check=False)
 
 
 def main() -> None:
@@ -205,9 +203,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
     if arguments.check:
-        for path, text in files(load(RESULT)).items():
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                sys.exit(f"{path} is not what the results say: run {Path(__file__).name} --page.")
+        write_or_check(files(load(RESULT)), check=True)
         return
     if arguments.page:
         write(load(RESULT))

@@ -14,14 +14,23 @@ state of later epochs is reached sooner.
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from _results import BACKENDS, RESULTS, environment, fullest, load, results_file, save, today
+from _results import (
+    BACKENDS,
+    RESULTS,
+    environment,
+    fullest,
+    load,
+    results_file,
+    save,
+    today,
+    write_or_check,
+)
 from _tables import NAMES, table
 
 PART = Path(__file__).parent.parent / "docs" / "results" / "buckets.md"
@@ -188,8 +197,7 @@ def main() -> None:
     """Measures, or checks the page part."""
     arguments = parse()
     if arguments.check:
-        if not PART.exists() or PART.read_text(encoding="utf-8") != part(fullest("buckets")):
-            sys.exit(f"{PART} is not what the results say: run {Path(__file__).name}.")
+        write_or_check({PART: part(fullest("buckets"))}, check=True)
         return
     os.environ["KERAS_BACKEND"] = arguments.backend
     import keras_rnnkit as kit
@@ -222,7 +230,7 @@ def main() -> None:
             save(path, report)
         print(found["ratios"], found["padding"])
     if path.is_relative_to(RESULTS):
-        PART.write_text(part(fullest("buckets")), encoding="utf-8")
+        write_or_check({PART: part(fullest("buckets"))}, check=False)
 
 
 if __name__ == "__main__":

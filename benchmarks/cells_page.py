@@ -5,13 +5,12 @@ python benchmarks/cells_page.py --check   # fails where the page is not that one
 """
 
 import argparse
-import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from _cell_table import CELLS
-from _results import fullest
+from _results import fullest, write_or_check
 from _tables import NAMES, NOTHING, table
 from min_rnn import FEATURES
 
@@ -152,11 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    text = page(fullest("cells"), fullest("min_rnn"))
-    if not arguments.check:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        sys.exit(f"{PAGE} is not what the results say: run {Path(__file__).name}.")
+    write_or_check({PAGE: page(fullest("cells"), fullest("min_rnn"))}, arguments.check)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ and the accuracy when the model reads the last words of each review only, with t
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from _results import RESULTS, environment, load, save, today
+from _results import RESULTS, environment, load, save, today, write_or_check
 from _tables import table
 
 RESULT = RESULTS / "chapter_memory.json"
@@ -156,11 +155,7 @@ def main() -> None:
             parser.error("--data and --models are needed to measure")
         os.environ.setdefault("KERAS_BACKEND", "jax")
         save(RESULT, measured(arguments.models, arguments.data))
-    for path, text in parts(load(RESULT)).items():
-        if not arguments.check:
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            sys.exit(f"{path} is not what the results say: run {Path(__file__).name}.")
+    write_or_check(parts(load(RESULT)), arguments.check)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ processor's minutes add up over its cores, and do not count what other processes
 
 import argparse
 import os
-import sys
 import tarfile
 import time
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from _results import every, load_or_start, results_file, save, today
+from _results import every, load_or_start, results_file, save, today, write_or_check
 from _tables import NAMES, table
 
 PART = Path(__file__).parent.parent / "docs" / "results" / "classifier.md"
@@ -162,13 +161,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a file elsewhere, not for the page")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     options = parser.parse_args()
-    if options.check:
-        if not PART.exists() or PART.read_text(encoding="utf-8") != part():
-            sys.exit(f"{PART} is not what the results say: run {Path(__file__).name}.")
-        return
-    if options.data is not None:
+    if options.data is not None and not options.check:
         run(options)
-    PART.write_text(part(), encoding="utf-8")
+    write_or_check({PART: part()}, options.check)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,10 @@ A word's gradient is the sum over the places where it stands. The loss is linear
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from _results import RESULTS, environment, load, save, today
+from _results import RESULTS, environment, load, save, today, write_or_check
 from _tables import table
 
 RESULT = RESULTS / "embedding.json"
@@ -88,13 +87,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    if arguments.check:
-        if not PART.exists() or PART.read_text(encoding="utf-8") != part(load(RESULT)):
-            sys.exit(f"{PART} is not what the results say: run {Path(__file__).name}.")
-        return
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    save(RESULT, measured())
-    PART.write_text(part(load(RESULT)), encoding="utf-8")
+    if not arguments.check:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        save(RESULT, measured())
+    write_or_check({PART: part(load(RESULT))}, arguments.check)
 
 
 if __name__ == "__main__":

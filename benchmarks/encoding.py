@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from _results import load, machine, save, today
+from _results import load, machine, save, today, write_or_check
 
 RESULT = Path(__file__).parent / "results" / "encoding.json"
 DOCS = Path(__file__).parent.parent / "docs" / "results"
@@ -116,6 +116,11 @@ def rounded(rate_: float) -> int:
     return int(rate_) // unit * unit
 
 
+def sentences(report: dict[str, Any]) -> dict[Path, str]:
+    """The files of the sentence, one for each language."""
+    return {DOCS / f"encoding.{one}.md": sentence(report, one) for one in SENTENCES}
+
+
 def main() -> None:
     """Measures and writes, or checks the sentences."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -123,19 +128,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    files = {language: DOCS / f"encoding.{language}.md" for language in SENTENCES}
     if arguments.check:
-        for language, file in files.items():
-            if file.read_text("utf-8") != sentence(load(RESULT), language):
-                sys.exit(f"{file} is not what the results say: run {Path(__file__).name}.")
+        write_or_check(sentences(load(RESULT)), check=True)
         return
     if arguments.data is None:
         parser.error("--data is needed")
     report = measured(arguments.data, arguments.repeats)
     save(RESULT, report)
-    for language, file in files.items():
-        file.write_text(sentence(report, language), "utf-8")
-        print(file.read_text("utf-8"), end="")
+    write_or_check(sentences(report), check=False)
+    print(*sentences(report).values(), sep="", end="")
     if report["different"] or report["reviews_a_minute"]["imdb"]["min"] < TARGET:
         sys.exit(f"{report['different']} reviews differ, or fewer than {TARGET:,} a minute.")
 

@@ -5,13 +5,12 @@ python benchmarks/methods_page.py --check   # fails where the page is not that o
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from _grid import LAYERS, MODES
 from _method_rows import BACKWARD, DROPPED_BATCH, METHODS, STEPS, VARIANTS, rows_of
-from _results import BACKENDS, every
+from _results import BACKENDS, every, write_or_check
 from _rule_data import GOOD, Case, case_of, cases, methods_of_rule
 from _rule_table import in_explain, rule_table
 from _tables import MODE_NAMES, NAMES, NOTHING, table
@@ -201,11 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    text = page()
-    if not arguments.check:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        sys.exit(f"{PAGE} is not what the results say: run {Path(__file__).name}.")
+    write_or_check({PAGE: page()}, arguments.check)
 
 
 if __name__ == "__main__":

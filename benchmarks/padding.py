@@ -10,13 +10,12 @@ the same in all cells. A cell is saved when it is trained, so that a run can be 
 
 import argparse
 import os
-import sys
 from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from _results import RESULTS, load, load_or_start, save, today
+from _results import RESULTS, load, load_or_start, save, today, write_or_check
 from _tables import table
 
 RESULT = RESULTS / "padding.json"
@@ -157,11 +156,7 @@ def main() -> None:
     if arguments.data is not None and not arguments.check:
         os.environ.setdefault("KERAS_BACKEND", "jax")
         measure(arguments.data)
-    for path, text in parts(load(RESULT)).items():
-        if not arguments.check:
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            sys.exit(f"{path} is not what the results say: run {Path(__file__).name}.")
+    write_or_check(parts(load(RESULT)), arguments.check)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import _performance_prose as prose
 import _prediction_table as _prediction
 import _tables
 from _grid import MODES
-from _results import BACKENDS, KEPT_MEMORY, RESULTS, every, fullest, peaks
+from _results import BACKENDS, KEPT_MEMORY, RESULTS, every, fullest, peaks, write_or_check
 
 DOCS = Path(__file__).parent.parent / "docs"
 Reports = list[dict[str, Any]]
@@ -269,12 +269,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder to write to")
     arguments = parser.parse_args()
-    for path, text in files(read(arguments.results), arguments.docs).items():
-        if not arguments.check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            sys.exit(f"{path} is not what the results say: run {Path(__file__).name}.")
+    write_or_check(files(read(arguments.results), arguments.docs), arguments.check)
 
 
 if __name__ == "__main__":

@@ -175,11 +175,11 @@ def attempt(what: str, draw: Callable[[], Any]) -> Any:
 
 def draw_model(model: keras.Model, x: np.ndarray, y: np.ndarray, out: Path) -> None:
     """The pictures of the model on many reviews."""
-    for name, record in kit.trace(model, x).items():
+    for name, trace in kit.trace(model, x).items():
         file = name.replace("/", "_").replace(":", "_")
         for plot in (kit.plots.saturation, kit.plots.memory):
             path = out / f"{file}_{plot.__name__}.png"
-            attempt(f"{plot.__name__} of {name}", lambda: plot(record, path=path))  # noqa: B023
+            attempt(f"{plot.__name__} of {name}", lambda: plot(trace, path=path))  # noqa: B023
     for layer in model.layers:
         if isinstance(layer, keras.layers.RNN):
             path = out / f"{layer.name}_weights.png"
@@ -198,14 +198,14 @@ def draw_review(
     untrained = attempt("comparison", lambda: keras.models.clone_model(model))
     before = {} if untrained is None else kit.trace(untrained, x)
     shown = None
-    for name, record in traces.items():
+    for name, trace in traces.items():
         file = name.replace("/", "_").replace(":", "_")
-        kit.plots.gates(record, tokens, path=out / f"{file}_gates.png")
-        kit.plots.states(record, tokens, path=out / f"{file}_states.png")
+        kit.plots.gates(trace, tokens, path=out / f"{file}_gates.png")
+        kit.plots.states(trace, tokens, path=out / f"{file}_states.png")
         if name in before:
-            pair, names = (before[name], record), ("untrained", "trained")
+            pair, names = (before[name], trace), ("untrained", "trained")
             kit.plots.compare(*pair, tokens, names=names, path=out / f"{file}_compare.png")
-        left = attempt(f"influence in {name}", lambda: kit.influence(record))  # noqa: B023
+        left = attempt(f"influence in {name}", lambda: kit.influence(trace))  # noqa: B023
         parts = [] if left is None else keras.tree.flatten(left)  # of both directions, or layers
         for i, part in enumerate(parts):
             number = f"_{i}" * (len(parts) > 1)

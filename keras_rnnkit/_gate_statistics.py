@@ -36,7 +36,7 @@ def retention(
 
     Args:
         fields: The gates and states of a trace by name, arrays `(..., units)`.
-        origin: The `origin` of a record, if there is one: its zoneout rate of the state is mixed
+        origin: The `origin` of a trace, if there is one: its zoneout rate of the state is mixed
             in as in inference, and a cell that normalises the state has no such factor.
 
     Returns:

@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import os
+import re
 
 import hypothesis
 import keras
@@ -15,20 +16,33 @@ hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
 
-def memory_limit():
-    """The GB that a process may take; TensorFlow keeps its programs of XLA until it ends."""
-    if keras.config.backend() == "tensorflow":
-        return math.inf
-    return float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf))
+def part_of(items, part):
+    """The tests of every n-th file, beginning with the k-th one, where `part` is "k/n"."""
+    if not re.fullmatch(r"[1-9]\d*/[1-9]\d*", part):
+        raise pytest.UsageError(f"`--part` must be as in 1/3. Received: --part={part}")
+    number, count = map(int, part.split("/"))
+    files = list(dict.fromkeys(item.path for item in items))[number - 1 :: count]
+    return [item for item in items if item.path in files]
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--part", help="run the k-th of n parts of the test files, as in 1/3")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects the slow tests
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--part"):
+        items[:] = part_of(items, config.getoption("--part"))
     if importlib.util.find_spec("torch") is None:
         skip = pytest.mark.skip(reason="torch is not installed")
         for item in items:
             if isinstance(item, pytest.DoctestItem) and item.name.endswith(".to_torch"):
                 item.add_marker(skip)
-    if keras.config.backend() != "torch":
+    backend = keras.config.backend()
+    for item in items:
+        if any(backend in mark.args for mark in item.iter_markers("slow_on")):
+            item.add_marker("slow")
+    if backend != "torch":
         skip = pytest.mark.skip(reason="involves no backend: the run on PyTorch has it")
         for item in items:
             if item.get_closest_marker("no_backend"):
@@ -36,7 +50,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
-    guard = MemoryGuard(limit=memory_limit())
+    limit = os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf)
+    guard = MemoryGuard(limit=float(limit))
     config.pluginmanager.register(guard, "memory_guard")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(WorkerPeaks(guard))

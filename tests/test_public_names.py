@@ -3,7 +3,80 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import keras_rnnkit as kit
+
+NAMES_OF_0_1_0 = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "BidirectionalStates",
+    "BidirectionalTrace",
+    "CoupledLSTMCell",
+    "ESNCell",
+    "Embedding",
+    "Explanation",
+    "GRUCell",
+    "GRUGates",
+    "GRUTrace",
+    "GatedCell",
+    "LSTMCell",
+    "LSTMGates",
+    "LSTMTrace",
+    "LayerNormGRUCell",
+    "LayerNormLSTMCell",
+    "LayerNormSimpleRNNCell",
+    "LearnedInitialState",
+    "Masks",
+    "MinGRU",
+    "MinGRUCell",
+    "MinGRUGates",
+    "MinGRUTrace",
+    "MinLSTM",
+    "MinLSTMCell",
+    "MinLSTMGates",
+    "MinLSTMTrace",
+    "NASCell",
+    "NASGates",
+    "NASTrace",
+    "PeepholeLSTMCell",
+    "ProjectedLSTMCell",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "SimpleRNNGates",
+    "SimpleRNNTrace",
+    "StackedRNN",
+    "Stream",
+    "TimeDistributed",
+    "Zoneout",
+    "__version__",
+    "callbacks",
+    "data",
+    "explain",
+    "from_keras",
+    "merge_states",
+    "plots",
+    "reset_states",
+    "stream",
+    "data.DataFileError",
+    "data.DownloadError",
+    "data.ImdbData",
+    "data.SampleData",
+    "data.SampleReviews",
+    "data.Split",
+    "data.Vocabulary",
+    "data.load_imdb",
+    "data.load_imdb_sequences",
+    "data.load_sample",
+    "data.pad",
+    "data.tokenize",
+    "callbacks.chapter",
+    "callbacks.standard",
+    "plots.gates",
+    "plots.history",
+]
 
 API = Path(__file__).resolve().parents[1] / "docs" / "api"
 
@@ -13,6 +86,15 @@ def test_the_public_names_are_there_and_documented():
         assert len(set(module.__all__)) == len(module.__all__)
         for name in module.__all__:
             assert getattr(module, name).__doc__ or name == "__version__"
+
+
+@pytest.mark.no_backend
+@pytest.mark.parametrize("name", NAMES_OF_0_1_0)
+def test_the_public_names_of_0_1_0_are_there(name):
+    module = kit
+    for part in name.split("."):
+        assert part in module.__all__
+        module = getattr(module, part)
 
 
 def test_every_public_name_is_in_the_docs_and_nothing_else():

@@ -122,12 +122,10 @@ def best_weights(stopping: Any, current: list[np.ndarray]) -> Arrays:
     return {f"best/{number}": as_plain(array) for number, array in enumerate(best)}
 
 
-def restore_best_weights(stopping: Any, current: list[np.ndarray], checkpoint: Snapshot) -> None:
-    """Give early stopping the best weights of the run; `current` are those of the checkpoint."""
-    if stopping.best is None:
-        return
+def restored_best_weights(current: list[np.ndarray], checkpoint: Snapshot) -> list[np.ndarray]:
+    """The best weights of the run; `current` are those of the checkpoint."""
     stored = [checkpoint.arrays.get(f"best/{number}") for number in range(len(current))]
-    stopping.best_weights = [
+    return [
         now if then is None else then.view(now.dtype)
         for now, then in zip(current, stored, strict=True)
     ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_rnnkit.callbacks import _training_settings as training_settings
 
 Arrays = dict[str, np.ndarray]
 
@@ -50,7 +51,9 @@ def describe(model: keras.Model) -> dict[str, Any]:
         "layers": [[type(layer).__name__, _settings(layer)] for layer in _layers(model)],
         "variables": [[one.name, *_form(one)] for one in _variables(model)["model"]],
         "optimizer": type(optimizer).__name__,
+        "optimizer settings": training_settings.of_optimizer(optimizer),
         "optimizer variables": [_form(one) for one in _variables(model)["optimizer"]],
+        "loss": training_settings.of_loss(model),
     }
 
 
@@ -62,6 +65,11 @@ def difference(saved: dict[str, Any], current: dict[str, Any]) -> str | None:
     for part in ("backend", "optimizer"):
         if saved[part] != current[part]:
             return f"its {part} is {saved[part]!r}, here it is {current[part]!r}"
+    for part in ("optimizer settings", "loss"):
+        before, now = saved[part], current[part]
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                return f"its {name} is {before.get(name)!r}, here it is {now.get(name)!r}"
     for part in ("layers", "variables", "optimizer variables"):
         before, now = saved[part], current[part]
         for number, (one, other) in enumerate(zip(before, now, strict=False)):
@@ -106,22 +114,7 @@ def _settings(layer: keras.layers.Layer) -> str | None:
     """A digest of the layer's arguments; None for a layer that has no config."""
     try:
         config = keras.saving.serialize_keras_object(layer)["config"]
-        text = json.dumps(_without_names(config), sort_keys=True, default=repr)
+        text = training_settings.as_text(config)
     except (NotImplementedError, TypeError, ValueError):
         return None
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _without_names(config: Any) -> Any:
-    """Automatic names count up with every layer that is made, so they say nothing.
-
-    Nor does the code of a lambda: it has its line and its file, which change with the script.
-    """
-    if isinstance(config, dict):
-        if config.get("class_name") == "__lambda__":
-            return "lambda"
-        left_out = ("name", "build_config", "shared_object_id")
-        return {key: _without_names(one) for key, one in config.items() if key not in left_out}
-    if isinstance(config, list | tuple):
-        return [_without_names(one) for one in config]
-    return config

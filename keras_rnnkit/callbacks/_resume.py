@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import random
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from keras_rnnkit.callbacks._model_state import (
 )
 from keras_rnnkit.callbacks._rows import Row, fill_history, plain
 from keras_rnnkit.callbacks.monitoring import MonitorChecks
-from keras_rnnkit.callbacks.parts import Logs, StopOnNaN
+from keras_rnnkit.callbacks.parts import Checkpoint, Logs, StopOnNaN
 
 Callbacks = list[keras.callbacks.Callback]
 
@@ -124,17 +125,20 @@ class ResumableRun(keras.callbacks.Callback):
             return
         found, self._found = self._found, None
         _checkpoint.remind(self._others, found)
+        best = _checkpoint.restored_best_weights(self.model.get_weights(), found)
         for callback in self._others:
-            if isinstance(callback, keras.callbacks.EarlyStopping):
-                _checkpoint.restore_best_weights(callback, self.model.get_weights(), found)
+            if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best is not None:
+                callback.best_weights = best
             if hasattr(callback, "restore_rows"):
                 callback.restore_rows(self._rows)
+            if isinstance(callback, Checkpoint) and self._rows:
+                callback.restore_file(best)
         if self._rows:
             self._first = self._next_epoch()
             # Keras has no public way for a callback to choose the first epoch. This attribute is
             # the one that `keras.callbacks.BackupAndRestore` sets; `on_epoch_begin` checks that it
             # took effect.
-            self.model._initial_epoch = self._first
+            self.model._initial_epoch = _FirstEpoch(self._first, self.model)
             self._forward_data()
 
     def _next_epoch(self) -> int:
@@ -245,6 +249,27 @@ class ResumableRun(keras.callbacks.Callback):
         _checkpoint.write(self._file, state)
 
 
+class _FirstEpoch(int):
+    """A first epoch that holds for one `fit` only.
+
+    A callback that comes later may still refuse to begin. No callback is called then, and Keras
+    would begin with this epoch in the next `fit` of the model, too.
+    """
+
+    _model: weakref.ref[keras.Model]
+    _history: Any
+
+    def __new__(cls, epoch: int, model: keras.Model) -> _FirstEpoch:
+        first = super().__new__(cls, epoch)
+        first._model, first._history = weakref.ref(model), _history_of(model)
+        return first
+
+    def __bool__(self) -> bool:
+        """Whether the `fit` that asks is the one that began: each one has a history of its own."""
+        model = self._model()
+        return int(self) != 0 and model is not None and _history_of(model) is self._history
+
+
 class _Reminder(keras.callbacks.Callback):
     """Restores the memory of the callbacks before it, after they have begun."""
 
@@ -259,6 +284,10 @@ class _Reminder(keras.callbacks.Callback):
 def file_in(folder: Path) -> Path:
     """The file of the checkpoint."""
     return folder / "checkpoint.npz"
+
+
+def _history_of(model: keras.Model) -> Any:
+    return getattr(model, "history", None)
 
 
 def _data_of_fit(frame: Any) -> Any:

@@ -38,6 +38,9 @@ class EpochLog(keras.callbacks.CSVLogger):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._rows.append(_cells(logs or {}, epoch))
+        self._write()
+
+    def _write(self) -> None:
         names = {name for row in self._rows for name in row} - {"epoch"}
         with (
             replacing(self._file) as temporary,
@@ -50,6 +53,8 @@ class EpochLog(keras.callbacks.CSVLogger):
     def restore_rows(self, rows: list[Row]) -> None:
         """Continue the log of these epochs."""
         self._rows = [_cells(row["logs"], row["epoch"]) for row in rows]
+        if rows and not self._file.exists():
+            self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Do nothing: the file is complete and closed after every epoch."""

@@ -38,12 +38,17 @@ class JsonLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         seconds = time.monotonic() - self._began
         self._lines.append(_line({"epoch": epoch, "seconds": seconds, "logs": plain(logs or {})}))
+        self._write()
+
+    def _write(self) -> None:
         with replacing(self._file) as temporary:
             temporary.write_text("".join(self._lines), encoding="utf-8")
 
     def restore_rows(self, rows: list[Row]) -> None:
         """Continue the log of these epochs."""
         self._lines = [_line(row) for row in rows]
+        if rows and not self._file.exists():
+            self._write()
 
 
 def _line(row: Row) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_rnnkit._checks import refuse_existing
 from keras_rnnkit._files import replacing
@@ -35,6 +36,12 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
                 super().on_epoch_end(epoch, logs)
             finally:
                 self.filepath = literal(self._file)
+
+    def restore_file(self, best_weights: list[np.ndarray]) -> None:
+        """Write the file of a run that goes on again if it was deleted."""
+        if not self._file.exists():
+            with replacing(self._file) as temporary:
+                self.model.save(temporary)
 
 
 class BestCheckpoint(Checkpoint):
@@ -92,6 +99,17 @@ class BestCheckpoint(Checkpoint):
     def on_train_end(self, logs: Logs = None) -> None:
         self._checks.end()
         super().on_train_end(logs)
+
+    def restore_file(self, best_weights: list[np.ndarray]) -> None:
+        """Write the best model again; its optimizer is that of the last epoch."""
+        if self.best is None:  # no epoch was validated so far
+            return
+        latest = self.model.get_weights()
+        self.model.set_weights(best_weights)
+        try:
+            super().restore_file(best_weights)
+        finally:
+            self.model.set_weights(latest)
 
 
 class SkippingEarlyStopping(keras.callbacks.EarlyStopping):

@@ -129,7 +129,7 @@ def standard(
 
     With `resume=True` the folder has a `checkpoint.npz`, too, and the same script, started again,
     goes on after the last epoch that was complete, as `resumable` describes: `log.csv`, the curves
-    and the history have all epochs.
+    and the history have all epochs. A model or a log that was deleted is written again.
 
     Keep the order of the list, and put other callbacks after it: the first one checks the run. Use
     each list for one `fit()` only. A second `fit()` with the same list raises an error, because the

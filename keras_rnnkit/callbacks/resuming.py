@@ -78,8 +78,9 @@ def resumable(
 
     Raises:
         ValueError: An argument is wrong, or the file is no checkpoint. Also raised by `fit()` when
-            the checkpoint is that of another model, optimizer or backend, when the model is not
-            built, and when `monitor` will never be in the logs. The checkpoint is then unchanged.
+            the checkpoint is that of another model, optimizer, loss or backend, or when settings of
+            the optimizer (all but the learning rate) are others, when the model is not built,
+            and when `monitor` will never be in the logs. The checkpoint is then unchanged.
         RuntimeError: Raised by `fit()` while another process uses the folder.
         OSError: `folder` is not a folder, or cannot be written to. Also raised by `fit()` when
             the disk is full; the checkpoint is then unchanged.

@@ -94,7 +94,7 @@ class StepEdits:
         return StepEdits(gates, self._states)
 
     def rest_of_gates(self, gates: Any) -> Any:
-        """The record of the gates, with the edits of those that the cell has not edited itself."""
+        """The gates, with the edits of those that the cell has not edited itself."""
         named = {name: value for name, value in gates._asdict().items() if name not in self._seen}
         return gates._replace(**{name: self(name, value) for name, value in named.items()})
 

@@ -1,12 +1,12 @@
 """The base of every cell of the kit: a call is `gates`, then `step`."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._checks import check_rate, checked_units
 from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
 from keras_rnnkit.cells._takes import methods_with, stores_masks_as_keras_does
@@ -285,20 +285,3 @@ def project(inputs: Any, kernel: Any, masks: Any = None) -> Any:
 def like(states: Any, new_states: Sequence[Any]) -> Any:
     """New states in the form of the old ones: a list, or a tensor for a tensor."""
     return list(new_states) if isinstance(states, list | tuple) else new_states[0]
-
-
-def checked_units(owner: str, units: Any, name: str = "units") -> int:
-    """The number of units as an `int`, after a check that it is a positive integer."""
-    if isinstance(units, bool) or not isinstance(units, Integral) or units <= 0:
-        raise ValueError(
-            f"`{name}` of {owner} must be a positive integer. Received: {name}={units!r}"
-        )
-    return int(units)
-
-
-def check_rate(owner: str, name: str, rate: Any) -> None:
-    """Refuse a dropout rate outside `[0, 1)`, which Keras would clip or ignore."""
-    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) < 1:
-        raise ValueError(
-            f"`{name}` of {owner} must be a number in [0, 1). Received: {name}={rate!r}"
-        )

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rnnkit.cells._gated import GatedCell, check_rate, checked_units, like
+from keras_rnnkit.cells._checks import check_rate, checked_units
+from keras_rnnkit.cells._gated import GatedCell, like
 
 
 @keras.saving.register_keras_serializable(package="keras_rnnkit")

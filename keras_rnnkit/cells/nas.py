@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_rnnkit.cells._checks import checked_units
 from keras_rnnkit.cells._edits import unedited
-from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, checked_units, like, project
+from keras_rnnkit.cells._gated import GatedCell, ImplementationConfig, like, project
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.cells._weights import add_gate_weights, add_part, part_config, take_part
 

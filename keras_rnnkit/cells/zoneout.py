@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.cells._gated import check_rate
+from keras_rnnkit.cells._checks import check_rate
 from keras_rnnkit.cells._masks import Masks
 from keras_rnnkit.cells._takes import masks_for_method, takes_masks, takes_training
 

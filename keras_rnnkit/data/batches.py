@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_rnnkit._checks import INT32_MAX, is_integer
 from keras_rnnkit.data.buckets import Buckets, Order
-from keras_rnnkit.data.columns import Table, class_weights, table, truncated
+from keras_rnnkit.data.columns import Table, class_weights, rows_as_array, table, truncated
 from keras_rnnkit.data.flat import FlatSequences
 
 LEAST_BATCHES = 4  # of a bucket on average, so that the batches of two epochs have other rows
@@ -78,7 +78,7 @@ def tables(
             f"Received: type(x)={type(x).__name__}"
         )
     if y is not None:
-        parts.append(table(y, "y"))
+        parts.append(table(rows_as_array(y, parts[0].sequences), "y"))
     elif sample_weight is not None or class_weight is not None:
         raise ValueError(
             "`sample_weight` and `class_weight` weigh the targets: pass them with `y`. "
@@ -95,6 +95,24 @@ def tables(
             f"Received: rows={counts}"
         )
     return parts
+
+
+def stored_targets(x: Any) -> np.ndarray | None:
+    """Returns the targets in the file of an input.
+
+    Raises:
+        ValueError: If several files have targets.
+    """
+    inputs = x.values() if isinstance(x, Mapping) else x if isinstance(x, tuple) else [x]
+    found = [
+        one.targets for one in inputs if isinstance(one, FlatSequences) and one.targets is not None
+    ]
+    if len(found) > 1:
+        raise ValueError(
+            f"`y` must be passed, because {len(found)} inputs in `x` have targets in their files. "
+            "Received: y=None"
+        )
+    return found[0] if found else None
 
 
 def longest_of(parts: Iterable[Table], maxlen: int | None) -> np.ndarray:

@@ -13,11 +13,12 @@ from keras_rnnkit.data.batches import (
     Batches,
     check_value,
     longest_of,
+    stored_targets,
     tables,
     wanted_lengths,
 )
 from keras_rnnkit.data.buckets import make_buckets
-from keras_rnnkit.data.flat import FlatSequences, position
+from keras_rnnkit.data.flat import position
 from keras_rnnkit.data.padding import SIDES
 
 
@@ -46,8 +47,10 @@ class Bucketed(keras.utils.PyDataset):
             inputs a dict or tuple of such, and of arrays with a row for each sequence. Rows are
             sorted by their longest sequence.
         y: The targets: an array with a row for each sequence, a list of target sequences
-            (padded with 0), or a dict or tuple of such for several outputs. `None` for no targets,
-            or those in the file of `x`.
+            (padded with 0), or a dict or tuple of such for several outputs. Lists that all have
+            one length, such as one-hot rows, are taken as an array, unless each has the length of
+            its sequence of `x`. `None` for no targets, or those in the file of `x`, or in the one
+            file with targets among several inputs.
         batch_size: The number of rows in a batch.
         lengths: How many lengths to choose at most: with `shuffle=True`, not more than one for
             every four batches, because rows are only mixed within a bucket. Or the lengths
@@ -117,8 +120,7 @@ class Bucketed(keras.utils.PyDataset):
         seed = check_integer(seed, "seed", most=None)
         maxlen = check_integer(maxlen, "maxlen", least=1, optional=True)
         check_choice(truncating, "truncating", SIDES)
-        if isinstance(x, FlatSequences) and y is None:
-            y = x.targets
+        y = stored_targets(x) if y is None else y
         parts = tables(x, y, sample_weight, class_weight)
         longest = longest_of(parts, maxlen)
         wanted = wanted_lengths(lengths, int(longest.max()))

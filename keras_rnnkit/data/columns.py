@@ -116,6 +116,29 @@ def table(data: Any, argument: str) -> Table:
     return columns
 
 
+def rows_as_array(y: Any, inputs: list[FlatSequences]) -> Any:
+    """Returns targets in which lists of one length, such as one-hot rows, are an array.
+
+    They stay target sequences if each has the length of its input sequence.
+    """
+    if isinstance(y, Mapping):
+        return {name: rows_as_array(part, inputs) for name, part in y.items()}
+    if isinstance(y, tuple):
+        return tuple(rows_as_array(part, inputs) for part in y)
+    if not isinstance(y, list) or not y or not all(hasattr(row, "__len__") for row in y):
+        return y
+    lengths = np.array([len(row) for row in y])
+    if lengths.min() != lengths.max() or any(
+        np.array_equal(lengths, one.lengths) for one in inputs
+    ):
+        return y
+    try:
+        rows = np.array(y)
+    except ValueError:  # the items of rows have different lengths
+        return y
+    return rows if rows.ndim == 2 and rows.dtype.kind in _NUMBERS else y
+
+
 def class_weights(y: Table, weights: Mapping[int, float]) -> np.ndarray:
     """Returns the weight of the class of each row."""
     _check_class_weights(weights)
@@ -147,12 +170,16 @@ def _check_class_weights(weights: Any) -> None:
         )
 
 
+def _is_0d(value: Any) -> bool:
+    return getattr(value, "ndim", None) == 0
+
+
 def _column(data: Any, argument: str) -> np.ndarray | FlatSequences:
     if isinstance(data, FlatSequences):
         return data
     if not isinstance(data, np.ndarray) and hasattr(data, "__array__"):
         data = np.asarray(data)
-    if isinstance(data, list) and len(data) and np.ndim(data[0]) == 0:
+    if isinstance(data, list) and data and (np.isscalar(data[0]) or _is_0d(data[0])):
         data = np.asarray(data)
     if isinstance(data, list) or (isinstance(data, np.ndarray) and data.dtype.kind == "O"):
         return flat_sequences(data, argument)

@@ -81,9 +81,14 @@ class FlatSequences:
 
 
 def position(index: Any, count: int) -> int:
-    """Returns an index into `count` items, counted from their start."""
+    """Returns an index into `count` items, counted from their start; -1 is the last one."""
     if not is_integer(index):  # a slice would be several
         raise TypeError(f"`index` must be an integer. Received: index={index!r}")
+    if not -count <= index < count:
+        raise IndexError(
+            f"`index` must be from 0 to {count - 1}, or from -{count} to -1, counted from the end. "
+            f"Received: index={index}"
+        )
     return range(count)[index]
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_rnnkit._checks import check_integer
+from keras_rnnkit.data.flat import position
 from keras_rnnkit.data.scaling import Scaler
 from keras_rnnkit.data.series import Series
 
@@ -53,11 +54,7 @@ class WindowBatches(keras.utils.PyDataset):
         return -(-len(self.positions) // self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        if not 0 <= index < len(self):
-            raise IndexError(
-                f"`index` must be from 0 to {len(self) - 1}, the number of a batch. "
-                f"Received: index={index}"
-            )
+        index = position(index, len(self))
         self._used.add(index)
         start = index * self._batch_size
         rows = self._rows(self._order[start : start + self._batch_size])

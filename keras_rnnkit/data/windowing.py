@@ -54,7 +54,10 @@ def windows(
     in no other step. So a `keras.layers.Masking()` in front of the recurrent layers makes them skip
     exactly the steps without any value; without it, they read the indicators. Inputs without
     indicators need no `Masking`, which would skip the steps whose values are 0. Missing targets are
-    0 with the sample weight 0. Windows without any target value are left out.
+    0 with the sample weight 0. Windows without any target value are left out. Keras weighs the
+    last axis of `y` as one, so with `horizon` above 1 and one target, a window in which one of the
+    targets is missing has the weight 0 as a whole. Pass `targets=[0]`, with a model whose output is
+    `(batch, horizon, 1)`, to train on the others: the weights are then those of each step.
 
     Args:
         series: One series, an array `(steps,)` or `(steps, features)` of integers or floating-point

@@ -1,8 +1,9 @@
 """One step of each cell, forward and backward, in plain arithmetic that any tensors understand.
 
 The letters are those of the cells' equations; `d_x` is the gradient of `x`. A step starts from its
-pre-activations, the arguments of the activation functions: `inputs` names those to which a block of
-the input kernel contributes, in the kernel's order, `products` those for the recurrent kernel.
+pre-activations, the arguments of the activation functions. `inputs` has the indices of those to
+which a block of the input kernel contributes, in the kernel's order; `products` has those of the
+recurrent kernel.
 
 `forward` returns the new states, the gates, and what else the backward pass needs. `backward`
 returns the gradients of the pre-activations, and those of the states before the step, without what
@@ -32,8 +33,8 @@ class LSTM:
     @staticmethod
     def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
         sigmoid, tanh, _ = functions
-        (of_i, of_f, of_g, of_o), (_, c) = preactivations, states
-        i, f, g, o = sigmoid(of_i), sigmoid(of_f), tanh(of_g), sigmoid(of_o)
+        (i, f, g, o), (_, c) = preactivations, states
+        i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
         c = f * c + i * g
         return [o * tanh(c), c], [i, f, g, o], []
 
@@ -62,9 +63,9 @@ class GRU:
 
     @staticmethod
     def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
-        (of_z, of_r, of_g, product), (h,) = preactivations, states
-        z, r = functions.sigmoid(of_z), functions.sigmoid(of_r)
-        g = functions.tanh(of_g + r * product)
+        (z, r, g, product), (h,) = preactivations, states
+        z, r = functions.sigmoid(z), functions.sigmoid(r)
+        g = functions.tanh(g + r * product)
         return [z * h + (1 - z) * g], [z, r, g], [product]
 
     @staticmethod
@@ -86,9 +87,9 @@ class GRUResetBefore:
 
     @staticmethod
     def forward(preactivations: Any, states: Any, functions: Functions) -> tuple[Any, Any, Any]:
-        (of_z, of_r, of_g), (h,) = preactivations, states
-        z, r = functions.sigmoid(of_z), functions.sigmoid(of_r)
-        g = functions.tanh(of_g + functions.reset_product(r * h))
+        (z, r, g), (h,) = preactivations, states
+        z, r = functions.sigmoid(z), functions.sigmoid(r)
+        g = functions.tanh(g + functions.reset_product(r * h))
         return [z * h + (1 - z) * g], [z, r, g], []
 
     @staticmethod

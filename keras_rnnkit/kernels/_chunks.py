@@ -25,9 +25,9 @@ def zero_totals(args: Arguments) -> list[Any]:
     return [ops.zeros(weights.shape, dtype) for weights in _weights(args)]
 
 
-def added(totals: list[Any], found: Arguments) -> list[Any]:
+def added(totals: list[Any], gradients: Arguments) -> list[Any]:
     """The totals with the gradients of a chunk."""
-    pairs = zip(totals, _weights(found), strict=True)
+    pairs = zip(totals, _weights(gradients), strict=True)
     return [total + ops.cast(part, total.dtype) for total, part in pairs]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 
 from keras_rnnkit.kernels.protocol import Kernels
 
@@ -57,6 +58,11 @@ class JaxCalls(Kernels):
         self, function: Callable[..., Any], tensors: list[Any]
     ) -> tuple[Any, list[Any]]:
         return jax.value_and_grad(lambda values: function(*values))(list(tensors))
+
+    def as_array(self, tensor: Any) -> Any:
+        if not isinstance(tensor, jax.Array):
+            return super().as_array(tensor)
+        return np.asarray(tensor)
 
     def on_gpu(self, variable: Any) -> bool:
         # Where the device is not known, as under jit, the default one.

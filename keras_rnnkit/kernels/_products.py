@@ -10,15 +10,10 @@ from keras_rnnkit.kernels._cells import GRU, Functions, GRUResetBefore
 
 
 def preactivations(plan: Plan, args: Arguments) -> tuple[Any, Callable[..., Any]]:
-    """How to get the pre-activations of a step.
+    """What to loop over, and a function for the pre-activations of a step.
 
-    Args:
-        plan: What is fixed.
-        args: The tensors.
-
-    Returns:
-        What to loop over, a list of tensors, time first, and a function that takes a slice of it
-        and the hidden state.
+    The first is a list of tensors, time first. The function takes a slice of it and the hidden
+    state.
     """
     masks_per_gate = bool(args.recurrent_masks) or len(args.inputs) > 1
     if masks_per_gate and plan.method in ("concatenated", "fused gates"):
@@ -86,18 +81,18 @@ def _concatenated(cell: Any, args: Arguments) -> tuple[Any, Callable[..., Any]]:
     return args.inputs, multiply
 
 
-def _combined(cell: Any, of_inputs: list[Any], of_state: list[Any]) -> list[Any]:
+def _combined(cell: Any, from_inputs: list[Any], from_state: list[Any]) -> list[Any]:
     """The pre-activations: sums of what inputs and state contribute, in tensors of one gate or all.
 
     Where both contribute to all, one wide sum is split afterwards, which is large enough for XLA to
     spread it over all cores.
     """
-    if len(of_state) == 1 and cell.inputs == cell.products:
-        return _split(of_inputs[0] + of_state[0], cell.preactivations)
+    if len(from_state) == 1 and cell.inputs == cell.products:
+        return _split(from_inputs[0] + from_state[0], cell.preactivations)
     total: list[Any] = [None] * cell.preactivations
-    for names, values in ((cell.inputs, of_inputs), (cell.products, of_state)):
-        each = values if len(values) == len(names) else _split(values[0], len(names))
-        for i, value in zip(names, each, strict=True):
+    for indices, values in ((cell.inputs, from_inputs), (cell.products, from_state)):
+        by_gate = values if len(values) == len(indices) else _split(values[0], len(indices))
+        for i, value in zip(indices, by_gate, strict=True):
             total[i] = value if total[i] is None else total[i] + value
     return total
 
@@ -115,22 +110,22 @@ def keeps_concatenated(plan: Plan, args: Arguments) -> bool:
 def state_gradient(plan: Plan, args: Arguments) -> Callable[[list[Any], Any], Any]:
     """A function for the gradient of the hidden state before a step.
 
-    It takes the gradients of the step's pre-activations, in a list and concatenated.
+    It takes the gradients of the step's pre-activations: a list of them, and all concatenated.
     """
     cell, masks = plan.cell, args.recurrent_masks
     blocks = _split(args.recurrent_kernel, len(cell.inputs))
-    in_one = keeps_concatenated(plan, args)
+    concatenates = keeps_concatenated(plan, args)
     # XLA runs small products of each gate in parallel; for a GRU one product is faster.
-    if masks or (in_one and plan.method == "per gate"):
+    if masks or (concatenates and plan.method == "per gate"):
         weights = [ops.transpose(block) for block in blocks]
-        return lambda each, _: sum(
-            masked(each[i] @ weights[k], masks, k) for k, i in enumerate(cell.products)
+        return lambda parts, _: sum(
+            masked(parts[i] @ weights[k], masks, k) for k, i in enumerate(cell.products)
         )
-    if in_one:  # blocks of zeros cost less than one more tensor
+    if concatenates:  # blocks of zeros cost less than one more tensor
         weight = ops.transpose(_spread(cell, args.recurrent_kernel, cell.products))
-        return lambda _, in_one: in_one @ weight
+        return lambda _, whole: whole @ weight
     weight = ops.transpose(concatenated(blocks[: len(cell.products)]))
-    return lambda each, _: concatenated(each[i] for i in cell.products) @ weight
+    return lambda parts, _: concatenated(parts[i] for i in cell.products) @ weight
 
 
 def with_reset_product(
@@ -156,9 +151,9 @@ def concatenated(tensors: Iterable[Any]) -> Any:
     return ops.concatenate(list(tensors), axis=-1)
 
 
-def _spread(cell: Any, weights: Any, names: tuple[int, ...]) -> Any:
-    """The blocks of these names as columns of all pre-activations, with zeros in the others."""
-    blocks = dict(zip(names, _split(weights, len(names)), strict=True))
+def _spread(cell: Any, weights: Any, indices: tuple[int, ...]) -> Any:
+    """The blocks as columns of these pre-activations, with zeros for the others of the cell."""
+    blocks = dict(zip(indices, _split(weights, len(indices)), strict=True))
     zeros = ops.zeros_like(blocks[0])
     return concatenated(blocks.get(i, zeros) for i in range(cell.preactivations))
 

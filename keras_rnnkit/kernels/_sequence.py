@@ -26,18 +26,9 @@ from keras_rnnkit.kernels._products import (
 def forward_pass(
     plan: Plan, args: Arguments, functions: Functions, loop: Loop, save: bool
 ) -> tuple[Any, Steps]:
-    """Run a cell over time.
+    """The last states, and the tensors of all steps that the plan asks for.
 
-    Args:
-        plan: The cell, the method and the options.
-        args: The tensors.
-        functions: The backend's sigmoid and tanh.
-        loop: The backend's loop.
-        save: Whether to keep all that the backward pass needs.
-
-    Returns:
-        The last states, and tensors of all steps: those that the plan asks for, and with `save`
-        also those that the backward pass needs.
+    With `save`, the steps also have what the backward pass needs.
     """
     cell, counts = plan.cell, _counts(plan, save)
     functions = with_reset_product(cell, args, functions, transposed=False)
@@ -48,15 +39,15 @@ def forward_pass(
         new, gates, extras = cell.forward(before_activation(x, states[0]), states, functions)
         if mask:
             new = [ops.where(mask[0], a, b) for a, b in zip(new, states, strict=True)]
-        kept = zip((new, gates, list(states), extras), counts, strict=True)
-        return new, Steps(*(tensors[:count] for tensors, count in kept))
+        pairs = zip((new, gates, list(states), extras), counts, strict=True)
+        return new, Steps(*(tensors[:count] for tensors, count in pairs))
 
     units = args.states[0].shape[-1]
     return loop(step, args.states, (xs, args.mask), Steps(*([units] * n for n in counts)))
 
 
 def _counts(plan: Plan, save: bool) -> Steps:
-    """How many tensors of each kind are kept of every step."""
+    """How many tensors of each kind a step returns."""
     cell = plan.cell
     states = cell.states if plan.capture_gates else int(plan.return_sequences)
     if save:
@@ -73,20 +64,19 @@ def backward_pass(
     functions: Functions,
     loop: Loop,
 ) -> tuple[Any, Any]:
-    """The gradients of the initial states, and of the pre-activations of all steps.
+    """The gradients of the initial states, and of the pre-activations of all steps, in two lists.
+
+    The second has one tensor for each pre-activation of the cell, or a single tensor of all,
+    concatenated.
 
     Args:
-        plan: The cell, the method and the options.
-        args: The tensors of the forward pass.
+        plan: As in the forward pass.
+        args: As in the forward pass.
         steps: What the forward pass saved.
         d_last: The gradients of the last states.
         d_steps: The gradients of the tensors of all steps that the forward pass returned.
-        functions: The backend's sigmoid and tanh.
-        loop: The backend's loop.
-
-    Returns:
-        Two lists. The second has one tensor for each pre-activation of the cell, or a single
-        tensor of all, concatenated.
+        functions: As in the forward pass.
+        loop: As in the forward pass.
     """
     cell, concatenate = plan.cell, keeps_concatenated(plan, args)
     d_hidden = state_gradient(plan, args)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import tree
 
@@ -50,6 +51,11 @@ class TensorFlowCalls(Kernels):
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(value, sources, unconnected_gradients=zero)
         return value, [tf.convert_to_tensor(gradient) for gradient in gradients]  # dense ones
+
+    def as_array(self, tensor: Any) -> Any:
+        if not isinstance(tensor, tf.Tensor):
+            return super().as_array(tensor)
+        return np.asarray(tensor)  # unlike `tensor.numpy()`, which copies
 
     def with_batch_size(self, tensor: Any, batch: int) -> Any:
         return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])  # an error for another size

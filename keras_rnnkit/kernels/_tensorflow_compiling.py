@@ -93,8 +93,8 @@ def _often(shape: Any) -> Any:
         )
         keys = tf.stack([shape[0] * 2**32 + shape[1], -1])  # under -1: how many are compiled
         zero = tf.zeros([], tf.int64)
-        found = tf.raw_ops.LookupTableFindV2(table_handle=table, keys=keys, default_value=zero)
-        count, used = found[0] + 1, found[1]
+        values = tf.raw_ops.LookupTableFindV2(table_handle=table, keys=keys, default_value=zero)
+        count, used = values[0] + 1, values[1]
         is_new = (count == OFTEN) & (used < MOST)
         often = is_new | (count > OFTEN)
         # Once `MOST` shapes are compiled, the count of another one stays below `OFTEN`.

@@ -44,8 +44,8 @@ def with_backward_pass(
         outputs, saved = off_tape(forward(*hidden))
 
         def gradients(*d_outputs: Any) -> list[Any]:
-            found = backward(hidden, saved, [tf.stop_gradient(d) for d in d_outputs])
-            return _with_derivatives(plain, list(sources), list(d_outputs), found, groups)
+            d_sources = backward(hidden, saved, [tf.stop_gradient(d) for d in d_outputs])
+            return _with_derivatives(plain, list(sources), list(d_outputs), d_sources, groups)
 
         return outputs, gradients
 
@@ -70,14 +70,14 @@ def _with_derivatives(
     plain: Callable[..., list[Any]],
     sources: list[Any],
     d_outputs: list[Any],
-    found: list[Any],
+    d_sources: list[Any],
     groups: Sequence[int],
 ) -> list[Any]:
-    """The gradients found, as functions of the sources and of the gradients of the outputs."""
+    """The gradients as differentiable functions of the sources and of the outputs' gradients."""
     result, start = [], 0
     for count in groups:
         part = slice(start, start + count)
-        result += _group(plain, sources, d_outputs, found[part], part)
+        result += _group(plain, sources, d_outputs, d_sources[part], part)
         start += count
     return result
 
@@ -86,25 +86,25 @@ def _group(
     plain: Callable[..., list[Any]],
     sources: list[Any],
     d_outputs: list[Any],
-    found: list[Any],
+    d_sources: list[Any],
     part: slice,
 ) -> list[Any]:
     @tf.custom_gradient
     def known(*tensors: Any) -> tuple[Any, Any]:
         sources, d_outputs = list(tensors[:count]), list(tensors[count:])
 
-        def derivatives(*d_found: Any) -> Any:
+        def derivatives(*d_results: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch([*sources, *d_outputs])
                 first = _gradients(plain, sources, d_outputs)[part]
             return tape.gradient(
                 first,
                 [*sources, *d_outputs],
-                output_gradients=list(d_found),
+                output_gradients=list(d_results),
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
 
-        return found, derivatives
+        return d_sources, derivatives
 
     count = len(sources)
     return list(known(*sources, *d_outputs))
@@ -116,13 +116,13 @@ def _gradients(
     with tf.GradientTape() as tape:
         tape.watch(sources)
         outputs = plain(*sources)
-    found = tape.gradient(outputs, sources, output_gradients=d_outputs)
-    if all(gradient is None for gradient in found):
+    gradients = tape.gradient(outputs, sources, output_gradients=d_outputs)
+    if all(gradient is None for gradient in gradients):
         # Inside a `tf.autodiff.ForwardAccumulator` no tape records.
         raise NotImplementedError(
             "A recurrent layer on its fused path cannot be differentiated by a "
             '`tf.autodiff.ForwardAccumulator`. Make the layer with `path="portable"`. '
-            f"Received: gradients={found}"
+            f"Received: gradients={gradients}"
         )
-    pairs = zip(found, sources, strict=True)
+    pairs = zip(gradients, sources, strict=True)
     return [tf.zeros_like(source) if d is None else d for d, source in pairs]

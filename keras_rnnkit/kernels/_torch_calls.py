@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from keras import ops
 
 from keras_rnnkit.kernels.protocol import Kernels
 
@@ -40,8 +41,14 @@ class TorchCalls(Kernels):
             gradients = torch.autograd.grad(value, leaves, **options)
         return value.detach(), list(gradients)
 
+    def as_array(self, tensor: Any) -> Any:
+        if not isinstance(tensor, torch.Tensor) or tensor.dtype == torch.bfloat16:
+            return super().as_array(tensor)
+        return tensor.detach().cpu().numpy()
+
     def on_gpu(self, variable: Any) -> bool:
-        return variable is not None and variable.value.device.type == "cuda"
+        tensor = ops.zeros(()) if variable is None else variable.value
+        return tensor.device.type == "cuda"
 
     def has_onednn(self) -> bool:
         return torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled

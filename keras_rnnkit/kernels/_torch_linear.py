@@ -52,9 +52,8 @@ def _sequential(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
 def _associative(a: Any, b: Any, first: Any, reverse: bool = False) -> Any:
     """An associative scan in log2(time) rounds (Hillis and Steele, 1986).
 
-    Two steps in a row are one step of the same form: `a2 (a1 h + b1) + b2 = (a2 a1) h + (a2 b1 +
-    b2)`. In each round every step is combined with the one `reach` steps before it, so that it then
-    covers twice as many steps as before.
+    In each round every step is combined with the one `reach` steps before it, by `a2 (a1 h + b1) +
+    b2 = (a2 a1) h + (a2 b1 + b2)`, so that it then covers twice as many steps.
     """
     if reverse:
         return _associative(a.flip(0), b.flip(0), first).flip(0)

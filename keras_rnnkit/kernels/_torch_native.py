@@ -34,13 +34,13 @@ def native(plan: Plan, args: Arguments) -> tuple[Any, Steps]:
             end = place[:1] if k else place[-1:]
             wanted = place if plan.return_sequences else end
             outputs[k] = _unpacked(outputs[k], wanted, directions[k].states[0])
-    found = []
+    last_states = []
     for k, output in enumerate(outputs):
         # A copy: a last state that was a view would change with the outputs.
-        found += [output[0 if k else -1].clone(), *(state[k] for state in last[1:])]
+        last_states += [output[0 if k else -1].clone(), *(state[k] for state in last[1:])]
     if not plan.return_sequences:
-        return found, Steps([])
-    return found, Steps([outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)])
+        return last_states, Steps([])
+    return last_states, Steps([outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)])
 
 
 def _directions(args: Arguments, count: int) -> list[Arguments]:
@@ -62,14 +62,14 @@ def _call(cell: Any, x: Any, directions: list[Arguments]) -> Any:
     # batch_first
     options = (True, 1, 0.0, torch.is_grad_enabled(), len(directions) == 2, False)
     if cell is LSTM:
-        found = torch.lstm(x, first, weights, *options)
+        result = torch.lstm(x, first, weights, *options)
     else:
         function = torch.rnn_tanh if cell is SimpleRNN else torch.gru
-        found = function(x, first[0], weights, *options)
-    for tensor in found:
+        result = function(x, first[0], weights, *options)
+    for tensor in result:
         if tensor.requires_grad and not exporting():
             tensor.register_hook(check_gradients)
-    return found
+    return result
 
 
 def _weights(cell: Any, args: Arguments) -> list[Any]:
@@ -122,8 +122,8 @@ def _packed(
 
 def _unpacked(outputs: Any, place: Any, first: Any) -> Any:
     """The outputs in order of time: those at `place`, or the first state where it is negative."""
-    found = outputs.gather(0, place.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
-    return torch.where(place < 0, first, found)
+    values = outputs.gather(0, place.clamp(min=0).expand(-1, -1, outputs.shape[-1]))
+    return torch.where(place < 0, first, values)
 
 
 def _packed_order(mask: Any) -> tuple[Any, Any, Any]:

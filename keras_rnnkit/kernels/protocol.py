@@ -108,6 +108,13 @@ class Kernels(Protocol):
             for those that the function does not use.
         """
 
+    def as_array(self, tensor: Any) -> Any:
+        """A tensor as a NumPy array: a view of it where there can be one, and it may be read-only.
+
+        `keras.ops.convert_to_numpy` always copies.
+        """
+        return ops.convert_to_numpy(tensor)
+
     def with_batch_size(self, tensor: Any, batch: int) -> Any:
         """The same tensor `(batch, ...)`, where the backend did not know its batch size yet."""
         return tensor
@@ -116,8 +123,8 @@ class Kernels(Protocol):
         """Whether a layer computes on a GPU.
 
         Args:
-            variable: One of its weights, a Keras variable. `None` where there are none yet: then
-                the answer is for the backend's default device, but no on PyTorch.
+            variable: One of its weights, a Keras variable; `None` where there are none yet, for
+                the default device.
         """
 
     def has_onednn(self) -> bool:

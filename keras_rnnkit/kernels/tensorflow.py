@@ -97,8 +97,8 @@ def _functions(plan: Plan, inputs: Any) -> tuple[Callable[..., Any], Callable[..
     # Only the loop is compiled: TensorFlow's own large products are faster than XLA's, and it
     # leaves out those whose results are not used.
     def gradients(*args: Any) -> list[Any]:
-        found = _gradients(plan, run_backward, *args)
-        return tree.flatten(found._replace(mask=[], recurrent_masks=[]))
+        result = _gradients(plan, run_backward, *args)
+        return tree.flatten(result._replace(mask=[], recurrent_masks=[]))
 
     return run_forward, gradients
 
@@ -128,7 +128,7 @@ def _loop(
 def _gradients(
     plan: Plan, run_backward: Any, args: Arguments, steps: Steps, d_last: Any, d_steps: Steps
 ) -> Arguments:
-    """The gradients of all arguments, where that pays by chunks of steps, the last one first."""
+    """The gradients of all arguments, in chunks from the last to the first where it is faster."""
     length = _chunk_length(plan, args)
     if length is None:
         return all_gradients(plan, run_backward, args, steps, d_last, d_steps)
@@ -136,13 +136,13 @@ def _gradients(
     d_inputs: list[list[Any]] = []
     for start in reversed(range(0, args.inputs[0].shape[0], length)):
         part = functools.partial(_between, start=start, stop=start + length)
-        inputs, mask, own, d_own = tree.map_structure(
+        inputs, mask, chunk_steps, d_chunk_steps = tree.map_structure(
             part, (args.inputs, args.mask, steps, d_steps)
         )
-        own_args = args._replace(inputs=inputs, mask=mask)
-        found = all_gradients(plan, run_backward, own_args, own, d_states, d_own)
-        d_states, totals = found.states, added(totals, found)
-        d_inputs.insert(0, found.inputs)
+        chunk_args = args._replace(inputs=inputs, mask=mask)
+        d_args = all_gradients(plan, run_backward, chunk_args, chunk_steps, d_states, d_chunk_steps)
+        d_states, totals = d_args.states, added(totals, d_args)
+        d_inputs.insert(0, d_args.inputs)
     whole = [tf.concat(chunks, axis=0) for chunks in zip(*d_inputs, strict=True)]
     return gathered(args, whole, d_states, totals)
 

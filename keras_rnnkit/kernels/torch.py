@@ -87,12 +87,12 @@ class _LoopFunction(torch.autograd.Function):
         d_first, d_preactivations = _passes(plan)[1](plan, args, steps, d_last, d_steps)
         of_inputs = any(ctx.needs_input_grad[3 : 3 + len(args.inputs)])
         if plan.method == "preallocated" and len(d_preactivations) == 1:
-            found = _torch_gru.gradients(args, steps, d_first, d_preactivations[0], of_inputs)
+            result = _torch_gru.gradients(args, steps, d_first, d_preactivations[0], of_inputs)
         else:
-            found = weight_gradients(plan, args, steps, d_first, d_preactivations)
+            result = weight_gradients(plan, args, steps, d_first, d_preactivations)
             if of_inputs:
-                found = found._replace(inputs=input_gradients(plan, args, d_preactivations))
-        return None, None, None, *_flatten(found)
+                result = result._replace(inputs=input_gradients(plan, args, d_preactivations))
+        return None, None, None, *_flatten(result)
 
 
 def _flatten(parts: Any) -> list[Any]:
@@ -102,26 +102,26 @@ def _flatten(parts: Any) -> list[Any]:
 
 def _unflatten(parts: Any, tensors: Iterator[Any]) -> Any:
     """The structure of `parts`, filled with the next ones of `tensors`."""
-    found = [
+    filled = [
         [next(tensors) for _ in part] if isinstance(part, list | tuple) else next(tensors)
         for part in parts
     ]
-    return found if isinstance(parts, list) else type(parts)(*found)
+    return filled if isinstance(parts, list) else type(parts)(*filled)
 
 
 def _scan(
     step: Callable[..., Any], carry: Any, xs: Any, widths: Any, reverse: bool = False
 ) -> tuple[Any, Any]:
     steps = list(zip(*(x.unbind(0) for x in tree.flatten(xs)), strict=True))
-    found = []
+    collected = []
     for current in reversed(steps) if reverse else steps:
         carry, values = step(carry, tree.pack_sequence_as(xs, list(current)))
-        found.append(tree.flatten(values))
+        collected.append(tree.flatten(values))
         if reverse:
             carry = [flush_to_zero(gradient) for gradient in carry]
     if reverse:
-        found.reverse()
-    stacked = [torch.stack(values) for values in zip(*found, strict=True)]
+        collected.reverse()
+    stacked = [torch.stack(values) for values in zip(*collected, strict=True)]
     return carry, tree.pack_sequence_as(widths, stacked)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_rnnkit.cells._gated import check_rate
+from keras_rnnkit.cells._checks import check_rate
 
 
 def checked_units(owner: str, units: Any) -> list[int]:

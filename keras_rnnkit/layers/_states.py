@@ -10,11 +10,11 @@ from keras import ops, tree
 from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.running.names import (
-    by_name,
     flat_states,
-    is_named,
-    is_nested,
+    has_names,
+    is_list_of_structures,
     states_in_order,
+    values_in_order,
 )
 
 
@@ -63,9 +63,9 @@ def split_states(owner: str, states: Any, layers: list[Any]) -> list[Any]:
         layers: The recurrent layers of the stack.
     """
     counts = {layer.name: state_count(layer) for layer in layers}
-    if is_named(states):
-        states = by_name(owner, states, tuple(counts), "initial_state")
-    elif not is_nested(states, len(layers)):
+    if has_names(states):
+        states = values_in_order(owner, states, tuple(counts), "initial_state")
+    elif not is_list_of_structures(states, len(layers)):
         states = _cut(flat_states(owner, states, "initial_state"), counts)
     parts = [
         states_in_order(owner, layer, given, f"initial_state[{layer.name!r}]")
@@ -143,7 +143,7 @@ def merge_states(states: Any, mode: str = "concat") -> Any:
         raise ValueError(f"`mode` of merge_states must be one of {modes}. Received: mode={mode!r}")
     if isinstance(states, BidirectionalStates):
         return _merged("states", states, mode)
-    if isinstance(states, list | tuple) and not is_named(states):
+    if isinstance(states, list | tuple) and not has_names(states):
         return _merged_list(list(states), mode)
     if not isinstance(states, dict):
         raise TypeError(

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_rnnkit.layers._checks import check_data
+from keras_rnnkit.running.assigned_variables import NestedScope
 from keras_rnnkit.running.capture import capturing
-from keras_rnnkit.running.moving_variables import InnerScope
 from keras_rnnkit.running.names import name_of
 
 
@@ -51,7 +51,7 @@ class Traceable:
         check_variables_are_here(self)
         given = {} if initial_state is None else {"initial_state": initial_state}
         # The scope discards the variables that the call assigns and the losses that it adds.
-        with InnerScope(), capturing(capture_gates=True) as capture:
+        with NestedScope(), capturing(capture_gates=True) as capture:
             self(sequences, mask=mask, training=False, **given)  # type: ignore[operator]
         return self._trace_from(capture.traces)
 

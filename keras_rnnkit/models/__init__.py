@@ -1,6 +1,6 @@
 """Functions that take a whole model."""
 
-from keras_rnnkit.models._attribute_record import Attribution
+from keras_rnnkit.models._attribute_result import Attribution
 from keras_rnnkit.models._changes import Change
 from keras_rnnkit.models.ablation import Ablated, Ablation, ablate
 from keras_rnnkit.models.attribution import attribute

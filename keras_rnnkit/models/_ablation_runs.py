@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops, tree
 
 from keras_rnnkit.cells._edits import Replacement, edit_tensors, with_edit_tensors
-from keras_rnnkit.models._changes import parts_of_record
+from keras_rnnkit.models._changes import parts_of_trace
 from keras_rnnkit.models._keys import part_key
 from keras_rnnkit.models._losses import loss_of
 from keras_rnnkit.models.editing import for_target, run_edited
-from keras_rnnkit.models.traces import Traces, flat_records
+from keras_rnnkit.models.traces import Traces, flat_traces
 
 # The layer, the gate or state, and the unit or `None`.
 Variant = tuple[str, str, int | None]
@@ -92,9 +92,7 @@ class Runs:
         return evaluate
 
     def _edits(self, group: list[Variant | None], rows: int) -> dict[str, Any]:
-        return {
-            key: self._of_record(record, key, group, rows) for key, record in self._before.items()
-        }
+        return {key: self._of_trace(trace, key, group, rows) for key, trace in self._before.items()}
 
     def _for_targets(self, group: list[Variant | None], rows: int) -> dict[str, Any]:
         return {
@@ -102,24 +100,24 @@ class Runs:
             for key, edits in self._edits(group, rows).items()
         }
 
-    def _of_record(self, record: Any, name: str, group: list[Variant | None], rows: int) -> Any:
-        """The edits of a layer, in the structure of its record: all gates, and the first state."""
-        parts = parts_of_record(record)
+    def _of_trace(self, trace: Any, name: str, group: list[Variant | None], rows: int) -> Any:
+        """The edits of a layer, in the structure of its trace: all gates, and the first state."""
+        parts = parts_of_trace(trace)
         if parts is not None:
             return {
-                key: self._of_record(part, part_key(name, key), group, rows)
+                key: self._of_trace(part, part_key(name, key), group, rows)
                 for key, part in parts.items()
             }
-        gates, state = _gates_and_state(record)
+        gates, state = _gates_and_state(trace)
         made = {}
         for field in (*gates, state):
-            values = getattr(record, field)
+            values = getattr(trace, field)
             size, steps = values.shape[-1], values.shape[-2]
             chosen = np.zeros((len(group), size), bool)
             for i, variant in enumerate(group):
                 if variant is not None and variant[:2] == (name, field):
                     chosen[i, slice(None) if variant[2] is None else variant[2]] = True
-            value = np.zeros(size) if field == state else self._fixed(values, record.mask)
+            value = np.zeros(size) if field == state else self._fixed(values, trace.mask)
             value = value.astype("float64" if values.dtype == "float64" else "float32")
             where = np.repeat(chosen, rows * int(np.prod(values.shape[1:-2])), axis=0)
             new = np.broadcast_to(value, (steps, 1, size))
@@ -135,16 +133,16 @@ class Runs:
 
 def _variants(before: Traces) -> list[Variant]:
     found: list[Variant] = []
-    for name, record in flat_records(before):
-        gates, state = _gates_and_state(record)
-        units = getattr(record, state).shape[-1]
+    for name, trace in flat_traces(before):
+        gates, state = _gates_and_state(trace)
+        units = getattr(trace, state).shape[-1]
         found += [(name, gate, None) for gate in gates]
         found += [(name, state, unit) for unit in range(units)]
     return found
 
 
-def _gates_and_state(record: Any) -> tuple[list[str], str]:
-    """The names of the gates of a record, and of its first state."""
-    names = [name for name in record._fields if name != "mask"]
-    first = len(names) - len(record.origin.initial_states)
+def _gates_and_state(trace: Any) -> tuple[list[str], str]:
+    """The names of the gates of a trace, and of its first state."""
+    names = [name for name in trace._fields if name != "mask"]
+    first = len(names) - len(trace.origin.initial_states)
     return names[:first], names[first]

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from keras import ops, tree
 
+from keras_rnnkit.kernels import backend_kernels
+
 
 def as_inputs(x: Any) -> Any:
     """The inputs of a model as arrays, in its structure; a list of numbers is an array.
@@ -78,6 +80,60 @@ def row_count(x: Any) -> int:
 def as_array(tensor: Any) -> np.ndarray:
     """A tensor as an array."""
     return np.asarray(ops.convert_to_numpy(tensor))
+
+
+def as_view(tensor: Any) -> np.ndarray:
+    """A tensor as an array on its memory where there can be one, which may be read-only."""
+    return np.asarray(backend_kernels().as_array(tensor))
+
+
+class Rows:
+    """Arrays of several batches, copied as they come to their places in arrays of all rows.
+
+    So no batch stays in memory beside its copy.
+
+    Args:
+        count: The number of all rows.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count, self._filled = count, 0
+        self._structure: Any = None
+        self._places: list[np.ndarray | list[np.ndarray]] = []  # a list for arrays without rows
+
+    def add(self, rows: int, part: Any) -> None:
+        """Copy the arrays of the next batch.
+
+        Args:
+            rows: The number of rows of its inputs.
+            part: A structure of arrays.
+        """
+        arrays = tree.flatten(part)
+        if self._structure is None:
+            self._structure = tree.map_structure(lambda array: 0, part)
+            self._places = [self._place_of(array, rows) for array in arrays]
+        for i, array in enumerate(arrays):
+            place = self._places[i]
+            if isinstance(place, np.ndarray):
+                of_batch = place[self._filled : self._filled + rows]
+                if of_batch.shape == array.shape and place.dtype == array.dtype:
+                    of_batch[:] = array
+                    continue
+                place = self._places[i] = [place[: self._filled]]
+            place.append(np.array(array))
+        self._filled += rows
+
+    def _place_of(self, array: np.ndarray, rows: int) -> np.ndarray | list[np.ndarray]:
+        has_rows = array.ndim > 0 and len(array) == rows
+        return np.empty((self._count, *array.shape[1:]), array.dtype) if has_rows else []
+
+    def result(self) -> Any:
+        """The structure of arrays of all rows; refuses as `joined` does."""
+        arrays = [
+            place if isinstance(place, np.ndarray) else joined(tuple(place))
+            for place in self._places
+        ]
+        return tree.pack_sequence_as(self._structure, arrays)
 
 
 def joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -21,9 +21,12 @@ _TOLERANCE = 1e-6  # of a change, against the largest number
 def steps_are_words(function: ModelFunction, rows: Rows, layer: Any, earlier: list[str]) -> bool:
     """Whether each word of an input that reaches a layer reaches the step of its own number.
 
+    Where the layer gets another number of steps, as behind a convolution with strides: whether no
+    word reaches only steps before all those of an earlier word.
+
     One word at a time is changed, and the sequences that reach the layer are compared. Meanwhile
     the recurrent layers before it pass on each step by itself, so that a word reaches one step
-    only, or some around it. Sequences with another number of steps are not compared.
+    only, or some around it.
 
     Args:
         function: The model.
@@ -36,7 +39,10 @@ def steps_are_words(function: ModelFunction, rows: Rows, layer: Any, earlier: li
     highest = min((one.input_dim for one in function.embeddings), default=None)
 
     def reached_by_words(i: int, leaf: np.ndarray, attempt: int) -> Any:
-        """Whether each word reaches any step, and its own; `None` where that is not known."""
+        """The steps that each word reaches, `(words, steps)`, and the words' own steps, if any.
+
+        `None` where that is not known.
+        """
         changed = None if leaf.ndim < 2 else _with_changes(leaf, highest, attempt)
         if changed is None:
             return None
@@ -45,30 +51,39 @@ def steps_are_words(function: ModelFunction, rows: Rows, layer: Any, earlier: li
         given[i][:, places] = old
         given[i][np.arange(len(places)), places] = values
         found = _reaching(function, rows, layer, passing, tree.pack_sequence_as(rows.inputs, given))
-        if found.ndim != 3 or found.shape[1] != leaf.shape[1]:
+        if found.ndim != 3:
             return None
         differences = np.abs(found[:-1] - found[-1:]).max(axis=-1)
         reached = differences > _TOLERANCE * np.abs(found).max()
-        return reached.any(axis=1), reached[np.arange(len(places)), places]
+        return reached, places if found.shape[1] == leaf.shape[1] else None
 
     leaves = tree.flatten(rows.inputs)
-    return all(_at_its_own(partial(reached_by_words, *one)) for one in enumerate(leaves))
+    return all(_in_order(partial(reached_by_words, *one)) for one in enumerate(leaves))
 
 
-def _at_its_own(reached_by_words: Callable[[int], Any]) -> bool:
-    """Whether each word that reaches a step reaches its own, in one of several attempts.
+def _in_order(reached_by_words: Callable[[int], Any]) -> bool:
+    """Whether the words reach steps in their own order, in one of several attempts.
 
-    In one attempt, all units of a ReLU may be zero at its own step and not at the next one.
+    In one attempt, all units of a ReLU may be zero at a word's own step and not at the next one.
     """
-    at_all, at_its_own = np.False_, np.False_
+    reached = np.False_
     for attempt in range(_ATTEMPTS):
         found = reached_by_words(attempt)
         if found is None:
             return True
-        at_all, at_its_own = at_all | found[0], at_its_own | found[1]
-        if not np.any(at_all & ~at_its_own):
+        reached = reached | found[0]
+        if _are_in_order(reached, found[1]):
             return True
     return False
+
+
+def _are_in_order(reached: Any, own: Any) -> bool:
+    if own is not None:
+        at_its_own = reached[np.arange(len(own)), own]
+        return not np.any(reached.any(axis=1) & ~at_its_own)
+    reached = reached[reached.any(axis=1)]
+    first, last = reached.argmax(axis=1), reached.shape[1] - 1 - reached[:, ::-1].argmax(axis=1)
+    return not np.any(np.maximum.accumulate(first) > last)
 
 
 def _with_changes(

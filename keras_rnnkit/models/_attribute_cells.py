@@ -68,7 +68,7 @@ def _left(recurrence: Recurrence) -> np.ndarray:
 
 def _last_output(part: Part, recurrence: Recurrence) -> np.ndarray:
     """The output gate at the last valid step, `(batch, units)`."""
-    output = np.asarray(part.record.output, "float64")[:, part.running]
+    output = np.asarray(part.trace.output, "float64")[:, part.running]
     steps = recurrence.mask.shape[1] - 1 - np.argmax(recurrence.mask[:, ::-1], axis=1)
     return output[np.arange(len(output)), steps]
 
@@ -79,7 +79,7 @@ def _recurrence(part: Part) -> Recurrence:
     reason = why_no_recurrence(cell)
     if reason:
         refuse_cell("cells", part, reason)
-    recurrence = recurrence_of(part.record)
+    recurrence = recurrence_of(part.trace)
     if recurrence.state == "hidden":
         return recurrence
     if cell not in _MADE:

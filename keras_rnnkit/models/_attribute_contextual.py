@@ -106,7 +106,7 @@ def _of_block(
 ) -> list[np.ndarray]:
     """The logits of each phrase and of the rest, `(rows, spans)`, for a block of rows."""
     states = tuple(state[block] for state in part.origin.initial_states)
-    found = decomposed(part.cell, x[block], part.record.mask[block], states, inside)
+    found = decomposed(part.cell, x[block], part.trace.mask[block], states, inside)
     return [np.einsum("bsu,bu->bs", state, weights[block]) for state in found]
 
 

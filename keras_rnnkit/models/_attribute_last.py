@@ -13,7 +13,7 @@ from keras_rnnkit.models._attribute_model import Question
 from keras_rnnkit.models._calls import Target
 from keras_rnnkit.models._keys import target_of
 from keras_rnnkit.models._targets import targets_in
-from keras_rnnkit.models.records import Origin
+from keras_rnnkit.models.origins import Origin
 from keras_rnnkit.models.tracing import trace
 
 
@@ -21,30 +21,30 @@ class Part(NamedTuple):
     """One direction of the last recurrent layer, with its rows of the head's kernel.
 
     Attributes:
-        record: Its record.
+        trace: Its trace.
         cell: Its cell, one of the kit.
         kernel: `(units, outputs)`.
-        flipped: Whether its record is in the reverse of the input's time.
+        flipped: Whether its trace is in the reverse of the input's time.
     """
 
-    record: Any
+    trace: Any
     cell: Any
     kernel: np.ndarray
     flipped: bool
 
     @property
     def origin(self) -> Origin:
-        """Where the record comes from."""
-        return self.record.origin
+        """Where the trace comes from."""
+        return self.trace.origin
 
     @property
     def mask(self) -> np.ndarray:
         """Booleans `(batch, time)`, false at padding, in the time of the input."""
-        return self.record.mask[:, ::-1] if self.flipped else self.record.mask
+        return self.trace.mask[:, ::-1] if self.flipped else self.trace.mask
 
     @property
     def running(self) -> slice:
-        """The slice that turns the record's time into the running order."""
+        """The slice that turns the trace's time into the running order."""
         return slice(None, None, -1) if self.origin.backward else slice(None)
 
     def activate(self, values: np.ndarray) -> np.ndarray:
@@ -104,8 +104,8 @@ def applied(activation: Any, values: np.ndarray) -> np.ndarray:
 
 def last_hidden(part: Part) -> np.ndarray:
     """The hidden state after the last step, zero for a row without a valid step."""
-    hidden = np.asarray(part.record.hidden, "float64")[:, part.running][:, -1]
-    return hidden * part.record.mask.any(axis=1)[:, None]
+    hidden = np.asarray(part.trace.hidden, "float64")[:, part.running][:, -1]
+    return hidden * part.trace.mask.any(axis=1)[:, None]
 
 
 def refuse_cell(method: str, part: Part, reason: str) -> NoReturn:
@@ -124,24 +124,24 @@ def _weights(dense: Any) -> tuple[np.ndarray, np.ndarray]:
     return kernel, np.asarray(ops.convert_to_numpy(dense.bias), "float64")
 
 
-def _parts(target: Target, record: Any, kernel: np.ndarray) -> list[Part] | None:
+def _parts(target: Target, trace: Any, kernel: np.ndarray) -> list[Part] | None:
     """The directions of the last layer, with the kernel's rows; `None` if these do not fit."""
-    while isinstance(record, dict):
-        record = list(record.values())[-1]
+    while isinstance(trace, dict):
+        trace = list(trace.values())[-1]
     cells = [twin.cell for twin in target.twins]
-    if isinstance(record, BidirectionalTrace):
-        width = record.forward.hidden.shape[-1]
+    if isinstance(trace, BidirectionalTrace):
+        width = trace.forward.hidden.shape[-1]
         if kernel.shape[0] != 2 * width:
             return None
         kernels = kernel[:width], kernel[width:]
-        triples = zip(record, cells[-2:], kernels, strict=True)
+        triples = zip(trace, cells[-2:], kernels, strict=True)
         return [Part(one, cell, rows, False) for one, cell, rows in triples]
     cell = cells[-1]
-    if isinstance(record, tuple) and not hasattr(record, "_fields"):
-        record, cell = record[-1], cell.cells[-1]
-    if not hasattr(record, "hidden") or record.hidden.shape[-1] != kernel.shape[0]:
+    if isinstance(trace, tuple) and not hasattr(trace, "_fields"):
+        trace, cell = trace[-1], cell.cells[-1]
+    if not hasattr(trace, "hidden") or trace.hidden.shape[-1] != kernel.shape[0]:
         return None
-    return [Part(record, cell, kernel, bool(target.twins[-1].go_backwards))]
+    return [Part(trace, cell, kernel, bool(target.twins[-1].go_backwards))]
 
 
 def _predicts(parts: list[Part], kernel: np.ndarray, bias: np.ndarray, logits: Any) -> bool:
@@ -149,7 +149,7 @@ def _predicts(parts: list[Part], kernel: np.ndarray, bias: np.ndarray, logits: A
     hidden = np.concatenate([last_hidden(part) for part in parts], axis=-1)
     if hidden.ndim != 2 or hidden.shape != (len(logits), len(kernel)):
         return False
-    tolerance = 2e-2 if parts[0].record.hidden.dtype.itemsize < 4 else 1e-3
+    tolerance = 2e-2 if parts[0].trace.hidden.dtype.itemsize < 4 else 1e-3
     scale = np.abs(hidden) @ np.abs(kernel) + np.abs(bias)
     return bool(np.all(np.abs(hidden @ kernel + bias - logits) <= tolerance * (1e-3 + scale)))
 

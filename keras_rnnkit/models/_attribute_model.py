@@ -16,7 +16,7 @@ from keras_rnnkit.models._attribute_place import PLACES, Place, place_of
 from keras_rnnkit.models._attribute_rows import Rows
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._stored import stored
-from keras_rnnkit.running.moving_variables import InnerScope
+from keras_rnnkit.running.assigned_variables import NestedScope
 
 
 class ModelFunction:
@@ -113,7 +113,7 @@ class ModelFunction:
                 calls.append(args[0] if args else kwargs["sequences"])
                 return original(*args, **kwargs)
 
-            with InnerScope(), intercepting({**(handlers or {}), layer: handler}):
+            with NestedScope(), intercepting({**(handlers or {}), layer: handler}):
                 self.model(inputs, training=False)
             return calls[-1]
 
@@ -138,7 +138,7 @@ class ModelFunction:
 
         called, masked = {*self._places, *heads}, set(self._masked)
         handlers = {layer: handler_for(layer) for layer in called | masked}
-        with InnerScope(), intercepting(handlers):
+        with NestedScope(), intercepting(handlers):
             outputs = self.model(inputs, training=False)
             self.head, logits = head_of(self.model, outputs, calls, self.of)
         if not self.words:
@@ -155,7 +155,7 @@ class ModelFunction:
             fixed = fixing(self._masked, masks, self._with_rows[len(masks)])
             handlers = {**fixed, **handlers}
             inputs, handlers = self.place.replaced(inputs, vectors, handlers)
-        with InnerScope(), intercepting(handlers):
+        with NestedScope(), intercepting(handlers):
             return self.head.logits(self.model(inputs, training=False))
 
     def _weighted_gradients(

@@ -1,4 +1,4 @@
-"""How a call of a recurrent layer of a model is captured, and what becomes its record."""
+"""How a call of a recurrent layer of a model is captured, and what becomes its trace."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from keras_rnnkit.models._twins import (
     twin_of,
 )
 from keras_rnnkit.models._untracked import allowing_all, refusing_others
-from keras_rnnkit.models.records import record_of
+from keras_rnnkit.models.origins import trace_of_layer
 from keras_rnnkit.running.capture import capturing
 
 # What is captured of one recurrent layer: its trace, and the states that it started from.
@@ -79,14 +79,14 @@ class Target:
             )
         for twin in self.twins:  # in the scope of the run alone, for a second call of the layer
             if twin.stateful:
-                twin._assign(capture.last[id(twin)].states)
+                twin._assign(capture.last_carries[id(twin)].states)
         return outputs, [(capture.traces[key], capture.initial_states[key]) for key in keys]
 
-    def record(self, captured: list[Captured]) -> Any:
-        """The record of one call, from arrays."""
+    def trace(self, captured: list[Captured]) -> Any:
+        """The trace of one call, from arrays."""
         parts = zip(self.leaves, self.twins, captured, strict=True)
-        records = iter([record_of(twin.cell, backward, *of) for (_, backward), twin, of in parts])
-        return _arranged(self.layer, records)
+        traces = [trace_of_layer(twin.cell, backward, *of) for (_, backward), twin, of in parts]
+        return _arranged(self.layer, iter(traces))
 
 
 class TimeDistributedTarget:
@@ -95,7 +95,7 @@ class TimeDistributedTarget:
     Args:
         layer: The wrapper.
         targets: Those of the layer or model in it, by key.
-        around_a_model: Whether there is a model inside, so that a record is a dict of records.
+        around_a_model: Whether there is a model inside, so that a trace is a dict of traces.
     """
 
     def __init__(self, layer: Any, targets: dict[str, Any], around_a_model: bool) -> None:
@@ -135,10 +135,10 @@ class TimeDistributedTarget:
 
         return outputs, tree.map_structure(unfolded, captured)
 
-    def record(self, captured: list[dict[str, Any]]) -> Any:
-        """The record of one call, from arrays: a dict of records around a model."""
-        records = records_by_call(self.targets, captured)
-        return records if self.around_a_model else next(iter(records.values()))
+    def trace(self, captured: list[dict[str, Any]]) -> Any:
+        """The trace of one call, from arrays: a dict of traces around a model."""
+        traces = traces_by_call(self.targets, captured)
+        return traces if self.around_a_model else next(iter(traces.values()))
 
     def target_of(self, key: str) -> Any:
         """The inner target of the key of a call."""
@@ -175,17 +175,17 @@ def _handler(
     return handler
 
 
-def records_by_call(targets: dict[str, Any], captured: list[dict[str, Any]]) -> dict[str, Any]:
-    """The records in the order of the calls: `"lstm"`, and `"lstm:1"` for a second call."""
+def traces_by_call(targets: dict[str, Any], captured: list[dict[str, Any]]) -> dict[str, Any]:
+    """The traces in the order of the calls: `"lstm"`, and `"lstm:1"` for a second call."""
     calls: Counter[str] = Counter()
-    records: dict[str, Any] = {}
+    traces: dict[str, Any] = {}
     for of_call in captured:
         ((key, value),) = of_call.items()
         name = call_key(key, calls[key])
-        check_new(name, [*records, *(targets if calls[key] else ())])
-        records[name] = targets[key].record(value)
+        check_new(name, [*traces, *(targets if calls[key] else ())])
+        traces[name] = targets[key].trace(value)
         calls[key] += 1
-    return records
+    return traces
 
 
 def _leaves(layer: Any) -> Iterator[tuple[Any, bool]]:
@@ -202,12 +202,12 @@ def _leaves(layer: Any) -> Iterator[tuple[Any, bool]]:
         yield layer, False
 
 
-def _arranged(layer: Any, records: Iterator[Any]) -> Any:
-    """The records of the recurrent layers in a target, in its structure."""
+def _arranged(layer: Any, traces: Iterator[Any]) -> Any:
+    """The traces of the recurrent layers in a target, in its structure."""
     if isinstance(layer, LearnedInitialState):
-        return _arranged(layer.layer, records)
+        return _arranged(layer.layer, traces)
     if isinstance(layer, StackedRNN):
-        return {part.name: _arranged(part, records) for part in layer.recurrent_layers}
+        return {part.name: _arranged(part, traces) for part in layer.recurrent_layers}
     if isinstance(layer, keras.layers.Bidirectional):
-        return BidirectionalTrace(next(records), next(records))
-    return next(records)
+        return BidirectionalTrace(next(traces), next(traces))
+    return next(traces)

@@ -15,10 +15,10 @@ class Change(NamedTuple):
     Attributes:
         value: The new value: a number; an array that broadcasts to the field, `(batch, time,
             units)`; a function `(value, step) -> value` of the backend's tensor `(batch, units)`
-            and the index of the step; or a record or the `Traces` of another run, whose field of
+            and the index of the step; or a trace or the `Traces` of another run, whose field of
             the same name is taken.
         units: The units to change: an index, a slice, or a list of indices; `None` for all.
-        steps: The steps to change, likewise, as they are indexed in the record.
+        steps: The steps to change, likewise, as they are indexed in the trace.
 
     Example:
 
@@ -33,26 +33,26 @@ class Change(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where in a model a record is, and the defaults of its changes."""
+    """Where in a model a trace is, and the defaults of its changes."""
 
     path: tuple[Any, ...]  # such as ("bidirectional", "forward")
     units: Any
     steps: Any
 
     def inner(self, key: Any) -> "Place":
-        """The place of a part of the record."""
+        """The place of a part of the trace."""
         return self._replace(path=(*self.path, key))
 
     def __str__(self) -> str:
         return " > ".join(map(repr, self.path))
 
 
-def edits_of(changes: Any, record: Any, place: Place, rows: slice) -> Any:
-    """The edits of a layer, in the structure of its record.
+def edits_of(changes: Any, trace: Any, place: Place, rows: slice) -> Any:
+    """The edits of a layer, in the structure of its trace.
 
     Args:
         changes: What the user gives for the layer.
-        record: The record of the layer in the unchanged model, of all rows.
+        trace: The trace of the layer in the unchanged model, of all rows.
         place: Where it is.
         rows: The rows that run.
 
@@ -69,8 +69,8 @@ def edits_of(changes: Any, record: Any, place: Place, rows: slice) -> Any:
             "layers and directions in it, to their changes. "
             f"Received: type(changes)={type(changes).__name__}"
         )
-    parts = parts_of_record(record)
-    names = [name for name in record._fields if name != "mask"] if parts is None else list(parts)
+    parts = parts_of_trace(trace)
+    names = [name for name in trace._fields if name != "mask"] if parts is None else list(parts)
     unknown = [name for name in changes if name not in names]
     if unknown:
         what = "gates and states" if parts is None else "parts"
@@ -80,7 +80,7 @@ def edits_of(changes: Any, record: Any, place: Place, rows: slice) -> Any:
         )
     if parts is None:
         return {
-            name: [_edit(one, record, name, place.inner(name), rows) for one in _listed(given)]
+            name: [_edit(one, trace, name, place.inner(name), rows) for one in _listed(given)]
             for name, given in changes.items()
         }
     return {
@@ -89,13 +89,13 @@ def edits_of(changes: Any, record: Any, place: Place, rows: slice) -> Any:
     }
 
 
-def parts_of_record(record: Any) -> dict[Any, Any] | None:
-    """The parts of a record by name or number; `None` for the record of one cell."""
-    if isinstance(record, Mapping):
-        return dict(record)
-    if isinstance(record, BidirectionalTrace):
-        return record._asdict()
-    return None if hasattr(record, "_fields") else dict(enumerate(record))
+def parts_of_trace(trace: Any) -> dict[Any, Any] | None:
+    """The parts of a trace by name or number; `None` for the trace of one cell."""
+    if isinstance(trace, Mapping):
+        return dict(trace)
+    if isinstance(trace, BidirectionalTrace):
+        return trace._asdict()
+    return None if hasattr(trace, "_fields") else dict(enumerate(trace))
 
 
 def _listed(given: Any) -> list[Change]:
@@ -105,18 +105,18 @@ def _listed(given: Any) -> list[Change]:
     return [change if isinstance(change, Change) else Change(change) for change in changes]
 
 
-def _edit(change: Change, record: Any, name: str, place: Place, rows: slice) -> Replacement:
-    field = getattr(record, name)
+def _edit(change: Change, trace: Any, name: str, place: Place, rows: slice) -> Replacement:
+    field = getattr(trace, name)
     where = _chosen(change, field, place)
     if callable(change.value):
         steps = np.arange(field.shape[-2], dtype="int32").reshape(-1, 1)
         return Replacement(
-            _in_loop(where, field, record, rows),
-            _in_loop(steps, field, record, rows)[:, 0, 0],
+            _in_loop(where, field, trace, rows),
+            _in_loop(steps, field, trace, rows)[:, 0, 0],
             change.value,
         )
     value = _array(change.value, field, name, place)
-    return Replacement(_in_loop(where, field, record, rows), _in_loop(value, field, record, rows))
+    return Replacement(_in_loop(where, field, trace, rows), _in_loop(value, field, trace, rows))
 
 
 def _chosen(change: Change, field: Any, place: Place) -> np.ndarray:
@@ -136,6 +136,11 @@ def _at(index: Any, size: int, argument: str, place: Place) -> np.ndarray:
         return ~chosen
     try:
         which = index if isinstance(index, slice) else np.asarray(index)
+        if isinstance(which, np.ndarray) and not which.size:
+            raise ValueError(
+                f"`{argument}` must name at least one of the {size} {argument} of {place}, or be "
+                f"None for all of them. Received: {argument}={index!r}"
+            )
         if isinstance(which, np.ndarray) and which.dtype.kind not in "iu":
             raise IndexError
         chosen[which] = True
@@ -158,7 +163,7 @@ def _array(value: Any, field: Any, name: str, place: Place) -> np.ndarray:
     except (TypeError, ValueError):
         raise TypeError(
             f"`changes` of {place} must be a number, an array, a function of value and step, or a "
-            f"record or the traces of another run, with this field. Received: value={value!r}"
+            f"trace or the traces of another run, with this field. Received: value={value!r}"
         ) from None
     try:
         right = np.broadcast_shapes(array.shape, field.shape) == field.shape
@@ -174,20 +179,20 @@ def _array(value: Any, field: Any, name: str, place: Place) -> np.ndarray:
 
 def _in_traces(traces: Any, place: Place) -> Any:
     """The field at the same place of the traces of another run."""
-    found = traces
+    values = traces
     for key in place.path:
-        parts = parts_of_record(found)
-        parts = found._asdict() if parts is None else parts
+        parts = parts_of_trace(values)
+        parts = values._asdict() if parts is None else parts
         if key not in parts:
             raise ValueError(
                 f"The traces of another run must have the field {place}, which they replace. "
                 f"Received: names={list(parts)}"
             )
-        found = parts[key]
-    return found
+        values = parts[key]
+    return values
 
 
-def _in_loop(array: np.ndarray, field: Any, record: Any, rows: slice) -> np.ndarray:
+def _in_loop(array: np.ndarray, field: Any, trace: Any, rows: slice) -> np.ndarray:
     """The array as the loop needs it: `(time, rows or 1, units or 1)`, in running order."""
     array = array.reshape((1,) * (field.ndim - array.ndim) + array.shape)
     if len(array) > 1:
@@ -199,6 +204,6 @@ def _in_loop(array: np.ndarray, field: Any, record: Any, rows: slice) -> np.ndar
         array = np.broadcast_to(array, (len(array), *field.shape[1:-2], *array.shape[-2:]))
     array = array.reshape(-1, *array.shape[-2:])
     array = np.broadcast_to(array, (len(array), field.shape[-2], array.shape[-1]))
-    if record.origin.backward:
+    if trace.origin.backward:
         array = array[:, ::-1]
     return np.ascontiguousarray(array.swapaxes(0, 1))

@@ -1,18 +1,19 @@
-"""The keys of recurrent layers, of their calls and of the parts of their records."""
+"""The keys of recurrent layers, of their calls and of the parts of their traces."""
 
 from collections import Counter
 from typing import Any
 
 
-def unique_keys(found: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(named_layers: list[tuple[str, Any]]) -> dict[str, Any]:
     """Layers by name, or by path where several have that name.
 
     Args:
-        found: The path of each layer, such as `"encoder/lstm"`, and the layer.
+        named_layers: The path of each layer, such as `"encoder/lstm"`, and the layer.
     """
-    names, paths = Counter(layer.name for _, layer in found), Counter(path for path, _ in found)
+    names = Counter(layer.name for _, layer in named_layers)
+    paths = Counter(path for path, _ in named_layers)
     keyed: dict[str, Any] = {}
-    for path, layer in found:
+    for path, layer in named_layers:
         key = layer.name if names[layer.name] == 1 else path
         number = sum(call == key or call.startswith(f"{key}#") for call in keyed)
         key = f"{key}#{number + 1}" if paths[path] > 1 and number else key
@@ -42,5 +43,5 @@ def check_new(key: str, others: Any) -> None:
 
 
 def part_key(name: str, part: Any) -> str:
-    """The key of a part of a record, such as `"bidirectional.forward"`, or `"rnn.0"` of a stack."""
+    """The key of a part of a trace, such as `"bidirectional.forward"`, or `"rnn.0"` of a stack."""
     return f"{name}.{part}" if name else str(part)

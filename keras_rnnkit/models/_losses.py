@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops, tree
 
 from keras_rnnkit.models._arrays import as_targets
-from keras_rnnkit.running.moving_variables import InnerScope
+from keras_rnnkit.running.assigned_variables import NestedScope
 
 
 def loss_of(model: Any, loss: Any, argument: str = "loss") -> Callable[[Any, Any, Any], Any]:
@@ -57,7 +57,7 @@ def metric_of(model: Any, metric: Any, x: Any, y: Any) -> Callable[[Any], float]
     x, y = tree.map_structure(ops.convert_to_tensor, [x, y])
 
     def evaluate(outputs: Any) -> float:
-        with InnerScope():  # discards what the loss tracks
+        with NestedScope():  # discards what the loss tracks
             value = function(x, y, tree.map_structure(ops.convert_to_tensor, outputs))
         return float(ops.convert_to_numpy(value))
 

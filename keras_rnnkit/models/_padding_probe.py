@@ -17,7 +17,7 @@ from keras_rnnkit.models._arrays import as_array
 from keras_rnnkit.models._intercept import intercepting
 from keras_rnnkit.models._padding_calls import Calls
 from keras_rnnkit.models._targets import layers_by_path
-from keras_rnnkit.running.moving_variables import InnerScope
+from keras_rnnkit.running.assigned_variables import NestedScope
 
 
 class Inputs(NamedTuple):
@@ -94,7 +94,7 @@ class Probe:
     def _captured(self, *arguments: Any) -> tuple[list[Any], list[dict[str, Any]], list[Any]]:
         originals, arrays, *others = tree.map_structure(ops.convert_to_tensor, arguments)
         calls = Calls(self, list(originals), list(arrays), *others)
-        with InnerScope(), intercepting(calls.handlers()):
+        with NestedScope(), intercepting(calls.handlers()):
             outputs = self.model(tree.pack_sequence_as(self.structure, arrays), training=False)
         return tree.flatten(outputs), calls.captured, calls.masked
 

@@ -1,4 +1,4 @@
-"""The gated recurrence of a record: `state[t] = kept[t] * state[t-1] + written[t] * candidate[t]`.
+"""The gated recurrence of a trace: `state[t] = kept[t] * state[t-1] + written[t] * candidate[t]`.
 
 It is what the exact decompositions of a state are made of.
 """
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_rnnkit.models.records import origin_of
+from keras_rnnkit.models.origins import origin_of
 
 # By cell: the state that is a weighted sum, and what multiplies the old state and the candidate.
 _EQUATIONS: dict[str, tuple[str, Callable[[Any], tuple[Any, Any]]]] = {
@@ -34,7 +34,7 @@ _REFUSED = {
 
 
 class Recurrence(NamedTuple):
-    """The recurrence of a record, in running order and float64.
+    """The recurrence of a trace, in running order and float64.
 
     Attributes:
         state: The name of the state, `"cell"` or `"hidden"`.
@@ -44,8 +44,8 @@ class Recurrence(NamedTuple):
         states: The state after each step, `(batch, time, units)`.
         initial: The state before the first step, `(batch, units)`.
         mask: Booleans `(batch, time)`.
-        backward: Whether the record is stored in the reverse of the running order.
-        dtype: That of the record; float32 for half precision.
+        backward: Whether the trace is stored in the reverse of the running order.
+        dtype: That of the trace; float32 for half precision.
     """
 
     state: str
@@ -64,13 +64,14 @@ class Recurrence(NamedTuple):
         return self._replace(**{name: getattr(self, name)[..., units] for name in fields})
 
 
-def recurrence_of(record: Any) -> Recurrence:
-    """The recurrence of a record of `trace`, after a check that its numbers follow it.
+def recurrence_of(trace: Any) -> Recurrence:
+    """The recurrence of a trace, after a check that the numbers of the trace follow it.
 
     Raises:
-        ValueError: If the cell has none, or the record does not follow it or is a bare one.
+        ValueError: If the cell has none, or the trace has no origin or does not follow the
+            recurrence.
     """
-    origin = origin_of(record)
+    origin = origin_of(trace)
     reason = why_no_recurrence(origin.cell)
     if reason:
         raise ValueError(
@@ -80,8 +81,8 @@ def recurrence_of(record: Any) -> Recurrence:
         )
     state, weights_of = _EQUATIONS[origin.cell]
     place = 1 if state == "cell" else 0  # of the state among the cell's states
-    dtype = np.float64 if record.candidate.dtype == np.float64 else np.float32
-    gates = type(record)(*(_rows(array, np.ndim(record.mask)) for array in record))
+    dtype = np.float64 if trace.candidate.dtype == np.float64 else np.float32
+    gates = type(trace)(*(_rows(array, np.ndim(trace.mask)) for array in trace))
     kept, written = weights_of(gates)
     mask = gates.mask.astype(bool)
     if origin.zoneout is not None:
@@ -95,11 +96,11 @@ def recurrence_of(record: Any) -> Recurrence:
     if origin.backward:
         arrays = [array[:, ::-1] for array in arrays]
     kept, written, candidate, states, mask = arrays
-    found = Recurrence(
+    recurrence = Recurrence(
         state, kept, written, candidate, states, initial, mask, origin.backward, dtype
     )
-    _check(found, record, origin.cell)
-    return found
+    _check(recurrence, trace, origin.cell)
+    return recurrence
 
 
 def why_no_recurrence(cell: str) -> str:
@@ -121,17 +122,17 @@ def _rows(array: Any, leading: int) -> np.ndarray:
     return array.reshape(rows, *array.shape[leading - 1 :])
 
 
-def _check(found: Recurrence, record: Any, cell: str) -> None:
-    """Refuse a record whose states are not what its gates make of them."""
-    if not found.kept.shape[1]:
+def _check(recurrence: Recurrence, trace: Any, cell: str) -> None:
+    """Refuse a trace whose states are not what its gates make of them."""
+    if not recurrence.kept.shape[1]:
         return
-    before = np.concatenate([found.initial[:, None], found.states[:, :-1]], axis=1)
-    expected = found.kept * before + found.written * found.candidate
-    error = np.abs(expected - found.states)
-    tolerance = 2e-2 if np.asarray(record.candidate).dtype.itemsize < 4 else 1e-4
-    if np.any(error > tolerance * (1 + np.abs(found.states))):
+    before = np.concatenate([recurrence.initial[:, None], recurrence.states[:, :-1]], axis=1)
+    expected = recurrence.kept * before + recurrence.written * recurrence.candidate
+    error = np.abs(expected - recurrence.states)
+    tolerance = 2e-2 if np.asarray(trace.candidate).dtype.itemsize < 4 else 1e-4
+    if np.any(error > tolerance * (1 + np.abs(recurrence.states))):
         raise ValueError(
-            f"`trace` must be a record as `keras_rnnkit.trace` returns it, and the state "
-            f"'{found.state}' of this one does not follow from its gates by the equations of "
+            f"`trace` must be as `keras_rnnkit.trace` returned it, and the state "
+            f"'{recurrence.state}' of this one does not follow from its gates by the equations of "
             f"{cell}. Received: largest error={np.nanmax(error):.3g}"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_rnnkit.layers._walk import layers_in
+from keras_rnnkit.models._arrays import as_view
 from keras_rnnkit.models._intercept import attributes_of
 
 _LIBRARIES = {
@@ -137,8 +138,8 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 def _digest(array: Any) -> Any:
     """The content of an array in a few bytes."""
-    array = np.asarray(ops.convert_to_numpy(array))
+    array = np.asarray(array) if isinstance(array, np.ndarray | np.generic) else as_view(array)
     if array.dtype == object:
         return _Same(array)
-    content = hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).digest()
-    return str(array.dtype), array.shape, content
+    content = np.ascontiguousarray(array).reshape(-1).view("uint8")  # not a copy, as of `tobytes`
+    return str(array.dtype), array.shape, hashlib.blake2b(content.data, digest_size=16).digest()

@@ -117,13 +117,13 @@ class Runner:
         with capturing(initial_carries=initial_carries) as capture:
             outputs = self._call(inputs, training=False)
         for layer in self.recurrent:
-            if id(layer) not in capture.last:
+            if id(layer) not in capture.last_carries:
                 raise ValueError(
                     f"{name_of(layer)} is in the model but was not called, so that it has no "
                     "states to carry. Take it out of the model. "
                     f"Received: layer={name_of(layer)}"
                 )
-        after = [capture.last[id(layer)] for layer in self.recurrent]
+        after = [capture.last_carries[id(layer)] for layer in self.recurrent]
         return outputs, [Carry(carry.output, carry.states) for carry in after]
 
     def _step(self, inputs: Any, carries: Any) -> tuple[Any, list[Carry]]:

@@ -28,23 +28,23 @@ def targets_in(model: Any, layers: list[str] | None = None) -> dict[str, Any]:
         ValueError: For a layer that cannot be traced, an unknown key, and a model without recurrent
             layers.
     """
-    found = unique_keys(
+    targets = unique_keys(
         _without_cells_of_layers(list(layers_by_path(model, _is_target, _is_target)))
     )
     if layers is not None:
-        unknown = [key for key in layers if key not in found]
+        unknown = [key for key in layers if key not in targets]
         if unknown:
             raise ValueError(
-                f"`layers` must name recurrent layers of the model: {', '.join(found)}. "
+                f"`layers` must name recurrent layers of the model: {', '.join(targets)}. "
                 f"Received: layers={list(layers)}"
             )
-        found = {key: layer for key, layer in found.items() if key in layers}
-    if not found:
+        targets = {key: layer for key, layer in targets.items() if key in layers}
+    if not targets:
         raise ValueError(
             f"`model` '{model.name}' has no recurrent layers, so that there is nothing to trace. "
             f"Received: model={type(model).__name__} '{model.name}'"
         )
-    return {key: _target(layer) for key, layer in found.items()}
+    return {key: _target(layer) for key, layer in targets.items()}
 
 
 _KINDS = (
@@ -96,11 +96,11 @@ def layers_by_path(
         yield from layers_by_path(part, wanted, whole, path, seen)
 
 
-def _without_cells_of_layers(found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def _without_cells_of_layers(named_layers: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Without the cells that the model has as attributes and that recurrent layers of it run."""
-    layers = [layer for _, layer in found if not isinstance(layer, CELLS)]
+    layers = [layer for _, layer in named_layers if not isinstance(layer, CELLS)]
     parts = {id(part) for layer in layers for part in layers_in(layer) if part is not layer}
-    return [one for one in found if not isinstance(one[1], CELLS) or id(one[1]) not in parts]
+    return [one for one in named_layers if not isinstance(one[1], CELLS) or id(one[1]) not in parts]
 
 
 def _target(layer: Any) -> Any:

@@ -10,32 +10,32 @@ from keras_rnnkit import cells
 from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers import BidirectionalTrace
 from keras_rnnkit.models._keys import part_key
-from keras_rnnkit.models.records import Origin, with_origin
+from keras_rnnkit.models.origins import Origin, with_origin
 
 
-def store(record: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The layout of a record, whose arrays are added to `arrays` by name."""
-    if isinstance(record, Mapping):
-        parts = {key: store(part, part_key(name, key), arrays) for key, part in record.items()}
+def store(trace: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The layout of a trace, whose arrays are added to `arrays` by name."""
+    if isinstance(trace, Mapping):
+        parts = {key: store(part, part_key(name, key), arrays) for key, part in trace.items()}
         return {"kind": "dict", "parts": parts}
-    if isinstance(record, tuple) and not hasattr(record, "_fields"):
-        numbered = enumerate(record)
+    if isinstance(trace, tuple) and not hasattr(trace, "_fields"):
+        numbered = enumerate(trace)
         parts = {str(i): store(part, part_key(name, i), arrays) for i, part in numbered}
         return {"kind": "tuple", "parts": parts}
-    if isinstance(record, BidirectionalTrace):
-        pairs = zip(record._fields, record, strict=True)
+    if isinstance(trace, BidirectionalTrace):
+        pairs = zip(trace._fields, trace, strict=True)
         parts = {key: store(part, part_key(name, key), arrays) for key, part in pairs}
         return {"kind": "bidirectional", "parts": parts}
-    for field in record._fields:
-        arrays[f"{name}.{field}"] = getattr(record, field)
-    origin: Origin = record.origin
+    for field in trace._fields:
+        arrays[f"{name}.{field}"] = getattr(trace, field)
+    origin: Origin = trace.origin
     for i, state in enumerate(origin.initial_states):
         arrays[f"{name}.initial_state.{i}"] = state
     return {
         "kind": "record",
         "name": name,
-        "type": type(record).__name__,
-        "fields": list(record._fields),
+        "type": type(trace).__name__,
+        "fields": list(trace._fields),
         "origin": {**origin._asdict(), "initial_states": len(origin.initial_states)},
     }
 

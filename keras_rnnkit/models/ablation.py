@@ -15,7 +15,7 @@ class Ablated(NamedTuple):
     """The metric of a model without one unit or one gate.
 
     Attributes:
-        layer: The key of the layer in `keras_rnnkit.trace`, and the part of its record, such as
+        layer: The key of the layer in `keras_rnnkit.trace`, and the part of its trace, such as
             `"bidirectional.forward"`.
         part: The name of the gate; for a unit, that of the state which is zero.
         unit: The index of the unit; `None` for a gate, which is fixed in all units.
@@ -31,7 +31,7 @@ class Ablated(NamedTuple):
 
 
 class Ablation(Sequence[Ablated]):
-    """What `keras_rnnkit.ablate` returns: `Ablated` records, the most harmful first.
+    """What `keras_rnnkit.ablate` returns: `Ablated` tuples, the most harmful first.
 
     `metric` is its name, and `base` the metric of the whole model.
     """
@@ -114,7 +114,7 @@ def ablate(
         batch_size: Rows that run at a time; `None` chooses.
 
     Returns:
-        An `Ablation`, a sequence of `Ablated` records, the most harmful first: the highest loss, or
+        An `Ablation`, a sequence of `Ablated` tuples, the most harmful first: the highest loss, or
         the lowest accuracy.
 
     Raises:

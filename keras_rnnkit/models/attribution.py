@@ -10,7 +10,7 @@ from keras_rnnkit.models._attribute_contextual import contextual
 from keras_rnnkit.models._attribute_gradients import integrated_gradients
 from keras_rnnkit.models._attribute_model import Question, function_of
 from keras_rnnkit.models._attribute_occlusion import occlusion
-from keras_rnnkit.models._attribute_record import Attribution
+from keras_rnnkit.models._attribute_result import Attribution
 from keras_rnnkit.models._attribute_rows import Rows
 
 METHODS = ("integrated_gradients", "cells", "contextual", "occlusion")

@@ -8,7 +8,7 @@ from keras import ops, tree
 from keras_rnnkit.cells._edits import Replacement, edit_tensors, with_edit_tensors
 from keras_rnnkit.models._arrays import as_array
 from keras_rnnkit.models._calls import TimeDistributedTarget
-from keras_rnnkit.models._changes import Place, edits_of, parts_of_record
+from keras_rnnkit.models._changes import Place, edits_of, parts_of_trace
 from keras_rnnkit.models._runner import runner_for
 from keras_rnnkit.models.traces import Traces
 
@@ -50,14 +50,14 @@ def edit(
         x: The model's input.
         changes: A dict from the keys of `keras_rnnkit.trace`, `"lstm"`, `"encoder/lstm"`, or
             `"lstm:1"` for a second call, to a dict from the names of gates and states to their
-            changes. A record with parts takes a dict of those, `{"bidirectional": {"forward":
+            changes. A trace with parts takes a dict of those, `{"bidirectional": {"forward":
             {"forget": 1.0}}}` or `{"stacked_rnn": {"rnn_0": {...}}}`; a stack of cells takes one by
             number, `{"rnn": {0: {...}}}`. A change is a value, as in `keras_rnnkit.Change`, a
             `Change`, or a list of them, which apply one after the other.
         units: The units that are changed: an index, a slice or a list; `None` for all. A `Change`
             with units of its own keeps them.
-        steps: The steps that are changed, likewise. Steps are those of the record: the input's
-            time in a `Bidirectional`, the order of running in a layer with `go_backwards`.
+        steps: The steps that are changed, likewise. Steps are those of the trace: the input's
+            time in a `Bidirectional`, the running order in a layer with `go_backwards`.
         layers: As in `keras_rnnkit.trace`; other layers cannot be changed.
         batch_size: Rows that run at a time; `None` chooses.
 
@@ -119,7 +119,7 @@ def check_keys(changes: Any, before: Traces) -> None:
 def run_edited(
     runner: Any, inputs: Any, edits: dict[str, Any], before: Traces, *, outputs_only: bool = False
 ) -> Any:
-    """What `runner.run` returns for these inputs, with edits in the structure of the records."""
+    """What `runner.run` returns for these inputs, with edits in the structure of the traces."""
     edits = {
         key: for_target(runner.target_of(key), some, before[key]) for key, some in edits.items()
     }
@@ -127,23 +127,23 @@ def run_edited(
     return tree.map_structure(as_array, _function(runner, edits, outputs_only)(inputs, tensors))
 
 
-def for_target(target: Any, edits: Any, record: Any) -> Any:
-    """Edits in the structure of a record, as the `run` of its target takes them."""
+def for_target(target: Any, edits: Any, trace: Any) -> Any:
+    """Edits in the structure of a trace, as the `run` of its target takes them."""
     if isinstance(target, TimeDistributedTarget):
         if not target.around_a_model:
-            return {key: for_target(inner, edits, record) for key, inner in target.targets.items()}
+            return {key: for_target(inner, edits, trace) for key, inner in target.targets.items()}
         return {
-            key: for_target(target.target_of(key), some, record[key]) for key, some in edits.items()
+            key: for_target(target.target_of(key), some, trace[key]) for key, some in edits.items()
         }
-    return list(_leaves(edits, record))
+    return list(_leaves(edits, trace))
 
 
-def _leaves(edits: Any, record: Any) -> Any:
-    """The edits of each recurrent layer in a record, in the order of its parts."""
-    parts = parts_of_record(record)
+def _leaves(edits: Any, trace: Any) -> Any:
+    """The edits of each recurrent layer in a trace, in the order of its parts."""
+    parts = parts_of_trace(trace)
     if parts is None:
         yield edits
-    elif not isinstance(record, Mapping) and not hasattr(record, "_fields"):  # a stack of cells
+    elif not isinstance(trace, Mapping) and not hasattr(trace, "_fields"):  # a stack of cells
         yield None if edits is None else tuple(edits.values())
     else:
         for key, part in parts.items():

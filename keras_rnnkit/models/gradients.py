@@ -9,11 +9,11 @@ from keras import ops, tree
 from keras_rnnkit.cells._edits import Addition, edit_tensors, with_edit_tensors
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.models._arrays import as_array, as_inputs, row_count
-from keras_rnnkit.models._changes import parts_of_record
+from keras_rnnkit.models._changes import parts_of_trace
 from keras_rnnkit.models._losses import loss_of, targets_like
 from keras_rnnkit.models._runner import runner_for
 from keras_rnnkit.models.editing import for_target
-from keras_rnnkit.models.records import with_origin
+from keras_rnnkit.models.origins import with_origin
 from keras_rnnkit.models.traces import Traces
 
 
@@ -67,8 +67,8 @@ def trace_gradients(
     before = runner.traces([runner.run(inputs)])
     targets = tree.map_structure(ops.convert_to_tensor, targets_like(y, before.outputs))
     zeros = {
-        key: for_target(runner.target_of(key), _zeros(record), record)
-        for key, record in before.items()
+        key: for_target(runner.target_of(key), _zeros(trace), trace)
+        for key, trace in before.items()
     }
 
     def gradients(inputs: Any, targets: Any, tensors: Any) -> Any:
@@ -80,19 +80,19 @@ def trace_gradients(
 
     compiled = runner.compiled(gradients)
     tensors = [ops.convert_to_tensor(array) for array in edit_tensors(zeros)]
-    found = iter([as_array(gradient) for gradient in compiled(inputs, targets, tensors)])
-    records = {key: _as_record(record, found) for key, record in before.items()}
-    return Traces(records, before.outputs, before.not_called)
+    arrays = iter([as_array(gradient) for gradient in compiled(inputs, targets, tensors)])
+    traces = {key: _gradients_like(trace, arrays) for key, trace in before.items()}
+    return Traces(traces, before.outputs, before.not_called)
 
 
-def _zeros(record: Any) -> Any:
-    """Zeros that are added to every gate and state, in the structure of a record, time first."""
-    parts = parts_of_record(record)
+def _zeros(trace: Any) -> Any:
+    """Zeros that are added to every gate and state, in the structure of a trace, time first."""
+    parts = parts_of_trace(trace)
     if parts is not None:
         return {key: _zeros(part) for key, part in parts.items()}
     edits = {}
-    for name in record._fields:
-        values = getattr(record, name)
+    for name in trace._fields:
+        values = getattr(trace, name)
         if name != "mask":
             rows = int(np.prod(values.shape[:-2]))
             shape = (values.shape[-2], rows, values.shape[-1])
@@ -100,23 +100,23 @@ def _zeros(record: Any) -> Any:
     return edits
 
 
-def _as_record(record: Any, gradients: Any) -> Any:
-    """The gradients in the structure and the time of a record."""
-    parts = parts_of_record(record)
+def _gradients_like(trace: Any, gradients: Any) -> Any:
+    """The gradients in the structure and the time of a trace, which may have parts."""
+    parts = parts_of_trace(trace)
     if parts is None:
-        return with_origin(_as_trace(record, gradients), record.origin)
-    made = {key: _as_record(part, gradients) for key, part in parts.items()}
-    if isinstance(record, dict):
+        return with_origin(_gradients_of_trace(trace, gradients), trace.origin)
+    made = {key: _gradients_like(part, gradients) for key, part in parts.items()}
+    if isinstance(trace, dict):
         return made
-    return type(record)(**made) if hasattr(record, "_fields") else tuple(made.values())
+    return type(trace)(**made) if hasattr(trace, "_fields") else tuple(made.values())
 
 
-def _as_trace(record: Any, gradients: Any) -> Any:
+def _gradients_of_trace(trace: Any, gradients: Any) -> Any:
     fields = []
-    for name in record._fields[:-1]:
-        shape = getattr(record, name).shape
+    for name in trace._fields[:-1]:
+        shape = getattr(trace, name).shape
         values = next(gradients).swapaxes(0, 1)
-        values = values[:, ::-1] if record.origin.backward else values
+        values = values[:, ::-1] if trace.origin.backward else values
         fields.append(np.ascontiguousarray(values).reshape(shape))
-    made: Any = type(record).__base__  # the trace type, without an origin
-    return made(*fields, record.mask)
+    made: Any = type(trace).__base__  # the trace type, without an origin
+    return made(*fields, trace.mask)

@@ -79,19 +79,19 @@ def influence(trace: Any, units: Any = None) -> Any:
     not what would change without its word: `attribute` does.
 
     Args:
-        trace: A record of `keras_rnnkit.trace`, such as `traces["lstm"]`. A record of several
+        trace: A trace from `keras_rnnkit.trace`, such as `traces["lstm"]`. A trace of several
             layers, such as that of a `Bidirectional`, gives the same structure of results.
         units: `None` for the average of the weights over all units; `"all"`, or a list of numbers
             of units, for the weights of each.
 
     Returns:
         An `Influence`: an array `(batch, time, time)`, or `(batch, time, time, units)` where
-        `units` is given, of the dtype of the record, with the attribute `first`. For a record of
+        `units` is given, of the dtype of the trace, with the attribute `first`. For a trace of
         `TimeDistributed`, `(batch, outer time, time, time)`.
 
     Raises:
         ValueError: If the state of the cell is no such sum (`SimpleRNN`, `ESNCell`, `NASCell`,
-            layer-normalised LSTM cells, cells of your own), if the record is not from
+            layer-normalised LSTM cells, cells of your own), if the trace is not from
             `keras_rnnkit.trace` and so lacks the initial state and the direction, or for units that
             do not exist.
 
@@ -142,7 +142,7 @@ def _chosen(units: Any, width: int) -> tuple[int, ...] | None:
 
 
 def _weights(recurrence: Recurrence, averaged: bool) -> tuple[np.ndarray, np.ndarray]:
-    """All weights and those of the initial state, in the time of the record.
+    """All weights and those of the initial state, in the time of the trace.
 
     Rows are computed in blocks whose running weights take a bounded amount of memory. No weight is
     the quotient of two products, so that a forget gate of zero is exact.
@@ -179,5 +179,5 @@ def _of_block(
 
 
 def _shaped(array: np.ndarray, leading: tuple[int, ...]) -> np.ndarray:
-    """The array with the batch, and perhaps outer time, of the record."""
+    """The array with the batch, and perhaps outer time, of the trace."""
     return array.reshape(*leading[:-1], *array.shape[1:])

@@ -8,9 +8,9 @@ from keras import tree
 
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.models._arrays import as_inputs
+from keras_rnnkit.models._gate_sums import gate_sums, logs_of
+from keras_rnnkit.models._runner import runner_for
 from keras_rnnkit.models._targets import targets_in
-from keras_rnnkit.models.statistics import TraceStatistics
-from keras_rnnkit.models.tracing import trace_batches
 
 
 class GateMonitor(keras.callbacks.Callback):
@@ -69,29 +69,6 @@ class GateMonitor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:
             return
-        found = trace_batches(
-            self.model, self.x, layers=self.layers, reduce="statistics", progress=False
-        )
-        logs.update(_as_logs(found))
-
-
-def _prefix(name: str) -> str:
-    return name.replace(".", "_").replace("/", "_")
-
-
-def _as_logs(found: TraceStatistics) -> dict[str, float]:
-    logs: dict[str, float] = {}
-    for name, layer in found.items():
-        prefix = _prefix(name)
-        if sum(_prefix(other) == prefix for other in found) > 1:  # of "a.b" and "a_b"
-            prefix = name
-        for field, values in layer.items():
-            if values.is_state:
-                continue
-            logs[f"{prefix}_{field}_mean"] = float(values.mean.mean())
-            if values.closed is not None and values.open is not None:
-                logs[f"{prefix}_{field}_closed"] = float(values.closed.mean())
-                logs[f"{prefix}_{field}_open"] = float(values.open.mean())
-        if layer.half_life is not None:
-            logs[f"{prefix}_half_life"] = float(np.median(layer.half_life))
-    return logs
+        runner = runner_for(self.model, self.layers)
+        batches = runner.batches(self.x, None)
+        logs.update(logs_of([runner.reduced(gate_sums, batch) for batch in batches]))

@@ -1,8 +1,10 @@
 """Finds padding that a model takes for data, and ids that its embeddings do not have."""
 
 import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import tree
 
@@ -102,7 +104,8 @@ def check_padding(
 
     Args:
         model: A built model or layer.
-        x: The model's input, as `predict` takes it: an array, or a list or dict of arrays.
+        x: The model's input, as `predict` takes it: an array, or a list or dict of arrays. Of a
+            data set such as `Bucketed`, the inputs of a batch: `data[0][0]`.
         value: What pads: the id, or the value of all features of a padded step. A step is padding
             if it has this value and is at the start or the end of a row. `None` if nothing pads.
         batch_size: Rows that run at a time; `None` for 256, or for what the model requires.
@@ -112,7 +115,7 @@ def check_padding(
         empty and `.ok` is true if nothing was found.
 
     Raises:
-        TypeError: If `model` is not a Keras layer or model.
+        TypeError: If `model` is not a Keras layer or model, or `x` is a data set.
         ValueError: If `model` is not built, for a quantized layer, for a wrong `batch_size`, and
             for input without rows.
 
@@ -129,6 +132,7 @@ def check_padding(
     (False, 'lstm', 'unmasked padding', array([0, 1]))
     """
     check_model(model)
+    _check_no_data_set(x)
     x = tree.map_structure(as_input, x)
     arrays, rows = tree.flatten(x), row_count(x)
     size = check_integer(batch_size, "batch_size", least=1, optional=True)
@@ -146,6 +150,23 @@ def check_padding(
     report = PaddingReport(_findings(probe, found.amounts(), first, value))
     report.rows = rows
     return report
+
+
+def _check_no_data_set(x: Any) -> None:
+    """Refuse what gives batches, one after the other, perhaps with targets."""
+    if isinstance(x, keras.utils.PyDataset) or (
+        isinstance(x, Iterable) and not isinstance(x, Sequence | Mapping) and not _is_array(x)
+    ):
+        some = "data[0][0]" if isinstance(x, keras.utils.PyDataset) else "next(iter(data))[0]"
+        raise TypeError(
+            "`x` must be an array, or a list or dict of arrays. Of a data set, pass the inputs of "
+            f"one batch after the other: check_padding(model, {some}). "
+            f"Received: x={x!r:.100} of type {type(x).__name__}"
+        )
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "shape") or hasattr(x, "__array__")
 
 
 def _required_rows(model: Any) -> int | None:

@@ -12,8 +12,8 @@ from keras_rnnkit._gate_statistics import (
     log_retention,
     retention,
 )
-from keras_rnnkit.models.records import origin_of
-from keras_rnnkit.models.traces import Traces, flat_records
+from keras_rnnkit.models.origins import origin_of
+from keras_rnnkit.models.traces import Traces, flat_traces
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _HIGHEST = 5  # steps that are kept for each unit
@@ -108,10 +108,10 @@ class Accumulator:
     def add(self, traces: Traces) -> None:
         """Add the traces of one batch."""
         rows = 0
-        for name, record in flat_records(traces):
-            layer = self._layers.setdefault(name, _Layer(record))
-            layer.add(record, self._rows)
-            rows = len(record.mask)
+        for name, trace in flat_traces(traces):
+            layer = self._layers.setdefault(name, _Layer(trace))
+            layer.add(trace, self._rows)
+            rows = len(trace.mask)
         self._rows += rows
 
     def result(self) -> TraceStatistics:
@@ -123,24 +123,24 @@ class Accumulator:
 class _Layer:
     """The sums of one layer."""
 
-    def __init__(self, record: Any) -> None:
-        origin = origin_of(record)
-        states = record._fields[-1 - len(origin.initial_states) : -1]
+    def __init__(self, trace: Any) -> None:
+        origin = origin_of(trace)
+        states = trace._fields[-1 - len(origin.initial_states) : -1]
         self._fields = {
-            field: _Field(getattr(record, field).shape[-1], field in states)
-            for field in record._fields
+            field: _Field(getattr(trace, field).shape[-1], field in states)
+            for field in trace._fields
             if field != "mask"
         }
         self._log: Any = 0.0
         self._count = 0
 
-    def add(self, record: Any, first_row: int) -> None:
-        places = np.nonzero(record.mask)
+    def add(self, trace: Any, first_row: int) -> None:
+        places = np.nonzero(trace.mask)
         rows, steps = places[0] + first_row, places[-1]
-        valid = {field: getattr(record, field)[places] for field in self._fields}
+        valid = {field: getattr(trace, field)[places] for field in self._fields}
         for field, values in valid.items():
             self._fields[field].add(values, rows, steps)
-        kept = retention(valid, record.origin)
+        kept = retention(valid, trace.origin)
         if kept is not None:
             self._log = self._log + log_retention(kept[1]).sum(axis=0)
             self._count += len(rows)

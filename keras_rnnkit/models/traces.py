@@ -1,4 +1,4 @@
-"""What `trace` returns: records by layer, and how they are stored in a file."""
+"""What `trace` returns: traces by layer, and how they are stored in a file."""
 
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -11,53 +11,53 @@ from keras_rnnkit.layers import BidirectionalTrace
 from keras_rnnkit.models._keys import part_key
 from keras_rnnkit.models._npz import TORN, read_archive, write_archive
 from keras_rnnkit.models._traces_layout import restore, restore_outputs, store, store_outputs
-from keras_rnnkit.models.records import at_outer_step
+from keras_rnnkit.models.origins import at_outer_step
 
 _VERSION = 1
 
 
 class Traces(Mapping[str, Any]):
-    """The records of a model's recurrent layers by key, in the order of the calls; read-only.
+    """The traces of a model's recurrent layers by key, in the order of the calls; read-only.
 
     `keras_rnnkit.trace` makes them. `outputs` is what the model returned, as arrays; `not_called`
     names the recurrent layers that the model has but did not call.
     """
 
-    def __init__(self, records: Mapping[str, Any], outputs: Any, not_called: Any = ()) -> None:
-        self._records = dict(records)
+    def __init__(self, traces: Mapping[str, Any], outputs: Any, not_called: Any = ()) -> None:
+        self._traces = dict(traces)
         self.outputs = outputs
         self.not_called = tuple(not_called)
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._records:
+        if key not in self._traces:
             reason = ""
             if key in self.not_called:
                 reason = "; the model has this layer, but did not call it"
             raise KeyError(
                 f"the traced layers are {', '.join(map(repr, self))}{reason}. Received: key={key!r}"
             )
-        return self._records[key]
+        return self._traces[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._records)
+        return iter(self._traces)
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._traces)
 
     def __repr__(self) -> str:
         lines = [f"Traces of {len(self)} layer{'s' * (len(self) != 1)}:"]
-        for name, record in _named_records(self._records):
-            fields = ", ".join(record._fields)
-            lines.append(f"  {name}: {type(record).__name__} {_shape(record)}: {fields}")
+        for name, trace in _named_traces(self._traces):
+            fields = ", ".join(trace._fields)
+            lines.append(f"  {name}: {type(trace).__name__} {_shape(trace)}: {fields}")
         lines += [f"  {name}: not called" for name in self.not_called]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("layer", "trace", "shape", "mean by field"))
         rows = []
-        for name, record in _named_records(self._records):
-            means = ", ".join(f"{field} {mean:.3g}" for field, mean in _means(record))
-            parts = (name, type(record).__name__, _shape(record), means)
+        for name, trace in _named_traces(self._traces):
+            means = ", ".join(f"{field} {mean:.3g}" for field, mean in _means(trace))
+            parts = (name, type(trace).__name__, _shape(trace), means)
             rows.append("".join(f"<td>{escape(str(part))}</td>" for part in parts))
         rows += [f"<td>{escape(name)}</td><td>not called</td>" for name in self.not_called]
         body = "".join(f"<tr>{row}</tr>" for row in rows)
@@ -75,8 +75,8 @@ class Traces(Mapping[str, Any]):
         """
         import pandas
 
-        records = flat_records(self._records)
-        shapes = {name: record.mask.shape for name, record in records}
+        traces = flat_traces(self._traces)
+        shapes = {name: trace.mask.shape for name, trace in traces}
         if len(set(shapes.values())) > 1:
             raise ValueError(
                 "`to_pandas` needs layers with the same number of steps, as a row of its table is "
@@ -88,9 +88,9 @@ class Traces(Mapping[str, Any]):
         index = pandas.MultiIndex.from_product([range(n) for n in shape], names=names)
         columns = {
             (name, field, unit): values[:, unit]
-            for name, record in records
-            for field in record._fields
-            for values in [getattr(record, field).reshape(len(index), -1)]
+            for name, trace in traces
+            for field in trace._fields
+            for values in [getattr(trace, field).reshape(len(index), -1)]
             for unit in range(values.shape[1])
         }
         frame = pandas.DataFrame(columns, index=index)
@@ -98,7 +98,7 @@ class Traces(Mapping[str, Any]):
         return frame
 
     def outer_step(self, step: int) -> "Traces":
-        """The records of the layers in `TimeDistributed` at one outer step, such as one sentence.
+        """The traces of the layers in `TimeDistributed` at one outer step, such as one sentence.
 
         Their fields are `(batch, time, units)` then, as plots take them. Other layers are left out.
 
@@ -108,8 +108,8 @@ class Traces(Mapping[str, Any]):
         Raises:
             ValueError: If no layer is in `TimeDistributed`, or one has no such step.
         """
-        records = {key: at_outer_step(record, key, step) for key, record in self.items()}
-        kept = {key: record for key, record in records.items() if record is not None}
+        traces = {key: at_outer_step(trace, key, step) for key, trace in self.items()}
+        kept = {key: trace for key, trace in traces.items() if trace is not None}
         if not kept:
             raise ValueError(
                 "`outer_step` is for layers in `TimeDistributed`, whose fields are (batch, outer "
@@ -132,11 +132,11 @@ class Traces(Mapping[str, Any]):
             OSError: If the file cannot be written; an old one is then unchanged.
         """
         target = check_file(path, "path", ".npz", overwrite)
-        flat_records(self)  # refuses names under which two arrays would be one
+        flat_traces(self)  # refuses names under which two arrays would be one
         arrays: dict[str, np.ndarray] = {}
         layout = {
             "version": _VERSION,
-            "records": {key: store(record, key, arrays) for key, record in self.items()},
+            "records": {key: store(trace, key, arrays) for key, trace in self.items()},
             "outputs": store_outputs(self.outputs, "outputs", arrays),
             "not_called": list(self.not_called),
         }
@@ -154,9 +154,9 @@ class Traces(Mapping[str, Any]):
         _ = file.stat()  # raises where there is no such file
         try:
             layout, arrays = read_archive(file, "layout", _VERSION)
-            records = {key: restore(part, arrays) for key, part in layout["records"].items()}
+            traces = {key: restore(part, arrays) for key, part in layout["records"].items()}
             outputs = restore_outputs(layout["outputs"], arrays)
-            return cls(records, outputs, layout["not_called"])
+            return cls(traces, outputs, layout["not_called"])
         except TORN as error:
             raise ValueError(
                 "`path` must be a file that `Traces.save` wrote, complete and unchanged; trace the "
@@ -164,41 +164,41 @@ class Traces(Mapping[str, Any]):
             ) from error
 
 
-def flat_records(records: Any) -> list[tuple[str, Any]]:
-    """The records of single directions and layers, each with a name such as `"stack.rnn_0"`.
+def flat_traces(traces: Any) -> list[tuple[str, Any]]:
+    """The traces of single directions and layers, each with a name such as `"stack.rnn_0"`.
 
     Raises:
         ValueError: If two of them have one name.
     """
-    found = _named_records(records)
-    names = [one for one, _ in found]
+    named = _named_traces(traces)
+    names = [one for one, _ in named]
     if len(set(names)) < len(names):
         twice = next(one for one in names if names.count(one) > 1)
         raise ValueError(
             "The parts of traces must have unique names, such as 'bidirectional.forward'; rename "
             f"a layer whose name has a '.'. Received: two parts with the name={twice!r}"
         )
-    return found
+    return named
 
 
-def _named_records(records: Any, name: str = "") -> list[tuple[str, Any]]:
+def _named_traces(traces: Any, name: str = "") -> list[tuple[str, Any]]:
     """The same, where names need not be unique."""
-    if isinstance(records, Mapping):
-        parts = list(records.items())
-    elif isinstance(records, BidirectionalTrace):
-        parts = list(zip(records._fields, records, strict=True))
-    elif isinstance(records, tuple) and not hasattr(records, "_fields"):
-        parts = [(str(i), part) for i, part in enumerate(records)]
+    if isinstance(traces, Mapping):
+        parts = list(traces.items())
+    elif isinstance(traces, BidirectionalTrace):
+        parts = list(zip(traces._fields, traces, strict=True))
+    elif isinstance(traces, tuple) and not hasattr(traces, "_fields"):
+        parts = [(str(i), part) for i, part in enumerate(traces)]
     else:
-        return [(name, records)]
-    return [one for key, part in parts for one in _named_records(part, part_key(name, key))]
+        return [(name, traces)]
+    return [one for key, part in parts for one in _named_traces(part, part_key(name, key))]
 
 
-def _shape(record: Any) -> tuple[int, ...]:
-    return tuple(record[0].shape)
+def _shape(trace: Any) -> tuple[int, ...]:
+    return tuple(trace[0].shape)
 
 
-def _means(record: Any) -> list[tuple[str, float]]:
+def _means(trace: Any) -> list[tuple[str, float]]:
     """The mean of each field over the valid steps."""
-    fields = [field for field in record._fields if field != "mask"]
-    return [(field, float(getattr(record, field)[record.mask].mean())) for field in fields]
+    fields = [field for field in trace._fields if field != "mask"]
+    return [(field, float(getattr(trace, field)[trace.mask].mean())) for field in fields]

@@ -1,7 +1,7 @@
 """The gates and states of every recurrent layer of a trained model."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -27,6 +27,10 @@ def trace(
     variables. So the traces are those of the model, and the outputs are equal to those of
     `predict` up to rounding.
 
+    What is compiled for a model is kept until an attribute of it or of its layers changes. So a
+    model whose own `call` changes one, such as a counter, is compiled anew every time; a
+    `keras.Variable` in its place is not compiled in.
+
     Args:
         model: A built model or layer.
         x: The model's input, as `predict` takes it: an array, or a list or dict of arrays.
@@ -35,12 +39,12 @@ def trace(
             one batch, of all rows.
 
     Returns:
-        `Traces`, a mapping from layer name to record, in the order of the calls. Where several
+        `Traces`, a mapping from layer name to trace, in the order of the calls. Where several
         layers have a name, the key is the path, `"encoder/lstm"`; where a layer is called again,
-        `"lstm:1"`, `"lstm:2"`, ... A record is the trace type of the cell (`LSTMTrace`,
+        `"lstm:1"`, `"lstm:2"`, ... A trace is of the type that its cell has (`LSTMTrace`,
         `GRUTrace`, ...) with NumPy arrays `(batch, time, units)` in the compute dtype and `mask`,
         `(batch, time)`. A `Bidirectional` has `.forward` and `.backward`, both in the order of the
-        input's time; a layer with `go_backwards` is in the order of running. A `StackedRNN` is a
+        input's time; a layer with `go_backwards` is in running order. A `StackedRNN` is a
         dict by inner layer, `RNN` around a stack of cells a tuple, and a `TimeDistributed` around a
         layer has fields `(batch, outer time, time, units)`, around a model a dict.
 
@@ -60,9 +64,7 @@ def trace(
     >>> traces["lstm"].forget.shape
     (2, 5, 4)
     """
-    runner = runner_for(model, layers)
-    parts = [runner.run(batch) for batch in runner.batches(x, batch_size)]
-    return runner.traces(parts)
+    return runner_for(model, layers).trace(x, batch_size)
 
 
 def trace_batches(
@@ -113,7 +115,9 @@ def trace_batches(
             "`reduce` must be None, 'statistics' or a function of Traces. "
             f"Received: reduce={reduce!r}"
         )
-    traces = _each_batch(runner_for(model, layers), data, batch_size, progress)
+    runner = runner_for(model, layers)
+    run = runner.views if reduce == "statistics" else runner.run
+    traces = _each_batch(runner, run, data, batch_size, progress)
     if reduce is None:
         return traces
     if callable(reduce):
@@ -124,11 +128,13 @@ def trace_batches(
     return sums.result()
 
 
-def _each_batch(runner: Runner, data: Any, batch_size: int | None, progress: Any) -> Iterator[Any]:
+def _each_batch(
+    runner: Runner, run: Callable[..., Any], data: Any, batch_size: int | None, progress: Any
+) -> Iterator[Traces]:
     batches, count = _batches_of(runner, data, batch_size)
     bar = Progress(count, progress)
     for batch in batches:
-        yield runner.traces([runner.run(batch)])
+        yield runner.traces([run(batch)])
         bar.advance()
     bar.close()
 
@@ -146,7 +152,7 @@ def _batches_of(
     in_memory = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
     if in_memory:
         x = as_inputs(data)
-        size = batch_size or runner.batch_size(x)
+        size = batch_size or runner.even_batch_size(x)
         return runner.batches(x, size), -(-row_count(x) // size)
     return (_inputs_of(batch) for batch in data), _length_of(data)
 

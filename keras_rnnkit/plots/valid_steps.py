@@ -18,7 +18,7 @@ class ValidSteps:
     title: str
     key: str
     fields: dict[str, np.ndarray]
-    origin: Any  # of a record; None for a trace that has none
+    origin: Any  # of a trace; None for a trace that has none
     longest: int  # the number of valid steps of the longest sequence
 
 

@@ -44,12 +44,12 @@ def with_initial_output(call: Call, last: Carry, steps: Steps) -> tuple[Carry, S
     """
     if call.zero_initial_states:
         return last, steps
-    seen = ops.cumsum(ops.cast(call.mask, "int32"), axis=1) > 0
+    has_output = ops.cumsum(ops.cast(call.mask, "int32"), axis=1) > 0
     initial = call.initial_output
     initial = ops.zeros_like(last.output) if initial is None else initial
-    last = last._replace(output=ops.where(seen[:, -1:], last.output, initial))
+    last = last._replace(output=ops.where(has_output[:, -1:], last.output, initial))
     if steps.outputs is not None:
-        outputs = ops.where(seen[..., None], steps.outputs, initial[:, None])
+        outputs = ops.where(has_output[..., None], steps.outputs, initial[:, None])
         steps = steps._replace(outputs=outputs)
     return last, steps
 

@@ -19,7 +19,7 @@ class Capture(NamedTuple):
 
     capture_gates: bool  # whether layers report their traces
     initial_carries: dict[int, Carry]  # to start from, in a stream
-    last: dict[int, Carry]  # after the last step
+    last_carries: dict[int, Carry]  # after the last step
     traces: dict[int, Any]
     initial_states: dict[int, Any]  # before the first step, in the structure of the cell
     edits: dict[int, Any]  # edits of gates and states, see `cells/_edits.py`
@@ -31,14 +31,14 @@ class Capture(NamedTuple):
         """
         if self.initial_carries and id(layer) not in self.initial_carries:
             return
-        if id(layer) in self.last:
+        if id(layer) in self.last_carries:
             raise ValueError(
                 f"{name_of(layer)} is called more than once in the model, so that the states "
                 "of the calls cannot be told apart. Use a separate layer for each call. "
                 f"Received: layer={name_of(layer)} a second time"
             )
         self.initial_states[id(layer)] = initial_states
-        self.last[id(layer)] = last
+        self.last_carries[id(layer)] = last
         self.traces[id(layer)] = trace
 
 

@@ -37,9 +37,9 @@ def masks_for(cell: Any, call: Call) -> Iterator[Any]:
         yield None
         return
     storing = _cells_with_stored_masks(cell)
-    with contextlib.ExitStack() as locked:
+    with contextlib.ExitStack() as locks:
         for part in sorted(storing, key=id):  # in a fixed order, to avoid a deadlock
-            locked.enter_context(_lock_of(part))
+            locks.enter_context(_lock_of(part))
         _remove(storing)
         try:
             inputs, steps = call.sequences[:, 0], ops.shape(call.sequences)[1]
@@ -56,10 +56,10 @@ def _draw(cell: Any, inputs: Any, states: Any, steps: Any, training: bool) -> An
             inputs = ops.zeros((ops.shape(inputs)[0], output_size(part)), dtype=inputs.dtype)
         return tuple(masks)
     if isinstance(cell, Zoneout):
-        of_cell = _draw(cell.cell, inputs, states, steps, training)
+        inner_masks = _draw(cell.cell, inputs, states, steps, training)
         if not training:
             return None
-        return Masks(states=cell.draw_states(steps, ops.shape(inputs)[0]), cell=of_cell)
+        return Masks(states=cell.draw_states(steps, ops.shape(inputs)[0]), cell=inner_masks)
     states = list(states) if isinstance(states, list | tuple) else [states]
     if takes_masks(cell):
         return cell.draw_masks(inputs, states, steps) if training else None

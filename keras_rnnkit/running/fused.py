@@ -42,9 +42,9 @@ def run_fused(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     """The runner of the kernels for whole sequences; the contract is in `running/run.py`."""
     cell, capture_gates, mask = layer.cell, call.capture_gates, call.mask
     plan = Plan(kernel_of(cell), method, layer.return_sequences or capture_gates, capture_gates)
-    last_states, found = backend_kernels().run(plan, arguments_of(cell, call), call.training)
-    states = [swap_batch_and_time(state) for state in found.states]
-    gates = [swap_batch_and_time(gate) for gate in found.gates]
+    last_states, result = backend_kernels().run(plan, arguments_of(cell, call), call.training)
+    states = [swap_batch_and_time(state) for state in result.states]
+    gates = [swap_batch_and_time(gate) for gate in result.gates]
     if mask is not None:
         gates = [zeros_where_masked(mask, gate) for gate in gates]
     last = Carry(last_states[0], list(last_states))
@@ -76,17 +76,17 @@ def _inputs(cell: Any, sequences: Any, masks: Masks | None) -> list[Any]:
     x = swap_batch_and_time(ops.convert_to_tensor(sequences, dtype=cell.compute_dtype))
     if masks is None or masks.inputs is None:
         return [x]
-    return [x * mask for mask in _listed(masks.inputs)]
+    return [x * mask for mask in _as_list(masks.inputs)]
 
 
 def _recurrent_masks(cell: Any, masks: Masks | None) -> list[Any]:
     if masks is None or masks.recurrent is None:
         return []
-    of_gates = _listed(masks.recurrent)
-    return of_gates * (len(cell.gates_type._fields) // len(of_gates))
+    listed = _as_list(masks.recurrent)  # one for each gate, or one for all
+    return listed * (len(cell.gates_type._fields) // len(listed))
 
 
-def _listed(masks: Any) -> list[Any]:
+def _as_list(masks: Any) -> list[Any]:
     return list(masks) if isinstance(masks, list | tuple) else [masks]
 
 

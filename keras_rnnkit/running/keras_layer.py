@@ -14,10 +14,8 @@ def run_keras(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     if masks is not None and masks.inputs is not None:
         sequences = sequences * masks.inputs[:, None]
     kind = keras.layers.LSTM if isinstance(layer, keras.layers.LSTM) else keras.layers.GRU
-    found = kind.inner_loop(
-        _copy_without_go_backwards(layer), sequences, call.initial_states, None, False
-    )
-    output, outputs, last = found
+    copy = _copy_without_go_backwards(layer)
+    output, outputs, last = kind.inner_loop(copy, sequences, call.initial_states, None, False)
     last = tree.pack_sequence_as(call.initial_states, tree.flatten(last))
     return Carry(output, last), Steps(outputs)
 

@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.kernels._linear import linear_step
 from keras_rnnkit.running.calls import (
     Call,
     Carry,
@@ -37,8 +38,8 @@ def run_linear_recurrence(layer: Any, call: Call, method: str) -> tuple[Carry, S
     recurrence = (
         associative_scan if method == "associative" else backend_kernels().linear_recurrence
     )
-    in_chunks = keras.config.backend() == "torch" and method == "sequential"
-    if in_chunks and not (call.training or call.capture_gates):
+    chunked = keras.config.backend() == "torch" and method == "sequential"
+    if chunked and not (call.training or call.capture_gates):
         last, steps = _in_chunks(layer.cell, recurrence, call, layer.return_sequences)
     else:
         # Not compiled separately for an associative scan, for which XLA must know the number of
@@ -92,11 +93,11 @@ def _in_chunks(
     states, chunks = call.initial_states, []
     for start in range(0, xs.shape[0], CHUNK):
         part = slice(start, start + CHUNK)
-        mask_of_chunk = None if mask is None else mask[part]
-        _, of_chunk = _gates_and_states(cell, recurrence, xs[part], mask_of_chunk, states)
-        states = [of_chunk[-1]]
+        part_mask = None if mask is None else mask[part]
+        _, part_states = _gates_and_states(cell, recurrence, xs[part], part_mask, states)
+        states = [part_states[-1]]
         if return_sequences:
-            chunks.append(of_chunk)
+            chunks.append(part_states)
     outputs = swap_batch_and_time(ops.concatenate(chunks)) if return_sequences else None
     return Carry(states[0], states), Steps(outputs)
 
@@ -153,12 +154,5 @@ def _sequential_states(a: Any, b: Any) -> Any:
     """The same as `_scanned_states`, by a loop."""
     if b.shape[0] == 1:
         return b
-    _, rest = backend_loop()(_linear_step, b[0], (a[1:], b[1:]))
+    _, rest = backend_loop()(linear_step, b[0], (a[1:], b[1:]))
     return ops.concatenate([b[:1], rest])
-
-
-def _linear_step(h: Any, current: Any) -> tuple[Any, Any]:
-    """One step. Not a closure: eager calls of `lax.scan` then compile it once for each shape."""
-    a_t, b_t = current
-    h = a_t * h + b_t
-    return h, h

@@ -13,8 +13,8 @@ from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
 from keras_rnnkit.cells._takes import edit_for_method, masks_for_method, takes_training
 from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.kernels import backend_kernels
+from keras_rnnkit.running.assigned_variables import non_trainable_variables, with_variables_in_carry
 from keras_rnnkit.running.calls import Call, Carry, Steps, swap_batch_and_time
-from keras_rnnkit.running.moving_variables import non_trainable_variables, with_variables_in_carry
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
@@ -31,10 +31,10 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
         `(last, steps)`, as in the contract in `running/run.py`, with all outputs and states.
     """
     states, mask, capture_gates = call.initial_states, call.mask, call.capture_gates
-    of_steps = [] if mask is None else [swap_batch_and_time(mask)]
-    random_masks = masks_of_step(call.dropout_masks)
-    xs = (swap_batch_and_time(call.sequences), *of_steps, *random_masks, *edit_tensors(call.edits))
-    advance = _step_function(cell, states, call)
+    valid_steps = [] if mask is None else [swap_batch_and_time(mask)]
+    dropout_masks, edits = masks_of_step(call.dropout_masks), edit_tensors(call.edits)
+    xs = (swap_batch_and_time(call.sequences), *valid_steps, *dropout_masks, *edits)
+    next_carry = _step_function(cell, states, call)
     output = call.initial_output
     initial = Carry(
         _zeros(output_size(cell), states) if output is None else output,
@@ -46,7 +46,7 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
         x, *others = current
         valid = None if mask is None else others.pop(0)
         masks = with_masks_of_step(call.dropout_masks, others)
-        new = advance(x, carry, masks, with_edit_tensors(call.edits, others))
+        new = next_carry(x, carry, masks, with_edit_tensors(call.edits, others))
         new = new if valid is None else _masked(new, carry, valid)
         return new, new
 
@@ -89,7 +89,7 @@ def _step_function(cell: Any, states: Any, call: Call) -> Callable[..., Carry]:
     """The step of the loop; the carry keeps its structure and dtypes, as a scan requires."""
     training, capture_gates = call.training, call.capture_gates
 
-    def advance(x: Any, carry: Carry, masks: Any, edits: Any) -> Carry:
+    def step_of_any_cell(x: Any, carry: Carry, masks: Any, edits: Any) -> Carry:
         output, new_states, gates = _step(cell, x, carry.states, training, masks, edits)
         new_states = tree.pack_sequence_as(states, tree.flatten(new_states))
         new = Carry(output, new_states, gates if capture_gates else ())
@@ -100,8 +100,8 @@ def _step_function(cell: Any, states: Any, call: Call) -> Callable[..., Carry]:
         output, new_states = cell.step(gates, carry.states, masks=masks)
         return Carry(output, new_states, gates if capture_gates else ())
 
-    own = exposes_gates(cell) and is_of_the_kit(cell) and call.edits is None
-    return step_of_kit_cell if own else advance
+    is_plain = exposes_gates(cell) and is_of_the_kit(cell) and call.edits is None
+    return step_of_kit_cell if is_plain else step_of_any_cell
 
 
 def _step(
@@ -110,10 +110,11 @@ def _step(
     """One step of a cell, or of a stack of cells: the output, the new states, the gates."""
     if isinstance(cell, StackedRNNCells):
         new_states, gates = [], []
-        nothing = [None] * len(cell.cells)
-        masks, edits = (nothing if each is None else each for each in (masks, edits))
-        for part, part_states, *more in zip(cell.cells, states, masks, edits, strict=True):
-            x, new, part_gates = _step(part, x, part_states, training, *more)
+        none = [None] * len(cell.cells)
+        masks, edits = (none if each is None else each for each in (masks, edits))
+        parts = zip(cell.cells, states, masks, edits, strict=True)
+        for part, part_states, part_masks, part_edits in parts:
+            x, new, part_gates = _step(part, x, part_states, training, part_masks, part_edits)
             new_states.append(new)
             gates.append(part_gates)
         return x, new_states, tuple(gates)
@@ -127,30 +128,30 @@ def _edited_step(
 ) -> tuple[Any, Any, Any]:
     """One step of a cell with its edits; a `Replacement` of a state applies after the step."""
     edit = StepEdits(edits, state_names(cell))
-    output, new, of_step = _cell_step(cell, x, states, training, masks, edit)
+    output, new, gates = _cell_step(cell, x, states, training, masks, edit)
     output, flat = edit.after_step(output, tree.flatten(new))
-    return output, tree.pack_sequence_as(new, flat), of_step
+    return output, tree.pack_sequence_as(new, flat), gates
 
 
 def _cell_step(
     cell: Any, x: Any, states: Any, training: bool, masks: Any, edit: StepEdits | None
 ) -> tuple[Any, Any, Any]:
     if isinstance(cell, Zoneout):
-        of_cell = None if masks is None else masks.cell
-        inner = None if edit is None else edit.of_gates()
-        output, new, of_step = _cell_step(cell.cell, x, states, training, of_cell, inner)
-        return *cell.zoned(output, new, states, masks), of_step
+        inner_masks = None if masks is None else masks.cell
+        inner_edit = None if edit is None else edit.of_gates()
+        output, new, gates = _cell_step(cell.cell, x, states, training, inner_masks, inner_edit)
+        return *cell.zoned(output, new, states, masks), gates
     states = list(states) if isinstance(states, list | tuple) else [states]
     if exposes_gates(cell):
-        how = {**masks_for_method(cell, "gates", masks), **edit_for_method(cell, "gates", edit)}
-        of_step = cell.gates(x, states, training=training, **how)
+        options = {**masks_for_method(cell, "gates", masks), **edit_for_method(cell, "gates", edit)}
+        gates = cell.gates(x, states, training=training, **options)
         if edit is not None:
-            of_step = edit.rest_of_gates(of_step)
-        how = {**masks_for_method(cell, "step", masks), **edit_for_method(cell, "step", edit)}
-        return *cell.step(of_step, states, **how), of_step
+            gates = edit.rest_of_gates(gates)
+        options = {**masks_for_method(cell, "step", masks), **edit_for_method(cell, "step", edit)}
+        return *cell.step(gates, states, **options), gates
     call = cell if callable(cell) else cell.call
-    given = {"training": training} if takes_training(cell) else {}
-    return *call(x, states, **given), ()
+    options = {"training": training} if takes_training(cell) else {}
+    return *call(x, states, **options), ()
 
 
 def _zero_gates(cell: Any, states: Any) -> Any:

@@ -38,10 +38,10 @@ def run_pair(layers: Any, calls: list[Call]) -> list[tuple[Carry, Steps]]:
     return_sequences = any(layer.return_sequences for layer in layers)
     plan = Plan(kernel_of(layers[0].cell), "native pair", return_sequences)
     args = [arguments_of(layer.cell, call) for layer, call in zip(layers, calls, strict=True)]
-    last, found = backend_kernels().run(plan, _joined(*args), calls[0].training)
+    last, result = backend_kernels().run(plan, _concatenated(*args), calls[0].training)
     outputs: list[Any] = [None, None]
     if return_sequences:
-        outputs = ops.split(swap_batch_and_time(found.states[0]), 2, axis=-1)
+        outputs = ops.split(swap_batch_and_time(result.states[0]), 2, axis=-1)
         outputs[1] = ops.flip(outputs[1], axis=1)  # in running order
     count = len(last) // 2
     return [
@@ -50,7 +50,7 @@ def run_pair(layers: Any, calls: list[Call]) -> list[tuple[Carry, Steps]]:
     ]
 
 
-def _joined(forward: Arguments, backward: Arguments) -> Arguments:
+def _concatenated(forward: Arguments, backward: Arguments) -> Arguments:
     """The arguments of the kernel for both directions, whose inputs and mask are equal."""
     weights = {
         name: ops.concatenate([getattr(forward, name), getattr(backward, name)], axis=-1)

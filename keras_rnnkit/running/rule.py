@@ -159,10 +159,10 @@ def _without_kernel(request: Request) -> Choice | None:
         (not request.transformed, transform, ""),
         (node, "an exported file has no node for this layer", ""),
     ]
-    found = [texts for supported, *texts in conditions if not supported]
-    if not found:
+    unsupported = [texts for supported, *texts in conditions if not supported]
+    if not unsupported:
         return None
-    reasons, remedies = zip(*found, strict=True)
+    reasons, remedies = zip(*unsupported, strict=True)
     faster = " and ".join(remedies) if all(remedies) else ""
     return Choice("portable", reason=" and ".join(reasons), faster=faster)
 

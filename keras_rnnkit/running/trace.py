@@ -1,4 +1,4 @@
-"""A layer's trace: the record of its cell, or of each cell of a stack."""
+"""A layer's trace: the gates, the states and the mask of its cell, or of each cell of a stack."""
 
 import functools
 from collections import namedtuple

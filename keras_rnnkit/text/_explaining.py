@@ -8,6 +8,7 @@ from keras_rnnkit._checks import check_choice
 from keras_rnnkit.data import tokenize
 from keras_rnnkit.data.padding import pad
 from keras_rnnkit.models import attribute, trace
+from keras_rnnkit.text._lengths import padded_lengths
 from keras_rnnkit.text.explanation import TextExplanation
 
 PAD, START = "[PAD]", "[START]"
@@ -64,10 +65,11 @@ def _number(classifier: Any, label: Any) -> int:
 def _padded(classifier: Any, text: str) -> tuple[np.ndarray, list[str]]:
     """Ids `(1, time)` of one of the lengths for which the model is compiled, and their words."""
     vocabulary = classifier.vocabulary_
-    tokens = [START, *tokenize(text, vocabulary.tokenizer)][: classifier.maxlen]
+    tokens = [START, *tokenize(text, vocabulary.tokenizer)][: classifier.maxlen_]
     (ids,) = vocabulary.encode_many([text])
-    ids = ids[: classifier.maxlen]
-    length = next((one for one in classifier.lengths_ if one >= len(ids)), len(ids))
+    ids = ids[: classifier.maxlen_]
+    lengths = padded_lengths(classifier.lengths_, len(ids))
+    length = next(one for one in lengths if one >= len(ids))
     return pad([ids], length, padding="post"), tokens + [PAD] * (length - len(tokens))
 
 

@@ -32,6 +32,7 @@ class Saved(NamedTuple):
     model: keras.Model
     lengths: list[int]
     history: dict[str, list[float]]
+    maxlen: int | None = None
 
 
 def write_folder(folder: PathLike, saved: Saved, overwrite: bool) -> None:
@@ -74,6 +75,7 @@ def read_folder(folder: PathLike, names: Collection[str]) -> Saved:
         model,
         settings.lengths,
         settings.history,
+        settings.maxlen,
     )
 
 

@@ -149,7 +149,7 @@ def _checked_weights(sample_weight: Any, count: int) -> np.ndarray | None:
     if not weights.any():
         raise ValueError(
             "`sample_weight` must be above zero for at least one text: no other counts in the "
-            f"loss. Received: {count} zeros"
+            f"loss. Received: max(sample_weight)={weights.max()}"
         )
     return weights
 

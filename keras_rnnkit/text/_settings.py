@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_rnnkit._checks import INT32_MAX, check_integer
 from keras_rnnkit._files import read_bounded
 from keras_rnnkit._version import __version__
 from keras_rnnkit.data import DataFileError
@@ -31,6 +32,7 @@ class Settings(NamedTuple):
     classes: np.ndarray
     lengths: list[int]
     history: dict[str, list[float]]
+    maxlen: int | None
     files: dict[str, str]  # the SHA-256 of each of the other files
 
 
@@ -55,6 +57,7 @@ def content_of(saved: Any) -> dict[str, Any]:
         "classes": {"dtype": classes.dtype.str, "values": values},
         "lengths": saved.lengths,
         "history": saved.history,
+        "maxlen": saved.maxlen,
     }
 
 
@@ -118,9 +121,11 @@ def _checked(content: Any, names: set[str]) -> Settings:
     _expect(set(parameters) == names, "the arguments of a TextClassifier")
     check_settings(SimpleNamespace(**parameters))
     _expect(bool(lengths) and all(type(n) is int and n > 0 for n in lengths), "lengths above 0")
-    _expect(lengths == sorted(lengths), "ascending lengths")
+    maxlen = check_integer(content["maxlen"], "maxlen", least=2, optional=True)
+    most = INT32_MAX if maxlen is None else min(maxlen, INT32_MAX)
+    _expect(lengths == sorted(lengths) and lengths[-1] <= most, "ascending lengths up to maxlen")
     _expect(set(files) == {"model.keras", "vocabulary.json"}, "the names of the other files")
-    return Settings(parameters, _classes(**content["classes"]), lengths, history, files)
+    return Settings(parameters, _classes(**content["classes"]), lengths, history, maxlen, files)
 
 
 def _classes(dtype: str, values: list[Any]) -> np.ndarray:

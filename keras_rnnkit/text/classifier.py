@@ -17,6 +17,7 @@ from keras_rnnkit.data import Bucketed, Vocabulary
 from keras_rnnkit.text._checks import check_settings, checked_texts
 from keras_rnnkit.text._explaining import explained
 from keras_rnnkit.text._folder import Saved, read_folder, write_folder
+from keras_rnnkit.text._lengths import padded_lengths
 from keras_rnnkit.text._model import build_model
 from keras_rnnkit.text._resuming import bind_texts
 from keras_rnnkit.text._samples import Samples, checked_samples, split_samples
@@ -33,6 +34,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     a `Dense` layer. Texts are padded on the right, with a mask, so that the padding has no effect.
 
     It works where scikit-learn takes a classifier: `Pipeline`, `cross_val_score`, `GridSearchCV`.
+    Arguments that `set_params` changes after `fit` hold for the next `fit`; predictions do not
+    change.
 
     Args:
         units: A list of positive integers, one for each recurrent layer.
@@ -74,6 +77,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             and returns the probability of `classes_[1]`, `(batch, 1)`, or for three classes and
             more the probabilities `(batch, classes)`.
         lengths_: The lengths to which texts are padded, ascending, a list of integers.
+        maxlen_: The number of words of a text that are read, `maxlen` of the fit.
         history_: The losses and metrics of every epoch, lists by name, as in `keras`.
 
     Example:
@@ -179,6 +183,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             held_out = samples.others(validation_data, self.class_weight)
         bind_texts(callbacks, self, samples, held_out)
         self.classes_ = samples.classes
+        self.maxlen_ = self.maxlen
         self.vocabulary_ = Vocabulary.fit(
             samples.texts, self.max_words, self.min_count, tokenizer=self.tokenizer
         )
@@ -310,10 +315,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def _batches(self, samples: Samples, lengths: Any, **options: Any) -> Bucketed:
         """The texts as batches; those longer than the largest length have a length of their own."""
-        ids = [one[: self.maxlen] for one in self.vocabulary_.encode_many(samples.texts)]
+        ids = [one[: self.maxlen_] for one in self.vocabulary_.encode_many(samples.texts)]
         if isinstance(lengths, list):
-            longest = max(map(len, ids))
-            lengths = [*lengths, longest] if longest > lengths[-1] else lengths
+            lengths = padded_lengths(lengths, max(map(len, ids)))
         return Bucketed(
             *(ids, samples.targets),
             batch_size=self.batch_size,
@@ -337,4 +341,4 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-_FITTED = ("classes", "vocabulary", "model", "lengths", "history")
+_FITTED = ("classes", "vocabulary", "model", "lengths", "maxlen", "history")

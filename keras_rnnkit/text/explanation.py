@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from keras_rnnkit.models import Attribution, Traces
-from keras_rnnkit.models._attribute_record import Scored
+from keras_rnnkit.models._attribute_result import Scored
 
 _MOST = 6  # words that are printed for, and against
 

@@ -5,8 +5,12 @@ import csv
 import keras
 import numpy as np
 
+from keras_rnnkit import callbacks
+
 ROWS = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 TARGETS = ROWS.sum(axis=1, keepdims=True)
+PNG = b"\x89PNG\r\n\x1a\n"
+FILES = ["best.keras", "curves.png", "last.keras", "log.csv", "log.jsonl"]
 VALIDATION = (ROWS[:8], TARGETS[:8])
 
 
@@ -14,8 +18,15 @@ def make_model(learning_rate=0.05, metrics=("mae",), model_class=keras.Model):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((4,))
     model = model_class(inputs, keras.layers.Dense(1)(inputs))
-    model.compile(keras.optimizers.SGD(learning_rate), "mse", metrics=list(metrics))
+    # On TensorFlow building the graphs would take most of the time.
+    eagerly = keras.config.backend() == "tensorflow"
+    optimizer = keras.optimizers.SGD(learning_rate)
+    model.compile(optimizer, "mse", metrics=list(metrics), run_eagerly=eagerly)
     return model
+
+
+def resumable(folder, **options):
+    return callbacks.resumable(folder, **{"seed": 3, **options})
 
 
 def fit(model, callbacks, epochs=4, validation_data=VALIDATION, **arguments):
@@ -33,6 +44,10 @@ def fit(model, callbacks, epochs=4, validation_data=VALIDATION, **arguments):
 def same_weights(one, other):
     pairs = zip(one.get_weights(), other.get_weights(), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def listed(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def read_rows(path):

@@ -294,7 +294,7 @@ def test_an_index_out_of_range():
         ({"y": [0] * 4, "class_weight": {0: None}}, "class_weight={0: None}"),
         ({"y": [0] * 4, "class_weight": {0: -1.0}}, "class_weight={0: -1.0}"),
         ({"y": [0] * 4, "class_weight": {0: float("nan")}}, "class_weight={0: nan}"),
-        ({"y": [[0]] * 4, "class_weight": {0: 1}}, "`class_weight` needs a `y`"),
+        ({"y": [[0], [0, 1]] * 2, "class_weight": {0: 1}}, "`class_weight` needs a `y`"),
         ({"workers": -1}, "workers=-1"),
     ],
 )

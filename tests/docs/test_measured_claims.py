@@ -63,6 +63,12 @@ def test_padding_on_the_right_without_a_mask_costs_most_where_much_is_padding():
     assert 0.45 < mean(of(400, "pre no mask", "padded_steps")) < 0.5
 
 
+def test_the_raw_reviews_are_encoded_as_in_the_data_set_and_fast():
+    report = json.loads((RESULTS / "encoding.json").read_text("utf-8"))
+    assert (report["reviews"], report["different"]) == (50_000, 0)
+    assert min(rates["min"] for rates in report["reviews_a_minute"].values()) > 100_000
+
+
 def test_the_classifier_reaches_its_accuracy_within_its_time_by_every_seed():
     reports = [json.loads(file.read_text("utf-8")) for file in RESULTS.glob("*/classifier_*.json")]
     runs = [run for report in reports for run in report["rows"]]

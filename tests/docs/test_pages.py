@@ -1,5 +1,6 @@
 """Every code block of the docs runs, and prints what the page says it prints."""
 
+import ast
 import importlib.util
 import re
 import sys
@@ -47,13 +48,14 @@ def small_reviews(monkeypatch):
     monkeypatch.setattr(kit.data.Vocabulary, "imdb", lambda *_, **__: sample.vocabulary)
 
 
-@pytest.mark.parametrize("page", run_pages.pages() + TRANSLATIONS, ids=lambda page: page.stem)
+# A translation has the code of its original, as tested below. On TensorFlow the graphs take
+# minutes.
+@pytest.mark.slow_on("tensorflow")
+@pytest.mark.parametrize("page", run_pages.pages(), ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(
     page, small_reviews, tmp_path, monkeypatch
 ):
     backend = keras.config.backend()
-    if page in TRANSLATIONS and backend != "torch":
-        pytest.skip("its code and its outputs are those of the English page, which runs here")
     needs_torch = "\nimport torch\n" in page.read_text("utf-8")
     if needs_torch and importlib.util.find_spec("torch") is None:
         pytest.skip("torch is not installed")
@@ -78,10 +80,18 @@ def test_the_pictures_of_a_page_are_there(page):
         assert picture.stat().st_size > 5_000
 
 
+def syntax(text):
+    """What Python understands of each `python` block: all but the comments."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [ast.dump(ast.parse(block)) for block in blocks]
+
+
+@pytest.mark.no_backend
 @pytest.mark.parametrize("page", TRANSLATIONS, ids=lambda page: page.stem)
 def test_a_translation_has_the_code_the_tables_and_the_pictures_of_its_original(page):
     text = page.read_text("utf-8")
     original = page.with_name(page.name.replace(".ko.md", ".md"))
+    assert syntax(text) == syntax(original.read_text("utf-8"))
     assert run_pages.with_code_of(original.read_text("utf-8"), text) == text
     assert run_pages.pictures(page) == run_pages.pictures(original)
     included = re.compile(r'^--8<-- "(.*?)\.(?:en|ko)\.md"$', re.MULTILINE)
@@ -91,6 +101,8 @@ def test_a_translation_has_the_code_the_tables_and_the_pictures_of_its_original(
 
 
 def test_only_the_comments_of_a_translated_block_may_differ():
+    assert syntax("```python\nx = 1  # one\n```\n") == syntax("```python\nx = 1  # 하나\n```\n")
+    assert syntax("```python\nx = '# one'\n```\n") != syntax("```python\nx = '# 하나'\n```\n")
     original = "One\n\n```python\nx = 1  # one\n```\n\n```text\n1\n```\n"
     translated = original.replace("One", "하나").replace("# one", "# 하나")
     assert run_pages.with_code_of(original, translated) == translated

@@ -63,6 +63,7 @@ RUN_KEYS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow_on("tensorflow", "jax")
 def test_chapter_runs_resumes_and_keeps_finished_runs(small_imdb, tmp_path, capsys, monkeypatch):
     import chapter_09_3 as example
 
@@ -91,6 +92,7 @@ def test_chapter_runs_resumes_and_keeps_finished_runs(small_imdb, tmp_path, caps
     assert json.loads((out / "results.json").read_text()) == results
 
 
+@pytest.mark.slow_on("tensorflow")
 @pytest.mark.parametrize("model", ["lstm_dropout", "gru"])
 def test_what_makes_the_chapter_faster_changes_no_loss(model, small_imdb, monkeypatch):
     import chapter_09_3 as example
@@ -116,6 +118,7 @@ def test_what_makes_the_chapter_faster_changes_no_loss(model, small_imdb, monkey
     assert np.abs(losses() - fast).max() < 1e-4
 
 
+@pytest.mark.slow_on("tensorflow")
 def test_the_stack_is_the_chapters_third_model(small_imdb):
     import chapter_09_3 as example
 
@@ -216,6 +219,7 @@ def test_results_that_the_tables_do_not_show_are_noticed(published):
     assert publish_results.stale() == ["lstm.en.md", "lstm.ko.md", "pictures.json"]
 
 
+@pytest.mark.slow_on("tensorflow", "jax")
 def test_publishing_trains_what_is_missing_and_writes_the_tables(small_imdb, tmp_path, monkeypatch):
     import _published
     import chapter_09_3

@@ -1,5 +1,8 @@
 """Gate blocks between the layouts of Keras, PyTorch and ONNX."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,3 +47,9 @@ def test_the_layout_of_pytorch_and_back(kind):
     assert parts["weight_ih"].shape == (columns, 3) and parts["bias_hh"].shape == (columns,)
     for one, other in zip(from_torch_layout(kind, parts), weights, strict=True):
         assert one is other is None or (one == other).all()
+
+
+def test_the_picture_in_the_docs_is_that_of_the_table():
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    script = runpy.run_path(str(docs / "draw_gate_blocks.py"))
+    assert script["PICTURE"].read_text("utf-8") == script["picture"]()

@@ -32,6 +32,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+# The chunks are made alike for each cell; the GRU has most pre-activations beside its gates.
+SLOW = pytest.mark.slow_on("jax")
+
+
 @pytest.fixture
 def in_chunks(monkeypatch):
     """The lengths of the chunks that are made, with all limits lifted."""
@@ -50,7 +54,13 @@ def test_chunks_have_the_portable_gradients(case, variant, in_chunks):
     assert in_chunks == [2]
 
 
-@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=[] if case.name == "gru" else SLOW)
+        for case in NAMESAKES
+    ],
+)
 @pytest.mark.parametrize(("method", "options"), METHODS, ids=str)
 def test_chunks_of_every_method_send_gradients_to_the_first_states(
     method, options, case, in_chunks, monkeypatch

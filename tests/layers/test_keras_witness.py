@@ -49,7 +49,11 @@ def test_same_numbers_as_keras(case, options, mask):
     ("case", "rates"),
     [
         *((case, (0.3, 0.3)) for case in NAMESAKES),
-        *((case, (0.3, 0.0)) for case in NAMESAKES if case.name in ("lstm", "gru")),
+        *(
+            pytest.param(case, (0.3, 0.0), marks=pytest.mark.slow_on("tensorflow"))
+            for case in NAMESAKES
+            if case.name in ("lstm", "gru")
+        ),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )

@@ -82,6 +82,7 @@ EXTREME = {
 }
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("case", PLAIN, ids=by_name)
 def test_stable_over_5000_steps_of_extreme_gates(case, device):
     """A row of the batch for each kind of gates."""
@@ -110,7 +111,10 @@ def test_stable_over_5000_steps_of_extreme_gates(case, device):
     assert all(np.isfinite(gradient).all() for gradient in gradients(loss, layer, x))
 
 
-@pytest.mark.parametrize("mask", ["no mask", "holes", "an all-padding row"])
+@pytest.mark.parametrize(
+    "mask",
+    ["no mask", "holes", pytest.param("an all-padding row", marks=pytest.mark.slow_on("jax"))],
+)
 @pytest.mark.parametrize("case", MIN_CASES, ids=by_name)
 def test_the_scan_and_the_loop_agree_in_training(case, mask, device):
     def loss(layer, x):

@@ -33,6 +33,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.slow_on("tensorflow")  # JAX alone is strict about the kinds of lists
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 def test_they_predict_evaluate_and_train(make):
     layer = make()

@@ -25,7 +25,10 @@ PATHS = [(case, path) for case in CASES for path in ("auto", "portable")[: 1 + (
 PATHS[0] = pytest.param(*PATHS[0], marks=pytest.mark.xla)
 
 
-@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize(
+    "return_sequences",
+    [pytest.param(False, marks=pytest.mark.slow_on("jax", "tensorflow")), True],
+)
 @pytest.mark.parametrize(("case", "path"), PATHS, ids=lambda of: getattr(of, "name", of))
 def test_steps_give_the_output_of_the_whole_sequence(case, return_sequences, path):
     options = {"return_sequences": return_sequences, "path": path, **case.options}
@@ -39,6 +42,7 @@ def test_steps_give_the_output_of_the_whole_sequence(case, return_sequences, pat
     assert len(live.states) == 1
 
 
+@pytest.mark.slow_on("tensorflow")
 @settings(max_examples=15, deadline=None)
 @given(cuts=st.sets(st.integers(1, 4)), mask=st.sampled_from(sorted(MASKS)))
 def test_any_chunks_and_masks_give_the_output_of_the_whole_sequence(cuts, mask):

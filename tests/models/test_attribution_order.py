@@ -66,6 +66,8 @@ MIRRORED = {
     "backward": lambda: sequential(back()),
     "backward, learned": lambda: sequential(kit.LearnedInitialState(back(kit.GRU))),
     "before an LSTM": lambda: sequential(Flips(), L.GRU(3, return_sequences=True)),
+    "behind strides": lambda: sequential(L.Conv1D(4, 2, strides=2), Flips()),
+    "before a pool": lambda: sequential(Flips(), L.AveragePooling1D(2)),
 }
 IN_ORDER = {
     "dense": lambda: sequential(L.Dense(4, activation="relu"), L.Dropout(0.3)),
@@ -74,6 +76,13 @@ IN_ORDER = {
     "two layers": in_both_directions,
     "backward and back": lambda: sequential(back(), back()),
     "a stack": lambda: sequential(kit.StackedRNN([3, 4], return_sequences=True)),
+}
+
+
+FEWER = {
+    "strides": lambda: sequential(L.Conv1D(4, 2, strides=2)),
+    "no padding": lambda: sequential(L.Conv1D(4, 3, activation="relu")),
+    "pool": lambda: sequential(L.MaxPooling1D(2)),
 }
 
 
@@ -88,6 +97,13 @@ def test_a_model_that_turns_the_words_round_is_refused(kind):
 def test_contextual_refuses_it_too():
     with pytest.raises(ValueError, match="in another order, or shifted"):
         kit.attribute(reader(), IDS, method="contextual", spans=[(0, 2)])
+
+
+@pytest.mark.parametrize("kind", FEWER)
+def test_a_model_with_fewer_steps_than_words_is_not(kind):
+    found = kit.attribute(FEWER[kind](), IDS, method="cells")
+    assert found.scores.shape[1] < IDS.shape[1]
+    assert found.gap.max() < 1e-3
 
 
 @pytest.mark.parametrize("kind", IN_ORDER)

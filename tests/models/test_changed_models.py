@@ -190,6 +190,27 @@ def test_arguments_of_a_lambda_are_seen():
     np.testing.assert_allclose(kit.trace(model, X).outputs, to_numpy(model(X)), atol=1e-6)
 
 
+class Alternating(keras.Model):
+    """Changes an attribute of its own in its call."""
+
+    def __init__(self):
+        super().__init__()
+        self.sign, self.lstm = 1.0, L.LSTM(3, name="lstm")
+
+    def call(self, inputs):
+        self.sign = -self.sign
+        return self.lstm(inputs * self.sign)
+
+
+def test_a_model_whose_call_changes_it_is_traced_as_it_is_then():
+    model = Alternating()
+    model(X)
+    randomized(model)
+    for _ in range(4):
+        expected = to_numpy(model.lstm(X * -model.sign))
+        np.testing.assert_allclose(kit.trace(model, X).outputs, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("own", [True, False], ids=["its own class", "of keras"])
 def test_an_unchanged_model_is_compiled_once_also_over_epochs(own):
     model = Scaled() if own else keras.Sequential([keras.Input((5, 2)), L.LSTM(3, name="lstm")])

@@ -196,3 +196,28 @@ class TestStates:
 
     def test_that_are_returned_for_another_model_do_not(self):
         assert kit.data.check_padding(self.model(used=False), POST) == ()
+
+
+def test_a_data_set_is_refused_with_what_to_pass_instead():
+    ids = [[1, 2, 3], [4], [5, 6]]
+    data = kit.data.Bucketed(ids, batch_size=3, lengths=1)
+    model = keras.Sequential([keras.Input((None,)), kit.Embedding(10, 2), kit.LSTM(2)])
+    message = (
+        r"`x` must be an array.*Of a data set.*check_padding\(model, data\[0\]\[0\]\).*Bucketed"
+    )
+    with pytest.raises(TypeError, match=message):
+        kit.data.check_padding(model, data)
+    assert [one.kind for one in kit.data.check_padding(model, data[0][0])] == ["unmasked padding"]
+    batches = (batch for batch in [data[0]])
+    with pytest.raises(TypeError, match=r"`x`.*next\(iter\(data\)\)\[0\].*of type generator"):
+        kit.data.check_padding(model, batches)
+
+
+def test_a_data_set_of_tensorflow_is_refused():
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        data = tf.data.Dataset.from_tensors(np.ones((2, 3), "int32"))
+        model = keras.Sequential([keras.Input((None,)), kit.Embedding(10, 2), kit.LSTM(2)])
+        with pytest.raises(TypeError, match=r"check_padding\(model, next\(iter\(data\)\)\[0\]\)"):
+            kit.data.check_padding(model, data)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.models.traces import flat_records
+from keras_rnnkit.models.traces import flat_traces
 from tests.models.test_trace import (
     BATCH,
     FEATURES,
@@ -70,7 +70,7 @@ def test_an_edited_model_is_what_the_edited_equations_give(kind):
     before = kit.trace(model, x)
     changes = {key: changes_for(record) for key, record in before.items()}
     edited = kit.edit(model, x, changes, units=UNITS, steps=EDITED_STEPS)
-    found = iter(flat_records(edited.traces))
+    found = iter(flat_traces(edited.traces))
     changed = iter(flat_changes(changes))
     _, calls = calls_of(model, x)
     for layer, *call in calls:
@@ -85,7 +85,7 @@ def test_an_edited_model_is_what_the_edited_equations_give(kind):
                 np.testing.assert_allclose(
                     getattr(record, field), expected, 1e-5, 1e-5, err_msg=f"{name}.{field}"
                 )
-    for a, b in zip(flat_records(edited.before), flat_records(before), strict=True):
+    for a, b in zip(flat_traces(edited.before), flat_traces(before), strict=True):
         np.testing.assert_array_equal(a[1].hidden, b[1].hidden)
 
 
@@ -253,6 +253,8 @@ def test_a_call_in_another_thread_is_not_edited():
         ({"lstm": {"forget": 1}}, {"units": 3}, r"below 3, .* Received: units=3"),
         ({"lstm": {"forget": 1}}, {"steps": [9]}, r"below 5, .* Received: steps=\[9\]"),
         ({"lstm": {"forget": 1}}, {"units": [True]}, r"`units` must be an index, a slice"),
+        ({"lstm": {"forget": 1}}, {"units": []}, r"at least one of the 3 .* Received: units=\[\]"),
+        ({"lstm": {"forget": 1}}, {"steps": []}, r"or be None for all .* Received: steps=\[\]"),
         ({"lstm": {"forget": "open"}}, {}, r"must be a number, an array, .* value='open'"),
         ({"lstm": 1.0}, {}, r"must be a dict, .* Received: type\(changes\)=float"),
         (1.0, {}, r"`changes` must be a dict .* Received: type\(changes\)=float"),

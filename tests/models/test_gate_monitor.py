@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from keras_rnnkit.models._runner import Runner
 
 X = np.random.default_rng(0).normal(size=(40, 5, 3)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(40, 1)).astype("float32")
@@ -40,6 +41,81 @@ def test_the_history_has_the_statistics_of_the_weights_of_each_epoch(own):
         np.testing.assert_allclose(found, np.median(half_lives), rtol=1e-4)
     assert not any(name.startswith("lstm_cell") for name in history)
     assert "lstm_candidate_open" not in history
+
+
+LAYERS = {
+    "zoneout": lambda: kit.RNN(kit.Zoneout(kit.GRUCell(3), 0.3), name="layer"),
+    "min gru": lambda: kit.MinGRU(3, name="layer"),
+    "simple": lambda: kit.SimpleRNN(3, name="layer"),
+    "both": lambda: kit.Bidirectional(kit.LSTM(3), name="layer"),
+    "stack": lambda: kit.StackedRNN([3, 2], cell="gru", bidirectional=True, name="layer"),
+    "cells": lambda: kit.RNN([kit.PeepholeLSTMCell(3), kit.GRUCell(2)], name="layer"),
+    "no gates": lambda: kit.RNN(kit.ESNCell(3), name="layer"),
+    "half": lambda: kit.LSTM(3, dtype="mixed_float16", name="layer"),
+    "saturated": lambda: kit.LSTM(3, recurrent_activation="hard_sigmoid", name="layer"),
+    "unbounded": lambda: kit.GRU(3, recurrent_activation="relu", name="layer"),
+}
+
+
+def logs_from_statistics(found):
+    """What `GateMonitor` is to log, from the statistics of whole traces."""
+    logs = {}
+    for name, layer in found.items():
+        for field, values in layer.items():
+            prefix = f"{name.replace('.', '_')}_{field}"
+            if not values.is_state:
+                logs[f"{prefix}_mean"] = values.mean.mean()
+            if values.closed is not None:
+                logs[f"{prefix}_closed"] = values.closed.mean()
+                logs[f"{prefix}_open"] = values.open.mean()
+        if layer.half_life is not None:
+            logs[f"{name.replace('.', '_')}_half_life"] = np.median(layer.half_life)
+    return logs
+
+
+def logs_of(model, x):
+    monitor, logs = kit.callbacks.GateMonitor(x), {}
+    monitor.set_model(model)
+    monitor.on_epoch_end(0, logs)
+    return logs
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_the_logs_are_those_of_whole_traces_of_a_padded_input(kind):
+    x = np.where(np.arange(5)[None, :, None] < np.arange(40)[:, None, None] % 6, 3 * X, 0)
+    x = x.astype("float32")
+    model = keras.Sequential([keras.Input((5, 3)), keras.layers.Masking(), LAYERS[kind]()])
+    expected = logs_from_statistics(kit.trace_batches(model, x, reduce="statistics"))
+    found = logs_of(model, x)
+    assert list(found) == list(expected)
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-4, atol=1e-6)
+
+
+def test_only_sums_over_time_leave_the_program(monkeypatch):
+    model = keras.Sequential([keras.Input((5, 3)), kit.Bidirectional(kit.LSTM(4), name="both")])
+    arrays, reduced = [], Runner.reduced
+
+    def noted(self, reduction, inputs):
+        found = reduced(self, reduction, inputs)
+        arrays.extend(keras.tree.flatten(found))
+        return found
+
+    monkeypatch.setattr(Runner, "reduced", noted)
+    monkeypatch.setattr(Runner, "run", None)
+    monkeypatch.setattr(Runner, "views", None)
+    assert logs_of(model, X)
+    assert {array.shape for array in arrays} == {(len(X),), (len(X), 4)}
+
+
+def test_the_logs_of_a_time_distributed_layer_and_of_a_saturated_gate_are_those_of_traces():
+    inner = kit.LSTM(3, bias_initializer=keras.initializers.Constant(-200.0), name="lstm")
+    model = keras.Sequential([keras.Input((2, 5, 3)), kit.TimeDistributed(inner, name="layer")])
+    x = np.stack([X, X], axis=1)
+    expected = logs_from_statistics(kit.trace_batches(model, x, reduce="statistics"))
+    found = logs_of(model, x)
+    assert list(found) == list(expected)
+    assert found["layer_half_life"] == 0 or expected["layer_half_life"] > 0
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-3, atol=1e-6)
 
 
 def test_training_goes_on_as_without_it():

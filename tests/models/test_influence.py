@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import keras_rnnkit as kit
-from keras_rnnkit.models.records import Origin, with_origin
+from keras_rnnkit.models.origins import Origin, with_origin
 from tests.support import oracles
 from tests.support.cases import CASES, MASKS, MIN_CASES, by_name
 
@@ -46,6 +46,7 @@ def state_again(record, result):
     return parts + result.first * initial
 
 
+@pytest.mark.no_backend
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("mask", MASKS)
@@ -64,6 +65,7 @@ def test_the_sum_is_the_state(case, mask, backward, dtype):
     assert not np.asarray(result)[:, future].any()
 
 
+@pytest.mark.no_backend
 def test_the_state_and_its_weights_by_hand():
     record = record_of(CASES[0], np.ones((3, STEPS), bool))
     result = kit.influence(record, units="all")
@@ -75,6 +77,7 @@ def test_the_state_and_its_weights_by_hand():
             np.testing.assert_allclose(result[:, t, j], weight)
 
 
+@pytest.mark.no_backend
 @pytest.mark.parametrize("mask", MASKS)
 def test_masked_steps_pass_on_the_state(mask):
     mask = np.ones((3, STEPS), bool) if MASKS[mask] is None else MASKS[mask]
@@ -85,6 +88,7 @@ def test_masked_steps_pass_on_the_state(mask):
     np.testing.assert_array_equal(result.mask, mask)
 
 
+@pytest.mark.no_backend
 @pytest.mark.parametrize("case", [CASES[0], CASES[1], MIN_CASES[0]], ids=by_name)
 def test_the_average_and_some_units(case):
     record = record_of(case, np.ones((3, STEPS), bool))
@@ -113,6 +117,7 @@ def zoned_out(record, rates):
     return with_origin(record._replace(cell=np.stack(cells, 1)), origin)
 
 
+@pytest.mark.no_backend
 @pytest.mark.parametrize("mask", MASKS)
 def test_zoneout_is_mixed_in(mask):
     mask = np.ones((3, STEPS), bool) if MASKS[mask] is None else MASKS[mask]
@@ -121,6 +126,7 @@ def test_zoneout_is_mixed_in(mask):
     np.testing.assert_allclose(state_again(record, result), record.cell, 1e-10, 1e-10)
 
 
+@pytest.mark.no_backend
 def test_a_forget_gate_of_zero_is_exact():
     case, mask = CASES[0], np.ones((3, STEPS), bool)
     record = record_of(case, mask)
@@ -137,6 +143,7 @@ def test_a_forget_gate_of_zero_is_exact():
     np.testing.assert_allclose(state_again(record, result), record.cell, 1e-10, 1e-10)
 
 
+@pytest.mark.no_backend
 @pytest.mark.parametrize("case", REFUSED, ids=by_name)
 def test_cells_without_such_a_sum_are_refused_by_name(case):
     record = record_of(case, np.ones((3, STEPS), bool))
@@ -144,6 +151,7 @@ def test_cells_without_such_a_sum_are_refused_by_name(case):
         kit.influence(record)
 
 
+@pytest.mark.no_backend
 def test_a_record_that_does_not_follow_its_equations_is_refused():
     record = record_of(CASES[0], np.ones((3, STEPS), bool))
     flipped = with_origin(record, record.origin._replace(backward=True))
@@ -151,18 +159,21 @@ def test_a_record_that_does_not_follow_its_equations_is_refused():
         kit.influence(flipped)
 
 
+@pytest.mark.no_backend
 def test_a_bare_record_is_refused():
     _, trace = kit.LSTM(4, return_gates=True)(np.ones((2, 5, 3), "float32"))
     with pytest.raises(ValueError, match="does not hold the cell"):
         kit.influence(trace)
 
 
+@pytest.mark.no_backend
 @pytest.mark.parametrize("units", [[], [4], [-1], "none", ["a"], [True]])
 def test_units_that_do_not_exist(units):
     with pytest.raises(ValueError, match=r"`units` must be None .* from 0 to 3"):
         kit.influence(record_of(CASES[0], np.ones((3, STEPS), bool)), units=units)
 
 
+@pytest.mark.no_backend
 def test_records_of_several_layers_keep_their_structure():
     mask = np.ones((3, STEPS), bool)
     forward, backward = record_of(CASES[0], mask), record_of(CASES[0], mask, backward=True)
@@ -175,6 +186,7 @@ def test_records_of_several_layers_keep_their_structure():
     assert [part.shape for part in stack] == [(3, STEPS, STEPS, 1)] * 2
 
 
+@pytest.mark.no_backend
 def test_outer_steps_of_time_distributed():
     mask = np.concatenate([MASKS["holes"]] * 2)
     record = record_of(CASES[0], mask)
@@ -184,6 +196,7 @@ def test_outer_steps_of_time_distributed():
     np.testing.assert_array_equal(result.reshape(6, STEPS, STEPS), kit.influence(record))
 
 
+@pytest.mark.no_backend
 def test_it_prints_in_a_line_and_is_an_array():
     result = kit.influence(record_of(CASES[0], np.ones((3, STEPS), bool)))
     line = "<Influence (3, 5, 5) float64 on the state 'cell', the average of all units>"
@@ -192,6 +205,7 @@ def test_it_prints_in_a_line_and_is_an_array():
     assert isinstance(result.max(), float)
 
 
+@pytest.mark.no_backend
 def test_memory_is_bounded_for_many_steps():
     case, steps, units = CASES[0], 2000, 32
     rng = np.random.default_rng(0)
@@ -275,6 +289,7 @@ def test_the_states_of_a_stateful_model():
     np.testing.assert_allclose(state_again(record, result), record.hidden, 1e-5, 1e-5)
 
 
+@pytest.mark.no_backend
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 4), st.integers(0, 7), st.booleans(), st.sampled_from(SUMS), st.randoms())
 def test_any_shape_and_mask(batch, steps, backward, case, random):

@@ -1,5 +1,7 @@
 """`kit.trace_batches`: traces of data sets, and their statistics."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -136,6 +138,22 @@ def test_a_data_set_of_tensorflow_of_unknown_length(model):
 def test_a_batch_that_predict_would_not_take_apart_is_refused(model):
     with pytest.raises(ValueError, match=r"`\(x, y, sample_weight\)`"):
         list(kit.trace_batches(model, iter([[X, X, X, X]])))
+
+
+def test_statistics_take_no_more_memory_for_more_rows():
+    model = keras.Sequential([keras.Input((50, 2)), L.LSTM(16)])
+    x = np.random.default_rng(0).normal(size=(320, 50, 2)).astype("float32")
+
+    def peak(rows):
+        tracemalloc.start()
+        try:
+            kit.trace_batches(model, x[:rows], batch_size=16, reduce="statistics", progress=False)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(32)  # compiles
+    assert peak(320) < 1.3 * peak(32)
 
 
 def test_a_batch_of_documents_takes_little_memory():

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_rnnkit as kit
-from keras_rnnkit.models.traces import flat_records
+from keras_rnnkit.models.traces import flat_traces
 from tests.models.test_trace import FEATURES, KINDS, STEPS, Tagger, model_of, sequences
 from tests.support.backends import float64_allowed
 from tests.support.cases import MASKS, to_numpy
@@ -98,7 +98,7 @@ def check(model, x, mask, rng):
 
 
 def _records(traces):
-    return [record for _, record in flat_records(traces)]
+    return [record for _, record in flat_traces(traces)]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_gradients_are_central_differences(kind, float64):
     mask = MASKS["holes"][1]
     x = np.where(mask[:, None], sequences(dtype="float64")[:1], 0)
     gradients = check(model_of(KINDS[kind](), dtype="float64"), x, mask, np.random.default_rng(8))
-    for _, record in flat_records(gradients):
+    for _, record in flat_traces(gradients):
         if record.origin.cell != "StackedRNNCells":
             for field in record[:-1]:
                 assert not field[~record.mask].any()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.models.traces import flat_records
+from keras_rnnkit.models.traces import flat_traces
 
 L = keras.layers
 
@@ -48,7 +48,7 @@ def test_a_loaded_keras_model_is_traced_as_the_trained_one(tmp_path):
     )
     found, want = kit.Traces.load(paths[2]), kit.trace(model, x)
     assert list(found) == ["both", "cells", "gru"]
-    for (name, a), (_, b) in zip(flat_records(found), flat_records(want), strict=True):
+    for (name, a), (_, b) in zip(flat_traces(found), flat_traces(want), strict=True):
         for field in a._fields:
             np.testing.assert_allclose(
                 getattr(a, field), getattr(b, field), atol=1e-5, err_msg=f"{name}.{field}"

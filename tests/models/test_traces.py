@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from keras_rnnkit.models.records import origin_of
-from keras_rnnkit.models.traces import flat_records
+from keras_rnnkit.models.origins import origin_of
+from keras_rnnkit.models.traces import flat_traces
 
 L = keras.layers
 
@@ -30,7 +30,7 @@ def test_a_file_gives_everything_back(traces, tmp_path):
     traces.save(tmp_path / "traces.npz")
     loaded = kit.Traces.load(tmp_path / "traces.npz")
     assert list(loaded) == list(traces)
-    for (name, a), (other, b) in zip(flat_records(loaded), flat_records(traces), strict=True):
+    for (name, a), (other, b) in zip(flat_traces(loaded), flat_traces(traces), strict=True):
         assert (name, a._fields) == (other, b._fields)
         assert a.origin._replace(initial_states=()) == b.origin._replace(initial_states=())
         np.testing.assert_array_equal(a.origin.initial_states, b.origin.initial_states)
@@ -214,7 +214,7 @@ def test_one_outer_step_of_time_distributed(nested):
     traces, _, words, x = nested
     found, want = traces.outer_step(-1), kit.trace(words, x[:, 2])
     assert list(found) == ["sentences"]
-    for (_, a), (_, b) in zip(flat_records(found["sentences"]), flat_records(want), strict=True):
+    for (_, a), (_, b) in zip(flat_traces(found["sentences"]), flat_traces(want), strict=True):
         assert a.origin._replace(initial_states=()) == b.origin._replace(initial_states=())
         for i, state in enumerate(b.origin.initial_states):
             np.testing.assert_array_equal(a.origin.initial_states[i], state)

@@ -92,7 +92,9 @@ def test_all_of_tox_runs_on_every_change_and_the_other_versions_every_week():
         for name in ("tests.yml", "weekly.yml")
     )
     assert listed(tests, "environment") == set(PROJECT["tool"]["tox"]["env_list"])
-    assert listed(weekly, "environment") == {"lowest", "newest", "nightly"}
+    slow = {"tensorflow", "jax"}  # with the tests that have the mark `slow_on`
+    assert listed(weekly, "environment") == slow | {"lowest", "newest", "nightly"}
+    assert 'tox run -e ${{ matrix.environment }} -- -m "slow or not slow"' in weekly
 
 
 def test_the_tests_run_on_the_oldest_and_the_newest_python():

@@ -1,5 +1,7 @@
 """Where a layer computes is where its weights are, not what devices there are."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -23,14 +25,22 @@ def default_gpu(monkeypatch):
         import tensorflow
 
         monkeypatch.setattr(tensorflow.config, "list_logical_devices", lambda kind: [kind])
+    if BACKEND == "torch":
+        from keras_rnnkit.kernels import _torch_calls
+
+        on_gpu = SimpleNamespace(device=SimpleNamespace(type="cuda"))
+        monkeypatch.setattr(_torch_calls, "ops", SimpleNamespace(zeros=lambda shape: on_gpu))
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="on PyTorch, only weights have a device")
 def test_a_layer_that_is_not_built_takes_the_default_device(default_gpu):
     assert run._on_gpu(kit.LSTM(4))
+    if BACKEND == "torch":
+        assert kit.explain(kit.LSTM(4))[0].training == "fused: cuDNN's LSTM, by PyTorch"
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="on PyTorch, only weights have a device")
+@pytest.mark.skipif(
+    BACKEND == "torch", reason="Keras cannot make integer variables in `keras.device` on PyTorch"
+)
 def test_a_built_layer_is_where_its_weights_are(default_gpu):
     with keras.device("cpu:0"):
         layer = kit.LSTM(4)

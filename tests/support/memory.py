@@ -4,7 +4,7 @@ Backends cache what they compile, and the suite compiles thousands of small prog
 process grew to 4.7 GB. So the caches are cleared whenever memory has grown by `GROWTH`, which is
 rare enough that few programs are compiled twice. TensorFlow keeps each graph that it differentiates
 (`free_graphs`). It never frees a program of XLA, so most tests run without it there (`without_xla`
-in `tests/conftest.py`).
+in `tests/conftest.py`), and in several processes (`tests/in_parts.py`).
 """
 
 import ctypes

@@ -11,8 +11,8 @@ import numpy as np
 import keras_rnnkit as kit
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._intercept import intercepting
-from keras_rnnkit.models.records import at_outer_step
-from keras_rnnkit.models.traces import flat_records
+from keras_rnnkit.models.origins import at_outer_step
+from keras_rnnkit.models.traces import flat_traces
 from tests.support import oracles
 from tests.support.cases import CASES, MIN_CASES, to_numpy
 
@@ -115,7 +115,7 @@ def check_traces(model, x, tolerance=1e-5, **options):
 
 def _by_call(key, record):
     """The records of single calls: of `TimeDistributed`, one outer step after the other."""
-    leaves = flat_records({key: record})
+    leaves = flat_traces({key: record})
     if leaves[0][1].mask.ndim == 2:
         return leaves
     count = leaves[0][1].mask.shape[1]

@@ -91,7 +91,11 @@ def make_layer(config: Any, make_model: Callable[[Any], Any]) -> Any:
     if kind.endswith("GRU") or kind == "GRUCell":
         # Keras before 2.2 had no `reset_after`, and computed what `False` computes.
         given.setdefault("reset_after", kind == "CuDNNGRU")
-    return made(**given)
+    frozen = given.pop("trainable", True) is False  # not every class has it as an argument
+    layer = made(**given)
+    if frozen:
+        layer.trainable = False
+    return layer
 
 
 def class_and_options(config: Any) -> tuple[str, dict[str, Any]]:

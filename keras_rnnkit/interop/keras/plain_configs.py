@@ -97,6 +97,9 @@ def _renamed(config: dict[str, Any], place: str) -> dict[str, Any]:
             raise _option_refused(config, place, name, received)
     if kind == "SimpleRNN" and options.get("activity_regularizer") is not None:
         raise _option_refused(config, place, "activity_regularizer", "...")
+    if "return_sequences" in options:  # Keras applies it to the last output too
+        zeros = options["zero_output_for_mask"] and options["return_sequences"]
+        options["zero_output_for_mask"] = zeros
     if kind == "RNN":
         options["cell"] = _without_stack_of_one(options["cell"])
     return {

@@ -6,7 +6,7 @@ import keras
 
 from keras_rnnkit._checks import check_choice
 from keras_rnnkit.cells import ProjectedLSTMCell
-from keras_rnnkit.cells._gated import check_rate
+from keras_rnnkit.cells._checks import check_rate
 from keras_rnnkit.interop.gate_blocks import CellWeights, from_torch_layout
 from keras_rnnkit.interop.torch.form import KINDS, Form
 from keras_rnnkit.interop.torch.inference import form_of

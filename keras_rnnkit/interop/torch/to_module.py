@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnnkit.cells._gated import check_rate
+from keras_rnnkit.cells._checks import check_rate
 from keras_rnnkit.interop._libraries import optional_library
 from keras_rnnkit.interop.gate_blocks import to_torch_layout
 from keras_rnnkit.interop.torch.cells import activation_name, kind_of, weights_of

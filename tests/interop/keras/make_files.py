@@ -28,9 +28,11 @@ IDS = np.array([[3, 1, 4, 2, 0], [2, 5, 1, 0, 0], [1, 2, 0, 0, 0]])
 X = RNG.normal(size=(3, 5, 4)).astype("float32")
 
 
-def randomized(model):
+def randomized(model, middle=0.2):
     rng = np.random.default_rng(7)
-    model.set_weights([rng.uniform(0.1, 0.9, size=w.shape) - 0.3 for w in model.get_weights()])
+    values = [rng.uniform(0.1, 0.9, size=w.shape) for w in model.weights]
+    least = [0.0 if "variance" in weight.name else 0.5 - middle for weight in model.weights]
+    model.set_weights([value - low for value, low in zip(values, least, strict=True)])
     return model
 
 
@@ -160,7 +162,7 @@ def main():
     write("convolutions", randomized(convolutions()), X)
     write("functional", randomized(functional()), [IDS, X])
     write("cudnn", randomized(cudnn()), X, without_cudnn())
-    write("hard", randomized(hard()), X)
+    write("hard", randomized(hard(), middle=0.0), X)
     old = keras.Sequential([keras.Input((5, 4)), layers.GRU(3, reset_after=False)])
     write("old", randomized(old), X)
     as_old_keras("old")

@@ -14,7 +14,7 @@ from keras_rnnkit.layers._walk import layers_in
 from tests.support.cases import assert_close
 
 FILES = Path(__file__).parent / "files"
-MODELS = ["classifier", "convolutions", "functional", "cudnn", "hard", "old"]
+MODELS = ["classifier", "functional", "cudnn", "hard", "old"]
 
 
 def data(name):

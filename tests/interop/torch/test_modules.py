@@ -107,7 +107,8 @@ def test_a_layer_becomes_a_module_with_its_numbers(name, form, dtype):
         again = kit.from_torch(module)
         for one, other in zip(again.get_weights(), layer.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
-    assert_same(of_module(module, x), wanted, dtype)
+    own = form in ("kit", "kit both", "stack")  # Keras' loop gives rounded numbers
+    assert_same(of_module(module, x), wanted, dtype if own else "float32")
     assert not module.training
 
 

@@ -186,7 +186,7 @@ def test_the_values_of_a_file_are_in_the_layer():
 WITHOUT = """
 import sys
 
-absent = ("torch", "onnx", "onnxruntime", "h5py", "safetensors")
+absent = ("torch", "onnx", "onnxruntime", "safetensors")
 import keras
 for name in [name for name in sys.modules if name.partition(".")[0] in absent]:
     del sys.modules[name]

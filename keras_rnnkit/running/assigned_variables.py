@@ -26,7 +26,7 @@ def with_variables_in_carry(scan: Callable[..., Any], variables: list[Any]) -> C
 
         def inner(carry: Any, current: Any) -> tuple[Any, Any]:
             first, values = carry
-            with InnerScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            with NestedScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
                 new, out = step(first, current)
             after = [scope.get_current_value(variable) for variable in variables]
             changed.update(i for i, value in enumerate(after) if value is not values[i])
@@ -41,7 +41,7 @@ def with_variables_in_carry(scan: Callable[..., Any], variables: list[Any]) -> C
     return run
 
 
-class InnerScope(keras.StatelessScope):
+class NestedScope(keras.StatelessScope):
     """A nested `StatelessScope`: variables that it does not map come from the outer scope."""
 
     def get_current_value(self, variable: Any) -> Any:

@@ -1,19 +1,23 @@
-"""Records: traces as NumPy arrays, and where they come from, which a bare trace does not say."""
+"""Traces with an origin: the cell, the initial states and the direction that they come from.
+
+A trace from `keras_rnnkit.trace` has an origin. One from `return_gates` or `layer.trace` has none.
+"""
 
 import functools
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_rnnkit._checks import is_integer
 from keras_rnnkit.cells import Zoneout
 
 
 class Origin(NamedTuple):
-    """What is to be known about a record beside its arrays.
+    """What is to be known about a trace beside its arrays.
 
-    `initial_states` are the states before the first step in the order of running, arrays
+    `initial_states` are the states before the first step in running order, arrays
     `(batch, size)`, in the order of the cell. `backward` says that time runs from the last index of
     the arrays to the first. `zoneout` are the rates at which `Zoneout` keeps each state, or `None`.
     `options` are the plain values in the config of the cell, such as the names of its activations.
@@ -26,13 +30,13 @@ class Origin(NamedTuple):
     options: dict[str, Any]
 
 
-def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any:
-    """The record of a recurrent layer.
+def trace_of_layer(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any:
+    """The trace of a recurrent layer in the time of its input, with its origin.
 
     Args:
         cell: Its cell.
-        backward: Whether it runs backward in the input's time, in which the record is.
-        trace: What it reported, arrays `(batch, time, ...)` in the order of running.
+        backward: Whether it runs backward in the input's time.
+        trace: What it reported, arrays or tensors `(batch, time, ...)` in running order.
         initial_states: The states that it started from, arrays in the structure of the cell.
 
     Returns:
@@ -40,9 +44,11 @@ def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any
     """
     if isinstance(cell, keras.layers.StackedRNNCells):
         parts = zip(cell.cells, trace, initial_states, strict=True)
-        return tuple(record_of(part, backward, *of) for part, *of in parts)
+        return tuple(trace_of_layer(part, backward, *of) for part, *of in parts)
     if backward:
-        trace = type(trace)(*(np.flip(array, _time_axis(array, trace.mask)) for array in trace))
+        axis = len(trace.mask.shape) - 1  # the last one of the mask, which has an outer time or not
+        flip = np.flip if isinstance(trace.mask, np.ndarray) else ops.flip
+        trace = type(trace)(*(flip(array, axis) for array in trace))
     states = initial_states if isinstance(initial_states, list | tuple) else [initial_states]
     inner = cell
     while isinstance(inner, Zoneout):
@@ -52,71 +58,66 @@ def record_of(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any
     return with_origin(trace, origin)
 
 
-def at_outer_step(record: Any, name: str, step: int) -> Any:
-    """A record of a layer in `TimeDistributed` at one outer step; `None` for one of another layer.
+def at_outer_step(trace: Any, name: str, step: int) -> Any:
+    """A trace of a layer in `TimeDistributed` at one outer step; `None` for one of another layer.
 
     Raises:
         ValueError: If there is no such step.
     """
-    if isinstance(record, dict):
-        parts = {key: at_outer_step(part, name, step) for key, part in record.items()}
+    if isinstance(trace, dict):
+        parts = {key: at_outer_step(part, name, step) for key, part in trace.items()}
         return parts if None not in parts.values() else None
-    origin = getattr(record, "origin", None)
+    origin = getattr(trace, "origin", None)
     if origin is None:  # of both directions, or of a stack of cells
-        made = [at_outer_step(part, name, step) for part in record]
+        made = [at_outer_step(part, name, step) for part in trace]
         if None in made:
             return None
-        return type(record)(*made) if hasattr(record, "_fields") else tuple(made)
-    if np.ndim(record.mask) < 3:
+        return type(trace)(*made) if hasattr(trace, "_fields") else tuple(made)
+    if np.ndim(trace.mask) < 3:
         return None
-    steps = record.mask.shape[1]
+    steps = trace.mask.shape[1]
     if not is_integer(step) or not -steps <= step < steps:
         raise ValueError(
             f"`step` must be an integer from {-steps} to {steps - 1}, one of the outer steps of "
             f"'{name}'. Received: step={step!r}"
         )
-    bare: Any = type(record).__base__  # the trace type, without an origin
+    bare: Any = type(trace).__base__  # the trace type, without an origin
     states = tuple(state[:, step] for state in origin.initial_states)
-    trace = bare(*(array[:, step] for array in record))
-    return with_origin(trace, origin._replace(initial_states=states))
+    at_step = bare(*(array[:, step] for array in trace))
+    return with_origin(at_step, origin._replace(initial_states=states))
 
 
 def with_origin(trace: Any, origin: Origin) -> Any:
-    """The trace as a record, which is an instance of the trace's type with an `origin`."""
+    """A copy of the trace with this origin, an instance of a subclass of its type."""
     kind: Any = type(trace)
-    record = _record_type(kind)(*trace)
-    record.origin = origin
-    return record
+    copy = _type_with_origin(kind)(*trace)
+    copy.origin = origin
+    return copy
 
 
-def origin_of(record: Any, argument: str = "trace") -> Origin:
-    """Where a record comes from.
+def origin_of(trace: Any, argument: str = "trace") -> Origin:
+    """Where a trace comes from.
 
     Raises:
         ValueError: For a trace without an origin, from `return_gates` or `layer.trace`.
         TypeError: For anything else.
     """
-    origin = getattr(record, "origin", None)
+    origin = getattr(trace, "origin", None)
     if isinstance(origin, Origin):
         return origin
-    received = f"Received: {argument}={type(record).__name__}"
-    if hasattr(record, "_fields") or isinstance(record, dict):
+    received = f"Received: {argument}={type(trace).__name__}"
+    if hasattr(trace, "_fields") or isinstance(trace, dict):
         raise ValueError(
-            f"`{argument}` must be a record of `keras_rnnkit.trace`, one of a single direction and "
-            "a single layer. A trace from `return_gates` or `layer.trace` does not hold the cell, "
+            f"`{argument}` must be a trace from `keras_rnnkit.trace`, of a single direction and "
+            "a single layer. One from `return_gates` or `layer.trace` does not hold the cell, "
             f"the states before the first step and the direction. {received}"
         )
-    raise TypeError(f"`{argument}` must be a record of `keras_rnnkit.trace`. {received}")
+    raise TypeError(f"`{argument}` must be a trace from `keras_rnnkit.trace`. {received}")
 
 
 @functools.cache
-def _record_type(kind: Any) -> Any:
+def _type_with_origin(kind: Any) -> Any:
     return type(kind.__name__, (kind,), {"origin": None, "__module__": kind.__module__})
-
-
-def _time_axis(array: Any, mask: Any) -> int:
-    """The axis of time of a field: the last one of the mask, which has an outer time or not."""
-    return mask.ndim - 1
 
 
 def _rates(cell: Any) -> tuple[float, ...]:

@@ -1,0 +1,48 @@
+"""The tests can run in parts, and no test is left out."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests import in_parts
+from tests.conftest import part_of
+
+pytestmark = pytest.mark.no_backend
+
+ITEMS = [SimpleNamespace(path=Path(f"test_{file}.py"), name=i) for file in "abcde" for i in (1, 2)]
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_each_test_is_in_one_part_with_those_of_its_file(count):
+    parts = [part_of(ITEMS, f"{number}/{count}") for number in range(1, count + 1)]
+    assert sorted(id(item) for part in parts for item in part) == sorted(map(id, ITEMS))
+    files = [{item.path for item in part} for part in parts]
+    assert sum(map(len, files)) == 5
+    assert max(map(len, files)) - min(map(len, files)) <= 1
+
+
+@pytest.mark.parametrize("part", ["0/3", "1", "a/b", "1/0"])
+def test_another_part_is_refused(part):
+    with pytest.raises(pytest.UsageError, match="Received: --part="):
+        part_of(ITEMS, part)
+
+
+@pytest.mark.parametrize(
+    ("codes", "status"), [([0, 5, 0], 0), ([1, 0, 0], 1), ([0, 5, 2], 2), ([5, 5, 5], 5)]
+)
+def test_the_run_fails_if_a_part_fails_or_none_has_tests(codes, status, monkeypatch):
+    commands = []
+
+    def run(command, check):
+        commands.append(command)
+        return SimpleNamespace(returncode=codes[len(commands) - 1])
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert in_parts.main(3, ["-n", "2"]) == status
+    assert [command[1:] for command in commands] == [
+        ["-m", "pytest", "-n", "2", f"--part={number}/3"] for number in (1, 2, 3)
+    ]
+    assert commands[0][0] == sys.executable
