@@ -23,15 +23,16 @@ import numpy as np  # noqa: E402
 import keras_rnnkit as kit  # noqa: E402
 
 
-def read(data: Path | None) -> tuple[Any, int]:
-    """The reviews, and the number of words."""
+def read(data: Path | None) -> tuple[Any, Any, int]:
+    """The reviews to train on and those to test with, and the number of words."""
     if data is not None:
-        return kit.data.load_imdb(5000, 100, padding="post", path=data), 5000
+        reviews = kit.data.load_imdb(5000, 100, padding="post", path=data)
+        return reviews.train, reviews.test, 5000
     sample = kit.data.load_sample()
-    return sample, len(sample.vocabulary)
+    return sample.train, sample.validation, len(sample.vocabulary)
 
 
-def trained(reviews: Any, words: int, epochs: int) -> keras.Model:
+def trained(train: Any, test: Any, words: int, epochs: int) -> keras.Model:
     """A classifier of reviews that can also read them word by word."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -43,10 +44,9 @@ def trained(reviews: Any, words: int, epochs: int) -> keras.Model:
         ]
     )
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-    print(f"1. Training on {len(reviews.train.x)} reviews, on {keras.config.backend()}.")
-    parts = reviews.train, reviews.validation
-    (x, y), validation = (parts[0].x, parts[0].y), (parts[1].x, parts[1].y)
-    model.fit(x, y, validation_data=validation, epochs=epochs, batch_size=64, verbose=2)
+    print(f"1. Training on {len(train.x)} reviews, on {keras.config.backend()}.")
+    tested = (test.x[:2000], test.y[:2000])
+    model.fit(train.x, train.y, validation_data=tested, epochs=epochs, batch_size=64, verbose=2)
     return model
 
 
@@ -60,9 +60,9 @@ def exported(model: keras.Model, out: Path, quantize: bool) -> tuple[Path, Path]
     return whole, step
 
 
-def compare(model: keras.Model, path: Path, reviews: Any) -> None:
+def compare(model: keras.Model, path: Path, test: Any) -> None:
     """Predict the test reviews with Keras and with onnxruntime."""
-    fast, x, y = kit.OnnxModel(path), reviews.test.x, reviews.test.y
+    fast, x, y = kit.OnnxModel(path), test.x, test.y
     results = {}
     for name, predict in (
         ("Keras", lambda rows: model.predict(rows, batch_size=64, verbose=0)),
@@ -78,10 +78,10 @@ def compare(model: keras.Model, path: Path, reviews: Any) -> None:
     print(f"   The probabilities differ by at most {difference:.1g}.")
 
 
-def read_word_by_word(path: Path, reviews: Any) -> None:
+def read_word_by_word(path: Path, test: Any) -> None:
     """The probability of a review after each of its words."""
     live = kit.OnnxModel(path).stream()
-    words = [word for word in reviews.test.x[0] if word]
+    words = [word for word in test.x[0] if word]
     probabilities = [float(live.step(np.array([word]))[0, 0]) for word in words]
     shown = " ".join(f"{probability:.2f}" for probability in probabilities)
     print(f"4. The first test review, word by word: {shown}")
@@ -94,11 +94,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=5, help="5")
     parser.add_argument("--quantize", action="store_true", help="weights in eight bits")
     options = parser.parse_args(arguments)
-    reviews, words = read(options.data)
-    model = trained(reviews, words, options.epochs)
+    train, test, words = read(options.data)
+    model = trained(train, test, words, options.epochs)
     whole, step = exported(model, options.out, options.quantize)
-    compare(model, whole, reviews)
-    read_word_by_word(step, reviews)
+    compare(model, whole, test)
+    read_word_by_word(step, test)
 
 
 if __name__ == "__main__":
