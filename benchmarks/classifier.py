@@ -28,12 +28,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "best": {
         "units": (16,),
         "bidirectional": True,
-        "pooling": ("mean", "max"),
+        "pooling": "max",
         "embedding_dim": 16,
         "dropout": 0.4,
-        "word_dropout": 0.3,
+        "word_dropout": 0.4,
         "max_words": 10_000,
         "maxlen": 1000,
+        "epochs": 15,
+        "patience": 3,
     },
 }
 LINEAR = {"tf-idf, words": (1, 1), "tf-idf, words and pairs": (1, 2)}
