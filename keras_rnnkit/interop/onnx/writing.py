@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,12 @@ def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = Fa
             "`quantize` needs a model whose weights take less than 2 GB, the most that one file of "
             f"ONNX can have. Received: quantize='int8', bytes={graph_bytes(weights)}"
         )
-    with replacing(target) as temporary:
-        if not large:
-            _write_model(graph.proto(), metadata, temporary, quantize)
-        else:
-            _write_in_two(graph, weights, metadata, target, temporary)
-    _remove_old_weights(target, keep=_weights_file(target, weights) if large else None)
+    weights_file = _weights_file(target, weights) if large else None
+    with _new_weights(weights_file, weights) as tensor, replacing(target) as temporary:
+        model = _model(graph.proto(tensor=tensor), metadata, quantize)
+        temporary.write_bytes(model.SerializeToString())
+        _check(temporary)
+    _remove_old_weights(target, keep=weights_file)
 
 
 def graph_bytes(weights: dict[str, np.ndarray]) -> int:
@@ -55,7 +57,7 @@ def graph_bytes(weights: dict[str, np.ndarray]) -> int:
     return sum(array.nbytes for array in weights.values())
 
 
-def _write_model(proto: Any, metadata: Metadata, path: Path, quantize: bool = False) -> None:
+def _model(proto: Any, metadata: Metadata, quantize: bool) -> Any:
     import onnx
 
     model = onnx.helper.make_model(
@@ -66,32 +68,47 @@ def _write_model(proto: Any, metadata: Metadata, path: Path, quantize: bool = Fa
         ir_version=IR_VERSION,
     )
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
-    if quantize:
-        model = quantized(model)
-    path.write_bytes(model.SerializeToString())
-    onnx.checker.check_model(str(path), full_check=True)
+    return quantized(model) if quantize else model
 
 
-def _write_in_two(
-    graph: Graph,
-    weights: dict[str, np.ndarray],
-    metadata: Metadata,
-    target: Path,
-    temporary: Path,
-) -> None:
+def _check(path: Path) -> None:
+    """Check a file as `onnx.checker` does, by types and shapes too.
+
+    Raises:
+        ValueError: If an operator does not take its inputs. The message has the name of the node,
+            which begins with that of the layer.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(
+            "`model` has a call that no operator of ONNX computes. Cast its inputs to float32 or "
+            f"int32. Received: {error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _new_weights(path: Path | None, weights: dict[str, np.ndarray]) -> Iterator[Any]:
     """Write the large weights into a file of their own, whose name depends on their numbers.
 
-    So the old file of the graph keeps its own weights until the new one takes its place.
+    So the old file of the graph keeps its own weights until the new one takes its place. If that
+    fails, the new weights are removed.
+
+    Yields:
+        What makes the tensor of a name and an array; `None` for tensors in the graph.
     """
-    external = _weights_file(target, weights)
-    existed = external.exists()
+    if path is None:
+        yield None
+        return
+    existed = path.exists()
     try:
-        places = _write_weights(external, weights)
-        proto = graph.proto(tensor=lambda name, array: _tensor(name, array, external, places))
-        _write_model(proto, metadata, temporary)
+        places = _write_weights(path, weights)
+        yield lambda name, array: _tensor(name, array, path, places)
     except BaseException:
         if not existed:
-            external.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         raise
 
 

@@ -109,7 +109,7 @@ def test_every_option_that_keras_has(kind, options, wrapped, merge, reset_after)
     more = {"reset_after": reset_after} if kind == "GRU" else {}
     if wrapped:
         options["go_backwards"] = False  # as `Bidirectional` demands
-    if options["go_backwards"]:
+    if wrapped or options["go_backwards"]:
         options["unroll"] = False  # Keras cannot unroll a masked layer that goes backwards
     layer = getattr(kit, kind)(3, **options, **more)
     layer = kit.Bidirectional(layer, merge_mode=merge) if wrapped else layer
