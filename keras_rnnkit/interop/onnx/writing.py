@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +38,33 @@ def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = Fa
     """
     target = Path(os.path.realpath(target))  # large weights are stored beside what a link leads to
     weights = graph.used_constants()
-    large = graph_bytes(weights) > MOST_BYTES
-    if large and quantize:
-        raise ValueError(
-            "`quantize` needs a model whose weights take less than 2 GB, the most that one file of "
-            f"ONNX can have. Received: quantize='int8', bytes={graph_bytes(weights)}"
-        )
-    with replacing(target) as temporary:
-        if not large:
+    external = None
+    if graph_bytes(weights) > MOST_BYTES:
+        if quantize:
+            raise ValueError(
+                "`quantize` needs a model whose weights take less than 2 GB, the most that one "
+                "file of ONNX can have. "
+                f"Received: quantize='int8', bytes={graph_bytes(weights)}"
+            )
+        external = _weights_file(target, weights)
+    with _removed_on_failure(external), replacing(target) as temporary:
+        if external is None:
             _write_model(graph.proto(), metadata, temporary, quantize)
         else:
-            _write_in_two(graph, weights, metadata, target, temporary)
-    _remove_old_weights(target, keep=_weights_file(target, weights) if large else None)
+            _write_in_two(graph, weights, metadata, external, temporary)
+    _remove_old_weights(target, keep=external)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(file: Path | None) -> Iterator[None]:
+    """Remove a file that the block has made, if the block raises."""
+    existed = file is None or file.exists()
+    try:
+        yield
+    except BaseException:
+        if file is not None and not existed:
+            file.unlink(missing_ok=True)
+        raise
 
 
 def graph_bytes(weights: dict[str, np.ndarray]) -> int:
@@ -69,33 +86,45 @@ def _write_model(proto: Any, metadata: Metadata, path: Path, quantize: bool = Fa
     if quantize:
         model = quantized(model)
     path.write_bytes(model.SerializeToString())
-    onnx.checker.check_model(str(path), full_check=True)
+    _check(path)
+
+
+def _check(path: Path) -> None:
+    """Check a file as `onnx.checker` does, by types and shapes too.
+
+    Raises:
+        ValueError: If an operator does not take its inputs. The message has the name of the node,
+            which begins with that of the layer.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(
+            "`model` has a call that no operator of ONNX computes. Cast its inputs to float32 or "
+            f"int32. Received: {error}"
+        ) from error
 
 
 def _write_in_two(
     graph: Graph,
     weights: dict[str, np.ndarray],
     metadata: Metadata,
-    target: Path,
+    external: Path,
     temporary: Path,
 ) -> None:
-    """Write the large weights into a file of their own, whose name depends on their numbers.
-
-    So the old file of the graph keeps its own weights until the new one takes its place.
-    """
-    external = _weights_file(target, weights)
-    existed = external.exists()
-    try:
-        places = _write_weights(external, weights)
-        proto = graph.proto(tensor=lambda name, array: _tensor(name, array, external, places))
-        _write_model(proto, metadata, temporary)
-    except BaseException:
-        if not existed:
-            external.unlink(missing_ok=True)
-        raise
+    """Write the large weights into a file of their own, and the graph, which refers to them."""
+    places = _write_weights(external, weights)
+    proto = graph.proto(tensor=lambda name, array: _tensor(name, array, external, places))
+    _write_model(proto, metadata, temporary)
 
 
 def _weights_file(target: Path, weights: dict[str, np.ndarray]) -> Path:
+    """The file for large weights, whose name depends on their numbers.
+
+    So the old file of the graph keeps its own weights until the new one takes its place.
+    """
     digest = hashlib.sha256()
     for name, array in weights.items():
         digest.update(f"{name}{array.shape}{array.dtype};".encode())
