@@ -229,6 +229,6 @@ def _part(wrapper: LearnedInitialState, which: slice, batch: int) -> list[Any]:
 def _not_stepwise(layer: Any, why: str) -> str:
     return (
         f"{name_of(layer)} cannot be fed step by step: {why}. A stream takes one-directional "
-        "recurrent layers and layers that treat every step by itself; pass classes of your own "
-        f"that do so as `stepwise=(MyLayer,)`. Received: layer={name_of(layer)}"
+        "recurrent layers and layers that treat every step by itself; `stream` takes classes of "
+        f"your own that do so as `stepwise=(MyLayer,)`. Received: layer={name_of(layer)}"
     )

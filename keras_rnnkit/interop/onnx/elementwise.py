@@ -79,8 +79,8 @@ def relu(negative_slope: float, max_value: float | None, threshold: float) -> Fu
         else:
             condition = graph.add("Greater", x, number(graph, threshold))
             above = graph.add("Where", condition, x, number(graph, 0))
-        if max_value is not None:
-            above = graph.add("Min", above, number(graph, max_value))
+        if max_value is not None:  # with a negative threshold, values below zero become zero
+            above = graph.add("Clip", above, number(graph, 0), number(graph, max_value))
         if not negative_slope:
             return above
         shifted = graph.add("Sub", x, number(graph, threshold))

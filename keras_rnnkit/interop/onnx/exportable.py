@@ -9,7 +9,7 @@ import keras
 from keras_rnnkit.layers._walk import layers_in
 from keras_rnnkit.models._stored import check_model
 from keras_rnnkit.models._stream_check import checked
-from keras_rnnkit.models._stream_graph import is_graph
+from keras_rnnkit.models._stream_graph import is_graph, nodes_of
 from keras_rnnkit.running.names import name_of
 
 _OTHER_FLOATS = ("bfloat16", "float16", "float64")
@@ -46,13 +46,21 @@ def check_exportable(model: Any, streaming: bool, dtype: str | None) -> None:
 
 def _check_float32(model: Any) -> None:
     for layer in layers_in(model):
-        for name in (layer.compute_dtype, layer.variable_dtype):
-            if name in _OTHER_FLOATS:
-                raise ValueError(
-                    f"`model` must be of dtype float32, because the file computes in float32, but "
-                    f'{name_of(layer)} has {name}. Pass `dtype="float32"` to export its rounded '
-                    f"numbers. Received: layer.dtype_policy={layer.dtype_policy.name!r}"
-                )
+        for dtype in (layer.compute_dtype, layer.variable_dtype):
+            _check_dtype(layer, dtype)
+        if is_graph(layer) and not isinstance(layer, keras.Sequential):
+            for node in nodes_of(layer):
+                if not isinstance(node.operation, keras.layers.Layer):
+                    _check_dtype(node.operation, node.outputs[0].dtype)
+
+
+def _check_dtype(operation: Any, dtype: str) -> None:
+    if dtype in _OTHER_FLOATS:
+        raise ValueError(
+            "`model` must be of dtype float32, because the file computes in float32, but "
+            f'{name_of(operation)} has {dtype}. Pass `dtype="float32"` to `export_onnx`, which '
+            f"then writes rounded numbers. Received: dtype={dtype!r}"
+        )
 
 
 def _not_a_graph(model: Any) -> str:

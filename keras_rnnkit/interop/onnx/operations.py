@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from keras_rnnkit.interop.onnx import elementwise
@@ -48,11 +49,18 @@ def _only(graph: Graph, call: Call) -> str:
     return as_value(graph, x, dtype_of(call.outputs[0])).name
 
 
+# What arithmetic with booleans is in ONNX, whose arithmetic takes numbers only.
+_OF_BOOLEANS = {"Add": "Or", "Max": "Or", "Min": "And", "Mul": "And"}
+
+
 def _arithmetic(op: str) -> Callable[[Graph, Call], str]:
     def convert(graph: Graph, call: Call) -> str:
         dtype = dtype_of(call.outputs[0])
+        if dtype == "bool" and op not in _OF_BOOLEANS:
+            raise Unsupported("its inputs are booleans. Cast them to numbers before it")
         pair = [as_value(graph, x, dtype) for x in list(call.arguments.values())[:2]]
-        return graph.add(op, *(value.name for value in pair))
+        used = _OF_BOOLEANS[op] if dtype == "bool" else op
+        return graph.add(used, *(value.name for value in pair))
 
     return convert
 
@@ -77,20 +85,15 @@ def _logical(op: str) -> Callable[[Graph, Call], str]:
     return convert
 
 
-def _reduction(op: str, by: str | None = None) -> Callable[[Graph, Call], str]:
-    """A reduction over axes.
-
-    Args:
-        op: The operator.
-        by: The dtype to compute in; `None` for that of the output.
-    """
+def _reduction(op: str) -> Callable[[Graph, Call], str]:
+    """A reduction over axes, of booleans as integers."""
 
     def convert(graph: Graph, call: Call) -> str:
         x, operation, dtype = call.arguments["x"], call.operation, dtype_of(call.outputs[0])
         if getattr(operation, "initial", None) is not None:
             raise Unsupported("the argument `initial` is not supported. Use `ops.maximum` after it")
         value = as_value(graph, x, "bool") if dtype == "bool" else x
-        value = as_value(graph, value, by or dtype)
+        value = as_value(graph, value, "int32" if dtype == "bool" else dtype)
         keepdims = int(getattr(operation, "keepdims", False))
         axes = _axes(graph, operation.axis, x)
         name = graph.add(op, value.name, *axes, keepdims=keepdims)
@@ -121,6 +124,7 @@ def _arg(op: str) -> Callable[[Graph, Call], str]:
             raise Unsupported("it needs an `axis`")
         keepdims = int(getattr(call.operation, "keepdims", False))
         x = as_value(graph, call.arguments["x"])
+        x = as_value(graph, x, "int32") if x.dtype == "bool" else x
         name = graph.add(op, x.name, axis=int(call.operation.axis), keepdims=keepdims)
         return cast(graph, name, dtype_of(call.outputs[0]))
 
@@ -132,21 +136,38 @@ def _where(graph: Graph, call: Call) -> str:
     condition, *parts = call.arguments.values()
     if len(parts) != 2 or any(part is None for part in parts):
         raise Unsupported("`where` needs both values")
-    pair = [as_value(graph, part, dtype).name for part in parts]
-    return graph.add("Where", as_value(graph, condition, "bool").name, *pair)
+    used = "int32" if dtype == "bool" else dtype  # ONNX Runtime selects no booleans
+    pair = [as_value(graph, part, used).name for part in parts]
+    name = graph.add("Where", as_value(graph, condition, "bool").name, *pair)
+    return name if used == dtype else cast(graph, name, dtype)
 
 
 def _clip(graph: Graph, call: Call) -> str:
+    """By `Max` and `Min`, because `Clip` of ONNX takes the same limits for all numbers."""
     dtype = dtype_of(call.outputs[0])
-    ends = [call.operation.x_min, call.operation.x_max]
-    names = [graph.constant(np.asarray(end, dtype)) for end in ends]
-    return graph.add("Clip", as_value(graph, call.arguments["x"], dtype).name, *names)
+    name = as_value(graph, call.arguments["x"], dtype).name
+    for op, limit in (("Max", call.operation.x_min), ("Min", call.operation.x_max)):
+        if limit is not None:
+            name = graph.add(op, name, as_value(graph, limit, dtype).name)
+    return name
 
 
 def _floor_divide(graph: Graph, call: Call) -> str:
+    """TensorFlow rounds the quotient down; NumPy, JAX and PyTorch take the exact one, 1 // 0.1 = 9.
+
+    The exact one is that of the numerator without the remainder.
+    """
     if dtype_of(call.outputs[0]) != "float32":
         raise Unsupported("it divides integers. Cast them to floats before it")
-    return graph.add("Floor", _arithmetic("Div")(graph, call))
+    a, b = (as_value(graph, x, "float32").name for x in list(call.arguments.values())[:2])
+    if keras.config.backend() == "tensorflow":
+        return graph.add("Floor", graph.add("Div", a, b))
+    zero, one = (graph.constant(np.float32(n)) for n in (0, 1))
+    rest = graph.add("Mod", a, b, fmod=1)  # with the sign of a
+    quotient = graph.add("Round", graph.add("Div", graph.add("Sub", a, rest), b))
+    negative = graph.add("Less", graph.add("Mul", rest, b), zero)
+    exact = graph.add("Where", negative, graph.add("Sub", quotient, one), quotient)
+    return graph.add("Where", graph.add("Equal", b, zero), graph.add("Div", a, b), exact)
 
 
 def _einsum(graph: Graph, call: Call) -> str:
@@ -180,8 +201,8 @@ _WITH_OPTIONS: dict[str, Callable[[Any], Function]] = {
 
 _CONVERTERS: dict[str, Callable[[Graph, Call], str]] = {
     "Add": _arithmetic("Add"),
-    "All": _reduction("ReduceMin", by="int32"),
-    "Any": _reduction("ReduceMax", by="int32"),
+    "All": _reduction("ReduceMin"),
+    "Any": _reduction("ReduceMax"),
     "Argmax": _arg("ArgMax"),
     "Argmin": _arg("ArgMin"),
     "Clip": _clip,

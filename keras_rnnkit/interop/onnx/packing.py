@@ -8,8 +8,6 @@ is none.
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 import numpy as np
 
 from keras_rnnkit.interop.onnx.graph import Graph
@@ -18,6 +16,8 @@ from keras_rnnkit.interop.onnx.weights import cast
 
 class Packing:
     """The order of the steps of one mask.
+
+    Layers with the same mask share its nodes, because `Graph.add` makes equal nodes once.
 
     Args:
         graph: The graph to add nodes to.
@@ -71,17 +71,6 @@ class Packing:
     def or_first(self, state: str, first: str) -> str:
         """The last state `(batch, size)`, or the first one where no step of a row is valid."""
         return self._graph.add("Where", self.any_valid, state, first)
-
-
-def packing_of(graph: Graph, mask: str) -> Packing:
-    """The order of the steps of a mask, which the layers with the same mask share."""
-    made = _MADE.setdefault(graph, {})
-    if mask not in made:
-        made[mask] = Packing(graph, mask)
-    return made[mask]
-
-
-_MADE: WeakKeyDictionary[Graph, dict[str, Packing]] = WeakKeyDictionary()
 
 
 def where(graph: Graph, condition: str, x: str) -> str:

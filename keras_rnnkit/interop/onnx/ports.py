@@ -155,9 +155,13 @@ def _as_dtype(array: np.ndarray, port: Port) -> np.ndarray:
 
 def _within(array: np.ndarray, dtype: np.dtype) -> bool:
     """Whether all values are whole and in the range of an integer or boolean dtype."""
+    if not array.size:
+        return True
+    if not np.all(np.isfinite(array) & (array == np.trunc(array))):
+        return False
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    whole = array.dtype.kind != "f" or bool(np.all(array == np.trunc(array)))
-    return whole and (not array.size or (array.min() >= low and array.max() <= high))
+    # As Python integers: as float32, the largest int32 is rounded to a number above it.
+    return int(array.min()) >= low and int(array.max()) <= high
 
 
 def _range(array: np.ndarray) -> str:

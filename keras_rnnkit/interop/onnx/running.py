@@ -13,7 +13,7 @@ from keras_rnnkit.interop.onnx.equations import Equations, equations_of
 from keras_rnnkit.interop.onnx.graph import Graph
 from keras_rnnkit.interop.onnx.nodes import Node
 from keras_rnnkit.interop.onnx.operators import Operator, operator_of
-from keras_rnnkit.interop.onnx.packing import Packing, packing_of
+from keras_rnnkit.interop.onnx.packing import Packing
 from keras_rnnkit.interop.onnx.refusing import refuse
 from keras_rnnkit.interop.onnx.scans import Scan
 from keras_rnnkit.interop.onnx.tensors import Tensor
@@ -126,7 +126,7 @@ def _run_step(graph: Graph, cell: Any, equations: Equations, x: str, first: list
 
 
 def _packing(graph: Graph, steps: Steps) -> Packing | None:
-    return None if steps.mask is None else packing_of(graph, steps.mask)
+    return None if steps.mask is None else Packing(graph, steps.mask)
 
 
 def _equations(layer: Any, cell: Any) -> Equations:

@@ -105,6 +105,7 @@ WRONG = {
     "fractions": ([X, X + 0.5], r"dtype int32 in the input 'ids'.*float64, values from 0.5 to 0.5"),
     "not a number": ([X, X * np.nan], r"dtype int32 in the input 'ids'"),
     "too large": ([X, X.astype(int) + 2**31], r"values from 2147483648 to"),
+    "too large as a float": ([X, np.float32(X + 2**31)], r"values from 2147483648.0 to"),
     "words": ([X, X.astype(str)], r"dtype int32 in the input 'ids'.*dtype=<U"),
     "complex": ([X + 1j, X], r"dtype float32 in the input 'x'.*complex128"),
     "ragged": ([X, [[1], [1, 2]]], r"arrays of numbers with a row for each example"),

@@ -1,10 +1,15 @@
 """Cells in a layer, stacks of cells and of layers, as ONNX gives their numbers."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from keras_rnnkit.interop.onnx import building
+from keras_rnnkit.interop.onnx.graph import Graph
 from tests.interop.onnx.one_layer import OneLayer, masks, sequences
 from tests.support.cases import CASES, MASKS, MIN_CASES, built, by_name
 from tests.support.oracles import outputs_of
@@ -92,6 +97,23 @@ def test_one_order_of_steps_serves_every_layer_with_the_mask():
     one = OneLayer(kit.StackedRNN([4, 3, 2], bidirectional=True), masked=True)
     assert one.kinds().count("TopK") == 1
     one.assert_same(sequences(4, 5), masks(4, 5)["holes"])
+
+
+def test_an_export_keeps_no_graph_in_memory(monkeypatch, tmp_path):
+    made = []
+
+    class Noted(Graph):
+        def __init__(self):
+            super().__init__()
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(building, "Graph", Noted)
+    layers = [keras.layers.Embedding(5, 3, mask_zero=True), kit.LSTM(3)]
+    model = keras.Sequential([keras.Input((None,), dtype="int32"), *layers])
+    kit.export_onnx(model, tmp_path / "model.onnx")
+    gc.collect()
+    assert made
+    assert not [graph for graph in made if graph() is not None]
 
 
 STACKED = {

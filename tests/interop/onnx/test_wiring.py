@@ -31,6 +31,16 @@ OPERATIONS = {
     "logic": lambda x, y: ops.logical_and(ops.logical_not(x > 0), ops.logical_or(y < 1, x != y)),
     "extremes": lambda x, y: ops.maximum(x, y) - ops.minimum(x, 0.5),
     "clip": lambda x, y: ops.clip(x, -0.5, 0.5),
+    "clip_each": lambda x, y: ops.clip(x, np.float32([-0.4, -0.3, -0.2, -0.1]), np.float32(0.2)),
+    "floor_divide": lambda x, y: ops.floor_divide(ops.ones_like(x), 0.1) + x // (y * y + 0.5),
+    "floor_divide_by_zero": lambda x, y: x // ops.zeros_like(y),
+    "booleans": lambda x, y: ops.add(x > 1, y > 0),
+    "selected_booleans": lambda x, y: ops.where(x > 0, ops.multiply(x > 1, y > 0), y < 0),
+    "reduced_booleans": lambda x, y: ops.cast(ops.max(x > 0, axis=1), "int32"),
+    "first_true": lambda x, y: ops.argmax(x > 0, axis=1),
+    "relu_below_zero": lambda x, y: keras.activations.relu(
+        x, negative_slope=0.1, max_value=0.5, threshold=-0.5
+    ),
     "sum": lambda x, y: ops.sum(x, axis=1) + ops.mean(y, axis=-2),
     "keepdims": lambda x, y: (
         x - ops.max(x, axis=-1, keepdims=True) + ops.min(y, axis=(1, 2), keepdims=True)
@@ -66,8 +76,17 @@ OPERATIONS = {
 
 def test_operations(tmp_path):
     made = dict(OPERATIONS)
-    if keras.config.backend() == "torch":
-        del made["backwards"]  # it has no slices with negative steps
+    lacking = {
+        "torch": ["backwards"],  # no slices with negative steps
+        "tensorflow": [
+            "booleans",
+            "selected_booleans",
+            "reduced_booleans",
+        ],  # no arithmetic of them
+        "jax": [],
+    }
+    for name in lacking[keras.config.backend()]:
+        del made[name]
     model = branches([keras.Input((5, 4)), keras.Input((5, 4))], made)
     assert_same_numbers(tmp_path, model, features(3, 5, 4), features(3, 5, 4, seed=1))
 
