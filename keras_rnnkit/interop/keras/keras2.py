@@ -9,7 +9,8 @@ from keras_rnnkit._checks import PathLike, as_path
 from keras_rnnkit.interop.keras.bounded import at_most, restore_initializers
 from keras_rnnkit.interop.keras.keras2_file import Keras2File, open_keras2
 from keras_rnnkit.interop.keras.keras2_graphs import Builder
-from keras_rnnkit.interop.keras.keras2_weights import paired
+from keras_rnnkit.interop.keras.keras2_weights import check_without_weights, paired
+from keras_rnnkit.layers._walk import layers_in
 
 
 def load_keras2(path: PathLike, model: Any = None) -> Any:
@@ -63,6 +64,7 @@ def load_keras2(path: PathLike, model: Any = None) -> Any:
             layers = builder.order[id(model)]
         else:
             layers = model.layers
+            check_without_weights(layers_in(model))
         pairs: list[tuple[Any, np.ndarray]] = []
         for layer, of_layer in _matched(layers, arrays):
             pairs += paired(layer, of_layer, builder.order)
