@@ -144,6 +144,17 @@ def test_states_and_compile_options_are_kept():
     assert theirs.loss == "mse"
 
 
+def test_a_frozen_stack_stays_frozen():
+    options = {"bidirectional": True, "layer_norm": True, "residual": True}
+    x = keras.Input((5, 4))
+    stack = kit.StackedRNN([3, 2], return_sequences=True, name="stack", **options)
+    mine = keras.Model(x, keras.layers.Dense(1)(stack(x)))
+    stack.trainable = False
+    theirs = kit.to_keras(mine)
+    assert [w.shape for w in theirs.trainable_weights] == [(4, 1), (1,)]
+    assert_same_answers(theirs, mine, X)
+
+
 def test_in_mixed_precision():
     mine = keras.Sequential(
         [keras.Input((5, 4)), kit.StackedRNN([3, 2], dtype="mixed_bfloat16", name="stack")]
