@@ -2,8 +2,8 @@
 
     python tests/in_parts.py 3 -n 2 tests/layers
 
-TensorFlow keeps some memory of every graph until the process ends, so a process that ran all tests
-would take 2.9 GB. The number of parts comes first; what follows goes to pytest.
+Backends keep some memory of what they compiled until the process ends: on TensorFlow, a process
+that ran all tests would take 2.9 GB. The number of parts comes first; what follows goes to pytest.
 """
 
 import subprocess
