@@ -49,7 +49,8 @@ def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = Fa
         external = _weights_file(target, weights)
     with _removed_on_failure(external), replacing(target) as temporary:
         if external is None:
-            _write_model(graph.proto(), metadata, temporary, quantize)
+            model = _model(graph.proto(), metadata)
+            _write_model(quantized(model) if quantize else model, temporary)
         else:
             _write_in_two(graph, weights, metadata, external, temporary)
     _remove_old_weights(target, keep=external)
@@ -72,7 +73,8 @@ def graph_bytes(weights: dict[str, np.ndarray]) -> int:
     return sum(array.nbytes for array in weights.values())
 
 
-def _write_model(proto: Any, metadata: Metadata, path: Path, quantize: bool = False) -> None:
+def _model(proto: Any, metadata: Metadata) -> Any:
+    """The `onnx.ModelProto` of a graph, which is a copy of it."""
     import onnx
 
     model = onnx.helper.make_model(
@@ -83,8 +85,10 @@ def _write_model(proto: Any, metadata: Metadata, path: Path, quantize: bool = Fa
         ir_version=IR_VERSION,
     )
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
-    if quantize:
-        model = quantized(model)
+    return model
+
+
+def _write_model(model: Any, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     _check(path)
 
@@ -117,7 +121,7 @@ def _write_in_two(
     """Write the large weights into a file of their own, and the graph, which refers to them."""
     places = _write_weights(external, weights)
     proto = graph.proto(tensor=lambda name, array: _tensor(name, array, external, places))
-    _write_model(proto, metadata, temporary)
+    _write_model(_model(proto, metadata), temporary)
 
 
 def _weights_file(target: Path, weights: dict[str, np.ndarray]) -> Path:
@@ -139,7 +143,7 @@ def _write_weights(path: Path, weights: dict[str, np.ndarray]) -> dict[str, int]
         for name, array in weights.items():
             if array.nbytes >= _SMALL:
                 places[name] = file.tell()
-                file.write(array.tobytes())
+                file.write(array.data)
                 file.write(bytes(-file.tell() % 64))
     return places
 
