@@ -62,10 +62,8 @@ def _pool(op: str) -> Callable[..., list[Value]]:
     def convert(graph: Graph, layer: Any, inputs: list[Value]) -> list[Value]:
         x, size, stride = inputs[0], layer.pool_size[0], layer.strides[0]
         steps = _channels_first(graph, layer, x).name
-        windows = {"kernel_shape": [size], "strides": [stride]}
-        repeats = (
-            op == "AveragePool" and keras.config.backend() == "torch" and _may_be_uneven(layer)
-        )
+        windows: dict[str, Any] = {"kernel_shape": [size], "strides": [stride]}
+        repeats = op == "AveragePool" and _repeats_ends(layer)
         if layer.padding == "valid" or (size >= stride and not repeats):
             name = graph.add(op, steps, **windows, **_padding(layer, size))
             return [_as_layer(graph, layer, x, name)]
