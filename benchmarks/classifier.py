@@ -34,7 +34,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "word_dropout": 0.4,
         "max_words": 10_000,
         "maxlen": 1000,
-        "epochs": 15,
+        "epochs": 20,
+        "learning_rate": 0.0005,
         "patience": 3,
     },
 }

@@ -9,7 +9,8 @@ from keras_rnnkit._checks import PathLike, as_path
 from keras_rnnkit.interop.keras.bounded import at_most, restore_initializers
 from keras_rnnkit.interop.keras.keras2_file import Keras2File, open_keras2
 from keras_rnnkit.interop.keras.keras2_graphs import Builder
-from keras_rnnkit.interop.keras.keras2_weights import paired
+from keras_rnnkit.interop.keras.keras2_weights import check_without_weights, paired
+from keras_rnnkit.layers._walk import layers_in
 
 
 def load_keras2(path: PathLike, model: Any = None) -> Any:
@@ -19,7 +20,8 @@ def load_keras2(path: PathLike, model: Any = None) -> Any:
     those of Keras; `keras_rnnkit.to_keras` then makes plain Keras layers of them. They are not
     compiled. `CuDNNLSTM` and `CuDNNGRU` become `LSTM` and `GRU`, which run on every device. The
     `hard_sigmoid` of Keras 2 has another slope than that of Keras 3, so that the weights before it
-    are multiplied by 1.2, and the outputs are the same.
+    are multiplied by 1.2, and the outputs are the same. The default of the gates was `hard_sigmoid`
+    until Keras 2.3: give it to the layers of a `model` for weights of that time.
 
     A file from a source that is not trusted runs no code and reads no other file. A layer of
     another class, such as a `Lambda`, is refused by name.
@@ -63,6 +65,7 @@ def load_keras2(path: PathLike, model: Any = None) -> Any:
             layers = builder.order[id(model)]
         else:
             layers = model.layers
+            check_without_weights(layers_in(model))
         pairs: list[tuple[Any, np.ndarray]] = []
         for layer, of_layer in _matched(layers, arrays):
             pairs += paired(layer, of_layer, builder.order)

@@ -2,7 +2,7 @@
 
 HDF5 can refer to other files: by external links, by virtual datasets and by external storage. All
 are refused before their target is opened. So are compressed datasets, and datasets that declare a
-larger shape than they store, before memory is allocated.
+larger shape than they store or are together larger than the file, before memory is allocated.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import numpy as np
 
 from keras_rnnkit._files import open_regular
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'(?s)"(?:[^"\\]|\\.?)*(?:"|\Z)')  # it never fails after its first quote
 _MOST_CONFIG = 32 * 2**20  # characters
 _MOST_NAMES = 100_000
 _DEPTH = 100  # of brackets in brackets
@@ -34,6 +34,7 @@ class Keras2File:
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
+        self._left = self.size()  # bytes that may still be read as arrays
         self._weights = _group(file, "model_weights") if "model_weights" in file else file
         if "layer_names" not in self._weights.attrs and "layer_names0" not in self._weights.attrs:
             raise ValueError("it has no `layer_names`, as the HDF5 files of Keras 2 have")
@@ -62,12 +63,21 @@ class Keras2File:
             group = _group(self._weights, layer)
             names = _names(group, "weight_names")
             if names:
-                found[layer] = {name: _array(group, name) for name in names}
+                found[layer] = {name: self._array(group, name) for name in names}
         return found
 
     def size(self) -> int:
-        """The number of values that all arrays of the file can have, by its length."""
+        """The number of bytes of the file, so that it can have no more values."""
         return int(self._file.id.get_filesize())
+
+    def _array(self, group: Any, name: str) -> np.ndarray:
+        """A dataset that is stored in the file itself; many names may lead to the same one."""
+        found = _dataset(group, name)
+        self._left -= math.prod(found.shape) * found.dtype.itemsize
+        if self._left < 0:
+            raise ValueError(f"the arrays up to '{name}' are larger than the file")
+        # Backends take no other byte order than the machine's.
+        return np.asarray(found[()], dtype=found.dtype.newbyteorder("="))
 
     def _check_version(self) -> None:
         version = "1"
@@ -91,7 +101,7 @@ def open_keras2(path: Path) -> Iterator[Keras2File]:
             yield Keras2File(file)
     except FileNotFoundError:
         raise
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = error.args[0] if isinstance(error, KeyError) else error
         raise ValueError(
             f"`path` must be an HDF5 file of Keras 2, whole and by itself, but: {reason}. "
@@ -148,8 +158,8 @@ def _group(parent: Any, name: str) -> Any:
     return found
 
 
-def _array(group: Any, name: str) -> np.ndarray:
-    """A dataset that is stored in the file itself, as an array."""
+def _dataset(group: Any, name: str) -> Any:
+    """A dataset whose numbers are stored in the file itself."""
     found = _member(group, name)
     if not isinstance(found, h5py.Dataset):
         raise ValueError(f"'{name}' is no dataset")
@@ -160,12 +170,12 @@ def _array(group: Any, name: str) -> np.ndarray:
         raise ValueError(f"'{name}' is stored in another file")
     if how.get_nfilters():
         raise ValueError(f"'{name}' is compressed, which Keras 2 never does")
-    if found.dtype.kind not in "fiub":
+    if found.dtype.kind not in "fiub" or found.dtype.itemsize > 8:
         raise ValueError(f"'{name}' does not hold numbers, but {found.dtype}")
     wanted = math.prod(found.shape) * found.dtype.itemsize
     if wanted > found.id.get_storage_size():
         raise ValueError(f"'{name}' declares the shape {found.shape}, but stores less")
-    return np.asarray(found[()])
+    return found
 
 
 def _check_depth(text: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_rnnkit.interop.keras.bounded import check_states
 from keras_rnnkit.interop.keras.keras2_layers import class_and_options, dtype_of, make_layer
 
 _MOST_LAYERS = 10_000
@@ -38,8 +39,11 @@ class Builder:
         if configs and class_and_options(configs[0])[0] == "InputLayer":
             first, configs = _input(configs[0]), configs[1:]
         layers = [self._layer(config) for config in configs]
+        if not layers:
+            raise ValueError("its sequential model has no layers")
         if first is None:
             first = _first_input(options, configs, layers)
+        check_states(layers, [first])
         model = keras.Sequential([first, *layers], name=_name(options))
         self.order[id(model)] = layers
         return model
@@ -57,6 +61,7 @@ class Builder:
             else:
                 layers.append(self._layer(config))
                 graph.add(name, layers[-1], nodes, _first_node(config))
+        check_states(layers, [tensor for [tensor] in graph.outputs.values()])
         graph.run()
         inputs, outputs = (
             graph.tensors(options.get(f"{end}_layers")) for end in ("input", "output")
@@ -127,7 +132,7 @@ def _node(node: Any) -> tuple[list[Any], list[Any]]:
             if name == "initial_state" and isinstance(value, list):
                 many = [value] if _is_reference(value) else value
                 states += [_reference(one) for one in many]
-            elif name != "training" and value is not None:
+            elif value is not None and (name, value) != ("training", False):
                 raise ValueError(
                     f"its layer after '{refs[0][0]}' is called with `{name[:80]}`, which cannot "
                     "be loaded; build the model with Keras 3 and give it as `model`"

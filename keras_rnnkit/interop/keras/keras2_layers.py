@@ -55,6 +55,8 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "groups": (1,),
     "implementation": (0, 1, 2),
     "input_length": (...,),
+    "kernel_constraint": (None,),
+    "kernel_regularizer": (None,),
     "noise_shape": (None,),
     "num_constants": (None,),
     "ragged": (False,),

@@ -16,6 +16,14 @@ import numpy as np
 _SLOPE = 6 * 0.2  # of Keras 2's `hard_sigmoid`, relative to that of Keras 3
 _GATES = {"LSTM": 4, "GRU": 3}
 _CANDIDATE = 2  # the block of the candidate, in an LSTM as in a GRU
+_LAYERS = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
+# The layers whose activation is applied to a sum that is linear in all their weights together.
+_LINEAR = (
+    *(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Dense),
+    *(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D),
+    *(keras.layers.SimpleRNN, keras.layers.SimpleRNNCell),
+)
+_SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
 
 
 class Slot(NamedTuple):
@@ -43,9 +51,15 @@ def _leaves(layer: Any, order: dict[int, list[Any]]) -> Iterator[Any]:
         for inner in order.get(id(layer), layer.layers):
             yield from _leaves(inner, order)
     elif isinstance(layer, keras.layers.Bidirectional):
-        yield from (layer.forward_layer, layer.backward_layer)
+        for direction in (layer.forward_layer, layer.backward_layer):
+            yield from _leaves(direction, order)
     elif isinstance(layer, keras.layers.TimeDistributed):
         yield from _leaves(layer.layer, order)
+    elif isinstance(layer, keras.layers.RNN) and not isinstance(layer, _LAYERS):
+        yield from _leaves(layer.cell, order)
+    elif isinstance(layer, keras.layers.StackedRNNCells):
+        for cell in layer.cells:
+            yield from _leaves(cell, order)
     else:
         yield layer
 
@@ -110,11 +124,37 @@ def _with_slope(layer: Any, kind: str | None, arrays: list[np.ndarray]) -> list[
             "defines otherwise"
         )
     if kind is None:
-        return [array * np.asarray(_SLOPE, array.dtype) for array in arrays]
+        return _with_slope_in_all(layer, arrays)
     of_blocks = [candidate if i == _CANDIDATE else gates for i in range(_GATES[kind])]
     factors = [_SLOPE if hard else 1.0 for hard in of_blocks]
     columns = np.repeat(factors, arrays[0].shape[-1] // _GATES[kind])
     return [array * columns.astype(array.dtype) for array in arrays]
+
+
+def _with_slope_in_all(layer: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The arrays times 1.2, of a separable convolution not those of its first product."""
+    first = int(isinstance(layer, _SEPARABLE))
+    if not first and not isinstance(layer, _LINEAR):
+        raise ValueError(
+            f"'{layer.name}' of the class {type(layer).__name__} has a `hard_sigmoid`, which Keras "
+            "3 defines otherwise; give it a function with the slope 0.2"
+        )
+    scaled = [array * np.asarray(_SLOPE, array.dtype) for array in arrays[first:]]
+    return [*arrays[:first], *scaled]
+
+
+def check_without_weights(layers: list[Any]) -> None:
+    """Refuse a `hard_sigmoid` with another slope than in Keras 2, where no weights can change it.
+
+    Raises:
+        ValueError: If there is an `Activation("hard_sigmoid")`.
+    """
+    for layer in layers:
+        if isinstance(layer, keras.layers.Activation) and _is_hard(layer.activation):
+            raise ValueError(
+                f"'{layer.name}' in `model` is the `hard_sigmoid` of Keras 3, which has another "
+                "slope; give it a function with the slope 0.2, or put it into the layer before"
+            )
 
 
 def _is_hard(activation: Any) -> bool:

@@ -60,6 +60,8 @@ def _parts(config: dict[str, Any], place: str) -> list[_Part]:
     x = -1
 
     def add(layer: Any, *inputs: int) -> int:
+        if not stack.trainable:
+            layer.trainable = False
         serialized = keras.saving.serialize_keras_object(layer)
         serialized["config"]["name"] = f"{stack.name}_{layer.name}"
         recurrent = layer in stack.recurrent_layers
@@ -129,6 +131,7 @@ def _in_graph(config: dict[str, Any], place: str) -> dict[str, Any]:
     chains = {layer["name"]: _parts(layer, place) for layer in config["layers"] if _is_stack(layer)}
     if not chains:
         return config
+    _check_names(chains, [layer["name"] for layer in config["layers"]], place)
     last = {name: chain[-1].config["config"]["name"] for name, chain in chains.items()}
     layers: list[Any] = []
     for layer in config["layers"]:
@@ -139,6 +142,20 @@ def _in_graph(config: dict[str, Any], place: str) -> dict[str, Any]:
             layers.append({**layer, "inbound_nodes": nodes})
     ends = _redirected_ends(config["output_layers"], last)
     return {**config, "layers": layers, "output_layers": ends}
+
+
+def _check_names(chains: dict[str, list[_Part]], names: list[str], place: str) -> None:
+    """Refuse a stack whose layers would have the names of other layers of the model."""
+    for stack, chain in chains.items():
+        for part in chain:
+            name = part.config["config"]["name"]
+            if name in names:
+                raise ValueError(
+                    f"`model` has a layer '{name}', the name that a layer of the StackedRNN "
+                    f"'{stack}' at '{place}' gets. Give the layer or the stack another name. "
+                    f"Received: layer='{name}'"
+                )
+            names.append(name)
 
 
 def _as_layers(

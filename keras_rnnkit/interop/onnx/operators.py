@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from keras_rnnkit import cells
+from keras_rnnkit.interop.gate_blocks import reordered
 from keras_rnnkit.interop.onnx.activations import Attribute, as_attribute
 from keras_rnnkit.interop.onnx.weights import array
 
@@ -73,7 +74,7 @@ def _lstm(cell: Any, peepholes: np.ndarray | None = None) -> Operator | None:
     activations = _activations(cell.recurrent_activation, cell.activation, cell.activation)
     if activations is None:
         return None
-    kernel, recurrent, bias = map(_iofc, _weights(cell, 4))
+    kernel, recurrent, bias = (_in_order(weight, "lstm") for weight in _weights(cell, 4))
     return _operator("LSTM", cell.units, kernel, recurrent, bias, activations, peepholes=peepholes)
 
 
@@ -100,9 +101,11 @@ def _gru(cell: Any) -> Operator | None:
     activations = _activations(cell.recurrent_activation, cell.activation)
     if activations is None:
         return None
-    kernel, recurrent, bias = _weights(cell, 3)
+    kernel, recurrent, bias = (_in_order(weight, "gru") for weight in _weights(cell, 3))
     options = (("linear_before_reset", int(cell.reset_after)),)
-    second = array(cell.bias)[1] if cell.use_bias and cell.reset_after else None
+    second = None
+    if cell.use_bias and cell.reset_after:
+        second = _in_order(array(cell.bias)[1], "gru")
     return _operator(
         "GRU", cell.units, kernel, recurrent, bias, activations, second=second, options=options
     )
@@ -129,9 +132,9 @@ def _weights(cell: Any, gates: int) -> list[np.ndarray]:
     return [array(cell.kernel).T, array(cell.recurrent_kernel).T, bias]
 
 
-def _iofc(weight: np.ndarray) -> np.ndarray:
-    i, f, c, o = np.split(weight, 4)
-    return np.concatenate([i, o, f, c])
+def _in_order(weight: np.ndarray, kind: str) -> np.ndarray:
+    """The weight with its gate blocks, along axis 0, in the order of ONNX."""
+    return np.ascontiguousarray(reordered(weight.T, kind, "keras", "onnx").T)
 
 
 def _coupled(weight: np.ndarray) -> np.ndarray:

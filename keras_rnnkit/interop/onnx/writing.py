@@ -38,34 +38,18 @@ def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = Fa
     """
     target = Path(os.path.realpath(target))  # large weights are stored beside what a link leads to
     weights = graph.used_constants()
-    external = None
-    if graph_bytes(weights) > MOST_BYTES:
-        if quantize:
-            raise ValueError(
-                "`quantize` needs a model whose weights take less than 2 GB, the most that one "
-                "file of ONNX can have. "
-                f"Received: quantize='int8', bytes={graph_bytes(weights)}"
-            )
-        external = _weights_file(target, weights)
-    with _removed_on_failure(external), replacing(target) as temporary:
-        if external is None:
-            model = _model(graph.proto(), metadata)
-            _write_model(quantized(model) if quantize else model, temporary)
-        else:
-            _write_in_two(graph, weights, metadata, external, temporary)
-    _remove_old_weights(target, keep=external)
-
-
-@contextlib.contextmanager
-def _removed_on_failure(file: Path | None) -> Iterator[None]:
-    """Remove a file that the block has made, if the block raises."""
-    existed = file is None or file.exists()
-    try:
-        yield
-    except BaseException:
-        if file is not None and not existed:
-            file.unlink(missing_ok=True)
-        raise
+    large = graph_bytes(weights) > MOST_BYTES
+    if large and quantize:
+        raise ValueError(
+            "`quantize` needs a model whose weights take less than 2 GB, the most that one file of "
+            f"ONNX can have. Received: quantize='int8', bytes={graph_bytes(weights)}"
+        )
+    weights_file = _weights_file(target, weights) if large else None
+    with _new_weights(weights_file, weights) as tensor, replacing(target) as temporary:
+        model = _model(graph.proto(tensor=tensor), metadata, quantize)
+        temporary.write_bytes(model.SerializeToString())
+        _check(temporary)
+    _remove_old_weights(target, keep=weights_file)
 
 
 def graph_bytes(weights: dict[str, np.ndarray]) -> int:
@@ -73,8 +57,7 @@ def graph_bytes(weights: dict[str, np.ndarray]) -> int:
     return sum(array.nbytes for array in weights.values())
 
 
-def _model(proto: Any, metadata: Metadata) -> Any:
-    """The `onnx.ModelProto` of a graph, which is a copy of it."""
+def _model(proto: Any, metadata: Metadata, quantize: bool) -> Any:
     import onnx
 
     model = onnx.helper.make_model(
@@ -85,12 +68,7 @@ def _model(proto: Any, metadata: Metadata) -> Any:
         ir_version=IR_VERSION,
     )
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
-    return model
-
-
-def _write_model(model: Any, path: Path) -> None:
-    path.write_bytes(model.SerializeToString())
-    _check(path)
+    return quantized(model) if quantize else model
 
 
 def _check(path: Path) -> None:
@@ -111,24 +89,30 @@ def _check(path: Path) -> None:
         ) from error
 
 
-def _write_in_two(
-    graph: Graph,
-    weights: dict[str, np.ndarray],
-    metadata: Metadata,
-    external: Path,
-    temporary: Path,
-) -> None:
-    """Write the large weights into a file of their own, and the graph, which refers to them."""
-    places = _write_weights(external, weights)
-    proto = graph.proto(tensor=lambda name, array: _tensor(name, array, external, places))
-    _write_model(_model(proto, metadata), temporary)
+@contextlib.contextmanager
+def _new_weights(path: Path | None, weights: dict[str, np.ndarray]) -> Iterator[Any]:
+    """Write the large weights into a file of their own, whose name depends on their numbers.
+
+    So the old file of the graph keeps its own weights until the new one takes its place. If that
+    fails, the new weights are removed.
+
+    Yields:
+        What makes the tensor of a name and an array; `None` for tensors in the graph.
+    """
+    if path is None:
+        yield None
+        return
+    existed = path.exists()
+    try:
+        places = _write_weights(path, weights)
+        yield lambda name, array: _tensor(name, array, path, places)
+    except BaseException:
+        if not existed:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _weights_file(target: Path, weights: dict[str, np.ndarray]) -> Path:
-    """The file for large weights, whose name depends on their numbers.
-
-    So the old file of the graph keeps its own weights until the new one takes its place.
-    """
     digest = hashlib.sha256()
     for name, array in weights.items():
         digest.update(f"{name}{array.shape}{array.dtype};".encode())

@@ -138,7 +138,8 @@ def _dropout(source: Any, form: Form, dropout: float | None) -> float:
 
 def _check_dtype(dtype: Any) -> None:
     """Refuse float64 where JAX would replace it by float32."""
-    if keras.config.backend() != "jax" or dtype != "float64":
+    name = getattr(dtype, "variable_dtype", None) or getattr(dtype, "__name__", dtype)
+    if keras.config.backend() != "jax" or name != "float64":
         return
     import jax
 

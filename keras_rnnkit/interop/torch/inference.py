@@ -7,7 +7,9 @@ import numpy as np
 from keras_rnnkit.interop.gate_blocks import ORDERS, gate_count
 from keras_rnnkit.interop.torch.form import KINDS, MODULES, Form
 
-NAME = re.compile(r"(?:weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(?P<layer>\d+)(?:_reverse)?")
+NAME = re.compile(
+    r"(?:weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(?P<layer>[0-9]{1,18})(?:_reverse)?"
+)
 
 
 def form_of(state: dict[str, np.ndarray], kind: str | None) -> Form:

@@ -128,16 +128,22 @@ def _chosen(source: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 def _chosen_names(names: list[Any], prefix: str) -> list[str]:
     """The names that begin with the prefix, or an error that lists the prefixes there are."""
-    chosen = [name for name in names if str(name).startswith(prefix)]
-    if any(NAME.fullmatch(str(name)[len(prefix) :]) for name in chosen):
+    if not all(isinstance(name, str) for name in names):
+        strange = next(name for name in names if not isinstance(name, str))
+        raise ValueError(
+            "`source` must be a mapping whose keys are the names of parameters. "
+            f"Received: key={strange!r}"
+        )
+    chosen = [name for name in names if name.startswith(prefix)]
+    if any(NAME.fullmatch(name[len(prefix) :]) for name in chosen):
         return chosen
-    parts = [str(name).rpartition(".") for name in names]
+    parts = [name.rpartition(".") for name in names]
     prefixes = sorted({head + dot for head, dot, tail in parts if NAME.fullmatch(tail)})
     if not prefixes:
         raise ValueError(
             "`source` must hold the parameters of a torch.nn.LSTM, GRU or RNN: `weight_ih_l0`, "
             "`weight_hh_l0`, ... A torch.nn.LSTMCell, GRUCell or RNNCell has them without `_l0`: "
-            f"add the ending. Received: names={[str(name) for name in names[:20]]}"
+            f"add the ending. Received: names={names[:20]}"
         )
     raise ValueError(
         "`prefix` must be what stands before `weight_ih_l0` in the names of one recurrent module. "

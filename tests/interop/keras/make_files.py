@@ -125,18 +125,22 @@ def without_cudnn():
 
 
 def hard():
-    """The gates of Keras before 2.3."""
-    options = {"recurrent_activation": "hard_sigmoid", "return_sequences": True}
-    return keras.Sequential(
-        [
-            keras.Input((5, 4)),
-            layers.LSTM(3, **options),
-            layers.GRU(3, **options),
-            layers.Bidirectional(layers.GRU(2, reset_after=False, **options)),
-            layers.SimpleRNN(2, activation="hard_sigmoid"),
-            layers.Dense(2, activation="hard_sigmoid"),
-        ]
-    )
+    """The gates of Keras before 2.3: an output for each layer, none of them saturated."""
+    gates = {"recurrent_activation": "hard_sigmoid", "return_sequences": True}
+    cells = [layers.LSTMCell(3, recurrent_activation="hard_sigmoid")]
+    cells.append(layers.GRUCell(2, recurrent_activation="hard_sigmoid"))
+    x = keras.Input((5, 4))
+    outputs = [
+        layers.LSTM(3, **gates)(x),
+        layers.GRU(3, activation="hard_sigmoid", **gates)(x),
+        layers.Bidirectional(layers.GRU(2, reset_after=False, **gates))(x),
+        layers.RNN(cells, return_sequences=True)(x),
+        layers.SimpleRNN(2, activation="hard_sigmoid", return_sequences=True)(x),
+        layers.Dense(2, activation="hard_sigmoid")(x),
+        layers.Conv1D(2, 2, activation="hard_sigmoid")(x),
+        layers.SeparableConv1D(3, 2, activation="hard_sigmoid")(x),
+    ]
+    return keras.Model(x, outputs)
 
 
 def as_old_keras(name):
@@ -162,7 +166,7 @@ def main():
     write("convolutions", randomized(convolutions()), X)
     write("functional", randomized(functional()), [IDS, X])
     write("cudnn", randomized(cudnn()), X, without_cudnn())
-    write("hard", randomized(hard(), middle=0.0), X)
+    write("hard", randomized(hard(), middle=0.0), X / 2)
     old = keras.Sequential([keras.Input((5, 4)), layers.GRU(3, reset_after=False)])
     write("old", randomized(old), X)
     as_old_keras("old")

@@ -1,5 +1,6 @@
 """`load_keras2`: files that Keras 2 wrote give the outputs that Keras 2 computed."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.interop.keras.bounded import Bounded
+from keras_rnnkit.interop.keras.keras2_weights import converted
 from keras_rnnkit.layers._walk import layers_in
 from tests.support.cases import assert_close
 
 FILES = Path(__file__).parent / "files"
-MODELS = ["classifier", "functional", "cudnn", "hard", "old"]
+MODELS = ["classifier", "convolutions", "functional", "cudnn", "hard", "old"]
 
 
 def data(name):
@@ -108,6 +110,66 @@ def test_a_backward_direction_that_is_stored_first(tmp_path):
         names = list(group.attrs["weight_names"])
         group.attrs["weight_names"] = [*names[3:], *names[:3]]
     assert_answers(kit.load_keras2(path), "cudnn")
+
+
+def with_last_bias(path, dtype):
+    """A copy of the classifier whose last array has this dtype."""
+    shutil.copy(FILES / "classifier.h5", path)
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights"]["dense"]
+        name = group.attrs["weight_names"][-1]
+        value = group[name][()]
+        del group[name]
+        group.create_dataset(name, data=value.astype(dtype))
+    return path
+
+
+def test_numbers_in_another_byte_order(tmp_path):
+    path = with_last_bias(tmp_path / "model.h5", ">f4")
+    assert_answers(kit.load_keras2(path), "classifier")
+
+
+@pytest.mark.skipif(np.dtype("longdouble").itemsize == 8, reason="it has no longer numbers")
+def test_an_array_that_no_backend_takes_leaves_the_model_unchanged(tmp_path):
+    path = with_last_bias(tmp_path / "model.h5", "longdouble")
+    model = own_classifier(kit)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="does not hold numbers, but float"):
+        kit.load_keras2(path, model=model)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("training", [None, False, True])
+def test_only_a_call_that_is_always_in_training_mode_is_refused(training, tmp_path):
+    """Keras 3 would run it in inference mode in `predict`."""
+    path = tmp_path / "model.h5"
+    shutil.copy(FILES / "functional.h5", path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        layer = next(one for one in config["config"]["layers"] if one["name"] == "encoder")
+        layer["inbound_nodes"][0][0][3]["training"] = training
+        file.attrs["model_config"] = json.dumps(config)
+    if training:
+        with pytest.raises(ValueError, match="after 'words' is called with `training`"):
+            kit.load_keras2(path)
+    else:
+        assert_answers(kit.load_keras2(path), "functional")
+
+
+def test_a_hard_sigmoid_that_no_weights_can_change():
+    options = {"recurrent_activation": "hard_sigmoid", "data_format": "channels_last"}
+    layer = keras.layers.ConvLSTM1D(2, 2, **options)
+    layer.build((None, 3, 5, 4))
+    with pytest.raises(ValueError, match="ConvLSTMCell has a `hard_sigmoid`"):
+        converted(layer.cell, layer.get_weights())
+    model = own_classifier(kit)
+    model.add(keras.layers.Activation("hard_sigmoid"))
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="is the `hard_sigmoid` of Keras 3"):
+        kit.load_keras2(FILES / "weights.h5", model=model)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(

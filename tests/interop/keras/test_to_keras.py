@@ -109,7 +109,7 @@ def test_every_option_that_keras_has(kind, options, wrapped, merge, reset_after)
     more = {"reset_after": reset_after} if kind == "GRU" else {}
     if wrapped:
         options["go_backwards"] = False  # as `Bidirectional` demands
-    if options["go_backwards"]:
+    if wrapped or options["go_backwards"]:
         options["unroll"] = False  # Keras cannot unroll a masked layer that goes backwards
     layer = getattr(kit, kind)(3, **options, **more)
     layer = kit.Bidirectional(layer, merge_mode=merge) if wrapped else layer
@@ -142,6 +142,17 @@ def test_states_and_compile_options_are_kept():
     assert float(theirs.optimizer.learning_rate) == 0.125
     assert theirs.optimizer is not mine.optimizer
     assert theirs.loss == "mse"
+
+
+def test_a_frozen_stack_stays_frozen():
+    options = {"bidirectional": True, "layer_norm": True, "residual": True}
+    x = keras.Input((5, 4))
+    stack = kit.StackedRNN([3, 2], return_sequences=True, name="stack", **options)
+    mine = keras.Model(x, keras.layers.Dense(1)(stack(x)))
+    stack.trainable = False
+    theirs = kit.to_keras(mine)
+    assert [w.shape for w in theirs.trainable_weights] == [(4, 1), (1,)]
+    assert_same_answers(theirs, mine, X)
 
 
 def test_in_mixed_precision():

@@ -98,6 +98,14 @@ def test_time_distributed_on_tensorflow_with_an_unknown_number_of_steps():
         kit.to_keras(model)
 
 
+def test_a_layer_of_the_model_has_the_name_of_one_of_the_stack():
+    x = keras.Input((5, 4))
+    y = kit.StackedRNN([3], name="s", return_sequences=True)(x)
+    model = keras.Model(x, kit.LSTM(3, name="s_rnn_0")(y), name="net")
+    with pytest.raises(ValueError, match=r"StackedRNN 's' at 'net'.*another name.*'s_rnn_0'$"):
+        kit.to_keras(model)
+
+
 def test_a_stack_called_with_initial_states():
     x, h = keras.Input((5, 4)), keras.Input((2,))
     stack = kit.StackedRNN([2], cell="gru", name="s")

@@ -83,10 +83,11 @@ def test_the_dtype_is_that_of_the_weights_or_the_one_given():
 
 
 @pytest.mark.skipif(keras.config.backend() != "jax", reason="the limit is that of JAX")
-def test_float64_is_refused_where_jax_would_round_it():
+@pytest.mark.parametrize("dtype", [None, "float64", keras.DTypePolicy("float64"), np.float64])
+def test_float64_is_refused_where_jax_would_round_it(dtype):
     double = {name: array.astype("float64") for name, array in state().items()}
-    with pytest.raises(ValueError, match=r"jax_enable_x64.*dtype='float64'$"):
-        kit.from_torch(double)
+    with pytest.raises(ValueError, match=r"jax_enable_x64.*Received: dtype=.*float64"):
+        kit.from_torch(double, dtype=dtype)
 
 
 def changed(**changes):
@@ -115,6 +116,8 @@ WRONG = {
         r"`weight_ih_l0` with two sizes.*shape=None",
     ),
     "a huge layer": (changed(weight_ih_l99999999999=(1,)), {}, r"layers=100000000000"),
+    "no layer number": (changed(**{f"weight_ih_l{'9' * 5000}": (1,)}), {}, r"unknown names="),
+    "a key that is no name": ({**state(), 5: drawn((1,))}, {}, r"names of parameters\. .*key=5$"),
     "another shape": (changed(weight_ih_l1=(16, 5)), {}, r"\(16, 4\).*weight_ih_l1\.shape=\(16, 5"),
     "one size": (changed(weight_hh_l0=(16,)), {}, r"weight_hh_l0\.shape=\(16,\)"),
     "no size": (changed(weight_hh_l0=(0, 0)), {}, r"weight_hh_l0\.shape=\(0, 0\)"),
