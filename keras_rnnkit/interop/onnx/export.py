@@ -37,13 +37,15 @@ def export_onnx(
             `(batch, 1, ...)`, and the states of the recurrent layers are inputs and outputs. The
             model must be one that `stream` takes.
         states: Whether the states of the recurrent layers are inputs, such as `lstm/hidden`, and
-            outputs, `lstm/hidden/last`. Inputs of zeros start a sequence.
+            outputs, `lstm/hidden/last`. Inputs of zeros start a sequence. Masked steps at the
+            beginning of a run have outputs of zeros, as in Keras with `initial_state`.
         dtype: `"float32"` to export a model of another float dtype, whose numbers are then
             rounded; `None` to refuse such a model.
         quantize: `"int8"` to store the weights of LSTM layers, of `Dense` layers and of embeddings
             in eight bits, in about a quarter of the space. ONNX Runtime rounds the inputs of their
-            products to eight bits too. The outputs change a little, and GRU and SimpleRNN
-            layers stay in float32. Such a file runs in ONNX Runtime only.
+            products to eight bits too. The outputs change a little. GRU and SimpleRNN layers, and
+            LSTM layers that are called more than once, stay in float32. Such a file runs in ONNX
+            Runtime only.
         overwrite: Whether an existing file is replaced.
 
     Returns:

@@ -103,7 +103,8 @@ class Graph:
         """
         array = np.ascontiguousarray(value).reshape(np.shape(value))
         root = self._root
-        key = (str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).digest())
+        content = hashlib.sha256(array.reshape(-1).view("uint8").data).digest()
+        key = (str(array.dtype), array.shape, content)
         if key not in root._by_content:
             root._by_content[key] = self.unique(hint)
             root._constants[root._by_content[key]] = array

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_rnnkit.interop.onnx.elementwise import activated
+from keras_rnnkit.interop.onnx.elementwise import activated, number
 from keras_rnnkit.interop.onnx.graph import Graph, Value
-from keras_rnnkit.interop.onnx.shapes import transposed
+from keras_rnnkit.interop.onnx.shapes import broadcast_like, transposed
 from keras_rnnkit.interop.onnx.unsupported import Unsupported
 from keras_rnnkit.interop.onnx.weights import array, cast
 
@@ -60,16 +60,51 @@ def _conv(graph: Graph, layer: Any, inputs: list[Value]) -> list[Value]:
 
 def _pool(op: str) -> Callable[..., list[Value]]:
     def convert(graph: Graph, layer: Any, inputs: list[Value]) -> list[Value]:
-        name = graph.add(
-            op,
-            _channels_first(graph, layer, inputs[0]).name,
-            kernel_shape=list(layer.pool_size),
-            strides=list(layer.strides),
-            **_padding(layer, layer.pool_size[0]),
-        )
-        return [_as_layer(graph, layer, inputs[0], name)]
+        x, size, stride = inputs[0], layer.pool_size[0], layer.strides[0]
+        steps = _channels_first(graph, layer, x).name
+        windows: dict[str, Any] = {"kernel_shape": [size], "strides": [stride]}
+        repeats = op == "AveragePool" and _repeats_ends(layer)
+        if layer.padding == "valid" or (size >= stride and not repeats):
+            name = graph.add(op, steps, **windows, **_padding(layer, size))
+            return [_as_layer(graph, layer, x, name)]
+        pads, even = _pads(graph, steps, size, stride)
+        name = graph.add(op, graph.add("Pad", steps, pads, mode="edge"), **windows)
+        if op == "AveragePool":  # without the padding in the means
+            ones = broadcast_like(graph, number(graph, 1), Value(steps, x.shape))
+            sums, counts = (
+                graph.add(op, graph.add("Pad", part, pads), **windows) for part in (steps, ones)
+            )
+            mean = graph.add("Div", sums, counts)
+            name = graph.add("Where", even, mean, name) if repeats else mean
+        return [_as_layer(graph, layer, x, name)]
 
     return convert
+
+
+def _repeats_ends(layer: Any) -> bool:
+    """Whether averages may count repeated first and last steps.
+
+    Keras does so on PyTorch where the padding on the right is longer than that on the left.
+    """
+    uneven = layer.strides[0] > 1 or layer.pool_size[0] % 2 == 0
+    return bool(uneven and keras.config.backend() == "torch")
+
+
+def _pads(graph: Graph, x: str, size: int, stride: int) -> tuple[str, str]:
+    """The `pads` of `Pad` for windows over all steps, and whether they are the same on both sides.
+
+    Windows that are shorter than their stride may leave out the last steps, and need no padding
+    then. `auto_pad` of ONNX Runtime fails there.
+    """
+    ints = graph.ints
+    length = graph.add("Shape", x, start=2)
+    windows = graph.add("Div", graph.add("Sub", length, ints(1)), ints(stride))
+    needed = graph.add("Add", graph.add("Mul", windows, ints(stride)), ints(size))
+    total = graph.add("Max", graph.add("Sub", needed, length), ints(0))
+    left = graph.add("Div", total, ints(2))
+    right = graph.add("Sub", total, left)
+    pads = graph.add("Concat", ints(0, 0), left, ints(0, 0), right, axis=0)
+    return pads, graph.add("Equal", left, right)
 
 
 def _global_max(graph: Graph, layer: Any, inputs: list[Value]) -> list[Value]:

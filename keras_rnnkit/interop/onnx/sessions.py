@@ -25,7 +25,7 @@ def open_session(path: Path, threads: int | None, providers: Any) -> Any:
     """
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 4  # its errors are raised, and not printed too
     options.intra_op_num_threads = check_integer(threads, "threads", least=1, optional=True) or 0
     chosen = _checked(providers, runtime.get_available_providers())
     expected = "`path_or_model` must be a complete ONNX file with operators of ONNX Runtime"

@@ -12,7 +12,7 @@ from keras_rnnkit.interop.onnx.graph import Graph, Value
 
 def array(weight: Any, dtype: str = "float32") -> np.ndarray:
     """A variable or tensor as a NumPy array."""
-    return np.asarray(keras.ops.convert_to_numpy(weight)).astype(dtype)
+    return np.asarray(keras.ops.convert_to_numpy(weight)).astype(dtype, copy=False)
 
 
 def dtype_of(tensor: Any) -> str:

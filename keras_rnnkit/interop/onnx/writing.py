@@ -127,7 +127,7 @@ def _write_weights(path: Path, weights: dict[str, np.ndarray]) -> dict[str, int]
         for name, array in weights.items():
             if array.nbytes >= _SMALL:
                 places[name] = file.tell()
-                file.write(array.tobytes())
+                file.write(array.data)
                 file.write(bytes(-file.tell() % 64))
     return places
 

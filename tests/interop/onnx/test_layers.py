@@ -147,6 +147,17 @@ def test_convolutions(tmp_path_factory, options, steps, batch):
     assert_same_numbers(tmp_path_factory.mktemp("conv"), model, features(batch, steps, 4))
 
 
+@pytest.mark.parametrize("steps", [6, 7, 8])
+def test_pooling_with_padding(steps, tmp_path):
+    sizes = [(2, 1), (3, 2), (4, 3), (2, 3), (1, 3)]
+    made = {
+        f"{kind.__name__} {size} {stride}": kind(size, stride, padding="same")
+        for kind in (layers.AveragePooling1D, layers.MaxPooling1D)
+        for size, stride in sizes
+    }
+    assert_same_numbers(tmp_path, branches(keras.Input((None, 4)), made), features(2, steps, 4))
+
+
 def test_merging_layers(tmp_path):
     inputs = [keras.Input((5, 4)), keras.Input((5, 4)), keras.Input((4,))]
     several = ("Add", "Average", "Maximum", "Minimum", "Multiply")
