@@ -34,8 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "word_dropout": 0.4,
         "max_words": 10_000,
         "maxlen": 1000,
-        "epochs": 20,
-        "learning_rate": 0.0005,
+        "epochs": 15,
         "patience": 3,
     },
 }

@@ -100,6 +100,8 @@ def _renamed(config: dict[str, Any], place: str) -> dict[str, Any]:
     if "return_sequences" in options:  # Keras applies it to the last output too
         zeros = options["zero_output_for_mask"] and options["return_sequences"]
         options["zero_output_for_mask"] = zeros
+    if "unroll" in options:  # Keras' unrolled loop treats masks in another way, or fails on them
+        options["unroll"] = False
     if kind == "RNN":
         options["cell"] = _without_stack_of_one(options["cell"])
     return {

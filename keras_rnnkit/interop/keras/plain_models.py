@@ -32,7 +32,8 @@ def to_keras(model: Any) -> Any:
 
     Returns:
         A model of the same kind, with the same layer names, whose outputs have the same shapes,
-        dtypes and numbers.
+        dtypes and numbers. `unroll` is off in its layers, because Keras' unrolled loops compute
+        other numbers where steps are masked.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.

@@ -109,8 +109,6 @@ def test_every_option_that_keras_has(kind, options, wrapped, merge, reset_after)
     more = {"reset_after": reset_after} if kind == "GRU" else {}
     if wrapped:
         options["go_backwards"] = False  # as `Bidirectional` demands
-    if wrapped or options["go_backwards"]:
-        options["unroll"] = False  # Keras cannot unroll a masked layer that goes backwards
     layer = getattr(kit, kind)(3, **options, **more)
     layer = kit.Bidirectional(layer, merge_mode=merge) if wrapped else layer
     masking = keras.layers.Masking(name="masking")
@@ -126,7 +124,7 @@ def test_every_option_that_keras_has(kind, options, wrapped, merge, reset_after)
         "implementation",
         "seed",
     }
-    same = {"layer", "backward_layer", "zero_output_for_mask"}
+    same = {"layer", "backward_layer", "unroll", "zero_output_for_mask"}
     assert {k: v for k, v in want.items() if k not in own | same} == {
         k: v for k, v in config.items() if k not in own | same
     }
