@@ -116,7 +116,7 @@ def table_of(report: dict[str, Any]) -> str:
         runs = [run for run in report["rows"] if run["model"] == model]
         if not runs:
             continue
-        settings = ", ".join(f"{name}={value}" for name, value in SETTINGS.get(model, {}).items())
+        settings = ", ".join(f"{name}={value!r}" for name, value in SETTINGS.get(model, {}).items())
         epochs = [run["epochs"] for run in runs if "epochs" in run]
         rows.append(
             [
