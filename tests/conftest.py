@@ -50,7 +50,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_configure(config):
-    limit = os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf)
+    name = "KERAS_RNNKIT_MEMORY_LIMIT"
+    limit = os.environ.get(f"{name}_{keras.config.backend().upper()}")
+    limit = limit or os.environ.get(name, math.inf)
     guard = MemoryGuard(limit=float(limit))
     config.pluginmanager.register(guard, "memory_guard")
     if config.pluginmanager.hasplugin("xdist"):
