@@ -44,14 +44,7 @@ def from_keras(model: Any) -> Any:
     >>> isinstance(mine.layers[0], kit.LSTM)
     True
     """
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    if not model.built:
-        raise ValueError(
-            "`model` must be built, as its weights are copied. Call it on data, or give it a "
-            f"`keras.Input`, before it is converted. "
-            f"Received: model='{model.name}', model.built=False"
-        )
+    check_convertible(model)
     config = keras.saving.serialize_keras_object(model)
     copy = keras.saving.deserialize_keras_object(_renamed(config))
     _check_converted(copy)
@@ -60,6 +53,23 @@ def from_keras(model: Any) -> Any:
     for mine, theirs in zip(stateful_layers(copy), stateful_layers(model), strict=True):
         mine.reset_state([state.value for state in tree.flatten(theirs.states)])
     return copy
+
+
+def check_convertible(model: Any) -> None:
+    """Refuse what has no weights to copy.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+        ValueError: If it is not built.
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
+    if not model.built:
+        raise ValueError(
+            "`model` must be built, as its weights are copied. Call it on data, or give it a "
+            "`keras.Input`, before it is converted. "
+            f"Received: model='{model.name}', model.built=False"
+        )
 
 
 def copy_adapted(copy: Any, model: Any) -> None:

@@ -9,7 +9,7 @@ from keras_rnnkit.interop.keras.plain_configs import plain
 from keras_rnnkit.interop.keras.plain_stacks import expand, parts_by_name
 from keras_rnnkit.layers import StackedRNN
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
-from keras_rnnkit.models.conversion import copy_adapted
+from keras_rnnkit.models.conversion import check_convertible, copy_adapted
 
 _RECURRENT: Any = (keras.layers.RNN, keras.layers.Bidirectional)
 
@@ -49,14 +49,7 @@ def to_keras(model: Any) -> Any:
     >>> type(theirs.layers[0]) is keras.layers.LSTM
     True
     """
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    if not model.built:
-        raise ValueError(
-            "`model` must be built, as its weights are copied. Call it on data, or give it a "
-            "`keras.Input`, before it is converted. "
-            f"Received: model='{model.name}', model.built=False"
-        )
+    check_convertible(model)
     _check_single_stack(model)
     for layer in layers_in(model):
         _check_calls(layer, model)

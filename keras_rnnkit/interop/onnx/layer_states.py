@@ -157,4 +157,3 @@ _OF_KERAS = {
     keras.layers.LSTMCell: cells.LSTMCell.state_names,
     keras.layers.SimpleRNNCell: cells.SimpleRNNCell.state_names,
 }
-_BOOL = 9  # `onnx.TensorProto.BOOL`
