@@ -8,6 +8,7 @@ import pytest
 from tests.docs.test_pages import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
+MODELS = ("kit", "keras")  # that benchmarks/tracing.py traces
 MASKED = ("no mask", "mask")
 OF_STATES, OF_WORDS = ("cells", "contextual"), ("integrated_gradients", "occlusion")
 
@@ -81,3 +82,19 @@ def test_the_classifier_reaches_its_accuracy_within_its_time():
         assert mean(run["accuracy"] for run in found) >= accuracy
         assert min(run["accuracy"] for run in found) >= accuracy - 0.005
     assert min(run["minutes"] for run in runs if run["model"] == "default") < 10
+
+
+def test_a_trace_takes_at_most_three_times_as_long_as_predict():
+    reports = [json.loads(file.read_text("utf-8")) for file in RESULTS.glob("*/tracing_*.json")]
+    ratios = [one["cells"][model]["trace_over_predict"] for one in reports for model in MODELS]
+    assert len(ratios) >= 6
+    assert max(ratio["median"] for ratio in ratios) <= 3
+
+
+def test_the_gate_monitor_costs_less_than_a_twentieth_of_an_epoch():
+    files = list(RESULTS.glob("*/gate_monitor_*.json"))
+    assert len(files) >= 3
+    for file in files:
+        report = json.loads(file.read_text("utf-8"))
+        (cell,) = report["cells"].values()
+        assert cell["added"]["median"] < 0.05, file
