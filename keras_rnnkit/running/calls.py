@@ -34,6 +34,16 @@ class Call(NamedTuple):
     initial_output: Any = None  # before the first step, in a stream; `None` for zeros
     edits: Any = None  # edits of gates and states by name, or a tuple of them for a stack of cells
     zero_initial_states: bool = False  # whether `initial_states` are known to be zeros
+    # Booleans (batch, time), in running order: the states are cleared before these steps.
+    resets: Any = None
+    fresh_states: Any = None  # what a new sequence starts from, like `initial_states`; or zeros
+
+
+class Resets(NamedTuple):
+    """The `resets` of a call together with the states of a new sequence, from an outer layer."""
+
+    steps: Any  # booleans (batch, time), in the order of the input's time
+    fresh_states: Any  # what a new sequence starts from, in a form that `initial_state` takes
 
 
 def with_initial_output(call: Call, last: Carry, steps: Steps) -> tuple[Carry, Steps]:

@@ -1,0 +1,72 @@
+"""The `resets` of a call: the steps at which new sequences start, and the states they start from."""
+
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from keras_rnnkit.layers._checks import checked_states, fits
+from keras_rnnkit.running.calls import Resets
+from keras_rnnkit.running.loop import is_of_the_kit
+from keras_rnnkit.running.names import name_of
+
+
+def checked_resets(layer: Any, resets: Any, shape: Any) -> Any:
+    """The resets as booleans `(batch, time)`, or `None`.
+
+    Args:
+        layer: The layer that is called.
+        resets: What the call was given, or the `Resets` of a layer around it.
+        shape: The shape of the sequences.
+    """
+    if resets is None:
+        return None
+    if isinstance(resets, Resets):
+        return resets._replace(steps=checked_resets(layer, resets.steps, shape))
+    if not isinstance(resets, keras.KerasTensor):
+        resets = ops.convert_to_tensor(resets)
+    dtype = keras.utils.standardize_dtype(resets.dtype)
+    if dtype != "bool" or not fits(tuple(resets.shape), tuple(shape[:2])):
+        raise ValueError(
+            f"{name_of(layer)}: expected `resets` of dtype bool and shape (batch, time) = "
+            f"{tuple(shape[:2])}, true at the first step of each new sequence. "
+            f"Received: resets.dtype={dtype}, resets.shape={tuple(resets.shape)}"
+        )
+    return resets
+
+
+def resets_in_running_order(layer: Any, resets: Any, sequences: Any) -> tuple[Any, Any]:
+    """The steps before which a recurrent layer clears its states, and the states it starts from.
+
+    A direction that runs backwards clears its states after the first step of a sequence. The states
+    are `None` where they are zeros.
+    """
+    resets = checked_resets(layer, resets, sequences.shape)
+    if resets is None:
+        return None, None
+    fresh = None
+    if isinstance(resets, Resets):
+        resets, fresh = resets
+        fresh = checked_states(layer, fresh, sequences.shape[0], "initial_state")
+    elif layer._overrides_initial_state() or not is_of_the_kit(layer.cell):
+        fresh = layer.get_initial_state(ops.shape(sequences)[0])
+    if layer.go_backwards:
+        flipped = ops.flip(resets, axis=1)
+        resets = ops.concatenate([ops.zeros_like(flipped[:, :1]), flipped[:, :-1]], axis=1)
+    if fresh is None:
+        return resets, None
+    dtype = layer._cell_dtype
+    return resets, tree.map_structure(lambda s: ops.convert_to_tensor(s, dtype=dtype), fresh)
+
+
+def halves_of(resets: Any, halves: Any) -> tuple[Any, Any]:
+    """The resets for each direction of a bidirectional layer.
+
+    Args:
+        resets: The `resets` of the call.
+        halves: Splits the states of both directions.
+    """
+    if not isinstance(resets, Resets):
+        return resets, resets
+    first, second = (Resets(resets.steps, fresh) for fresh in halves(resets.fresh_states))
+    return first, second
