@@ -96,14 +96,24 @@ def of_last_sequence(mask: Any, resets: Any) -> Any:
     return ops.logical_and(mask, number == number[:, -1:])
 
 
-def halves_of(resets: Any, halves: Any) -> tuple[Any, Any]:
-    """The resets for each direction of a bidirectional layer.
+def resets_of_both(wrapper: Any, resets: Any, shape: Any) -> tuple[Any, Any]:
+    """The resets for each direction of a `Bidirectional`, after their check.
 
     Args:
+        wrapper: The layer.
         resets: The `resets` of the call.
-        halves: Splits the states of both directions.
+        shape: The shape of the sequences.
     """
+    if resets is None:
+        return None, None
+    resets = checked_resets(wrapper, resets, shape)
+    for part in (wrapper.forward_layer, wrapper.backward_layer):
+        if part not in wrapper._parts_with_gates():
+            raise ValueError(
+                f"{name_of(wrapper)}: `resets` need layers of keras_rnnkit in both directions. "
+                f"Received: layer={type(part).__module__}.{type(part).__name__}"
+            )
     if not isinstance(resets, Resets):
         return resets, resets
-    first, second = (Resets(resets.steps, fresh) for fresh in halves(resets.fresh_states))
+    first, second = (Resets(resets.steps, fresh) for fresh in wrapper._halves(resets.fresh_states))
     return first, second

@@ -9,7 +9,7 @@ from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options, mask_of_steps
 from keras_rnnkit.layers._pair import call_both
 from keras_rnnkit.layers._recurrent import Recurrent
-from keras_rnnkit.layers._resets import checked_resets, halves_of
+from keras_rnnkit.layers._resets import resets_of_both
 from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 from keras_rnnkit.running.names import states_in_order
 
@@ -131,8 +131,8 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         mask = mask_of_steps(sequences_mask if mask is None else mask)
         note_mask(self, attached_mask(sequences))
         layers, states = [self.forward_layer, self.backward_layer], self._halves(initial_state)
-        parts = halves_of(resets, self._halves)
-        forward, backward = call_both(layers, sequences, states, mask, training, parts)
+        starts = resets_of_both(self, resets, sequences.shape)
+        forward, backward = call_both(layers, sequences, states, mask, training, starts)
         return self._join(forward, backward, self._merge, _flipped)
 
     def compute_output_spec(
@@ -145,7 +145,8 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         resets: Any = None,
     ) -> Any:
         note_mask(self, mask, sequences_mask)
-        given = {} if resets is None else {"resets": checked_resets(self, resets, sequences.shape)}
+        starts, _ = resets_of_both(self, resets, sequences.shape)
+        given = {} if starts is None else {"resets": starts}
         first, second = self._halves(initial_state)
         forward = self.forward_layer.compute_output_spec(sequences, initial_state=first, **given)
         backward = self.backward_layer.compute_output_spec(sequences, initial_state=second, **given)
