@@ -19,7 +19,11 @@ from keras_rnnkit.layers._checks import (
     packed,
     without_time_major,
 )
-from keras_rnnkit.layers._resets import checked_resets, resets_in_running_order
+from keras_rnnkit.layers._resets import (
+    checked_resets,
+    note_resets,
+    resets_in_running_order,
+)
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
 from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
@@ -95,7 +99,7 @@ class Recurrent(Stateful, ReturnsGates):
         """What a call returns. Also stores the last states, or reports them to the capture."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
-            capture.report(self, call.initial_states, last, trace)
+            capture.report(self, call, last, trace)
         elif self.stateful:
             self._assign(last.states)
         output = self._zero_masked(steps.outputs, call) if self.return_sequences else last.output
@@ -125,7 +129,7 @@ class Recurrent(Stateful, ReturnsGates):
     ) -> Any:
         note_mask(self, mask, sequences_mask)
         check_sequences(self, sequences.shape)
-        checked_resets(self, resets, sequences.shape)
+        note_resets(self, checked_resets(self, resets, sequences.shape))
         if initial_state is not None:
             checked_states(self, initial_state, sequences.shape[0], "initial_state")
         return outputs_of(self, sequences.shape, keras.KerasTensor)
@@ -163,7 +167,7 @@ class Recurrent(Stateful, ReturnsGates):
         states = self._initial_states(sequences, initial_state) if carry is None else carry.states
         if mask is not None:
             sequences = zeros_where_masked(mask, sequences)  # so that a NaN there has no effect
-        resets, fresh_states = resets_in_running_order(self, resets, sequences)
+        resets, fresh_states = resets_in_running_order(self, resets, sequences, carry)
         if self.go_backwards:
             sequences, mask = (x if x is None else ops.flip(x, axis=1) for x in (sequences, mask))
         return Call(

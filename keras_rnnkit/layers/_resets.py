@@ -1,4 +1,4 @@
-"""The `resets` of a call: the steps at which new sequences start, and the states they start from."""
+"""The `resets` of a call: where new sequences start, and the states that they start from."""
 
 from typing import Any
 
@@ -35,15 +35,30 @@ def checked_resets(layer: Any, resets: Any, shape: Any) -> Any:
     return resets
 
 
-def resets_in_running_order(layer: Any, resets: Any, sequences: Any) -> tuple[Any, Any]:
+def note_resets(layer: Any, resets: Any) -> None:
+    """Remember that a layer is called with resets, for `explain`."""
+    if resets is not None and not getattr(layer, "_gets_resets", False):
+        layer._gets_resets = True
+
+
+def resets_in_running_order(layer: Any, resets: Any, sequences: Any, carry: Any) -> tuple[Any, Any]:
     """The steps before which a recurrent layer clears its states, and the states it starts from.
 
     A direction that runs backwards clears its states after the first step of a sequence. The states
     are `None` where they are zeros.
+
+    Raises:
+        ValueError: In a stream, which has a carry for the layer.
     """
     resets = checked_resets(layer, resets, sequences.shape)
     if resets is None:
         return None, None
+    if carry is not None:
+        raise ValueError(
+            f"{name_of(layer)}: a stream takes no `resets`. Leave them out of the model, and call "
+            "`reset` of the stream where a new sequence starts. Received: resets in a stream"
+        )
+    note_resets(layer, resets)
     fresh = None
     if isinstance(resets, Resets):
         resets, fresh = resets
@@ -57,6 +72,28 @@ def resets_in_running_order(layer: Any, resets: Any, sequences: Any) -> tuple[An
         return resets, None
     dtype = layer._cell_dtype
     return resets, tree.map_structure(lambda s: ops.convert_to_tensor(s, dtype=dtype), fresh)
+
+
+def resets_of_each(stack: Any, resets: Any) -> list[Any]:
+    """The resets for each layer of a stack."""
+    if not isinstance(resets, Resets):
+        return [resets] * len(stack.recurrent_layers)
+    each = stack._first_states(resets.fresh_states)
+    return [Resets(resets.steps, fresh) for fresh in each]
+
+
+def of_last_sequence(mask: Any, resets: Any) -> Any:
+    """The mask, true only at valid steps of the last sequence of each row.
+
+    Args:
+        mask: Booleans `(batch, time)`, or `None` where all steps are valid.
+        resets: What `checked_resets` returns.
+    """
+    steps = resets.steps if isinstance(resets, Resets) else resets
+    if mask is None or steps is None:
+        return mask
+    number = ops.cumsum(ops.cast(steps, "int32"), axis=1)
+    return ops.logical_and(mask, number == number[:, -1:])
 
 
 def halves_of(resets: Any, halves: Any) -> tuple[Any, Any]:

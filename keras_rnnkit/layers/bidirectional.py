@@ -145,10 +145,10 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         resets: Any = None,
     ) -> Any:
         note_mask(self, mask, sequences_mask)
-        checked_resets(self, resets, sequences.shape)
+        given = {} if resets is None else {"resets": checked_resets(self, resets, sequences.shape)}
         first, second = self._halves(initial_state)
-        forward = self.forward_layer.compute_output_spec(sequences, initial_state=first)
-        backward = self.backward_layer.compute_output_spec(sequences, initial_state=second)
+        forward = self.forward_layer.compute_output_spec(sequences, initial_state=first, **given)
+        backward = self.backward_layer.compute_output_spec(sequences, initial_state=second, **given)
         return self._join(forward, backward, self._merged_spec, lambda spec: spec)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
