@@ -164,8 +164,9 @@ def checked_shard(shard: Any) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def check_some_left(rows: int, batch_size: int, processes: int, drop_last: bool) -> None:
+def check_some_left(rows: int, batch_size: int, shard: tuple[int, int], drop_last: bool) -> None:
     """Refuses arguments with which a process has no batch, or an empty one."""
+    processes = shard[1]
     if drop_last and rows < batch_size * processes:
         each = f" for each of {processes} processes" if processes > 1 else ""
         raise ValueError(
@@ -175,7 +176,7 @@ def check_some_left(rows: int, batch_size: int, processes: int, drop_last: bool)
     if rows < processes:
         raise ValueError(
             f"`shard` must have at most as many processes as there are sequences, {rows}. "
-            f"Received: shard count={processes}"
+            f"Received: shard={shard}"
         )
 
 

@@ -135,7 +135,7 @@ class Bucketed(keras.utils.PyDataset):
         longest = longest_of(parts, maxlen)
         wanted = wanted_lengths(lengths, int(longest.max()))
         together = batch_size * shard[1]
-        check_some_left(len(longest), batch_size, shard[1], drop_last)
+        check_some_left(len(longest), batch_size, shard, drop_last)
         if shuffle and isinstance(wanted, int):
             wanted = max(1, min(wanted, len(longest) // together // LEAST_BATCHES))
         buckets = make_buckets(longest, wanted, together, drop_last, least=shard[1])
