@@ -52,6 +52,7 @@ class Request(NamedTuple):
     use_cudnn: bool = True
     unroll: bool = False
     masked: bool = False
+    resets: bool = False  # new sequences start inside the rows
     capture_gates: bool = False  # the gates of all steps are requested
     training: bool = False
     dropout: bool = False  # of the inputs
@@ -198,6 +199,7 @@ def _unsupported_by_library(request: Request) -> str:
     requested = {
         "the gates": request.capture_gates,
         "the mask": request.masked,
+        "the resets": request.resets,
         "recurrent_dropout": _drops_state(request),
         "recurrent_weight_dropout": request.weight_dropout,
         "implementation=1": _drops_per_gate(request) and not request.recurrent_dropout,

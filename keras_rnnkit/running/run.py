@@ -54,6 +54,7 @@ def run(layer: Any, call: Call) -> tuple[Carry, Steps]:
         layer,
         call.sequences,
         masked=call.mask is not None,
+        resets=call.resets is not None,
         capture_gates=call.capture_gates,
         training=call.training,
     )
@@ -67,7 +68,7 @@ def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
     Args:
         layer: A recurrent layer of the kit.
         sequences: The sequences of the call; `None` for the layer without a call.
-        **conditions: `masked`, `capture_gates` and `training`.
+        **conditions: `masked`, `capture_gates`, `training` and `resets`.
     """
     request = request_for(layer, sequences=sequences, **conditions)
     try:
@@ -80,7 +81,13 @@ def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
 
 
 def request_for(
-    layer: Any, *, masked: bool, capture_gates: bool, training: bool, sequences: Any = None
+    layer: Any,
+    *,
+    masked: bool,
+    capture_gates: bool,
+    training: bool,
+    resets: bool = False,
+    sequences: Any = None,
 ) -> Request:
     """The properties of a layer, and of one call of it, by which the rule chooses the path."""
     cell, name = layer.cell, kernel_name(layer.cell)
@@ -93,6 +100,7 @@ def request_for(
         stack=isinstance(cell, keras.layers.StackedRNNCells),
         unroll=layer.unroll,
         masked=masked,
+        resets=resets,
         capture_gates=capture_gates,
         training=training,
         batch=None if sequences is None else sequences.shape[0],
