@@ -52,6 +52,7 @@ from keras_rnnkit.layers import (  # noqa: E402
     MinLSTM,
     SimpleRNN,
     StackedRNN,
+    TakeLast,
     TimeDistributed,
     merge_states,
 )
@@ -164,6 +165,7 @@ __all__ = [
     "SimpleRNNTrace",
     "StackedRNN",
     "Stream",
+    "TakeLast",
     "TextClassifier",
     "TextExplanation",
     "TimeDistributed",
