@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import pytest
 
 import keras_rnnkit as kit
 from tests.support import oracles
@@ -176,6 +177,22 @@ MASKS = {
     "holes": np.array([[1, 0, 1, 0, 1], [0, 1, 0, 1, 0], [1, 1, 0, 1, 1]], bool),
     "an all-padding row": np.array([[0, 0, 0, 0, 0], [1, 1, 1, 1, 0], [0, 1, 1, 1, 1]], bool),
 }
+
+# Their layer is the same: one with one state and one with two stand for all that run in `kit.RNN`.
+STANDING_FOR_OTHERS = ("layer_norm_gru", "peephole_lstm")
+
+
+def few_where_compiled(rows):
+    """Cases, or tuples that begin with one: all run on PyTorch, a few where models compile."""
+
+    def param(row):
+        case, *more = [row] if isinstance(row, Case) else row
+        few = case in NAMESAKES or case.name in STANDING_FOR_OTHERS
+        few = few or (case in MIN_CASES and not case.options)
+        slow = pytest.mark.slow_on("jax", "tensorflow")
+        return pytest.param(case, *more, marks=[] if few else slow)
+
+    return [param(row) for row in rows]
 
 
 def by_name(case):
