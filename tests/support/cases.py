@@ -182,6 +182,9 @@ MASKS = {
 STANDING_FOR_OTHERS = ("layer_norm_gru", "peephole_lstm")
 
 
+SLOW_TO_COMPILE = pytest.mark.slow_on("jax", "tensorflow")
+
+
 def few_where_compiled(rows):
     """Cases, or tuples that begin with one: all run on PyTorch, a few where models compile."""
 
@@ -189,10 +192,15 @@ def few_where_compiled(rows):
         case, *more = [row] if isinstance(row, Case) else row
         few = case in NAMESAKES or case.name in STANDING_FOR_OTHERS
         few = few or (case in MIN_CASES and not case.options)
-        slow = pytest.mark.slow_on("jax", "tensorflow")
-        return pytest.param(case, *more, marks=[] if few else slow)
+        return pytest.param(case, *more, marks=[] if few else SLOW_TO_COMPILE)
 
     return [param(row) for row in rows]
+
+
+def where_compiled(few, names):
+    """All names run on PyTorch, and those of `few` also where models compile."""
+    assert set(few) <= set(names)
+    return [pytest.param(name, marks=[] if name in few else SLOW_TO_COMPILE) for name in names]
 
 
 def by_name(case):
