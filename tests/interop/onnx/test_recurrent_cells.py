@@ -74,6 +74,7 @@ STACKS = {
 }
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("cell", [*CELLS, *STACKS])
 def test_any_cell(cell):
     make = {**CELLS, **STACKS}[cell]
@@ -128,6 +129,7 @@ STACKED = {
 }
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("options", STACKED.values(), ids=STACKED)
 def test_stacks_of_layers(options, masked):
@@ -144,6 +146,7 @@ def test_states_of_a_stack_by_name():
     one.assert_same(sequences(3, 2), given=first)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
     "layer",
