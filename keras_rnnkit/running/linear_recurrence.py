@@ -82,7 +82,9 @@ def _gates_and_states(
         a = ops.where(mask[..., None], a, ops.ones_like(a))
         b = zeros_where_masked(mask, b)
         gates = cell.gates_type(*(zeros_where_masked(mask, gate) for gate in gates))
-    return gates, recurrence(a, b, initial_states[0])
+    first = initial_states[0]
+    states = recurrence(a, b, ops.cast(first, a.dtype))  # in half precision, a may be float32
+    return gates, ops.cast(states, first.dtype)
 
 
 def _in_chunks(
