@@ -10,7 +10,6 @@ training steps are one compiled program. `cells_page.py` writes the table.
 """
 
 import argparse
-import functools
 import os
 import time
 from typing import Any
@@ -69,15 +68,18 @@ def draw(rng: Any, shape: tuple[int, ...], steps: int) -> tuple[Any, Any]:
     return np.stack([values, marks], axis=-1), (values * marks).sum(axis=-1, keepdims=True)
 
 
-@functools.cache
 def programs(row: str, steps: int) -> tuple[Any, Any, Any]:
-    """The optimizer, and two compiled programs: training steps in a row, and the test error."""
+    """The first state of every seed, and two compiled programs: training steps, and test errors.
+
+    All seeds run in one program: most of the time is the overhead of many small operations.
+    """
     import jax
     import keras
 
-    model = model_of(row, steps, 0)
+    models = [model_of(row, steps, seed) for seed in SEEDS]
     optimizer = keras.optimizers.Adam(TASK["learning_rate"], clipnorm=1.0)
-    optimizer.build(model.trainable_variables)
+    optimizer.build(models[0].trainable_variables)
+    model = models[0]
 
     def loss_of(weights: Any, fixed: Any, x: Any, y: Any, training: bool) -> Any:
         found, fixed = model.stateless_call(weights, fixed, x, training=training)
@@ -90,44 +92,62 @@ def programs(row: str, steps: int) -> tuple[Any, Any, Any]:
         weights, moments = optimizer.stateless_apply(moments, gradients, weights)
         return (weights, fixed, moments), loss
 
-    train = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
-    test = jax.jit(lambda weights, fixed, x, y: loss_of(weights, fixed, x, y, training=False)[0])
-    return optimizer, train, test
+    def train(state: Any, batches: Any) -> Any:
+        return jax.lax.scan(step, state, batches)[0]
+
+    def test(state: Any, x: Any, y: Any) -> Any:
+        return loss_of(*state[:2], x, y, training=False)[0]
+
+    groups = ([m.trainable_variables for m in models], [m.non_trainable_variables for m in models])
+    state = (*map(stacked, groups), stacked([optimizer.variables] * len(SEEDS)))
+    return state, jax.jit(jax.vmap(train), donate_argnums=0), jax.jit(jax.vmap(test))
 
 
-def first_state(row: str, steps: int, seed: int, optimizer: Any) -> Any:
-    """The weights and the optimizer's variables at the start."""
+def stacked(lists: list[Any]) -> list[Any]:
+    """One array for each variable, with an axis for the seeds."""
     import jax.numpy as jnp
 
-    model = model_of(row, steps, seed)
-    groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
-    return tuple([jnp.array(v.value, copy=True) for v in group] for group in groups)
+    return [jnp.stack([v.value for v in group]) for group in zip(*lists, strict=True)]
 
 
-def run(row: str, steps: int, seed: int) -> dict[str, Any]:
-    """One run: the test error at each evaluation, and when the problem was solved."""
+def run(row: str, steps: int) -> dict[str, Any]:
+    """A run of every seed: the test error at each evaluation, and when the problem was solved."""
     import numpy as np
 
-    optimizer, train, test = programs(row, steps)
-    state = first_state(row, steps, seed, optimizer)
-    rng = np.random.default_rng((seed, steps))
-    held_out = draw(rng, (TASK["test"],), steps)
-    errors: list[float] = []
     start = time.perf_counter()
-    while len(errors) < TASK["most"] // TASK["every"]:
-        state, _ = train(state, draw(rng, (TASK["every"], TASK["batch"]), steps))
-        errors.append(round(float(test(*state[:2], *held_out)), 5))
-        last = errors[-TASK["in_a_row"] :]
-        if len(last) == TASK["in_a_row"] and max(last) < TASK["solved"]:
+    state, train, test = programs(row, steps)
+    rngs = [np.random.default_rng((seed, steps)) for seed in SEEDS]
+
+    def draws(shape: tuple[int, ...]) -> tuple[Any, Any]:
+        xs, ys = zip(*(draw(rng, shape, steps) for rng in rngs), strict=True)
+        return np.stack(xs), np.stack(ys)
+
+    held_out = draws((TASK["test"],))
+    errors: list[list[float]] = [[] for _ in SEEDS]
+    evaluations = TASK["most"] // TASK["every"]
+    for _ in range(evaluations):
+        state = train(state, draws((TASK["every"], TASK["batch"])))
+        found = np.asarray(test(state, *held_out))
+        for one, error in zip(errors, found, strict=True):
+            if solved_after(one) is None:
+                one.append(round(float(error), 5))
+        if None not in map(solved_after, errors):
             break
-    solved = len(last) == TASK["in_a_row"] and max(last) < TASK["solved"]
     return {
         "date": today(),
-        "solved_after": (len(errors) - len(last) + 1) * TASK["every"] if solved else None,
-        "error": errors[-1],
         "seconds": round(time.perf_counter() - start, 1),
-        "errors": errors,
+        "seeds": [
+            {"solved_after": solved_after(one), "error": one[-1], "errors": one} for one in errors
+        ],
     }
+
+
+def solved_after(errors: list[float]) -> int | None:
+    """The training steps at the first of the evaluations in a row that solve the problem."""
+    last = errors[-TASK["in_a_row"] :]
+    if len(last) < TASK["in_a_row"] or not max(last) < TASK["solved"]:
+        return None
+    return (len(errors) - len(last) + 1) * TASK["every"]
 
 
 def main() -> None:
@@ -140,13 +160,12 @@ def main() -> None:
     report = load(RESULT) if RESULT.exists() else {**environment("jax"), "task": TASK, "rows": {}}
     for steps in arguments.lengths:
         for row in arguments.cells:
-            runs = report["rows"].setdefault(row, {}).setdefault(str(steps), {})
-            for seed in SEEDS:
-                if str(seed) not in runs:
-                    runs[str(seed)] = run(row, steps, seed)
-                    save(RESULT, report)
-                    found = {name: runs[str(seed)][name] for name in ("solved_after", "error")}
-                    print(row, steps, seed, found, runs[str(seed)]["seconds"], flush=True)
+            runs = report["rows"].setdefault(row, {})
+            if str(steps) not in runs:
+                runs[str(steps)] = found = run(row, steps)
+                save(RESULT, report)
+                seeds = [(seed["solved_after"], seed["error"]) for seed in found["seeds"]]
+                print(row, steps, seeds, found["seconds"], flush=True)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ def _whole_sequence(cell: Any, recurrence: Any, call: Call, compiled: bool) -> t
     if compiled:
         function = backend_kernels().as_one_program(function, cell.weights)
     gates, states = function(*_time_first(call), call.initial_states)
+    states = ops.cast(states, cell.compute_dtype)
     last = states[-1]
     states = swap_batch_and_time(states)
     gates = cell.gates_type(*map(swap_batch_and_time, gates)) if call.capture_gates else ()
@@ -74,7 +75,11 @@ def _gates_and_states(
     training: bool = False,
     masks: Any = None,
 ) -> tuple[Any, Any]:
-    """The gates and the state of every step, time first."""
+    """The gates and the state of every step, time first.
+
+    The states have the dtype of the recurrence, which a cell may compute in float32 where its
+    compute dtype is half precision.
+    """
     gates = cell.gates(xs, initial_states, training=training, masks=masks)
     a, b = cell.recurrence(gates)
     if mask is not None:
@@ -82,9 +87,7 @@ def _gates_and_states(
         a = ops.where(mask[..., None], a, ops.ones_like(a))
         b = zeros_where_masked(mask, b)
         gates = cell.gates_type(*(zeros_where_masked(mask, gate) for gate in gates))
-    first = initial_states[0]
-    states = recurrence(a, b, ops.cast(first, a.dtype))  # in half precision, a may be float32
-    return gates, ops.cast(states, first.dtype)
+    return gates, recurrence(a, b, ops.cast(initial_states[0], a.dtype))
 
 
 def _in_chunks(
@@ -99,7 +102,8 @@ def _in_chunks(
         _, part_states = _gates_and_states(cell, recurrence, xs[part], part_mask, states)
         states = [part_states[-1]]
         if return_sequences:
-            chunks.append(part_states)
+            chunks.append(ops.cast(part_states, cell.compute_dtype))
+    states = [ops.cast(states[0], cell.compute_dtype)]
     outputs = swap_batch_and_time(ops.concatenate(chunks)) if return_sequences else None
     return Carry(states[0], states), Steps(outputs)
 
