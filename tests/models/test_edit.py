@@ -8,7 +8,7 @@ import pytest
 
 import keras_rnnkit as kit
 from keras_rnnkit.models.traces import flat_traces
-from tests.models.test_trace import (
+from tests.models.traced import (
     BATCH,
     FEATURES,
     KINDS,

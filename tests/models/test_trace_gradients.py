@@ -7,7 +7,7 @@ from keras import ops
 
 import keras_rnnkit as kit
 from keras_rnnkit.models.traces import flat_traces
-from tests.models.test_trace import FEATURES, KINDS, STEPS, Tagger, model_of, sequences
+from tests.models.traced import FEATURES, KINDS, STEPS, Tagger, model_of, sequences
 from tests.support.backends import float64_allowed
 from tests.support.cases import MASKS, to_numpy
 from tests.support.witness import randomized

@@ -10,6 +10,11 @@ import numpy as np
 
 import keras_rnnkit as kit
 from tests.support import oracles
+from tests.support.normalizing_oracles import (
+    layer_norm_gru,
+    layer_norm_lstm,
+    layer_norm_simple_rnn,
+)
 
 
 class Case(NamedTuple):
@@ -122,14 +127,14 @@ CASES = [
         {"leaky": 0.75, "connectivity": 0.5},
         refuses=RESERVOIR,
     ),
-    in_rnn("layer_norm_gru", kit.LayerNormGRUCell, 3, 1, oracles.layer_norm_gru, **NORMALISING),
-    in_rnn("layer_norm_lstm", kit.LayerNormLSTMCell, 4, 2, oracles.layer_norm_lstm, **NORMALISING),
+    in_rnn("layer_norm_gru", kit.LayerNormGRUCell, 3, 1, layer_norm_gru, **NORMALISING),
+    in_rnn("layer_norm_lstm", kit.LayerNormLSTMCell, 4, 2, layer_norm_lstm, **NORMALISING),
     in_rnn(
         "layer_norm_simple_rnn",
         kit.LayerNormSimpleRNNCell,
         1,
         1,
-        oracles.layer_norm_simple_rnn,
+        layer_norm_simple_rnn,
         **NORMALISING,
     ),
     in_rnn("nas", kit.NASCell, 8, 2, oracles.nas, {"use_bias": True}),
