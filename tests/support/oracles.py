@@ -212,7 +212,7 @@ def rglru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
         h = np.where(keep, edit("hidden", a * h + s * i * g, t), h)
         rows.append([*(np.where(keep, gate, 0) for gate in (r, i, a, s, g)), h])
     names = ("recurrence", "input", "forget", "scale", "candidate", "hidden")
-    return _record(names, rows, mask)
+    return record(names, rows, mask)
 
 
 def min_lstm(x, weights, states, mask, activation=lambda x: x, edit=unedited):
