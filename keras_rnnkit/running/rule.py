@@ -11,7 +11,7 @@ from typing import NamedTuple
 PATHS = ("auto", "fused", "portable")
 
 # The cells whose gates do not depend on the state: the new state is linear in the old one.
-LINEAR_CELLS = ("MinGRU", "MinLSTM")
+LINEAR_CELLS = ("MinGRU", "MinLSTM", "RGLRU")
 
 _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *LINEAR_CELLS))
 

@@ -53,6 +53,7 @@ LAYERS = {
     "lstm": lambda: kit.LSTM(3, recurrent_weight_dropout=0.5, **HALF),
     "gru, portable": lambda: kit.GRU(3, path="portable", **HALF),
     "min_lstm": lambda: kit.MinLSTM(3, dropout=0.5, seed=3),
+    "rglru": lambda: kit.RGLRU(3, dropout=0.5, seed=3),
     "zoneout": lambda: kit.RNN(kit.Zoneout(kit.LSTMCell(3, **HALF), 0.5, seed=3)),
     "of keras": lambda: kit.RNN(keras.layers.GRUCell(3, **HALF)),
     "zoneout of keras": lambda: kit.RNN(kit.Zoneout(keras.layers.GRUCell(3, **HALF), 0.5, seed=3)),

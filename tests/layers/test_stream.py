@@ -128,7 +128,7 @@ def test_an_operation_over_all_steps_is_refused_where_a_mask_makes_it():
         kit.stream(model)
 
 
-@pytest.mark.parametrize("layer", [kit.MinGRU, kit.MinLSTM])
+@pytest.mark.parametrize("layer", [kit.MinGRU, kit.MinLSTM, kit.RGLRU])
 def test_minimal_layers(layer):
     model = sequential(LAYERS.Masking(), layer(3, return_sequences=True))
     x = np.where(MASKS["holes"][..., None], X, 0)

@@ -12,6 +12,7 @@ LAYERS = {
     "keras.LSTM": lambda: keras.layers.LSTM(4),
     "keras.GRU": lambda: keras.layers.GRU(4, reset_after=False),
     "kit.MinLSTM": lambda: kit.MinLSTM(4),
+    "kit.RGLRU": lambda: kit.RGLRU(4),
     "reversed": lambda: keras.layers.GRU(4, go_backwards=True),
     "zoneout": lambda: kit.RNN(kit.Zoneout(kit.LSTMCell(4), {"cell": 0.3, "hidden": 0.1})),
     "two zoneouts": lambda: kit.RNN(kit.Zoneout(kit.Zoneout(kit.GRUCell(4), 0.3), 0.2)),

@@ -62,7 +62,7 @@ def test_the_update_gate_of_a_min_gru_writes():
     assert "1 - update" in figure.axes[0].get_title(loc="left")
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "MinGRU", "MinLSTM"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "MinGRU", "MinLSTM", "RGLRU"])
 def test_traces_of_layers(name):
     trace = getattr(kit, name)(4).trace(np.ones((2, 5, 3), "float32"))
     assert len(drawn(plots.memory(trace))) == 4

@@ -84,7 +84,7 @@ def reloaded(tmp_path, layer):
     return keras.models.load_model(tmp_path / "tracer.keras")(X)
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN", "MinGRU", "MinLSTM"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN", "MinGRU", "MinLSTM", "RGLRU"])
 def test_the_list_of_a_reloaded_model_says_which_type_names_its_fields(name, tmp_path):
     trace = reloaded(tmp_path, getattr(kit, name)(2, return_gates=True))
     assert type(trace) is list

@@ -168,6 +168,7 @@ def _min_case(name, layer, cell, gates, oracle):
 MIN_CASES = [
     *_min_case("min_gru", kit.MinGRU, kit.MinGRUCell, 2, oracles.min_gru),
     *_min_case("min_lstm", kit.MinLSTM, kit.MinLSTMCell, 3, oracles.min_lstm),
+    *_min_case("rglru", kit.RGLRU, kit.RGLRUCell, 3, oracles.rglru),
 ]
 
 MASKS = {

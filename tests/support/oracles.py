@@ -196,6 +196,25 @@ def min_gru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
     return record(("update", "candidate", "hidden"), rows, mask)
 
 
+def rglru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
+    kernel, bias, decay = weights
+    (h,) = states
+    w_r, w_i, w_g = np.split(kernel, 3, axis=1)
+    b_r, b_i, b_g = np.split(bias, 3)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        r = edit("recurrence", sigmoid(x_t @ w_r + b_r), t)
+        i = edit("input", sigmoid(x_t @ w_i + b_i), t)
+        g = edit("candidate", activation(x_t @ w_g + b_g), t)
+        a = edit("forget", np.exp(-8 * np.log(1 + np.exp(decay)) * r), t)
+        s = edit("scale", np.sqrt(1 - a**2), t)
+        h = np.where(keep, edit("hidden", a * h + s * i * g, t), h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (r, i, a, s, g)), h])
+    names = ("recurrence", "input", "forget", "scale", "candidate", "hidden")
+    return record(names, rows, mask)
+
+
 def min_lstm(x, weights, states, mask, activation=lambda x: x, edit=unedited):
     kernel, bias = weights
     (h,) = states
