@@ -92,7 +92,8 @@ def _gates_and_states(
     if resets is not None:
         # The first step of a sequence, masked or not: h = 0 * h + (a * fresh + b).
         starts = resets[..., None]
-        b = b if fresh_states is None else ops.where(starts, a * ops.cast(fresh_states[0], a.dtype) + b, b)
+        if fresh_states is not None:
+            b = ops.where(starts, a * ops.cast(fresh_states[0], a.dtype) + b, b)
         a = ops.where(starts, ops.zeros_like(a), a)
     return gates, recurrence(a, b, ops.cast(initial_states[0], a.dtype))
 
