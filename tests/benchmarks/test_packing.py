@@ -51,6 +51,8 @@ def test_the_table_has_the_unused_steps_the_ratios_and_the_accuracies():
     }
     table = packing.part({"jax": report, "torch": {"cells": {}}})
     assert table.startswith("JAX, 8,000 reviews, some, 2 cores:")
-    assert "| in buckets | 1.0% | 32 | 2.0 | 8.00 (7.00 to 9.00) | 0.870 (0.860 to 0.880) |" in table
+    assert (
+        "| in buckets | 1.0% | 32 | 2.0 | 8.00 (7.00 to 9.00) | 0.870 (0.860 to 0.880) |" in table
+    )
     assert "| packed, 8 rows in a batch | 1.0% | 80 | 2.0 | - | - |" in table
     assert "test accuracy, 2 epochs" in table and "PyTorch" not in table
