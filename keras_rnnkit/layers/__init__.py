@@ -6,7 +6,7 @@ from keras_rnnkit.layers.embedding import Embedding
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.learned_state import LearnedInitialState
 from keras_rnnkit.layers.lstm import LSTM
-from keras_rnnkit.layers.min_rnn import MinGRU, MinLSTM
+from keras_rnnkit.layers.min_rnn import RGLRU, MinGRU, MinLSTM
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 from keras_rnnkit.layers.stacked import StackedRNN
@@ -16,6 +16,7 @@ from keras_rnnkit.layers.time_distributed import TimeDistributed
 __all__ = [
     "GRU",
     "LSTM",
+    "RGLRU",
     "RNN",
     "Bidirectional",
     "BidirectionalStates",
