@@ -56,6 +56,7 @@ from keras_rnnkit.layers import (  # noqa: E402
     MinLSTM,
     SimpleRNN,
     StackedRNN,
+    TakeLast,
     TimeDistributed,
     merge_states,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "SimpleRNNTrace",
     "StackedRNN",
     "Stream",
+    "TakeLast",
     "TextClassifier",
     "TextExplanation",
     "TimeDistributed",

@@ -29,6 +29,7 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
         seed: int | None = None,
         return_gates: bool = False,
         path: str = "auto",
+        recompute: bool | int = False,
         **kwargs: Any,
     ) -> None:
         recurrent = sorted(name for name in kwargs if name.startswith("recurrent_"))
@@ -56,7 +57,7 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
             trainable=kwargs.get("trainable", True),
             **own,
         )
-        super().__init__(cell, return_gates=return_gates, path=path, **kwargs)
+        super().__init__(cell, return_gates=return_gates, path=path, recompute=recompute, **kwargs)
 
     @property
     def units(self) -> int:
@@ -98,6 +99,7 @@ class MinGRU(MinRecurrent):
         return_gates: Whether to append the trace, last, to what is returned.
         path: `"auto"` and `"fused"` run as above, `"portable"` is the loop over the cell; with
             `unroll=True`, `"auto"` is that loop, unrolled.
+        recompute: As in `keras_rnnkit.LSTM`, for long sequences.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 

@@ -77,6 +77,8 @@ def arguments_of(cell: Any, call: Call) -> Arguments:
         bias=bias,
         mask=[] if call.mask is None else [swap_batch_and_time(call.mask)[..., None]],
         recurrent_masks=_recurrent_masks(cell, call.dropout_masks),
+        resets=[] if call.resets is None else [swap_batch_and_time(call.resets)[..., None]],
+        fresh=[] if call.fresh_states is None else list(call.fresh_states),
     )
 
 

@@ -52,6 +52,7 @@ class Request(NamedTuple):
     use_cudnn: bool = True
     unroll: bool = False
     masked: bool = False
+    resets: bool = False  # new sequences start inside the rows
     capture_gates: bool = False  # the gates of all steps are requested
     training: bool = False
     dropout: bool = False  # of the inputs
@@ -60,6 +61,8 @@ class Request(NamedTuple):
     weight_dropout: bool = False  # of the recurrent kernel
     exported: bool = False  # PyTorch records the call for a file
     transformed: bool = False  # by `torch.func`, or in forward mode
+    recompute: bool | int = False  # as requested by the user
+    runs_again: bool = True  # a second run of a step gives the same result
 
 
 class Choice(NamedTuple):
@@ -69,6 +72,7 @@ class Choice(NamedTuple):
     method: str = ""
     reason: str = ""
     faster: str = ""  # what to change in the layer for a faster path
+    recompute: bool = False  # whether the call runs in chunks, each again in the backward pass
 
 
 def choose(request: Request) -> Choice:
@@ -108,6 +112,8 @@ def one_call_for_both(forward: Request, backward: Request, *, zero_initial_state
     On a CPU this would gain nothing: oneDNN runs the directions one after the other.
     """
     if forward != backward or not forward.gpu or forward.exported:
+        return False
+    if forward.training and forward.recompute:  # the directions have chunks of their own
         return False
     # Each direction has dropout masks of its own, for inputs and for weights.
     if forward.training and (forward.dropout or forward.weight_dropout):
@@ -188,9 +194,11 @@ def _unsupported_by_torch(request: Request) -> str:
     """The requested options that rule out PyTorch's own layer.
 
     Masks and `recurrent_weight_dropout` do not: before the call, the kit moves the valid steps of
-    each sequence to its front, and drops the recurrent weights.
+    each sequence to its front, and drops the recurrent weights. Nor does `recompute`: each chunk of
+    steps is a call.
     """
-    return _unsupported_by_library(request._replace(masked=False, weight_dropout=False))
+    request = request._replace(masked=False, weight_dropout=False, recompute=False)
+    return _unsupported_by_library(request)
 
 
 def _unsupported_by_library(request: Request) -> str:
@@ -198,9 +206,11 @@ def _unsupported_by_library(request: Request) -> str:
     requested = {
         "the gates": request.capture_gates,
         "the mask": request.masked,
+        "the resets": request.resets,
         "recurrent_dropout": _drops_state(request),
         "recurrent_weight_dropout": request.weight_dropout,
         "implementation=1": _drops_per_gate(request) and not request.recurrent_dropout,
+        "recompute": request.training and bool(request.recompute),
     }
     return " and ".join(name for name, holds in requested.items() if holds)
 

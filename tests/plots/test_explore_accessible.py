@@ -2,7 +2,6 @@
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
 
@@ -12,7 +11,7 @@ from tests.support.pages import contrast
 
 pytestmark = [
     pytest.mark.slow,  # once, in the environment that has Chromium
-    pytest.mark.skipif(keras.config.backend() != "torch", reason="the page has no backend"),
+    pytest.mark.no_backend,
 ]
 
 

@@ -3,7 +3,6 @@
 import base64
 import io
 
-import keras
 import numpy as np
 import pytest
 
@@ -13,7 +12,7 @@ from tests.support.pages import number
 
 pytestmark = [
     pytest.mark.slow,  # once, in the environment that has Chromium
-    pytest.mark.skipif(keras.config.backend() != "torch", reason="the page has no backend"),
+    pytest.mark.no_backend,
 ]
 
 

@@ -10,6 +10,8 @@ from keras_rnnkit import plots
 from tests.plots.test_parts import Pair
 from tests.plots.traces import array, lstm, panels, simple
 
+pytestmark = pytest.mark.no_backend
+
 
 class MinGRULike(NamedTuple):
     update: Any

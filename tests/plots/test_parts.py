@@ -10,6 +10,8 @@ import keras_rnnkit as kit
 from keras_rnnkit import plots
 from tests.plots.traces import panels
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 X = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import pytest
 
 import keras_rnnkit as kit
 from tests.support import oracles
@@ -177,6 +178,30 @@ MASKS = {
     "holes": np.array([[1, 0, 1, 0, 1], [0, 1, 0, 1, 0], [1, 1, 0, 1, 1]], bool),
     "an all-padding row": np.array([[0, 0, 0, 0, 0], [1, 1, 1, 1, 0], [0, 1, 1, 1, 1]], bool),
 }
+
+# Their layer is the same: one with one state and one with two stand for all that run in `kit.RNN`.
+STANDING_FOR_OTHERS = ("layer_norm_gru", "peephole_lstm")
+
+
+SLOW_TO_COMPILE = pytest.mark.slow_on("jax", "tensorflow")
+
+
+def few_where_compiled(rows):
+    """Cases, or tuples that begin with one: all run on PyTorch, a few where models compile."""
+
+    def param(row):
+        case, *more = [row] if isinstance(row, Case) else row
+        few = case in NAMESAKES or case.name in STANDING_FOR_OTHERS
+        few = few or (case in MIN_CASES and not case.options)
+        return pytest.param(case, *more, marks=[] if few else SLOW_TO_COMPILE)
+
+    return [param(row) for row in rows]
+
+
+def where_compiled(few, names):
+    """All names run on PyTorch, and those of `few` also where models compile."""
+    assert set(few) <= set(names)
+    return [pytest.param(name, marks=[] if name in few else SLOW_TO_COMPILE) for name in names]
 
 
 def by_name(case):

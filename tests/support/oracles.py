@@ -242,6 +242,28 @@ def outputs_of(trace):
     return np.where(begun[:, :, None], trace["hidden"], 0)
 
 
+def restarted(oracle, x, weights, states, mask, resets, fresh=None, go_backwards=False):
+    """The trace and the outputs of rows in which new sequences start, each piece by itself.
+
+    `x`, `mask` and `resets` are in the order of the input's time, the results in running order.
+    """
+    fresh = [np.zeros_like(state) for state in states] if fresh is None else fresh
+    rows = []
+    for row in range(len(x)):
+        pieces = np.split(np.arange(x.shape[1]), np.flatnonzero(resets[row, 1:]) + 1)
+        if go_backwards:
+            pieces = [piece[::-1] for piece in reversed(pieces)]
+        traces = []
+        for k, piece in enumerate(pieces):
+            goes_on = k == 0 and (go_backwards or not resets[row, 0])
+            first = [state[[row]] for state in (states if goes_on else fresh)]
+            trace = oracle(x[[row]][:, piece], weights, first, mask[[row]][:, piece])
+            traces.append({**trace, "outputs": outputs_of(trace)})
+        rows.append({n: np.concatenate([t[n] for t in traces], axis=1) for n in traces[0]})
+    trace = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return trace, trace.pop("outputs")
+
+
 def complex_step(function, arrays, step=1e-30):
     """The gradient of a real-valued function of arrays, by each of their elements."""
     arrays = [array.astype("complex128") for array in arrays]

@@ -96,6 +96,7 @@ def _renamed(config: dict[str, Any], place: str) -> dict[str, Any]:
             "installed",
         )
     options = dict(config["config"])
+    options.pop("recompute", None)  # which changes no numbers
     for name in _OWN_OPTIONS[kind]:
         received = options.pop(name, _PLAIN[name][0])
         if received not in _PLAIN[name]:

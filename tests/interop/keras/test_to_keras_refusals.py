@@ -6,6 +6,8 @@ import pytest
 import keras_rnnkit as kit
 from tests.interop.keras.models import X
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def around(layer, shape=(5, 4)):
     return keras.Sequential([keras.Input(shape), layer], name="net")
