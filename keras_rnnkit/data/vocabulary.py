@@ -201,7 +201,7 @@ class Vocabulary(WordTable):
         True
         """
         file = check_file(path, "path", ".json", overwrite)
-        write_vocabulary(file, self._settings(), self._index)
+        write_vocabulary(file, self._settings(), self._index, overwrite)
 
     def __repr__(self) -> str:
         """Its sizes."""

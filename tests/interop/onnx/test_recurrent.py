@@ -179,3 +179,23 @@ def test_other_activations_run_in_a_loop(activation):
         one = OneLayer(layer(4, activation=activation, return_sequences=True))
         assert one.kinds().count("Scan") == 1
         one.assert_same(sequences(3, 3))
+
+
+def test_layers_pass_sequences_on_in_the_order_of_the_operators():
+    stack = kit.StackedRNN([3, 3, 3], return_sequences=True)
+    one = OneLayer(stack)
+    assert one.kinds().count("Transpose") == 2  # before the first layer and after the last
+    one.assert_same(sequences(2, 5))
+    both = kit.StackedRNN([3, 3], bidirectional=True, return_sequences=True)
+    one = OneLayer(both)
+    # Before the first layer, after the last, and one after each that puts the directions together.
+    assert one.kinds().count("Transpose") == 4
+    one.assert_same(sequences(2, 5))
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("layer", KIT, ids=by_module)
+def test_outputs_that_nothing_reads_have_no_name(layer, return_sequences):
+    one = OneLayer(layer(3, return_sequences=return_sequences))
+    (node,) = (node for node in one.model.graph.node if node.op_type == OPERATORS[layer])
+    assert [bool(name) for name in node.output] == ([True] if return_sequences else [False, True])
