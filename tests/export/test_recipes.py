@@ -10,6 +10,7 @@ import functools
 import http.server
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import threading
@@ -103,7 +104,8 @@ def test_the_file_for_a_phone_gives_the_probability(model, tmp_path, monkeypatch
         pytest.importorskip("litert_torch")
     monkeypatch.chdir(tmp_path)
     (recipe,) = (code for code in re.findall(r"```py\n(.*?)```", PAGE, re.S) if "litert" in code)
-    exec(recipe, {"keras": keras, "model": model})  # noqa: S102
+    (tmp_path / "recipe.py").write_text(recipe, encoding="utf-8")
+    runpy.run_path("recipe.py", {"keras": keras, "model": model})
     x = np.zeros((1, 100), "int32")
     x[0, :4] = WORDS[0]
     interpreter = litert.Interpreter(model_path="model.tflite")
