@@ -137,9 +137,8 @@ def _take_free_place(temporary: Path, target: Path) -> None:
             os.replace(temporary, target)
     except FileExistsError as error:
         raise FileExistsError(
-            errno.EEXIST,
             "The file was created by another process meanwhile, and is unchanged. Write to another "
-            f"path, or pass `overwrite=True`. Received: path='{target}', overwrite=False",
+            f"path, or pass `overwrite=True`. Received: path='{target}', overwrite=False"
         ) from error
 
 

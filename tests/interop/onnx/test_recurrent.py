@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
+from keras_rnnkit.interop.onnx.graph import Graph
 from tests.interop.onnx.one_layer import OneLayer, masks, sequences
 
 OPERATORS = {
@@ -199,3 +200,11 @@ def test_outputs_that_nothing_reads_have_no_name(layer, return_sequences):
     one = OneLayer(layer(3, return_sequences=return_sequences))
     (node,) = (node for node in one.model.graph.node if node.op_type == OPERATORS[layer])
     assert [bool(name) for name in node.output] == ([True] if return_sequences else [False, True])
+
+
+def test_only_a_transpose_that_undoes_another_is_left_out():
+    graph = Graph()
+    x = graph.input("x", "float32", (2, 3, 4)).name
+    turned = graph.add("Transpose", x, perm=[1, 2, 0])
+    assert graph.add("Transpose", turned, perm=[2, 0, 1]) == x
+    assert graph.add("Transpose", turned, perm=[1, 2, 0]) not in (x, turned)
