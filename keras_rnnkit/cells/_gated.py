@@ -7,6 +7,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells._checks import check_rate, checked_units
+from keras_rnnkit.cells._chrono import bias_of_chrono, check_chrono, has_chrono
 from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
 from keras_rnnkit.cells._quantize import NotQuantized
@@ -112,6 +113,9 @@ class GatedCell(NotQuantized):
     gates_type: ClassVar[Any] = None
     trace_type: ClassVar[Any] = None
 
+    # The sign of the biases of `Chrono` in each block of the bias; empty if it does not apply.
+    chrono_signs: ClassVar[tuple[int, ...]] = ()
+
     masked_methods: ClassVar[tuple[str, ...]] = ()  # which of `gates` and `step` take masks
     edited_methods: ClassVar[tuple[str, ...]] = ()  # which of them take `edit`
     handed_masks: ClassVar[bool] = False  # whether layers draw the masks and pass them
@@ -128,6 +132,7 @@ class GatedCell(NotQuantized):
         super().__init__(units, *args, **kwargs)  # type: ignore[call-arg]
         for name in ("dropout", "recurrent_dropout"):
             check_rate(type(self).__name__, name, kwargs.get(name, getattr(self, name)))
+        check_chrono(self)
 
     def gates(self, inputs: Any, states: Any, training: bool = False, masks: Any = None) -> Any:
         """The equations of one step.
@@ -181,6 +186,8 @@ class GatedCell(NotQuantized):
 
     def add_weight(self, *args: Any, **kwargs: Any) -> Any:
         """Like `keras.layers.Layer.add_weight`; every initializer works in half precision."""
+        if kwargs.get("name") == "bias" and has_chrono(self):
+            kwargs["initializer"] = bias_of_chrono(self)
         dtype = keras.utils.standardize_dtype(kwargs.get("dtype") or self.variable_dtype)
         if "initializer" in kwargs and dtype in ("float16", "bfloat16"):
             kwargs["initializer"] = in_float32(kwargs["initializer"])

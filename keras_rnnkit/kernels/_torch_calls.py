@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from keras import ops
 
+from keras_rnnkit.kernels._torch_recompute import recomputing_loop
 from keras_rnnkit.kernels.protocol import Kernels
 
 # The packages, or modules, that record a call for a file of a format.
@@ -40,6 +41,11 @@ def _callers() -> Iterator[str]:
 
 class TorchCalls(Kernels):
     """The members of the protocol beside the kernels themselves."""
+
+    def recomputing_loop(
+        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+    ) -> tuple[Any, list[Any]]:
+        return recomputing_loop(step, carry, xs)
 
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool

@@ -138,7 +138,11 @@ def _row(layer: Any, called: list[Any], converts: bool) -> PathOfLayer:
         return PathOfLayer(name, f"keras.layers.{kind}", "keras.layers", "keras.layers", advice)
     if not isinstance(layer, Recurrent):
         return PathOfLayer(name, kind, "its own", "its own", "")
-    conditions = {"masked": any(map(_gets_a_mask, called)), "capture_gates": layer.return_gates}
+    conditions = {
+        "masked": any(map(_gets_a_mask, called)),
+        "capture_gates": layer.return_gates,
+        "resets": getattr(layer, "_gets_resets", False),
+    }
     try:
         training = choice_for(layer, training=True, **conditions)
         prediction = choice_for(layer, training=False, **conditions)

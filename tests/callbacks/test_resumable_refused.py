@@ -7,6 +7,8 @@ from keras_rnnkit import callbacks
 from keras_rnnkit.callbacks import _model_state
 from tests.callbacks.support import fit, make_model, resumable
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def test_a_run_that_was_not_resumable_is_not_overwritten(tmp_path):
     fit(make_model(), callbacks.standard(tmp_path), epochs=1)

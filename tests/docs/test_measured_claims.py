@@ -7,6 +7,8 @@ import pytest
 
 from tests.docs.test_pages import ROOT
 
+pytestmark = pytest.mark.no_backend
+
 RESULTS = ROOT / "benchmarks" / "results"
 MODELS = ("kit", "keras")  # that benchmarks/tracing.py traces
 MASKED = ("no mask", "mask")

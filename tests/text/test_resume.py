@@ -6,6 +6,8 @@ import pytest
 
 import keras_rnnkit as kit
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 class StopIn(keras.callbacks.Callback):
     """Raises an error in the second batch of an epoch."""

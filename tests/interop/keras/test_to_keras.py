@@ -97,6 +97,7 @@ RECURRENT = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @settings(max_examples=8, deadline=None)
 @given(
     kind=st.sampled_from(["LSTM", "GRU", "SimpleRNN"]),

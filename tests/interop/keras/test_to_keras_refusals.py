@@ -6,6 +6,8 @@ import pytest
 import keras_rnnkit as kit
 from tests.interop.keras.models import X
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def around(layer, shape=(5, 4)):
     return keras.Sequential([keras.Input(shape), layer], name="net")
@@ -14,6 +16,7 @@ def around(layer, shape=(5, 4)):
 REFUSED = {
     "MinGRU": (lambda: kit.MinGRU(2, name="m"), r"MinGRU 'm' at 'net/m' has no equal"),
     "MinLSTM": (lambda: kit.MinLSTM(2, name="m"), r"MinLSTM 'm' at 'net/m' has no equal"),
+    "RGLRU": (lambda: kit.RGLRU(2, name="m"), r"RGLRU 'm' at 'net/m' has no equal"),
     "a cell": (
         lambda: kit.RNN(kit.PeepholeLSTMCell(2, name="c"), name="r"),
         r"PeepholeLSTMCell 'c' at 'net/r/c' has no equal",

@@ -22,6 +22,8 @@ from tests.interop.onnx.comparing import (
 )
 from tests.support.backends import float64_allowed
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def classifier():
     return of(kit.Embedding(6, 4, mask_zero=True), kit.LSTM(3), layers.Dense(1), shape=(None,))

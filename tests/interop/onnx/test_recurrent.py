@@ -45,6 +45,7 @@ def test_one_layer_is_one_node(layer):
         one.assert_same(sequences(batch, steps))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("layer", OPERATORS, ids=by_module)
@@ -90,6 +91,7 @@ def layers(draw):
     return kind, options, wrapper, draw(st.sampled_from(MERGES))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @settings(max_examples=15, deadline=None)
 @given(layers(), st.integers(1, 4), st.integers(1, 6), st.booleans(), st.integers(0, 99))
 def test_any_options(drawn, batch, steps, masked, seed):
@@ -102,6 +104,7 @@ def test_any_options(drawn, batch, steps, masked, seed):
     one.assert_same(sequences(batch, steps, seed=seed), mask)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("merge", MERGES)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("layer", OPERATORS, ids=by_module)
@@ -127,6 +130,7 @@ def test_directions_that_differ_are_two_nodes(wrapper):
     one.assert_same(sequences(3, 4))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("mask", [None, "holes", "no valid step"])
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("layer", KIT, ids=by_module)
@@ -150,6 +154,7 @@ def test_states_of_both_directions(masked):
         one.assert_same(sequences(3, 5), masks(3, 5)["no valid step"], first)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layer", [kit.LSTM, kit.GRU, kit.SimpleRNN], ids=by_module)
 def test_activations_of_the_operators(layer, activation):
@@ -159,6 +164,7 @@ def test_activations_of_the_operators(layer, activation):
     one.assert_same(sequences(3, 5))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize(
     "activation",
     [
