@@ -64,6 +64,7 @@ class Request(NamedTuple):
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
     exported: bool = False  # PyTorch records the call for a file
+    export_format: str = ""  # of that file, where it is known
     transformed: bool = False  # by `torch.func`, or in forward mode
     recompute: bool | int = False  # as requested by the user
     runs_again: bool = True  # a second run of a step gives the same result
@@ -180,7 +181,11 @@ def _without_kernel(request: Request) -> Choice | None:
 def _has_node(request: Request) -> bool:
     """Whether an exported file has one node for the whole sequence."""
     supported = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
-    return supported and not _unsupported_by_torch(request)
+    # What the converters of these formats cannot convert.
+    lacks_gru = request.export_format == "OpenVINO" and request.cell == "GRU"
+    lacks_lengths = request.export_format == "LiteRT" and request.masked
+    converted = not lacks_gru and not lacks_lengths
+    return supported and converted and not _unsupported_by_torch(request)
 
 
 def _keras_has_cudnn(request: Request) -> bool:
