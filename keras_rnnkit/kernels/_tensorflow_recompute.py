@@ -6,10 +6,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_rnnkit.kernels._recompute import values_of
 from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_pass
 from keras_rnnkit.kernels._tensorflow_loop import loop
 
@@ -28,7 +28,7 @@ def recomputing_loop(
     """The loop of `Kernels.recomputing_loop`."""
     floats = [x.dtype.is_floating for x in xs]
     masks = off_tape([x for x, is_float in zip(xs, floats, strict=True) if not is_float])
-    values = [tf.convert_to_tensor(variable.value) for variable in variables]
+    values, scope = values_of(variables)
     chunks = [x for x, is_float in zip(xs, floats, strict=True) if is_float]
     like = _Sources(chunks, values, tree.flatten(carry))
 
@@ -36,7 +36,7 @@ def recomputing_loop(
         """The new carry, then the tensors of the chunk."""
         chunk, masks = iter(chunk), iter(masks)
         current = [next(chunk if is_float else masks) for is_float in floats]
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        with scope(values):
             new, outputs = step(tree.pack_sequence_as(carry, states), current)
         return [*tree.flatten(new), *outputs]
 
