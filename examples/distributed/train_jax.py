@@ -16,7 +16,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 
 import keras
 from _launch import Place, run
-from _task import Batches, build_model, callbacks, options
+from _task import batches, build_model, callbacks, options, save
 from jax.experimental import multihost_utils
 
 
@@ -28,12 +28,13 @@ def train(chosen: Namespace, here: Place) -> None:
         keras.distribution.set_distribution(spread)
     model = build_model(chosen)
     model.fit(
-        Batches(chosen.task, here, chosen.steps, chosen.rows),
+        batches(chosen, here),
         epochs=chosen.epochs,
         shuffle=False,
         verbose=0,
         callbacks=callbacks(chosen, here, barrier),
     )
+    save(model, chosen, here)
 
 
 def barrier() -> None:

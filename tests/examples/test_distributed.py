@@ -37,10 +37,11 @@ def alone(program, folder, task):
     return json.loads(file.read_text())
 
 
-def start(script, folder, task, **variables):
+def start(script, folder, task, model=None, **variables):
     """Start the program in two processes; how it ended, and the losses of the steps it made."""
     file = folder / "losses.json"
     arguments = ["--task", task, "--folder", str(folder / "run"), "--losses", str(file)]
+    arguments += [] if model is None else ["--model", str(model)]
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
         env=os.environ | variables,
@@ -72,7 +73,10 @@ def test_when_one_process_is_killed_the_others_end_and_the_run_goes_on(program, 
     assert "Process 1 of 2 (pid " in done.stderr
     assert "was ended by SIGKILL" in done.stderr
     assert losses is None
-    done, losses = start(FOLDER / f"{NAME}.py", tmp_path, "classifier")
+    saved = tmp_path / "model.keras"
+    done, losses = start(FOLDER / f"{NAME}.py", tmp_path, "classifier", model=saved)
     assert done.returncode == 0, done.stderr
+    words = np.array([[30, 31, 32, 0], [3, 4, 0, 0]], "int32")
+    assert keras.saving.load_model(saved).predict(words, verbose=0)["answer"].shape == (2, 1)
     whole = alone(program, tmp_path, "classifier")
     np.testing.assert_allclose(losses, whole[10:], rtol=0, atol=1e-5)  # from the third epoch on
