@@ -54,8 +54,6 @@ def measured(backend: str, units: int, run: str) -> dict[str, Any]:
             "--folder": Path(folder) / "run",
         }
         variables = {"PROGRAM": backend, "CORES": cores, "STEPS_TO": str(out)}
-        if processes == 1:
-            variables |= {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "", "MASTER_PORT": "0"}
         command = [sys.executable, str(WORKER)]
         command += [str(part) for pair in options.items() for part in pair]
         subprocess.run(command, env=os.environ | variables, stdout=subprocess.DEVNULL, check=True)
