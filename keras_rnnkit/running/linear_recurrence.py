@@ -97,13 +97,13 @@ def _in_chunks(
     cell: Any, recurrence: Any, call: Call, return_sequences: bool
 ) -> tuple[Carry, Steps]:
     """The results of a prediction, chunk by chunk, so that the gates stay in the cache."""
-    xs, *others = _time_first(call)
+    xs, mask, resets = _time_first(call)
     states, chunks = call.initial_states, []
     for start in range(0, xs.shape[0], CHUNK):
         part = slice(start, start + CHUNK)
-        parts = (x if x is None else x[part] for x in others)
+        part_mask, part_resets = (x if x is None else x[part] for x in (mask, resets))
         _, part_states = _gates_and_states(
-            cell, recurrence, xs[part], *parts, states, call.fresh_states
+            cell, recurrence, xs[part], part_mask, part_resets, states, call.fresh_states
         )
         states = [part_states[-1]]
         if return_sequences:
