@@ -72,7 +72,7 @@ def _has_output(call: Call) -> Any:
     """Whether the hidden state of each step is its output: `(batch, time)`."""
     valid = ops.cast(call.mask, "int32")
     count = ops.cumsum(valid, axis=1)
-    # Where sequences start from zeros, so does the hidden state, which is what the output has to be.
+    # Where sequences start from zeros, the hidden state is what the output has to be.
     if call.resets is None or call.fresh_states is None:
         return count > 0
     sequence = ops.cumsum(ops.cast(call.resets, "int32"), axis=1)
