@@ -64,7 +64,7 @@ def test_the_gradient_is_at_the_ends_alone():
     def loss(layer, outputs):
         return ops.sum(layer([outputs, ends]) * factors)
 
-    (found,) = gradients(loss, kit.TakeLast(), ops.convert_to_tensor(outputs))
+    (found,) = gradients(loss, kit.TakeLast(), outputs)
     right = np.zeros_like(outputs)
     for row, place in np.argwhere(ends >= 0):
         right[row, ends[row, place]] += factors[row, place]
@@ -92,11 +92,11 @@ def test_places_without_a_sequence_count_in_no_loss_and_no_metric():
     taken = kit.TakeLast()(inputs)
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(taken))
     model.compile(loss="binary_crossentropy", metrics=["accuracy"])
-    targets = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0]])
+    targets = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0]])[..., None]  # as `Packed` says
     loss, accuracy = model.evaluate([outputs, ends], targets, verbose=0)
     there = ends >= 0
     found = model.predict([outputs, ends], verbose=0)[..., 0][there]
-    right = targets[there]
+    right = targets[..., 0][there]
     losses = -np.where(right, np.log(found), np.log(1 - found))
     np.testing.assert_allclose(loss, losses.mean(), rtol=1e-4)
     np.testing.assert_allclose(accuracy, ((found > 0.5) == right).mean(), rtol=1e-5)
