@@ -34,13 +34,28 @@ class Arguments(NamedTuple):
     bias: Any  # (gates * units,); (2, gates * units) for a GRU that resets after the product
     mask: Any  # a list of none or of one (time, batch, 1), false where a step is skipped
     recurrent_masks: Any  # recurrent dropout: a list of none, or of (batch, units) for each gate
+    resets: Any = ()  # a list of none or of one (time, batch, 1), true where a sequence starts
+    fresh: Any = ()  # the states a sequence starts from, (batch, units) each; none for zeros
 
 
 def as_gradients(args: Arguments, inputs: Any, states: Any, weights: Any) -> Arguments:
-    """Gradients in the places of the arguments, with `None` for the masks."""
+    """Gradients in the places of the arguments, with `None` for the masks and the resets.
+
+    `states` are the gradients of the first states, followed by those of `args.fresh`.
+    """
+    count = len(args.states)
     kernel, recurrent_kernel, bias = weights
-    mask, recurrent_masks = ([None] * len(masks) for masks in (args.mask, args.recurrent_masks))
-    return Arguments(inputs, states, kernel, recurrent_kernel, bias, mask, recurrent_masks)
+    return Arguments(
+        inputs=inputs,
+        states=states[:count],
+        kernel=kernel,
+        recurrent_kernel=recurrent_kernel,
+        bias=bias,
+        mask=[None] * len(args.mask),
+        recurrent_masks=[None] * len(args.recurrent_masks),
+        resets=type(args.resets)(None for _ in args.resets),
+        fresh=type(args.fresh)(states[count:]),
+    )
 
 
 class Steps(NamedTuple):

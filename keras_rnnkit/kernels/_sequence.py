@@ -35,15 +35,30 @@ def forward_pass(
     xs, before_activation = preactivations(plan, args)
 
     def step(states: Any, current: Any) -> tuple[Any, Steps]:
-        x, mask = current
+        x, mask, resets = current
+        if resets:
+            states = _where(resets[0], args.fresh or None, states)
         new, gates, extras = cell.forward(before_activation(x, states[0]), states, functions)
         if mask:
-            new = [ops.where(mask[0], a, b) for a, b in zip(new, states, strict=True)]
+            new = _where(mask[0], new, states)
         pairs = zip((new, gates, list(states), extras), counts, strict=True)
         return new, Steps(*(tensors[:count] for tensors, count in pairs))
 
     units = args.states[0].shape[-1]
-    return loop(step, args.states, (xs, args.mask), Steps(*([units] * n for n in counts)))
+    widths = Steps(*([units] * n for n in counts))
+    return loop(step, args.states, (xs, args.mask, args.resets), widths)
+
+
+def _where(condition: Any, values: Any, others: Any) -> list[Any]:
+    """One or the other tensor of each pair; `None` in place of a list stands for zeros."""
+    like = others if values is None else values
+    values, others = (_zeros_like(like) if x is None else x for x in (values, others))
+    return [ops.where(condition, a, b) for a, b in zip(values, others, strict=True)]
+
+
+def _zeros_like(tensors: Any) -> list[Any]:
+    """Zeros in the shapes of these tensors."""
+    return [ops.zeros_like(tensor) for tensor in tensors]
 
 
 def _counts(plan: Plan, save: bool) -> Steps:
@@ -66,14 +81,15 @@ def backward_pass(
 ) -> tuple[Any, Any]:
     """The gradients of the initial states, and of the pre-activations of all steps, in two lists.
 
-    The second has one tensor for each pre-activation of the cell, or a single tensor of all,
+    The first goes on with those of the states that new sequences start from, where `args.fresh` has
+    them. The second has one tensor for each pre-activation of the cell, or a single tensor of all,
     concatenated.
 
     Args:
         plan: As in the forward pass.
         args: As in the forward pass.
         steps: What the forward pass saved.
-        d_last: The gradients of the last states.
+        d_last: The gradients of the last states. Those of `args.fresh` by later steps may follow.
         d_steps: The gradients of the tensors of all steps that the forward pass returned.
         functions: As in the forward pass.
         loop: As in the forward pass.
@@ -82,21 +98,31 @@ def backward_pass(
     d_hidden = state_gradient(plan, args)
     functions = with_reset_product(cell, args, functions, transposed=True)
 
-    def step(d_states: Any, current: Any) -> tuple[Any, Any]:
-        previous, gates, extras, d_new, d_gates, mask = current
+    def step(carry: Any, current: Any) -> tuple[Any, Any]:
+        d_states, d_fresh = carry[: cell.states], carry[cell.states :]
+        previous, gates, extras, d_new, d_gates, mask, resets = current
         d_states = [d + d_new[i] if i < len(d_new) else d for i, d in enumerate(d_states)]
         d_valid = d_states
         if mask:
-            d_valid = [ops.where(mask[0], d, ops.zeros_like(d)) for d in d_states]
+            d_valid = _where(mask[0], d_states, None)
         parts, d_previous = cell.backward(d_valid, d_gates, previous, gates, extras, functions)
         whole = concatenated(parts) if concatenate else None
         d_previous = [d_hidden(parts, whole) + d_previous[0], *d_previous[1:]]
         if mask:
-            pairs = zip(d_previous, d_states, strict=True)
-            d_previous = [ops.where(mask[0], a, d) for a, d in pairs]
-        return d_previous, [whole] if concatenate else parts
+            d_previous = _where(mask[0], d_previous, d_states)
+        if resets:
+            d_starts = _where(resets[0], d_previous, None)
+            d_fresh = [a + b for a, b in zip(d_fresh, d_starts, strict=False)]
+            d_previous = _where(resets[0], None, d_previous)
+        return [*d_previous, *d_fresh], [whole] if concatenate else parts
 
     xs = (steps.previous_states, steps.gates, steps.extras, d_steps.states, d_steps.gates)
     units, count = args.states[0].shape[-1], cell.preactivations
     widths = [units * count] if concatenate else [units] * count
-    return loop(step, d_last, (*xs, args.mask), widths, reverse=True)
+    carry = with_fresh_gradients(args, d_last)
+    return loop(step, carry, (*xs, args.mask, args.resets), widths, reverse=True)
+
+
+def with_fresh_gradients(args: Arguments, d_last: Any) -> list[Any]:
+    """The gradients of the last states, then those of `args.fresh`, which are zero at first."""
+    return [*d_last, *_zeros_like(args.fresh)] if len(d_last) == len(args.states) else list(d_last)

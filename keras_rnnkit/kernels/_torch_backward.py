@@ -73,9 +73,9 @@ def without_autocast(*tensors: Any) -> Any:
 
 
 def states_buffer(first: Any, time: int) -> Any:
-    """A buffer `(time + 1, batch, units)` for all states, with the initial one at index 0."""
-    buffer = first.new_empty(time + 1, *first.shape)
-    buffer[0] = first
+    """A buffer `(..., time + 1, batch, units)` for all states, with the initial one at index 0."""
+    buffer = first.new_empty(*first.shape[:-2], time + 1, *first.shape[-2:])
+    buffer[..., 0, :, :] = first
     return buffer
 
 

@@ -22,6 +22,7 @@ from keras_rnnkit.kernels._torch_backward import (
     tanh_backward,
     zeros_for_none,
 )
+from keras_rnnkit.kernels._torch_resets import clear, cut, starts_by_step, states_after
 
 
 def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
@@ -29,7 +30,7 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
     one_row = args.states[0].shape[0] == 1  # units last take 0.7 to 0.85 times as long for it
     per_gate = args.recurrent_masks or len(args.inputs) > 1
     if save or plan.capture_gates or per_gate or one_row:
-        return _units_last(args)
+        return _units_last(args, plan.return_sequences or plan.capture_gates)
     return _units_first(args, plan.return_sequences)
 
 
@@ -51,8 +52,11 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
     slots = list(zip(inputs[:, : 2 * u].unbind(0), inputs[:, 2 * u :].unbind(0), strict=True))
     product = kernel.new_empty(3 * u, batch)
     z_r, (z, r, q) = product[: 2 * u], product.split(u)
-    states = kernel.new_empty(time if return_sequences else 1, u, batch)
-    h = first.t().contiguous()
+    states = kernel.new_empty(time + 1 if return_sequences else 1, u, batch)
+    by_row, starts = states.transpose(1, 2), starts_by_step(args)
+    every, every_by_row = states.unbind(0), by_row.unbind(0)
+    overwritten: list[Any] = []
+    h = every[0].copy_(first.t())
     for start in range(0, time, _CHUNK):
         chunk = x[start : start + _CHUNK].transpose(1, 2)
         part = inputs[: len(chunk)]
@@ -61,16 +65,20 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
             masked = ~mask[start : start + _CHUNK].transpose(1, 2)
             part[:, :u].masked_fill_(masked, torch.inf)
         for i, (in_z_r, g) in enumerate(slots[: len(chunk)], start):
+            if starts[i] is not None:
+                before = every_by_row[i if return_sequences else 0]
+                clear(before, starts[i], overwritten if return_sequences else None)
             torch.addmm(own_bias, recurrent_kernel, h, out=product)
             z_r.add_(in_z_r).sigmoid_()
             g.addcmul_(r, q).tanh_()
-            h = torch.lerp(g, h, z, out=states[i if return_sequences else 0])
-    last = h.t().clone() if return_sequences else h.t()
-    return [last], Steps([states.transpose(1, 2)])
+            h = torch.lerp(g, h, z, out=every[i + 1 if return_sequences else 0])
+    if not return_sequences:
+        return [h.t()], Steps([])
+    return [h.t().clone()], Steps(states_after([by_row], args, overwritten))
 
 
-def _units_last(args: Arguments) -> tuple[Any, Steps]:
-    """All that the backward pass needs."""
+def _units_last(args: Arguments, wanted: bool) -> tuple[Any, Steps]:
+    """All that the backward pass needs, and the states after each step where they are wanted."""
     (time, batch), u = args.inputs[0].shape[:2], args.states[0].shape[1]
     masks = stacked(args.recurrent_masks)
     gates = _projected(args, u)  # pre-activations, until the loop overwrites them
@@ -79,7 +87,9 @@ def _units_last(args: Arguments) -> tuple[Any, Steps]:
     every, every_q = states_buffer(args.states[0], time), gates.new_empty(time, batch, u)
     both, own = args.recurrent_kernel[:, : 2 * u], args.recurrent_kernel[:, 2 * u :]
     own_bias = args.bias[1, 2 * u :]
-    for z_r, z, r, g, q, old, new in zip(
+    overwritten: list[Any] = []
+    for start, z_r, z, r, g, q, old, new in zip(
+        starts_by_step(args),
         gates[..., : 2 * u].unbind(0),
         *(gate.unbind(0) for gate in gates.split(u, dim=-1)),
         every_q.unbind(0),
@@ -87,6 +97,8 @@ def _units_last(args: Arguments) -> tuple[Any, Steps]:
         every[1:].unbind(0),
         strict=True,
     ):
+        if start is not None:
+            clear(old, start, overwritten if wanted else None)
         if masks is None:
             z_r.addmm_(old, both)
             torch.addmm(own_bias, old, own, out=q)
@@ -98,9 +110,9 @@ def _units_last(args: Arguments) -> tuple[Any, Steps]:
         z_r.sigmoid_()
         g.addcmul_(r, q).tanh_()
         torch.lerp(g, old, z, out=new)
-    return [every[-1].clone()], Steps(
-        [every[1:]], list(gates.split(u, dim=-1)), [every[:-1]], [every_q]
-    )
+    states = states_after([every][:wanted], args, overwritten)
+    gates_of_steps = list(gates.split(u, dim=-1))
+    return [every[-1].clone()], Steps(states, gates_of_steps, [every[:-1]], [every_q])
 
 
 def _projected(args: Arguments, units: int) -> Any:
@@ -123,8 +135,9 @@ def backward_pass(
 ) -> tuple[Any, Any]:
     """The gradients of the first states, and those of the pre-activations of all steps.
 
-    They are one tensor, as `gradients` takes it; or one for each gate, where gates have masks or
-    inputs of their own. A gradient of an output that was not used is `None`.
+    Those of `args.fresh` follow the first. Those of the pre-activations are one tensor, as
+    `gradients` takes it; or one for each gate, where gates have masks or inputs of their own. A
+    gradient of an output that was not used is `None`.
     """
     masks, d = stacked(args.recurrent_masks), _local_derivatives(steps)
     time, batch, _, u = d.shape
@@ -135,6 +148,7 @@ def backward_pass(
     if masks is not None:
         masks = masks.roll(1, 0)
     d_h = zeros_for_none(d_last, args.states)[0].clone()
+    starts, d_fresh = starts_by_step(args), [torch.zeros_like(state) for state in args.fresh]
     concatenated = d.view(time, batch, 4 * u)
     for t in reversed(range(time)):
         for d_every in d_steps.states:
@@ -149,12 +163,14 @@ def backward_pass(
         else:
             d_old = torch.bmm(d[t, :, :3].transpose(0, 1), rotated.view(3, u, u))
             d_h.add_(d_old.mul_(masks).sum(0))
+        if starts[t] is not None:
+            cut(d_h, starts[t], d_fresh)
         if t % 4 == 0:
             d_h = flush_to_zero(d_h)
     if masks is None and len(args.inputs) == 1:
-        return [d_h], [d]
+        return [d_h, *d_fresh], [d]
     d_q, *of_gates = d.unbind(2)
-    return [d_h], [*of_gates, d_q]
+    return [d_h, *d_fresh], [*of_gates, d_q]
 
 
 def gradients(args: Arguments, steps: Steps, d_first: Any, d: Any, of_inputs: bool) -> Arguments:

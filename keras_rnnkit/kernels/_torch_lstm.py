@@ -24,20 +24,27 @@ from keras_rnnkit.kernels._torch_backward import (
     tanh_backward,
     zeros_for_none,
 )
+from keras_rnnkit.kernels._torch_resets import clear, cut, starts_by_step, states_after
 
 
 def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
     """The last states, and the states and gates of every step, which the backward pass needs."""
-    (time, batch), (h, c), masks = args.inputs[0].shape[:2], args.states, args.recurrent_masks
+    (time, batch), masks = args.inputs[0].shape[:2], args.recurrent_masks
     x = torch.stack(args.inputs).flatten(1, 2).expand(4, -1, -1)
     projected = torch.baddbmm(args.bias.view(4, 1, -1), x, _by_gate(args.kernel))
     gates = projected.view(4, time, batch, -1)  # pre-activations, until the loop overwrites them
     for mask in args.mask:
         gates[0].masked_fill_(~mask, -torch.inf)
         gates[1].masked_fill_(~mask, torch.inf)
-    all_h, all_c = states_buffer(h, time), states_buffer(c, time)
+    every, both = _buffers(args, time)
+    (all_h, all_c), starts = every, starts_by_step(args)
+    h, c = all_h[0], all_c[0]
+    wanted = 2 if save or plan.capture_gates else int(plan.return_sequences)
+    overwritten: list[Any] = []
     recurrent, masks = _by_gate(args.recurrent_kernel), stacked(masks)
-    for gates_t, i_and_f, i, f, g, o, new_h, new_c, *valid in zip(
+    for start, h_and_c, gates_t, i_and_f, i, f, g, o, new_h, new_c, *valid in zip(
+        starts,
+        both,
         gates.unbind(1),
         gates[:2].unbind(1),
         *(gate.unbind(0) for gate in gates),
@@ -46,6 +53,8 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
         *(mask.unbind(0) for mask in args.mask),
         strict=True,
     ):
+        if start is not None:
+            clear(h_and_c, start, overwritten if wanted else None)
         gates_t.baddbmm_(h.expand(4, -1, -1) if masks is None else h * masks, recurrent)
         i_and_f.sigmoid_()
         g.tanh_()
@@ -54,8 +63,20 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
         torch.tanh(c, out=new_h).mul_(o)
         h = torch.where(valid[0], new_h, h, out=new_h) if valid else new_h
     previous = [all_h[:-1], all_c[:-1]]
-    steps = Steps([all_h[1:], all_c[1:]], list(gates.unbind(0)), previous, [])
-    return [h.clone(), c.clone()], steps
+    states = states_after([all_h, all_c][:wanted], args, overwritten)
+    return [h.clone(), c.clone()], Steps(states, list(gates.unbind(0)), previous, [])
+
+
+def _buffers(args: Arguments, time: int) -> tuple[Any, Any]:
+    """A buffer for all `h` and one for all `c`, and views of both before each step.
+
+    The two are one tensor, and the views not `None`, where sequences start inside the rows: one
+    operation sets both states.
+    """
+    if not args.resets:
+        return [states_buffer(state, time) for state in args.states], [None] * time
+    every = states_buffer(torch.stack(args.states), time)
+    return every, every[:, :-1].unbind(1)
 
 
 def backward_pass(
@@ -63,14 +84,15 @@ def backward_pass(
 ) -> tuple[Any, Any]:
     """The gradients of the initial states, and those of the pre-activations of all steps.
 
-    The gradient of an output that was not used is `None`.
+    Those of `args.fresh` follow the first. The gradient of an output that was not used is `None`.
     """
     mask = args.mask[0] if args.mask else None
     masks, transposed = stacked(args.recurrent_masks), _by_gate(args.recurrent_kernel)
     transposed = transposed.transpose(1, 2).contiguous()
     d, dh_dc = _local_derivatives(steps, mask)
     direct = _direct_gradients(steps.gates, d_steps.gates)
-    d_h, d_c = (d_state.clone() for d_state in zeros_for_none(d_last, args.states))
+    starts, d_fresh = starts_by_step(args), [torch.zeros_like(state) for state in args.fresh]
+    d_h, d_c = d_states = torch.stack(zeros_for_none(d_last, args.states))
     for t in reversed(range(len(dh_dc))):
         for d_state, d_all in zip((d_h, d_c), d_steps.states, strict=False):
             if d_all is not None:
@@ -81,12 +103,17 @@ def backward_pass(
         if direct is not None:
             d[:, t].add_(direct[:, t])
         d_h_previous = torch.bmm(d[:, t], transposed)
-        d_h_previous = (d_h_previous if masks is None else d_h_previous.mul_(masks)).sum(0)
-        d_h = d_h_previous if mask is None else torch.where(mask[t], d_h_previous, d_h)
+        d_h_previous = d_h_previous if masks is None else d_h_previous.mul_(masks)
+        if mask is None:
+            torch.sum(d_h_previous, 0, out=d_h)
+        else:
+            torch.where(mask[t], d_h_previous.sum(0), d_h, out=d_h)
         d_c.mul_(steps.gates[1][t])
+        if starts[t] is not None:
+            cut(d_states, starts[t], d_fresh)
         if t % 4 == 0:
-            d_h, d_c = flush_to_zero(d_h), flush_to_zero(d_c)
-    return [d_h, d_c], list(d.unbind(0))
+            d_h, d_c = d_states = flush_to_zero(d_states)
+    return [d_h, d_c, *d_fresh], list(d.unbind(0))
 
 
 def _by_gate(weight: Any) -> Any:

@@ -13,7 +13,7 @@ from keras_rnnkit.kernels._chunks import added, chunk_length, gathered, zero_tot
 from keras_rnnkit.kernels._gradients import all_gradients
 from keras_rnnkit.kernels._jax_calls import JaxCalls
 from keras_rnnkit.kernels._linear import linear_backward_pass, linear_step
-from keras_rnnkit.kernels._sequence import backward_pass, forward_pass
+from keras_rnnkit.kernels._sequence import backward_pass, forward_pass, with_fresh_gradients
 
 _FUNCTIONS = Functions(jax.nn.sigmoid, jax.numpy.tanh)
 
@@ -78,13 +78,14 @@ def _by_chunks(
 
     def backward_of_chunk(carry: Any, current: Any) -> tuple[Any, Any]:
         d_states, totals = carry
-        inputs, mask, chunk_steps, d_chunk_steps = current
-        chunk_args = args._replace(inputs=inputs, mask=mask)
+        inputs, mask, resets, chunk_steps, d_chunk_steps = current
+        chunk_args = args._replace(inputs=inputs, mask=mask, resets=resets)
         d_args = all_gradients(plan, loop, chunk_args, chunk_steps, d_states, d_chunk_steps)
-        return (d_args.states, added(totals, d_args)), d_args.inputs
+        d_states = [*d_args.states, *d_args.fresh]
+        return (d_states, added(totals, d_args)), d_args.inputs
 
-    chunks = jax.tree.map(in_chunks, (args.inputs, args.mask, steps, d_steps))
-    carry = (d_last, zero_totals(args))
+    chunks = jax.tree.map(in_chunks, (args.inputs, args.mask, args.resets, steps, d_steps))
+    carry = (with_fresh_gradients(args, d_last), zero_totals(args))
     (d_first, totals), d_inputs = lax.scan(backward_of_chunk, carry, chunks, reverse=True)
     return gathered(args, [d.reshape(-1, *d.shape[2:]) for d in d_inputs], d_first, totals)
 

@@ -19,6 +19,7 @@ from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_p
 from keras_rnnkit.kernels._tensorflow_loop import loop
 
 _FUNCTIONS = Functions(tf.sigmoid, tf.tanh)
+_MASKS = ("mask", "recurrent_masks", "resets")
 
 # From this width on, the backward pass on a CPU is chunked, with at least CHUNK_STEPS steps a chunk
 # and at most MOST_CHUNKS chunks: the gradients of a chunk's pre-activations are still in the cache
@@ -33,13 +34,12 @@ class TensorFlow(TensorFlowCalls):
         # `training` saves what the backward pass needs; without it, a backward pass computes the
         # forward pass once more.
         run_forward, gradients = _functions(plan, args.inputs[0])
-        mask, recurrent_masks = off_tape(args.mask), off_tape(args.recurrent_masks)
-        without_masks = args._replace(mask=[], recurrent_masks=[])
+        masks = {name: off_tape(getattr(args, name)) for name in _MASKS}
+        without_masks = _without_masks(args)
         structure: list[Any] = []
 
         def packed(sources: Any) -> Arguments:
-            tensors = tree.pack_sequence_as(without_masks, list(sources))
-            return tensors._replace(mask=mask, recurrent_masks=recurrent_masks)
+            return tree.pack_sequence_as(without_masks, list(sources))._replace(**masks)
 
         def forward(*sources: Any) -> tuple[list[Any], Steps]:
             last, steps = run_forward(packed(sources), training)
@@ -82,6 +82,11 @@ class TensorFlow(TensorFlowCalls):
         return with_backward_pass(forward, backward, plain, [a, b, first], [3])[0]
 
 
+def _without_masks(args: Arguments) -> Arguments:
+    """The arguments that have gradients."""
+    return args._replace(**{name: [] for name in _MASKS})
+
+
 def _functions(plan: Plan, inputs: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The kernel, and a function for the gradients of all arguments but the masks, in a list."""
     if plan.method == "hoisted or per gate":
@@ -97,8 +102,7 @@ def _functions(plan: Plan, inputs: Any) -> tuple[Callable[..., Any], Callable[..
     # Only the loop is compiled: TensorFlow's own large products are faster than XLA's, and it
     # leaves out those whose results are not used.
     def gradients(*args: Any) -> list[Any]:
-        result = _gradients(plan, run_backward, *args)
-        return tree.flatten(result._replace(mask=[], recurrent_masks=[]))
+        return tree.flatten(_without_masks(_gradients(plan, run_backward, *args)))
 
     return run_forward, gradients
 
@@ -136,12 +140,12 @@ def _gradients(
     d_inputs: list[list[Any]] = []
     for start in reversed(range(0, args.inputs[0].shape[0], length)):
         part = functools.partial(_between, start=start, stop=start + length)
-        inputs, mask, chunk_steps, d_chunk_steps = tree.map_structure(
-            part, (args.inputs, args.mask, steps, d_steps)
+        inputs, mask, resets, chunk_steps, d_chunk_steps = tree.map_structure(
+            part, (args.inputs, args.mask, args.resets, steps, d_steps)
         )
-        chunk_args = args._replace(inputs=inputs, mask=mask)
+        chunk_args = args._replace(inputs=inputs, mask=mask, resets=resets)
         d_args = all_gradients(plan, run_backward, chunk_args, chunk_steps, d_states, d_chunk_steps)
-        d_states, totals = d_args.states, added(totals, d_args)
+        d_states, totals = [*d_args.states, *d_args.fresh], added(totals, d_args)
         d_inputs.insert(0, d_args.inputs)
     whole = [tf.concat(chunks, axis=0) for chunks in zip(*d_inputs, strict=True)]
     return gathered(args, whole, d_states, totals)

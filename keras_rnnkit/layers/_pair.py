@@ -8,7 +8,12 @@ from keras_rnnkit.running.pair import run_pair, runs_as_pair
 
 
 def call_both(
-    layers: list[Any], sequences: Any, states: tuple[Any, Any], mask: Any, training: Any
+    layers: list[Any],
+    sequences: Any,
+    states: tuple[Any, Any],
+    mask: Any,
+    training: Any,
+    resets: tuple[Any, Any] = (None, None),
 ) -> list[Any]:
     """What each layer returns, from one call of cuDNN for both where that is possible.
 
@@ -18,8 +23,9 @@ def call_both(
         states: The initial states of each layer, or `None`.
         mask: `(batch, time)`, or `None`.
         training: Whether dropout applies.
+        resets: The resets of each layer, or `None`.
     """
-    if all(map(_does_nothing_else, layers)):
+    if resets[0] is None and all(map(_does_nothing_else, layers)):
         pairs = list(zip(layers, states, strict=True))
         zeros = all(layer._has_zero_initial_states(state) for layer, state in pairs)
         conditions = {"masked": mask is not None, "training": bool(training)}
@@ -30,10 +36,13 @@ def call_both(
             ]
             results = zip(layers, run_pair(layers, calls), calls, strict=True)
             return [layer._returned(*carries, call, None) for layer, carries, call in results]
-    return [
-        layer(sequences, initial_state=state, mask=mask, training=training)
-        for layer, state in zip(layers, states, strict=True)
-    ]
+    returned = []
+    for layer, state, steps in zip(layers, states, resets, strict=True):
+        given = {} if steps is None else {"resets": steps}
+        returned.append(
+            layer(sequences, initial_state=state, mask=mask, training=training, **given)
+        )
+    return returned
 
 
 def _does_nothing_else(layer: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._quantize import NotQuantized
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
@@ -14,21 +15,28 @@ from keras_rnnkit.layers._checks import (
     check_options,
     check_sequences,
     checked_mask,
+    checked_recompute,
     checked_states,
     mask_of_steps,
     packed,
     without_time_major,
+)
+from keras_rnnkit.layers._resets import (
+    checked_resets,
+    note_resets,
+    resets_in_running_order,
 )
 from keras_rnnkit.layers._specs import outputs_of
 from keras_rnnkit.layers._stateful import Stateful
 from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
 from keras_rnnkit.running.calls import Call, Carry, Steps, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
+from keras_rnnkit.running.names import name_of
 from keras_rnnkit.running.run import choice_for, run
 from keras_rnnkit.running.trace import make_trace
 
 
-class Recurrent(Stateful, ReturnsGates):
+class Recurrent(NotQuantized, Stateful, ReturnsGates):
     """A mixin that replaces the loop of a recurrent Keras layer by the paths of the kit.
 
     A call checks its arguments (`_prepared`), chooses a path and runs on it (`running.run`), and
@@ -39,6 +47,7 @@ class Recurrent(Stateful, ReturnsGates):
     add_weight: Any
     built: bool
     requested_path: str
+    recompute: bool | int = False
     cell: Any
     compute_dtype: str
     go_backwards: bool
@@ -52,13 +61,19 @@ class Recurrent(Stateful, ReturnsGates):
     zero_output_for_mask: bool
 
     def __init__(
-        self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
+        self,
+        cell: Any,
+        return_gates: bool = False,
+        path: str = "auto",
+        recompute: bool | int = False,
+        **kwargs: Any,
     ) -> None:
         # Not `super()`: `keras.layers.LSTM.__init__` would create a Keras cell instead.
         keras.layers.RNN.__init__(self, cell, **without_time_major(type(self), kwargs))
         self.supports_masking = True  # some versions of Keras do not set it
         self.return_gates = return_gates
         self.requested_path = path  # `layer.path` is Keras' own: the layer's place in a model
+        self.recompute = checked_recompute(name_of(self), recompute)
         check_options(self)
         # Only for its error, raised now where `path="fused"` is not possible.
         choice_for(self, masked=False, capture_gates=return_gates, training=True)
@@ -77,6 +92,7 @@ class Recurrent(Stateful, ReturnsGates):
         mask: Any = None,
         training: bool = False,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         # Keras passes the mask of `sequences` under this name where `initial_state` is a tensor
         # argument too.
@@ -85,7 +101,7 @@ class Recurrent(Stateful, ReturnsGates):
         if getattr(sequences, "_keras_mask", None) is not None:
             note_mask(self, sequences._keras_mask)
         capture = current_capture()
-        call = self._prepared(sequences, initial_state, mask, capture)
+        call = self._prepared(sequences, initial_state, mask, capture, resets)
         last, steps = run(self, call._replace(training=bool(training)))
         return self._returned(last, steps, call, capture)
 
@@ -93,7 +109,7 @@ class Recurrent(Stateful, ReturnsGates):
         """What a call returns. Also stores the last states, or reports them to the capture."""
         trace = self._as_trace(steps, call) if call.capture_gates else None
         if capture is not None:
-            capture.report(self, call.initial_states, last, trace)
+            capture.report(self, call, last, trace)
         elif self.stateful:
             self._assign(last.states)
         output = self._zero_masked(steps.outputs, call) if self.return_sequences else last.output
@@ -119,9 +135,11 @@ class Recurrent(Stateful, ReturnsGates):
         mask: Any = None,
         training: bool = False,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         note_mask(self, mask, sequences_mask)
         check_sequences(self, sequences.shape)
+        note_resets(self, checked_resets(self, resets, sequences.shape))
         if initial_state is not None:
             checked_states(self, initial_state, sequences.shape[0], "initial_state")
         return outputs_of(self, sequences.shape, keras.KerasTensor)
@@ -136,10 +154,16 @@ class Recurrent(Stateful, ReturnsGates):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # type: ignore[misc]
-        return {**config, "return_gates": self.return_gates, "path": self.requested_path}
+        own = {"return_gates": self.return_gates, "path": self.requested_path}
+        return {**config, **own, "recompute": self.recompute}
 
     def _prepared(
-        self, sequences: Any, initial_state: Any, mask: Any, capture: Capture | None
+        self,
+        sequences: Any,
+        initial_state: Any,
+        mask: Any,
+        capture: Capture | None,
+        resets: Any = None,
     ) -> Call:
         """The arguments of a call after their checks, with the initial states, in running order.
 
@@ -154,6 +178,7 @@ class Recurrent(Stateful, ReturnsGates):
         states = self._initial_states(sequences, initial_state) if carry is None else carry.states
         if mask is not None:
             sequences = zeros_where_masked(mask, sequences)  # so that a NaN there has no effect
+        resets, fresh_states = resets_in_running_order(self, resets, sequences, carry)
         if self.go_backwards:
             sequences, mask = (x if x is None else ops.flip(x, axis=1) for x in (sequences, mask))
         return Call(
@@ -164,6 +189,8 @@ class Recurrent(Stateful, ReturnsGates):
             initial_output=None if carry is None else carry.output,
             edits=None if capture is None else capture.edits.get(id(self)),
             zero_initial_states=carry is None and self._has_zero_initial_states(initial_state),
+            resets=resets,
+            fresh_states=fresh_states,
         )
 
     def _initial_carry(self, capture: Capture | None) -> Carry | None:
@@ -184,8 +211,10 @@ class Recurrent(Stateful, ReturnsGates):
         Correct for the cells of the kit, whose states start as zeros. A custom cell may start from
         others, but the paths that use the answer do not run custom cells.
         """
-        overridden = type(self).get_initial_state is not Recurrent.get_initial_state
-        return not (overridden or self.stateful or initial_state is not None)
+        return not (self._overrides_initial_state() or self.stateful or initial_state is not None)
+
+    def _overrides_initial_state(self) -> bool:
+        return type(self).get_initial_state is not Recurrent.get_initial_state
 
     def _initial_states(self, sequences: Any, initial_state: Any) -> Any:
         """`initial_state` if given, else the stored states of a stateful layer, else the cell's.

@@ -19,7 +19,9 @@ class Traceable:
     compute_dtype: str
     name: str
 
-    def trace(self, sequences: Any, mask: Any = None, initial_state: Any = None) -> Any:
+    def trace(
+        self, sequences: Any, mask: Any = None, initial_state: Any = None, resets: Any = None
+    ) -> Any:
         """Every gate and state at every step, as `return_gates=True` returns them.
 
         The layer runs in inference mode and is not changed: a stateful layer starts from its
@@ -31,6 +33,7 @@ class Traceable:
                 `None`, the mask that Keras attached to `sequences`, if any. Arrays, such as
                 those that `predict` returns, have none.
             initial_state: As in a call.
+            resets: As in a call.
 
         Returns:
             The trace: a NamedTuple of the gates and the states, each `(batch, time, units)`, and
@@ -49,7 +52,8 @@ class Traceable:
         if not self.built:
             self.build(sequences.shape)
         check_variables_are_here(self)
-        given = {} if initial_state is None else {"initial_state": initial_state}
+        given = {"initial_state": initial_state, "resets": resets}
+        given = {name: value for name, value in given.items() if value is not None}
         # The scope discards the variables that the call assigns and the losses that it adds.
         with NestedScope(), capturing(capture_gates=True) as capture:
             self(sequences, mask=mask, training=False, **given)  # type: ignore[operator]

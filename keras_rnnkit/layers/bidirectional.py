@@ -9,6 +9,7 @@ from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.layers._checks import check_options, mask_of_steps
 from keras_rnnkit.layers._pair import call_both
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._resets import resets_of_both
 from keras_rnnkit.layers._traceable import ReturnsGates, attached_mask, note_mask
 from keras_rnnkit.running.names import states_in_order
 
@@ -50,6 +51,9 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
             `forward` and `backward`. Those of one direction may be a dict by name.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the states are zeros again before that
+            step, and in the backward direction after it.
 
     Returns:
         The merged output, or with `merge_mode=None` both outputs. With `return_state`, it is
@@ -124,12 +128,14 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         mask: Any = None,
         training: Any = None,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = mask_of_steps(sequences_mask if mask is None else mask)
         note_mask(self, attached_mask(sequences))
         layers, states = [self.forward_layer, self.backward_layer], self._halves(initial_state)
-        forward, backward = call_both(layers, sequences, states, mask, training)
+        starts = resets_of_both(self, resets, sequences.shape)
+        forward, backward = call_both(layers, sequences, states, mask, training, starts)
         return self._join(forward, backward, self._merge, _flipped)
 
     def compute_output_spec(
@@ -139,11 +145,14 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         mask: Any = None,
         training: Any = None,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         note_mask(self, mask, sequences_mask)
+        starts, _ = resets_of_both(self, resets, sequences.shape)
+        given = {} if starts is None else {"resets": starts}
         first, second = self._halves(initial_state)
-        forward = self.forward_layer.compute_output_spec(sequences, initial_state=first)
-        backward = self.backward_layer.compute_output_spec(sequences, initial_state=second)
+        forward = self.forward_layer.compute_output_spec(sequences, initial_state=first, **given)
+        backward = self.backward_layer.compute_output_spec(sequences, initial_state=second, **given)
         return self._join(forward, backward, self._merged_spec, lambda spec: spec)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:

@@ -6,10 +6,12 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
+from keras_rnnkit.layers._resets import checked_resets
 from keras_rnnkit.layers._states import directions
 from keras_rnnkit.layers._traceable import Traceable, attached_mask, note_mask
 from keras_rnnkit.layers.bidirectional import Bidirectional
 from keras_rnnkit.layers.stacked import StackedRNN
+from keras_rnnkit.running.calls import Resets
 from keras_rnnkit.running.capture import current_capture
 from keras_rnnkit.running.names import name_of
 
@@ -34,6 +36,9 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
         initial_state: States in place of the learned ones, as the layer takes them.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the states are the learned ones again
+            before that step, and in a backward direction after it.
 
     Returns:
         What the layer returns.
@@ -90,6 +95,7 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
         mask: Any = None,
         training: Any = None,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         # With a second tensor argument, Keras gives the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
@@ -98,6 +104,9 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
         if initial_state is None and carry is None:
             initial_state = self.get_initial_state(ops.shape(sequences)[0])
         given = {} if initial_state is None else {"initial_state": initial_state}
+        if resets is not None:
+            fresh = self.get_initial_state(ops.shape(sequences)[0])
+            given["resets"] = Resets(checked_resets(self, resets, sequences.shape), fresh)
         return self.layer(sequences, mask=mask, training=training, **given)
 
     def _check_traceable(self) -> None:
@@ -118,9 +127,11 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
         mask: Any = None,
         training: Any = None,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         note_mask(self, mask, sequences_mask)
-        return self.layer.compute_output_spec(sequences, initial_state=initial_state)
+        resets = checked_resets(self, resets, sequences.shape)
+        return self.layer.compute_output_spec(sequences, initial_state=initial_state, resets=resets)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         return self.layer.compute_output_shape(sequences_shape)

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._checks import check_rank, checked_mask, mask_of_steps
+from keras_rnnkit.layers._checks import check_rank, checked_mask, checked_recompute, mask_of_steps
+from keras_rnnkit.layers._resets import checked_resets, of_last_sequence, resets_of_each
 from keras_rnnkit.layers._stack_cells import cell_config, cell_name, cells_from_config
 from keras_rnnkit.layers._stack_checks import (
     check_apart,
@@ -35,6 +36,7 @@ _RESIDUALS = (False, True, "identity")
 _IN_CONFIG = (
     *("units", "dropout", "recurrent_dropout", "seed", "bidirectional", "merge_mode", "residual"),
     *("layer_norm", "return_sequences", "return_state", "return_gates", "stateful"),
+    "recompute",
 )
 
 
@@ -73,6 +75,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         seed: Integer seed of the first layer's dropout masks, from which the others count on, or a
             list of one for each layer.
         path: As in `keras_rnnkit.LSTM`, for every layer.
+        recompute: As in `keras_rnnkit.LSTM`, for every layer.
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
 
     Call arguments:
@@ -81,6 +84,9 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
             in the same order work too.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped, by every layer.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the states of every layer are zeros
+            again before that step, and in a backward direction after it.
 
     Returns:
         The output, `(batch, width)` or `(batch, time, width)`; with `return_state`, then a dict of
@@ -119,6 +125,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         cell_options: dict[str, Any] | None = None,
         seed: Any = None,
         path: str = "auto",
+        recompute: bool | int = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -135,6 +142,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         self.return_gates, self.stateful = return_gates, stateful
         self.cell_options = checked_options(owner, cell_options)
         self.seed, self.requested_path = seed, path
+        self.recompute = checked_recompute(owner, recompute)
         self.supports_masking = True
         cells = one_per_layer(owner, "cell", cell, count)
         self._cell_names = [cell_name(cell) for cell in cells]
@@ -167,6 +175,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         mask: Any = None,
         training: bool = False,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         # With a second tensor argument, Keras passes the mask of the input under this name.
         mask = sequences_mask if mask is None else mask
@@ -174,14 +183,17 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         check_rank(self, sequences.shape)
         mask = checked_mask(self, mask, sequences.shape)
         first = self._first_states(initial_state)
+        resets = checked_resets(self, resets, sequences.shape)
+        starts = resets_of_each(self, resets)
         x = ops.convert_to_tensor(sequences, dtype=self.compute_dtype)
-        collected = Collected({}, {})
-        for (norm, layer, projected), start in zip(self._parts(), first, strict=True):
-            given = {} if start is None else {"initial_state": start}
+        collected, valid = Collected({}, {}), of_last_sequence(mask, resets)
+        for (norm, layer, projected), *values in zip(self._parts(), first, starts, strict=True):
+            names = ("initial_state", "resets")
+            given = {n: v for n, v in zip(names, values, strict=True) if v is not None}
             y = x if norm is None else norm(x)
             returned = layer(y, mask=mask, training=training, **given)
             y = take_output(self, layer, returned, collected)
-            x = add_residual(self, layer, projected, x, y, mask)
+            x = add_residual(self, layer, projected, x, y, valid)
         return with_collected(self, x, collected)
 
     def _trace_from(self, traces: dict[int, Any]) -> dict[str, Any]:
@@ -217,15 +229,17 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         mask: Any = None,
         training: bool = False,
         sequences_mask: Any = None,
+        resets: Any = None,
     ) -> Any:
         note_mask(self, mask, sequences_mask)
         check_rank(self, sequences.shape)
+        resets = checked_resets(self, resets, sequences.shape)
         first = self._first_states(initial_state)
         shape, collected = tuple(sequences.shape), Collected({}, {})
         for layer, start in zip(self.recurrent_layers, first, strict=True):
             x = keras.KerasTensor(shape, dtype=self.compute_dtype)
             given = {} if start is None else {"initial_state": start}
-            returned = layer.compute_output_spec(x, **given)
+            returned = layer.compute_output_spec(x, resets=resets, **given)
             output = take_output(self, layer, returned, collected)
             shape = (*shape[:2], width_of(self, layer))
         return with_collected(self, output, collected)

@@ -83,6 +83,8 @@ def last_of(question: Question, method: str) -> Last:
         raise ValueError(_refused(method, model, f"its last recurrent layer, '{key}', is wrapped"))
     kernel, bias = _weights(dense)
     parts = _parts(target, traces[key], kernel)
+    if parts is not None and parts[0].origin.resets is not None:
+        refuse_cell(method, parts[0], "its `resets` start new sequences inside the rows")
     if parts is not None and _predicts(parts, kernel, bias, question.logits):
         if not steps_are_words(question.function, rows, target.layer, earlier):
             reason = f"its layer '{key}' gets the words in another order, or shifted"

@@ -26,8 +26,9 @@ from keras_rnnkit.models._untracked import allowing_all, refusing_others
 from keras_rnnkit.models.origins import trace_of_layer
 from keras_rnnkit.running.capture import capturing
 
-# What is captured of one recurrent layer: its trace, and the states that it started from.
-Captured = tuple[Any, Any]
+# What is captured of one recurrent layer: its trace, the states that it started from, and its
+# resets with the states that new sequences start from, or `()`.
+Captured = tuple[Any, Any, Any]
 
 
 class Target:
@@ -80,7 +81,8 @@ class Target:
         for twin in self.twins:  # in the scope of the run alone, for a second call of the layer
             if twin.stateful:
                 twin._assign(capture.last_carries[id(twin)].states)
-        return outputs, [(capture.traces[key], capture.initial_states[key]) for key in keys]
+        found = (capture.traces, capture.initial_states, capture.resets)
+        return outputs, [tuple(part[key] for part in found) for key in keys]
 
     def trace(self, captured: list[Captured]) -> Any:
         """The trace of one call, from arrays."""

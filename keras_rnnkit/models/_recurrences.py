@@ -1,6 +1,7 @@
 """The gated recurrence of a trace: `state[t] = kept[t] * state[t-1] + written[t] * candidate[t]`.
 
-It is what the exact decompositions of a state are made of.
+At a reset, a new sequence starts: `state[t-1]` is then the state that it starts from. The exact
+decompositions of a state are made of this recurrence.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ _EQUATIONS: dict[str, tuple[str, Callable[[Any], tuple[Any, Any]]]] = {
     ),
     "MinLSTMCell": ("hidden", lambda gates: (gates.forget, gates.input)),
     "MinGRUCell": ("hidden", lambda gates: (1 - gates.update, gates.update)),
+    "RGLRUCell": ("hidden", lambda gates: (gates.forget, gates.scale * gates.input)),
 }
 _NO_GATE = "no gate decides how much of its state is kept: the old state goes through a product"
 _REFUSED = {
@@ -43,6 +45,8 @@ class Recurrence(NamedTuple):
         candidate: `(batch, time, units)`.
         states: The state after each step, `(batch, time, units)`.
         initial: The state before the first step, `(batch, units)`.
+        resets: Booleans `(batch, time)`, or `None`: before which steps a new sequence starts.
+        fresh: The state that a new sequence starts from, `(batch, units)`, or `None`.
         mask: Booleans `(batch, time)`.
         backward: Whether the trace is stored in the reverse of the running order.
         dtype: That of the trace; float32 for half precision.
@@ -57,10 +61,20 @@ class Recurrence(NamedTuple):
     mask: np.ndarray
     backward: bool
     dtype: Any
+    resets: np.ndarray | None = None
+    fresh: np.ndarray | None = None
+
+    def before(self) -> np.ndarray:
+        """The state that each step multiplies, `(batch, time, units)`."""
+        before = np.concatenate([self.initial[:, None], self.states[:, :-1]], axis=1)
+        if self.resets is None or self.fresh is None:
+            return before
+        return np.where(self.resets[..., None], self.fresh[:, None], before)
 
     def of_units(self, units: list[int]) -> "Recurrence":
         """The recurrence of some units."""
-        fields = ("kept", "written", "candidate", "states", "initial")
+        fields = ["kept", "written", "candidate", "states", "initial"]
+        fields += [] if self.fresh is None else ["fresh"]
         return self._replace(**{name: getattr(self, name)[..., units] for name in fields})
 
 
@@ -89,15 +103,28 @@ def recurrence_of(trace: Any) -> Recurrence:
         rate = origin.zoneout[place]
         kept, written = rate + (1 - rate) * kept, (1 - rate) * written
     kept, written = np.where(mask[..., None], kept, 1), np.where(mask[..., None], written, 0)
-    initial = np.asarray(origin.initial_states[place], "float64")
-    initial = initial.reshape(-1, initial.shape[-1])
+    initial = _one_state(origin.initial_states[place])
+    resets = fresh = None
+    if origin.resets is not None:
+        resets = np.reshape(origin.resets, mask.shape)
+        fresh = _one_state(origin.fresh_states[place])
     states = getattr(gates, state)
-    arrays = [kept, written, gates.candidate, states, mask]
+    arrays = [kept, written, gates.candidate, states, mask, resets]
     if origin.backward:
-        arrays = [array[:, ::-1] for array in arrays]
-    kept, written, candidate, states, mask = arrays
+        arrays = [array if array is None else array[:, ::-1] for array in arrays]
+    kept, written, candidate, states, mask, resets = arrays
     recurrence = Recurrence(
-        state, kept, written, candidate, states, initial, mask, origin.backward, dtype
+        state,
+        kept,
+        written,
+        candidate,
+        states,
+        initial,
+        mask,
+        origin.backward,
+        dtype,
+        resets,
+        fresh,
     )
     _check(recurrence, trace, origin.cell)
     return recurrence
@@ -108,6 +135,12 @@ def why_no_recurrence(cell: str) -> str:
     if cell in _EQUATIONS:
         return ""
     return _REFUSED.get(cell, "only the equations of the kit's own gated cells are known")
+
+
+def _one_state(array: Any) -> np.ndarray:
+    """A state `(batch, units)`, of all outer steps, in float64."""
+    array = np.asarray(array, "float64")
+    return array.reshape(-1, array.shape[-1])
 
 
 def _rows(array: Any, leading: int) -> np.ndarray:
@@ -126,8 +159,7 @@ def _check(recurrence: Recurrence, trace: Any, cell: str) -> None:
     """Refuse a trace whose states are not what its gates make of them."""
     if not recurrence.kept.shape[1]:
         return
-    before = np.concatenate([recurrence.initial[:, None], recurrence.states[:, :-1]], axis=1)
-    expected = recurrence.kept * before + recurrence.written * recurrence.candidate
+    expected = recurrence.kept * recurrence.before() + recurrence.written * recurrence.candidate
     error = np.abs(expected - recurrence.states)
     tolerance = 2e-2 if np.asarray(trace.candidate).dtype.itemsize < 4 else 1e-4
     if np.any(error > tolerance * (1 + np.abs(recurrence.states))):

@@ -121,10 +121,11 @@ class _Walk:
             masks = [given.pop(name) for name in list(given) if name.endswith("mask")]
             self._check_masks(operation, masks)
         if self._take(operation):
-            if given.get("initial_state") is not None:
-                raise ValueError(
-                    _not_stepwise(operation, "it is given an `initial_state` in the model")
-                )
+            for name in ("initial_state", "resets"):
+                if given.get(name) is not None:
+                    article = "an" if name == "initial_state" else "the"
+                    why = f"it is given {article} `{name}` in the model"
+                    raise ValueError(_not_stepwise(operation, why))
             return
         tensors = [x for x in tree.flatten(given) if isinstance(x, Sized)]
         if not all(tensor.with_time for tensor in tensors):

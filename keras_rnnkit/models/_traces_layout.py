@@ -31,13 +31,21 @@ def store(trace: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any
     origin: Origin = trace.origin
     for i, state in enumerate(origin.initial_states):
         arrays[f"{name}.initial_state.{i}"] = state
+    for i, state in enumerate(origin.fresh_states):
+        arrays[f"{name}.fresh_state.{i}"] = state
+    if origin.resets is not None:
+        arrays[f"{name}.resets"] = origin.resets
+    plain = {key: value for key, value in origin._asdict().items() if key not in _ARRAYS}
     return {
         "kind": "record",
         "name": name,
         "type": type(trace).__name__,
         "fields": list(trace._fields),
-        "origin": {**origin._asdict(), "initial_states": len(origin.initial_states)},
+        "origin": {**plain, "initial_states": len(origin.initial_states)},
     }
+
+
+_ARRAYS = ("initial_states", "resets", "fresh_states")
 
 
 def restore(layout: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
@@ -51,8 +59,12 @@ def restore(layout: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
     trace = _trace_type(layout["type"], fields)(*(arrays[f"{name}.{field}"] for field in fields))
     count, zoneout = origin["initial_states"], origin["zoneout"]
     states = tuple(arrays[f"{name}.initial_state.{i}"] for i in range(count))
-    zoneout = None if zoneout is None else tuple(zoneout)
-    return with_origin(trace, Origin(**{**origin, "initial_states": states, "zoneout": zoneout}))
+    values = {**origin, "initial_states": states}
+    values["zoneout"] = None if zoneout is None else tuple(zoneout)
+    if f"{name}.resets" in arrays:
+        fresh = tuple(arrays[f"{name}.fresh_state.{i}"] for i in range(count))
+        values.update(resets=arrays[f"{name}.resets"], fresh_states=fresh)
+    return with_origin(trace, Origin(**values))
 
 
 def _trace_type(name: str, fields: tuple[str, ...]) -> Any:

@@ -83,7 +83,8 @@ def explain(model: Any) -> Explanation:
     A layer of the kit runs on one of four paths. `fused`: a kernel computes the whole sequence and
     has its own backward pass. `linear recurrence`: one product computes all gates of a minimal
     cell, then a scan or a loop its states. `keras`: the layer of Keras, where that uses cuDNN.
-    `portable`: a loop calls the cell at each step. Layers of `keras.layers` are listed too.
+    `portable`: a loop calls the cell at each step. Layers of `keras.layers` are listed too. Where a
+    layer has `recompute`, the text for training says in which chunks, or why it has no effect.
 
     The rows describe normal calls. On PyTorch, exports and the transforms of `torch.func` run on
     other paths, see *Choose a backend*.
@@ -138,7 +139,11 @@ def _row(layer: Any, called: list[Any], converts: bool) -> PathOfLayer:
         return PathOfLayer(name, f"keras.layers.{kind}", "keras.layers", "keras.layers", advice)
     if not isinstance(layer, Recurrent):
         return PathOfLayer(name, kind, "its own", "its own", "")
-    conditions = {"masked": any(map(_gets_a_mask, called)), "capture_gates": layer.return_gates}
+    conditions = {
+        "masked": any(map(_gets_a_mask, called)),
+        "capture_gates": layer.return_gates,
+        "resets": getattr(layer, "_gets_resets", False),
+    }
     try:
         training = choice_for(layer, training=True, **conditions)
         prediction = choice_for(layer, training=False, **conditions)

@@ -18,8 +18,8 @@ class Influence(np.ndarray):
     t. Arithmetic, slices and copies of it are plain arrays.
 
     Attributes:
-        first: What is left of the initial state: its weight in the state after each step,
-            `(batch, time)` or `(batch, time, units)`.
+        first: What is left of the initial state of the sequence: its weight in the state after each
+            step, `(batch, time)` or `(batch, time, units)`.
         units: The numbers of the units in the last axis, or `None` where it is an average.
         state: The name of the state that is decomposed, `"cell"` or `"hidden"`.
         mask: Booleans `(batch, time)`, false where a step is skipped.
@@ -70,10 +70,13 @@ def influence(trace: Any, units: Any = None) -> Any:
     | `GRUCell`, `LayerNormGRUCell` | $h$ | $z$ | $1 - z$ |
     | `MinLSTMCell` | $h$ | $f$ | $i$ |
     | `MinGRUCell` | $h$ | $1 - z$ | $z$ |
+    | `RGLRUCell` | $h$ | $a$ | $s \odot i$ |
 
     In `Zoneout` of rate $p$ they are $p + (1 - p) a_t$ and $(1 - p) b_t$. A masked step passes on
     the state: its row repeats the one before, and its column is zero. In the backward direction of
-    a `Bidirectional`, which is in the input's time, the sum is over $j \ge t$.
+    a `Bidirectional`, which is in the input's time, the sum is over $j \ge t$. Where `resets` start
+    new sequences, the sum is over the steps of the sequence of step $t$: across a reset, the weight
+    is zero, and $s_{-1}$ is the state that this sequence starts from.
 
     The gates themselves depend on the words, so the weight says what is left of what a step wrote,
     not what would change without its word: `attribute` does.
@@ -154,22 +157,30 @@ def _weights(recurrence: Recurrence, averaged: bool) -> tuple[np.ndarray, np.nda
     first = np.empty((batch, steps, *tail), recurrence.dtype)
     in_time = slice(None, None, -1) if recurrence.backward else slice(None)
     running_order = weights[:, in_time, in_time], first[:, in_time]
+    resets = np.zeros((batch, steps), bool) if recurrence.resets is None else recurrence.resets
     rows = max(1, _BLOCK_BYTES // max(1, 8 * steps * width))
     for start in range(0, batch, rows):
         block = slice(start, start + rows)
         outputs = (array[block] for array in running_order)
-        _of_block(kept[block], written[block], averaged, *outputs)
+        _of_block(kept[block], written[block], resets[block], averaged, *outputs)
     return weights, first
 
 
 def _of_block(
-    kept: np.ndarray, written: np.ndarray, averaged: bool, weights: np.ndarray, first: np.ndarray
+    kept: np.ndarray,
+    written: np.ndarray,
+    resets: np.ndarray,
+    averaged: bool,
+    weights: np.ndarray,
+    first: np.ndarray,
 ) -> None:
     """Write the weights of some rows into `weights` and `first`, all in running order."""
     steps, width = kept.shape[1:]
     running, initial = np.empty(kept.shape), np.ones(kept[:, 0].shape) if steps else kept
     mean = np.full(width, 1 / width)
     for t in range(steps):
+        running[resets[:, t], :t] = 0
+        initial[resets[:, t]] = 1
         running[:, :t] *= kept[:, t, None]
         running[:, t] = written[:, t]
         initial *= kept[:, t]

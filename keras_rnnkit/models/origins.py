@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from keras_rnnkit._checks import is_integer
 from keras_rnnkit.cells import Zoneout
@@ -21,6 +21,8 @@ class Origin(NamedTuple):
     `(batch, size)`, in the order of the cell. `backward` says that time runs from the last index of
     the arrays to the first. `zoneout` are the rates at which `Zoneout` keeps each state, or `None`.
     `options` are the plain values in the config of the cell, such as the names of its activations.
+    `resets` are booleans `(batch, time)` in the time of the arrays: before such a step, the states
+    are replaced by `fresh_states`, arrays like `initial_states`.
     """
 
     cell: str  # the name of the cell's class, such as "LSTMCell"
@@ -28,9 +30,13 @@ class Origin(NamedTuple):
     backward: bool
     zoneout: tuple[float, ...] | None
     options: dict[str, Any]
+    resets: Any = None
+    fresh_states: tuple[Any, ...] = ()
 
 
-def trace_of_layer(cell: Any, backward: bool, trace: Any, initial_states: Any) -> Any:
+def trace_of_layer(
+    cell: Any, backward: bool, trace: Any, initial_states: Any, resets: Any = ()
+) -> Any:
     """The trace of a recurrent layer in the time of its input, with its origin.
 
     Args:
@@ -38,24 +44,29 @@ def trace_of_layer(cell: Any, backward: bool, trace: Any, initial_states: Any) -
         backward: Whether it runs backward in the input's time.
         trace: What it reported, arrays or tensors `(batch, time, ...)` in running order.
         initial_states: The states that it started from, arrays in the structure of the cell.
+        resets: The resets in running order, and the states that new sequences start from, in the
+            structure of the cell; `()` for no resets.
 
     Returns:
         A trace of the same type with the attribute `origin`; for a stack of cells, a tuple of them.
     """
     if isinstance(cell, keras.layers.StackedRNNCells):
-        parts = zip(cell.cells, trace, initial_states, strict=True)
+        each = [(resets[0], fresh) for fresh in resets[1]] if resets else [()] * len(cell.cells)
+        parts = zip(cell.cells, trace, initial_states, each, strict=True)
         return tuple(trace_of_layer(part, backward, *of) for part, *of in parts)
+    steps, fresh = resets or (None, ())
     if backward:
         axis = len(trace.mask.shape) - 1  # the last one of the mask, which has an outer time or not
         flip = np.flip if isinstance(trace.mask, np.ndarray) else ops.flip
         trace = type(trace)(*(flip(array, axis) for array in trace))
-    states = initial_states if isinstance(initial_states, list | tuple) else [initial_states]
+        steps = steps if steps is None else flip(steps, axis)
+    states, fresh = (tuple(tree.flatten(part)) for part in (initial_states, fresh))
     inner = cell
     while isinstance(inner, Zoneout):
         inner = inner.cell
     zoneout = None if inner is cell else _rates(cell)
-    origin = Origin(type(inner).__name__, tuple(states), backward, zoneout, _options(inner))
-    return with_origin(trace, origin)
+    name, options = type(inner).__name__, _options(inner)
+    return with_origin(trace, Origin(name, states, backward, zoneout, options, steps, fresh))
 
 
 def at_outer_step(trace: Any, name: str, step: int) -> Any:
@@ -82,9 +93,12 @@ def at_outer_step(trace: Any, name: str, step: int) -> Any:
             f"'{name}'. Received: step={step!r}"
         )
     bare: Any = type(trace).__base__  # the trace type, without an origin
-    states = tuple(state[:, step] for state in origin.initial_states)
     at_step = bare(*(array[:, step] for array in trace))
-    return with_origin(at_step, origin._replace(initial_states=states))
+    names = ("initial_states", "resets", "fresh_states")
+    values = tree.map_structure(
+        lambda a: a if a is None else a[:, step], [getattr(origin, n) for n in names]
+    )
+    return with_origin(at_step, origin._replace(**dict(zip(names, values, strict=True))))
 
 
 def with_origin(trace: Any, origin: Origin) -> Any:

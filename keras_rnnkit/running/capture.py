@@ -10,7 +10,9 @@ import contextvars
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from keras_rnnkit.running.calls import Carry
+from keras import ops, tree
+
+from keras_rnnkit.running.calls import Call, Carry
 from keras_rnnkit.running.names import name_of
 
 
@@ -22,10 +24,12 @@ class Capture(NamedTuple):
     last_carries: dict[int, Carry]  # after the last step
     traces: dict[int, Any]
     initial_states: dict[int, Any]  # before the first step, in the structure of the cell
+    # The resets in running order, and the states that new sequences start from; `()` for no resets.
+    resets: dict[int, Any]
     edits: dict[int, Any]  # edits of gates and states, see `cells/_edits.py`
 
-    def report(self, layer: Any, initial_states: Any, last: Carry, trace: Any) -> None:
-        """Store the initial states, the last carry and the trace of a layer.
+    def report(self, layer: Any, call: Call, last: Carry, trace: Any) -> None:
+        """Store where a call of a layer starts, its last carry and its trace.
 
         A capture that has initial carries ignores layers without one.
         """
@@ -37,9 +41,19 @@ class Capture(NamedTuple):
                 "of the calls cannot be told apart. Use a separate layer for each call. "
                 f"Received: layer={name_of(layer)} a second time"
             )
-        self.initial_states[id(layer)] = initial_states
+        self.initial_states[id(layer)] = call.initial_states
+        self.resets[id(layer)] = _resets_of(call)
         self.last_carries[id(layer)] = last
         self.traces[id(layer)] = trace
+
+
+def _resets_of(call: Call) -> Any:
+    if call.resets is None:
+        return ()
+    fresh = call.fresh_states
+    if fresh is None:
+        fresh = tree.map_structure(ops.zeros_like, call.initial_states)
+    return call.resets, fresh
 
 
 _current: contextvars.ContextVar[Capture | None] = contextvars.ContextVar("capture", default=None)
@@ -62,7 +76,7 @@ def capturing(
             that are not in it start from their own initial states, and report nothing.
         edits: The edits of each layer's cell, by `id(layer)`, in running order, time first.
     """
-    capture = Capture(capture_gates, initial_carries or {}, {}, {}, {}, edits or {})
+    capture = Capture(capture_gates, initial_carries or {}, {}, {}, {}, {}, edits or {})
     token = _current.set(capture)
     try:
         yield capture

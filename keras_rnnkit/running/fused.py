@@ -4,7 +4,15 @@ from typing import Any
 
 from keras import ops
 
-from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
+from keras_rnnkit.cells import (
+    GRUCell,
+    LSTMCell,
+    Masks,
+    MinGRUCell,
+    MinLSTMCell,
+    RGLRUCell,
+    SimpleRNNCell,
+)
 from keras_rnnkit.kernels import _cells, backend_kernels
 from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.running.calls import (
@@ -27,6 +35,7 @@ _NAMES = {
     LSTMCell: "LSTM",
     MinGRUCell: "MinGRU",
     MinLSTMCell: "MinLSTM",
+    RGLRUCell: "RGLRU",
     SimpleRNNCell: "SimpleRNN",
 }
 
@@ -68,6 +77,8 @@ def arguments_of(cell: Any, call: Call) -> Arguments:
         bias=bias,
         mask=[] if call.mask is None else [swap_batch_and_time(call.mask)[..., None]],
         recurrent_masks=_recurrent_masks(cell, call.dropout_masks),
+        resets=[] if call.resets is None else [swap_batch_and_time(call.resets)[..., None]],
+        fresh=[] if call.fresh_states is None else list(call.fresh_states),
     )
 
 

@@ -57,7 +57,8 @@ def _whole_sequence(cell: Any, recurrence: Any, call: Call, compiled: bool) -> t
     )
     if compiled:
         function = backend_kernels().as_one_program(function, cell.weights)
-    gates, states = function(*_time_first(call), call.initial_states)
+    gates, states = function(*_time_first(call), call.initial_states, call.fresh_states)
+    states = ops.cast(states, cell.compute_dtype)
     last = states[-1]
     states = swap_batch_and_time(states)
     gates = cell.gates_type(*map(swap_batch_and_time, gates)) if call.capture_gates else ()
@@ -69,12 +70,18 @@ def _gates_and_states(
     recurrence: Any,
     xs: Any,
     mask: Any,
+    resets: Any,
     initial_states: Any,
+    fresh_states: Any,
     *,
     training: bool = False,
     masks: Any = None,
 ) -> tuple[Any, Any]:
-    """The gates and the state of every step, time first."""
+    """The gates and the state of every step, time first.
+
+    The states have the dtype of the recurrence, which a cell may compute in float32 where its
+    compute dtype is half precision.
+    """
     gates = cell.gates(xs, initial_states, training=training, masks=masks)
     a, b = cell.recurrence(gates)
     if mask is not None:
@@ -82,30 +89,41 @@ def _gates_and_states(
         a = ops.where(mask[..., None], a, ops.ones_like(a))
         b = zeros_where_masked(mask, b)
         gates = cell.gates_type(*(zeros_where_masked(mask, gate) for gate in gates))
-    return gates, recurrence(a, b, initial_states[0])
+    if resets is not None:
+        # The first step of a sequence, masked or not: h = 0 * h + (a * fresh + b).
+        starts = resets[..., None]
+        if fresh_states is not None:
+            b = ops.where(starts, a * ops.cast(fresh_states[0], a.dtype) + b, b)
+        a = ops.where(starts, ops.zeros_like(a), a)
+    return gates, recurrence(a, b, ops.cast(initial_states[0], a.dtype))
 
 
 def _in_chunks(
     cell: Any, recurrence: Any, call: Call, return_sequences: bool
 ) -> tuple[Carry, Steps]:
     """The results of a prediction, chunk by chunk, so that the gates stay in the cache."""
-    xs, mask = _time_first(call)
+    xs, mask, resets = _time_first(call)
     states, chunks = call.initial_states, []
     for start in range(0, xs.shape[0], CHUNK):
         part = slice(start, start + CHUNK)
-        part_mask = None if mask is None else mask[part]
-        _, part_states = _gates_and_states(cell, recurrence, xs[part], part_mask, states)
+        part_mask, part_resets = (x if x is None else x[part] for x in (mask, resets))
+        _, part_states = _gates_and_states(
+            cell, recurrence, xs[part], part_mask, part_resets, states, call.fresh_states
+        )
         states = [part_states[-1]]
         if return_sequences:
-            chunks.append(part_states)
+            chunks.append(ops.cast(part_states, cell.compute_dtype))
+    states = [ops.cast(states[0], cell.compute_dtype)]
     outputs = swap_batch_and_time(ops.concatenate(chunks)) if return_sequences else None
     return Carry(states[0], states), Steps(outputs)
 
 
-def _time_first(call: Call) -> tuple[Any, Any]:
-    """The sequences and the mask of a call, time first."""
-    mask = None if call.mask is None else swap_batch_and_time(call.mask)
-    return swap_batch_and_time(call.sequences), mask
+def _time_first(call: Call) -> tuple[Any, Any, Any]:
+    """The sequences, the mask and the resets of a call, time first."""
+    xs, mask, resets = (
+        x if x is None else swap_batch_and_time(x) for x in (call.sequences, call.mask, call.resets)
+    )
+    return xs, mask, resets
 
 
 def associative_scan(a: Any, b: Any, initial: Any) -> Any:

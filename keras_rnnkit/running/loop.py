@@ -1,5 +1,6 @@
 """One loop over time for every cell and backend: states, masks, and gates on request."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -32,12 +33,13 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
     """
     states, mask, capture_gates = call.initial_states, call.mask, call.capture_gates
     valid_steps = [] if mask is None else [swap_batch_and_time(mask)]
+    resets = [] if call.resets is None else [swap_batch_and_time(call.resets)]
     dropout_masks, edits = masks_of_step(call.dropout_masks), edit_tensors(call.edits)
-    xs = (swap_batch_and_time(call.sequences), *valid_steps, *dropout_masks, *edits)
+    xs = (swap_batch_and_time(call.sequences), *valid_steps, *resets, *dropout_masks, *edits)
     next_carry = _step_function(cell, states, call)
     output = call.initial_output
     initial = Carry(
-        _zeros(output_size(cell), states) if output is None else output,
+        zeros_of_size(output_size(cell), states) if output is None else output,
         states,
         _zero_gates(cell, states) if capture_gates else (),
     )
@@ -45,6 +47,8 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
     def step(carry: Carry, current: Any) -> tuple[Carry, Carry]:
         x, *others = current
         valid = None if mask is None else others.pop(0)
+        if call.resets is not None:
+            carry = _restarted(carry, call.fresh_states, others.pop(0))
         masks = with_masks_of_step(call.dropout_masks, others)
         new = next_carry(x, carry, masks, with_edit_tensors(call.edits, others))
         new = new if valid is None else _masked(new, carry, valid)
@@ -160,29 +164,41 @@ def _zero_gates(cell: Any, states: Any) -> Any:
         return tuple(_zero_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
     if not exposes_gates(cell):
         return ()
-    zeros = _zeros(cell.units, states)
+    zeros = zeros_of_size(cell.units, states)
     return cell.gates_type(*(zeros for _ in cell.gates_type._fields))
 
 
-def _zeros(size: Any, states: Any) -> Any:
+def zeros_of_size(size: Any, states: Any) -> Any:
     """Zeros `(batch, *size)` in the dtype of the states, the compute dtype of the cell."""
     first = tree.flatten(states)[0]
     size = tuple(size) if isinstance(size, list | tuple) else (size,)
     return ops.zeros((ops.shape(first)[0], *size), dtype=first.dtype)
 
 
+def _restarted(old: Carry, fresh_states: Any, resets: Any) -> Carry:
+    """The carry before a step: as before the first one where a new sequence starts."""
+    choose = functools.partial(_choose, resets)
+    fresh = fresh_states
+    if fresh is None:
+        fresh = tree.map_structure(ops.zeros_like, old.states)
+    states = tree.map_structure(choose, fresh, old.states)
+    return old._replace(output=choose(ops.zeros_like(old.output), old.output), states=states)
+
+
 def _masked(new: Carry, old: Carry, valid: Any) -> Carry:
     """The new carry at a valid step; at a masked one the old output and states, and zero gates."""
-
-    def choose(value: Any, otherwise: Any) -> Any:
-        shape = (-1,) + (1,) * (len(value.shape) - 1)
-        return ops.where(ops.reshape(valid, shape), value, otherwise)
-
+    choose = functools.partial(_choose, valid)
     return Carry(
         choose(new.output, old.output),
         tree.map_structure(choose, new.states, old.states),
         tree.map_structure(lambda gate: choose(gate, ops.zeros_like(gate)), new.gates),
     )
+
+
+def _choose(condition: Any, value: Any, otherwise: Any) -> Any:
+    """One value or the other for each row of the batch."""
+    shape = (-1,) + (1,) * (len(value.shape) - 1)
+    return ops.where(ops.reshape(condition, shape), value, otherwise)
 
 
 def backend_loop() -> Callable[..., Any]:

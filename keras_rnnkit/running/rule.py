@@ -11,7 +11,7 @@ from typing import NamedTuple
 PATHS = ("auto", "fused", "portable")
 
 # The cells whose gates do not depend on the state: the new state is linear in the old one.
-LINEAR_CELLS = ("MinGRU", "MinLSTM")
+LINEAR_CELLS = ("MinGRU", "MinLSTM", "RGLRU")
 
 _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *LINEAR_CELLS))
 
@@ -33,6 +33,10 @@ PER_GATE_BELOW_IN_PREDICTION = 512
 # (`benchmarks/min_rnn.py`).
 ASSOCIATIVE_UP_TO = 1024
 
+# With resets, an LSTM on PyTorch on a CPU cannot use oneDNN, and takes up to so many times as long
+# (`benchmarks/resets.py`).
+RESETS_TAKE_UP_TO = {"train": 1.5, "predict": 2.3}
+
 
 class Request(NamedTuple):
     """The properties of a layer, and of one call of it, by which the path is chosen."""
@@ -52,6 +56,7 @@ class Request(NamedTuple):
     use_cudnn: bool = True
     unroll: bool = False
     masked: bool = False
+    resets: bool = False  # new sequences start inside the rows
     capture_gates: bool = False  # the gates of all steps are requested
     training: bool = False
     dropout: bool = False  # of the inputs
@@ -59,7 +64,10 @@ class Request(NamedTuple):
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
     exported: bool = False  # PyTorch records the call for a file
+    export_format: str = ""  # of that file, where it is known
     transformed: bool = False  # by `torch.func`, or in forward mode
+    recompute: bool | int = False  # as requested by the user
+    runs_again: bool = True  # a second run of a step gives the same result
 
 
 class Choice(NamedTuple):
@@ -69,6 +77,7 @@ class Choice(NamedTuple):
     method: str = ""
     reason: str = ""
     faster: str = ""  # what to change in the layer for a faster path
+    recompute: bool = False  # whether the call runs in chunks, each again in the backward pass
 
 
 def choose(request: Request) -> Choice:
@@ -108,6 +117,8 @@ def one_call_for_both(forward: Request, backward: Request, *, zero_initial_state
     On a CPU this would gain nothing: oneDNN runs the directions one after the other.
     """
     if forward != backward or not forward.gpu or forward.exported:
+        return False
+    if forward.training and forward.recompute:  # the directions have chunks of their own
         return False
     # Each direction has dropout masks of its own, for inputs and for weights.
     if forward.training and (forward.dropout or forward.weight_dropout):
@@ -170,7 +181,11 @@ def _without_kernel(request: Request) -> Choice | None:
 def _has_node(request: Request) -> bool:
     """Whether an exported file has one node for the whole sequence."""
     supported = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
-    return supported and not _unsupported_by_torch(request)
+    # What the converters of these formats cannot convert.
+    lacks_gru = request.export_format == "OpenVINO" and request.cell == "GRU"
+    lacks_lengths = request.export_format == "LiteRT" and request.masked
+    converted = not lacks_gru and not lacks_lengths
+    return supported and converted and not _unsupported_by_torch(request)
 
 
 def _keras_has_cudnn(request: Request) -> bool:
@@ -188,9 +203,11 @@ def _unsupported_by_torch(request: Request) -> str:
     """The requested options that rule out PyTorch's own layer.
 
     Masks and `recurrent_weight_dropout` do not: before the call, the kit moves the valid steps of
-    each sequence to its front, and drops the recurrent weights.
+    each sequence to its front, and drops the recurrent weights. Nor does `recompute`: each chunk of
+    steps is a call.
     """
-    return _unsupported_by_library(request._replace(masked=False, weight_dropout=False))
+    request = request._replace(masked=False, weight_dropout=False, recompute=False)
+    return _unsupported_by_library(request)
 
 
 def _unsupported_by_library(request: Request) -> str:
@@ -198,9 +215,11 @@ def _unsupported_by_library(request: Request) -> str:
     requested = {
         "the gates": request.capture_gates,
         "the mask": request.masked,
+        "the resets": request.resets,
         "recurrent_dropout": _drops_state(request),
         "recurrent_weight_dropout": request.weight_dropout,
         "implementation=1": _drops_per_gate(request) and not request.recurrent_dropout,
+        "recompute": request.training and bool(request.recompute),
     }
     return " and ".join(name for name, holds in requested.items() if holds)
 
@@ -218,10 +237,18 @@ def _fused_on_torch(request: Request) -> Choice:
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
         faster = f"{library}, without {unsupported}" if library_has_cell else ""
+        if unsupported == "the resets" and onednn:
+            faster += _COST_OF_RESETS
         return Choice(
             "fused", "preallocated", "a preallocated loop with its own backward pass", faster
         )
     return Choice("fused", "hoisted", "a loop with its own backward pass")
+
+
+_COST_OF_RESETS = (
+    f": with them, training takes up to {RESETS_TAKE_UP_TO['train']} times as long, and prediction "
+    f"up to {RESETS_TAKE_UP_TO['predict']} times"
+)
 
 
 def _fused_by_xla(request: Request) -> Choice:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+import keras_rnnkit as kit
 from keras_rnnkit.running import run
 from tests.support.backends import gradients
 from tests.support.cases import assert_close, to_numpy
@@ -42,6 +43,29 @@ VARIANTS = {
     "backwards": {"go_backwards": True, "return_state": True},
 }
 HOLES = np.array([[1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [1] * 6], bool)
+
+
+# At valid and at masked steps of HOLES, at the first step and at the last one.
+RESETS = np.array(
+    [[0, 0, 1, 1, 0, 0], [1, 0, 0, 1, 0, 0], [0, 0, 0, 1, 1, 0], [0, 1, 0, 0, 0, 1]], bool
+)
+
+
+def assert_same_gradients_with_resets(case, units, **options):
+    """Also of the states that the sequences start from."""
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+
+    def loss(layer, x):
+        output = layer(x, mask=HOLES, resets=RESETS, training=True)
+        return keras.ops.sum(output**2)
+
+    found = []
+    for layer in pair(case, units, return_sequences=True, **options):
+        learned = kit.LearnedInitialState(layer, keras.initializers.RandomNormal(seed=1))
+        learned.build(x.shape)
+        found.append(gradients(loss, learned, x))
+    for got, want in zip(*found, strict=True):
+        close(got / (1 + np.abs(want).max()), want / (1 + np.abs(want).max()))
 
 
 def assert_same_gradients(case, units, mask, options):

@@ -18,6 +18,7 @@ from tests.layers.paths import (
     METHODS,
     VARIANTS,
     assert_same_gradients,
+    assert_same_gradients_with_resets,
     by_method,
 )
 from tests.support.cases import NAMESAKES, by_name
@@ -67,6 +68,11 @@ def test_chunks_of_every_method_send_gradients_to_the_first_states(
 ):
     monkeypatch.setattr(run, "choose", by_method(method, case))
     assert_first_states_get_the_portable_gradients(case, **options)
+    assert in_chunks == [2]
+
+
+def test_chunks_start_new_sequences_at_resets(in_chunks):
+    assert_same_gradients_with_resets(NAMESAKES[0], 3)
     assert in_chunks == [2]
 
 

@@ -11,7 +11,9 @@ from tests.layers.paths import (
     BATCH,
     FEATURES,
     METHODS,
+    PRODUCTS,
     TIME,
+    assert_same_gradients_with_resets,
     by_method,
     close,
     outputs,
@@ -40,6 +42,14 @@ def test_every_method_gives_the_same_numbers(method, options, case, monkeypatch)
     )
     for a, b in zip(found, want, strict=True):
         close(a, b)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")
+@pytest.mark.parametrize("case", NAMESAKES[:3], ids=by_name)
+@pytest.mark.parametrize("method", PRODUCTS)
+def test_every_method_starts_new_sequences_at_resets(method, case, monkeypatch):
+    monkeypatch.setattr(run, "choose", by_method(method, case))
+    assert_same_gradients_with_resets(case, 3)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="these are the methods of the other backends")

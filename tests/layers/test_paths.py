@@ -63,6 +63,9 @@ def options_and_calls(draw):
     for name in ("dropout", "recurrent_dropout"):
         flags[name] = draw(st.sampled_from([0.0, 0.4]))
     call = {"mask": masks(draw), "training": draw(st.booleans())}
+    if draw(st.booleans()):
+        rng = np.random.default_rng(draw(st.integers(0, 99)))
+        call["resets"] = rng.random((BATCH, TIME)) < 0.3
     return flags, call, draw(st.booleans())
 
 

@@ -18,6 +18,7 @@ from tests.layers.paths import (
     HOLES,
     VARIANTS,
     assert_same_gradients,
+    assert_same_gradients_with_resets,
     by_method,
     close,
     pair,
@@ -67,6 +68,12 @@ def test_chunks_train_a_model_as_the_portable_path(in_chunks, monkeypatch):
     for got, want in zip(*trained, strict=True):
         close(got, want)
     assert set(in_chunks) == {2}
+
+
+def test_chunks_start_new_sequences_at_resets(in_chunks, monkeypatch):
+    monkeypatch.setattr(run, "choose", by_method("per gate", NAMESAKES[0]))
+    assert_same_gradients_with_resets(NAMESAKES[0], 3)
+    assert in_chunks == [2]
 
 
 def test_totals_over_chunks_are_in_single_precision(in_chunks, monkeypatch):

@@ -7,11 +7,12 @@ from keras import tree
 
 from keras_rnnkit.interop.keras.plain_configs import plain
 from keras_rnnkit.interop.keras.plain_stacks import expand, parts_by_name
-from keras_rnnkit.layers import StackedRNN
+from keras_rnnkit.layers import LearnedInitialState, StackedRNN
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
 from keras_rnnkit.models.conversion import check_convertible, copy_adapted
 
 _RECURRENT: Any = (keras.layers.RNN, keras.layers.Bidirectional)
+_WITH_RESETS: Any = (*_RECURRENT, StackedRNN, LearnedInitialState)
 
 
 def to_keras(model: Any) -> Any:
@@ -103,8 +104,17 @@ def _check_single_stack(model: Any) -> None:
 def _check_calls(layer: Any, model: Any) -> None:
     """Refuse a call with initial states and a mask that is attached to the sequences.
 
-    Keras ignores such a mask without an error, so the outputs would be others.
+    Keras ignores such a mask without an error, so the outputs would be others. And refuse one with
+    resets, which no layer of Keras takes.
     """
+    for node in layer._inbound_nodes if isinstance(layer, _WITH_RESETS) else ():
+        if node.arguments.kwargs.get("resets") is not None:
+            name = f"{type(layer).__name__} '{layer.name}'"
+            raise ValueError(
+                f"`model` cannot be made of `keras.layers` alone: {name} in '{model.name}' is "
+                "called with `resets`, which `keras.layers` have not. Give each sequence a row of "
+                f"its own, and build the model without `resets`. Received: layer={name}"
+            )
     if not isinstance(layer, _RECURRENT):
         return
     for node in layer._inbound_nodes:

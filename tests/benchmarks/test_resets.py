@@ -1,0 +1,54 @@
+"""What the page says of the cost of resets is true of every result."""
+
+import sys
+
+import pytest
+
+from keras_rnnkit.running.rule import RESETS_TAKE_UP_TO
+from tests.docs.test_pages import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import _results
+import resets
+
+sys.path.remove(str(ROOT / "benchmarks"))
+
+pytestmark = pytest.mark.no_backend
+
+MOST = 1.10  # times as long as the same method without resets
+
+
+@pytest.mark.parametrize("backend", _results.BACKENDS)
+def test_resets_cost_a_tenth_at_most(backend):
+    reports = _results.every("resets", backend)
+    if not reports:
+        pytest.skip(f"benchmarks/resets.py has not measured {backend} yet")
+    for report in reports:
+        costs = {key: cell["resets_over_plain"]["median"] for key, cell in report["cells"].items()}
+        assert {key: cost for key, cost in costs.items() if cost > MOST} == {}
+
+
+def test_explain_names_what_resets_cost_beside_onednn():
+    reports = _results.every("resets", "torch")
+    if not reports:
+        pytest.skip("benchmarks/resets.py has not measured PyTorch yet")
+    for report in reports:
+        for key, cell in report["cells"].items():
+            if cell.get("library") == "oneDNN":
+                ratio = cell["resets_over_library"]["median"]
+                assert ratio <= RESETS_TAKE_UP_TO[key.rpartition("/")[2]], key
+
+
+def test_the_table_has_what_resets_add_and_the_times_of_the_library():
+    cell = {"resets_over_plain": {"q1": 1.01, "median": 1.034, "q3": 1.05}}
+    beside = {"library": "oneDNN", "resets_over_library": {"median": 1.42}}
+    key = resets.key_of("LSTM", "32", "64", "train")
+    report = {"machine": {"cpu": "some", "cores": 2}, "cells": {key: {**cell, **beside}}}
+    parts = [resets.part({"torch": report}, text) for text in (resets.ENGLISH, resets.KOREAN)]
+    assert parts[0].startswith("PyTorch, some, 2 cores:")
+    assert "| layer | training | prediction | training beside oneDNN |" in parts[0]
+    row = "| LSTM, 32 units, batches of 64 | +3 % (+1 % to +5 %) | - | 1.42 times | - |"
+    assert row in parts[0] and "1.42배" in parts[1]
+    report["cells"] = {key: cell}
+    assert "beside" not in resets.part({"jax": report}, resets.ENGLISH)
