@@ -24,7 +24,7 @@ def starts_by_step(args: Arguments) -> list[Any]:
     if not args.resets or args.resets[0].is_meta:  # a tensor of the meta device has no values
         return [None] * len(args.inputs[0])
     resets = args.resets[0][..., 0]
-    by_step, rows = resets.sum(1).tolist(), resets.nonzero()[:, 1]
+    by_step, rows = resets.sum(1).tolist(), resets.nonzero()[:, 1].contiguous()
     counts = [count for count in by_step if count]
     states: Any = [None] * len(counts)
     if args.fresh:
