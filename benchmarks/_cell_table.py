@@ -24,4 +24,5 @@ CELLS = {
     "ESNCell": Words(r"h' = (1 - a) h + a \tanh(x W + h U)", "Jaeger 2001"),
     "MinLSTM": Words(r"h' = f'(x) \odot h + i'(x) \odot g(x)", "Feng 2024"),
     "MinGRU": Words(r"h' = (1 - z(x)) \odot h + z(x) \odot g(x)", "Feng 2024"),
+    "RGLRU": Words(r"h' = a(x) \odot h + \sqrt{1 - a(x)^2} \odot i(x) \odot g(x)", "De 2024"),
 }

@@ -104,13 +104,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="timed rounds; 5, or 0 for none")
     parser.add_argument("--batches", type=int, default=20, help="of a timed round; 20")
     parser.add_argument("--adding", type=int, default=0, help="seeds of the task; none")
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS, help="rows; all")
     arguments = parser.parse_args()
     os.environ["KERAS_BACKEND"] = arguments.backend
     path = results_file("cells", arguments.backend)
     sizes = {"batch": BATCH, "steps": TIME, "features": FEATURES, "units": UNITS, "task": TASK}
     report = load(path) if path.exists() else {**environment(arguments.backend), **sizes}
     rows = report.setdefault("rows", {})
-    for name in CELLS:
+    for name in arguments.cells:
         row = rows.setdefault(name, {"date": today(), **facts(name)})
         if arguments.repeats and "cost" not in row:
             row["cost"] = cost(name, arguments.repeats, arguments.batches)

@@ -10,8 +10,9 @@ from statistics import median
 from typing import Any
 
 from _cell_table import CELLS
-from _results import fullest, write_or_check
+from _results import every, fullest, load, write_or_check
 from _tables import NAMES, NOTHING, table
+from adding import CHRONO, LENGTHS, RESULT, ROWS, SEEDS
 from min_rnn import FEATURES
 
 PAGE = Path(__file__).parent.parent / "docs" / "background" / "cells.md"
@@ -33,13 +34,18 @@ The time of a training step, divided by that of an `LSTM` of the kit with the sa
 The two take turns in one process, with (batch, time, features, units) =
 ({batch}, {steps}, {features}, {units}), in {rounds} rounds on {cores} CPU cores; the table has the
 median. `LSTM`, `GRU`,
-`SimpleRNN`, `MinLSTM` and `MinGRU` have kernels; the other cells run on the portable path. On
-TensorFlow, here and below, whole calls of `fit` and `predict` are timed. They include the delay
-at the end of a call that [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)
-explains.
+`SimpleRNN`, `MinLSTM`, `MinGRU` and `RGLRU` have kernels; the other cells run on the portable
+path. On TensorFlow, here and below, whole calls of `fit` and `predict` are timed. They include the
+delay at the end of a call that [Choose a
+backend](../how-to/backend.md#what-else-makes-it-faster) explains.{elsewhere}
 
 {costs}
 """
+
+ELSEWHERE = """
+
+The times of {names} are those of another processor, {other}, against an `LSTM` there; the rest is
+of {here}."""
 
 LONG = """\
 ## Long sequences
@@ -66,9 +72,28 @@ the model has not learned to find the marked numbers.
 {results}
 """
 
+LONG_MEMORY = """\
+## Long memories
 
-def page(reports: dict[str, dict[str, Any]], minimal: dict[str, dict[str, Any]]) -> str:
+The same problem over longer sequences, with {units} units and batches of {batch}, on JAX, with and
+without `keras_rnnkit.initializers.Chrono(max_steps)` as the `bias_initializer`, where `max_steps`
+is the length of the sequences. A run is solved when the error on {test:,} new sequences is below
+{solved} in {in_a_row} evaluations in a row, which are {every} training steps apart; it ends there,
+or after {most:,} steps. The learning rate is {learning_rate:g}; gradients are clipped to norm 1.
+The table has the number of {seeds} seeds that solved the problem, and the median of their steps
+until then; where no seed solved it, the median of the last errors.
+
+{results}
+"""
+
+
+def page(
+    reports: dict[str, dict[str, Any]],
+    minimal: dict[str, dict[str, Any]],
+    long_memory: dict[str, Any],
+) -> str:
     """The whole page."""
+    reports = {backend: with_other_rows(backend, report) for backend, report in reports.items()}
     first = next(iter(reports.values()))
     rows = first["rows"]
     facts = [facts_of(name, row) for name, row in rows.items()]
@@ -83,13 +108,66 @@ def page(reports: dict[str, dict[str, Any]], minimal: dict[str, dict[str, Any]])
         rounds=len(rows["LSTM"]["cost"]["rounds_ms"]["it"]),
         cores=first["machine"]["cores"],
         facts=table(head, facts),
+        elsewhere=elsewhere(reports),
         costs=table(["", *(NAMES[backend] for backend in reports)], costs),
     )
     if minimal:
         text += "\n" + long_sequences(minimal)
-    return text + "".join(
+    text += "".join(
         "\n" + adding(backend, report) for backend, report in reports.items() if has_task(report)
     )
+    return text + ("\n" + long_memories(long_memory) if long_memory else "")
+
+
+def with_other_rows(backend: str, report: dict[str, Any]) -> dict[str, Any]:
+    """The results of a processor, and the rows that only other processors have."""
+    rows = dict(report["rows"])
+    for other in every("cells", backend):
+        for name, row in other["rows"].items():
+            rows.setdefault(name, {**row, "processor": other["machine"]["cpu"]})
+    return {**report, "rows": {name: rows[name] for name in CELLS if name in rows}}
+
+
+def elsewhere(reports: dict[str, dict[str, Any]]) -> str:
+    """Which times are of another processor than the rest."""
+    of_other = {
+        name: row["processor"]
+        for report in reports.values()
+        for name, row in report["rows"].items()
+        if "processor" in row and "cost" in row
+    }
+    if not of_other:
+        return ""
+    names = ", ".join(f"`{name}`" for name in of_other)
+    here = next(iter(reports.values()))["machine"]["cpu"]
+    return ELSEWHERE.format(names=names, other=" and ".join(set(of_other.values())), here=here)
+
+
+def long_memories(report: dict[str, Any]) -> str:
+    """The table of the adding problem over long sequences."""
+    rows = []
+    for name in ROWS:
+        row = report["rows"].get(name, {})
+        label = f"`{name.removesuffix(CHRONO)}`" + (CHRONO if name.endswith(CHRONO) else "")
+        rows.append(
+            [
+                label,
+                *(
+                    outcome(row[str(steps)]["seeds"]) if str(steps) in row else NOTHING
+                    for steps in LENGTHS
+                ),
+            ]
+        )
+    results = table(["", *(f"{steps:,} steps" for steps in LENGTHS)], rows)
+    return LONG_MEMORY.format(**report["task"], seeds=len(SEEDS), results=results)
+
+
+def outcome(runs: list[dict[str, Any]]) -> str:
+    """How many runs solved the problem and after how many steps, or the error that was left."""
+    solved = [run["solved_after"] for run in runs if run["solved_after"] is not None]
+    if solved:
+        return f"{len(solved)} of {len(runs)}, {median(solved):,.0f} steps"
+    return f"0 of {len(runs)}, error {median(run['error'] for run in runs):.3f}"
 
 
 def long_sequences(reports: dict[str, dict[str, Any]]) -> str:
@@ -117,12 +195,14 @@ def long_sequences(reports: dict[str, dict[str, Any]]) -> str:
 
 def has_task(report: dict[str, Any]) -> bool:
     """Whether the adding problem was run there."""
-    return all(row.get("adding") for row in report["rows"].values())
+    return any(row.get("adding") for row in report["rows"].values())
 
 
 def adding(backend: str, report: dict[str, Any]) -> str:
     """The table of the adding problem."""
-    errors = {name: sorted(row["adding"]) for name, row in report["rows"].items()}
+    errors = {
+        name: sorted(row["adding"]) for name, row in report["rows"].items() if row.get("adding")
+    }
     ordered = sorted(errors.items(), key=lambda item: median(item[1]))
     rows = [
         [f"`{name}`", *(f"{error:.4f}" for error in (median(found), found[0], found[-1]))]
@@ -151,7 +231,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
-    write_or_check({PAGE: page(fullest("cells"), fullest("min_rnn"))}, arguments.check)
+    long_memory = load(RESULT) if RESULT.exists() else {}
+    whole = page(fullest("cells"), fullest("min_rnn"), long_memory)
+    write_or_check({PAGE: whole}, arguments.check)
 
 
 if __name__ == "__main__":

@@ -82,16 +82,21 @@ def total_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
 
 
-def node_count(path: Path) -> int:
-    """The nodes of a file, with those of bodies and functions."""
+def operators(path: Path) -> list[str]:
+    """The operators of a file's nodes, with those of bodies and functions."""
     import onnx
 
-    def count(nodes: Any) -> int:
+    def of(nodes: Any) -> list[str]:
         inner = (a.g.node for node in nodes for a in node.attribute if a.HasField("g"))
-        return len(nodes) + sum(map(count, inner))
+        return [*(node.op_type for node in nodes), *(name for body in inner for name in of(body))]
 
     model = onnx.load(path)
-    return count(model.graph.node) + sum(count(function.node) for function in model.functions)
+    return [*of(model.graph.node), *(name for one in model.functions for name in of(one.node))]
+
+
+def loops(path: Path) -> bool:
+    """Whether a file has a loop over the steps."""
+    return not {"Loop", "Scan"}.isdisjoint(operators(path))
 
 
 def session_of(path: Path) -> Callable[[Any], Any]:
@@ -117,7 +122,7 @@ def measure(name: str, rounds: int, seconds: float) -> dict[str, Any]:
         figures["failed"] = {who: why for who, why in files.items() if isinstance(why, str)}
         paths = {who: path for who, path in files.items() if isinstance(path, Path)}
         figures["bytes"] = {who: total_bytes(path) for who, path in paths.items()}
-        figures["nodes"] = {who: node_count(path) for who, path in paths.items()}
+        figures["nodes"] = {who: len(operators(path)) for who, path in paths.items()}
         sessions = {who: session_of(path) for who, path in paths.items()}
         x, figures["difference"] = rows_of(64), {}
         for who, run in sessions.items():

@@ -7,7 +7,7 @@ from keras_rnnkit._backend import require_backend
 
 require_backend()
 
-from keras_rnnkit import callbacks, data, plots  # noqa: E402
+from keras_rnnkit import callbacks, data, initializers, plots  # noqa: E402
 from keras_rnnkit._version import __version__  # noqa: E402
 from keras_rnnkit.cells import (  # noqa: E402
     CoupledLSTMCell,
@@ -34,6 +34,9 @@ from keras_rnnkit.cells import (  # noqa: E402
     NASTrace,
     PeepholeLSTMCell,
     ProjectedLSTMCell,
+    RGLRUCell,
+    RGLRUGates,
+    RGLRUTrace,
     SimpleRNNCell,
     SimpleRNNGates,
     SimpleRNNTrace,
@@ -42,6 +45,7 @@ from keras_rnnkit.cells import (  # noqa: E402
 from keras_rnnkit.layers import (  # noqa: E402
     GRU,
     LSTM,
+    RGLRU,
     RNN,
     Bidirectional,
     BidirectionalStates,
@@ -52,6 +56,7 @@ from keras_rnnkit.layers import (  # noqa: E402
     MinLSTM,
     SimpleRNN,
     StackedRNN,
+    TakeLast,
     TimeDistributed,
     merge_states,
 )
@@ -115,6 +120,7 @@ else:
 __all__ = [
     "GRU",
     "LSTM",
+    "RGLRU",
     "RNN",
     "Ablated",
     "Ablation",
@@ -158,12 +164,16 @@ __all__ = [
     "OnnxStream",
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
+    "RGLRUCell",
+    "RGLRUGates",
+    "RGLRUTrace",
     "SimpleRNN",
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",
     "StackedRNN",
     "Stream",
+    "TakeLast",
     "TextClassifier",
     "TextExplanation",
     "TimeDistributed",
@@ -181,6 +191,7 @@ __all__ = [
     "from_keras",
     "from_torch",
     "influence",
+    "initializers",
     "load_keras2",
     "merge_states",
     "plots",

@@ -31,8 +31,9 @@ def retention(
 ) -> tuple[str, np.ndarray] | None:
     """What the old state is multiplied by at each step, and its name; None without such a gate.
 
-    It is the forget gate of an LSTM, a MinLSTM and their variants, the update gate of a GRU, and
-    one minus the update gate of a MinGRU, where that gate is the weight of the candidate.
+    It is the forget gate of an LSTM, a MinLSTM and their variants, `forget` of an RGLRU, the update
+    gate of a GRU, and one minus the update gate of a MinGRU, where that gate is the weight of the
+    candidate.
 
     Args:
         fields: The gates and states of a trace by name, arrays `(..., units)`.

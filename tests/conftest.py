@@ -15,24 +15,38 @@ from tests.support.memory import MemoryGuard, WorkerPeaks
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
+IGNORED = pytest.StashKey[set]()  # the files of other parts
+# Rooms whose code is the same on every backend; their examples run on PyTorch only.
+EXAMPLES_ONCE = ("keras_rnnkit/data/", "keras_rnnkit/plots/", "keras_rnnkit/text/")
 
-def part_of(items, part):
-    """The tests of every n-th file, beginning with the k-th one, where `part` is "k/n"."""
+
+def other_parts(files, part):
+    """The files that are not every n-th one, beginning with the k-th, where `part` is "k/n"."""
     if not re.fullmatch(r"[1-9]\d*/[1-9]\d*", part):
         raise pytest.UsageError(f"`--part` must be as in 1/3. Received: --part={part}")
     number, count = map(int, part.split("/"))
-    files = list(dict.fromkeys(item.path for item in items))[number - 1 :: count]
-    return [item for item in items if item.path in files]
+    return set(files) - set(files[number - 1 :: count])
 
 
 def pytest_addoption(parser):
     parser.addoption("--part", help="run the k-th of n parts of the test files, as in 1/3")
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Files of other parts are not imported, nor is help for tests, which has no examples."""
+    if collection_path.suffix != ".py" or collection_path.name == "__init__.py":
+        return None
+    tests, package = (config.rootpath / name for name in config.getini("testpaths"))
+    if tests in collection_path.parents and not collection_path.name.startswith("test_"):
+        return True
+    if config.getoption("--part") and config.stash.get(IGNORED, None) is None:
+        files = [*sorted(tests.rglob("test_*.py")), *sorted(package.rglob("*.py"))]
+        config.stash[IGNORED] = other_parts(files, config.getoption("--part"))
+    return True if collection_path in config.stash.get(IGNORED, ()) else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects the slow tests
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--part"):
-        items[:] = part_of(items, config.getoption("--part"))
     if importlib.util.find_spec("torch") is None:
         skip = pytest.mark.skip(reason="torch is not installed")
         for item in items:
@@ -42,11 +56,16 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if any(backend in mark.args for mark in item.iter_markers("slow_on")):
             item.add_marker("slow")
-    if backend != "torch":
-        skip = pytest.mark.skip(reason="involves no backend: the run on PyTorch has it")
-        for item in items:
-            if item.get_closest_marker("no_backend"):
-                item.add_marker(skip)
+    if backend != "torch":  # the run on PyTorch has those without a backend
+        without = [item for item in items if involves_no_backend(item)]
+        items[:] = [item for item in items if not involves_no_backend(item)]
+        config.hook.pytest_deselected(items=without)
+
+
+def involves_no_backend(item):
+    """Whether a test has the mark `no_backend`, or is an example of a room without one."""
+    marked = item.get_closest_marker("no_backend") is not None
+    return marked or item.nodeid.startswith(EXAMPLES_ONCE)
 
 
 def pytest_configure(config):

@@ -82,7 +82,7 @@ API = Path(__file__).resolve().parents[1] / "docs" / "api"
 
 
 def test_the_public_names_are_there_and_documented():
-    for module in (kit, kit.data, kit.callbacks, kit.plots):
+    for module in (kit, kit.data, kit.callbacks, kit.initializers, kit.plots):
         assert len(set(module.__all__)) == len(module.__all__)
         for name in module.__all__:
             assert getattr(module, name).__doc__ or name == "__version__"
@@ -100,7 +100,7 @@ def test_the_public_names_of_0_1_0_are_there(name):
 def test_every_public_name_is_in_the_docs_and_nothing_else():
     pages = "\n".join(page.read_text("utf-8") for page in API.rglob("*.md"))
     documented = re.findall(r"^::: keras_rnnkit\.(\S+)$", pages, re.MULTILINE)
-    rooms = {"callbacks": kit.callbacks, "data": kit.data, "plots": kit.plots}
+    rooms = {name: getattr(kit, name) for name in ("callbacks", "data", "initializers", "plots")}
     public = {name for name in kit.__all__ if name not in rooms and name != "__version__"}
     public |= {f"{room}.{name}" for room, module in rooms.items() for name in module.__all__}
     assert sorted(documented) == sorted(public)
@@ -111,7 +111,7 @@ def test_the_public_names_are_sorted():
     def order(name):
         return not name.isupper(), not name[0].isupper(), name
 
-    for module in (kit, kit.data, kit.callbacks, kit.plots):
+    for module in (kit, kit.data, kit.callbacks, kit.initializers, kit.plots):
         assert module.__all__ == sorted(module.__all__, key=order)
 
 

@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import random
 import time
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from keras_rnnkit._checks import refuse_existing
 from keras_rnnkit.callbacks import _checkpoint
+from keras_rnnkit.callbacks._first_epoch import FirstEpoch
 from keras_rnnkit.callbacks._interrupt import KeepBestOnInterrupt, driver_of
-from keras_rnnkit.callbacks._lock import FolderLock
 from keras_rnnkit.callbacks._messages import say
 from keras_rnnkit.callbacks._model_state import (
     Arrays,
@@ -25,6 +24,7 @@ from keras_rnnkit.callbacks._model_state import (
     describe,
     restore,
 )
+from keras_rnnkit.callbacks._processes import ALONE, Processes, lock_of
 from keras_rnnkit.callbacks._rows import Row, fill_history, plain
 from keras_rnnkit.callbacks.monitoring import MonitorChecks
 from keras_rnnkit.callbacks.parts import Checkpoint, Logs, StopOnNaN
@@ -47,6 +47,10 @@ class ResumableRun(keras.callbacks.Callback):
         overwrite: Whether to start anew, even if there is a checkpoint.
         results: Files that must not exist when there is no checkpoint.
         checks: The checks of the monitored metric, or None.
+        processes: The place of this process among those that train the model.
+
+    Attributes:
+        initial_epoch: The epoch to begin with, once training has begun; `fit` finds it itself.
     """
 
     def __init__(
@@ -56,10 +60,13 @@ class ResumableRun(keras.callbacks.Callback):
         overwrite: bool,
         results: list[Path],
         checks: MonitorChecks | None,
+        processes: Processes = ALONE,
     ) -> None:
         super().__init__()
+        self.initial_epoch = 0
         self._file = file_in(folder)
-        self._lock = FolderLock(folder, "folder")
+        self._processes = processes
+        self._lock = lock_of(processes, folder)
         self._given_seed, self._overwrite, self._results = seed, overwrite, results
         self._seed = 0
         self._averages = False
@@ -93,10 +100,12 @@ class ResumableRun(keras.callbacks.Callback):
                 "`model` must be built before `fit()` when it is to be resumed. Give it a "
                 f"`keras.Input`, or call it on a batch. Received: model.built={self.model.built}"
             )
+        self._processes.check_states(self.model)
         if self._checks is not None:
             self._checks.begin(self.params.get("epochs", 0))
         self._data = _data_of_fit(driver_of(inspect.currentframe()))
         self._rows, self._pending, self._first = [], None, None
+        self.initial_epoch = 0
         self._lock.acquire()
         with contextlib.ExitStack() as when_refused:
             when_refused.callback(self._lock.release)
@@ -110,13 +119,24 @@ class ResumableRun(keras.callbacks.Callback):
         self._averages = averages_weights(self.model.optimizer)
         self._description = {**describe(self.model), "data": self._bound}
         self._found = None if self._overwrite else _checkpoint.read(self._file)
+        if self._processes.several:
+            self._found = self._processes.read_together(self._file, self._found, self._new)
         if self._found is None:
-            refuse_existing(self._results, "folder", self._overwrite)
-            self._seed = random.getrandbits(32) if self._given_seed is None else self._given_seed
+            self._seed = self._seed_of_new()
         else:
             _checkpoint.check_same_run(self._file, self._found, self._description, self._given_seed)
             restore(self.model, self._found.arrays)
             self._seed, self._rows = self._found.seed, list(self._found.rows)
+
+    def _new(self) -> _checkpoint.Snapshot:
+        """The checkpoint of a run that begins."""
+        seed = self._seed_of_new()
+        return _checkpoint.Snapshot(seed, [], self._description, {}, collect(self.model))
+
+    def _seed_of_new(self) -> int:
+        """The seed of a run that begins, if it may begin."""
+        refuse_existing(self._results, "folder", self._overwrite)
+        return random.getrandbits(32) if self._given_seed is None else self._given_seed
 
     def begin(self) -> None:
         """Start, or go on, once the other callbacks have been reset."""
@@ -134,11 +154,11 @@ class ResumableRun(keras.callbacks.Callback):
             if isinstance(callback, Checkpoint) and self._rows:
                 callback.restore_file(best)
         if self._rows:
-            self._first = self._next_epoch()
+            self._first = self.initial_epoch = self._next_epoch()
             # Keras has no public way for a callback to choose the first epoch. This attribute is
             # the one that `keras.callbacks.BackupAndRestore` sets; `on_epoch_begin` checks that it
             # took effect.
-            self.model._initial_epoch = _FirstEpoch(self._first, self.model)
+            self.model._initial_epoch = FirstEpoch(self._first, self.model)
             self._forward_data()
 
     def _next_epoch(self) -> int:
@@ -179,9 +199,11 @@ class ResumableRun(keras.callbacks.Callback):
         self.model._initial_epoch = None  # or the next `fit` would begin there, too
         if epoch != first:
             raise RuntimeError(
-                f"`initial_epoch` must be passed to `fit()`, because this version of Keras does "
-                f"not let a callback choose it: fit(initial_epoch={first}). "
-                f"Received: keras.version()={keras.version()}, epoch={epoch}"
+                f"`epoch` must be {first}, with which the run goes on. Begin a loop of your own "
+                "with the `initial_epoch` of the first callback. If `fit()` began with another "
+                "epoch, this version of Keras does not let a callback choose it: pass "
+                f"fit(initial_epoch={first}). "
+                f"Received: epoch={epoch}, keras.version()={keras.version()}"
             )
         fill_history(self.model, self._rows)
 
@@ -240,6 +262,8 @@ class ResumableRun(keras.callbacks.Callback):
         self._save(arrays)
 
     def _save(self, arrays: Arrays | None = None) -> None:
+        if not self._processes.writes:
+            return
         arrays = collect(self.model) if arrays is None else arrays
         for one in self._others:
             if isinstance(one, keras.callbacks.EarlyStopping):
@@ -247,27 +271,6 @@ class ResumableRun(keras.callbacks.Callback):
         memory = _checkpoint.remember(self._others)
         state = _checkpoint.Snapshot(self._seed, self._rows, self._description, memory, arrays)
         _checkpoint.write(self._file, state)
-
-
-class _FirstEpoch(int):
-    """A first epoch that holds for one `fit` only.
-
-    A callback that comes later may still refuse to begin. No callback is called then, and Keras
-    would begin with this epoch in the next `fit` of the model, too.
-    """
-
-    _model: weakref.ref[keras.Model]
-    _history: Any
-
-    def __new__(cls, epoch: int, model: keras.Model) -> _FirstEpoch:
-        first = super().__new__(cls, epoch)
-        first._model, first._history = weakref.ref(model), _history_of(model)
-        return first
-
-    def __bool__(self) -> bool:
-        """Whether the `fit` that asks is the one that began: each one has a history of its own."""
-        model = self._model()
-        return int(self) != 0 and model is not None and _history_of(model) is self._history
 
 
 class _Reminder(keras.callbacks.Callback):
@@ -284,10 +287,6 @@ class _Reminder(keras.callbacks.Callback):
 def file_in(folder: Path) -> Path:
     """The file of the checkpoint."""
     return folder / "checkpoint.npz"
-
-
-def _history_of(model: keras.Model) -> Any:
-    return getattr(model, "history", None)
 
 
 def _data_of_fit(frame: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import keras
 from keras_rnnkit._checks import PathLike, check_folder, check_integer
 from keras_rnnkit.callbacks._interrupt import KeepBestOnInterrupt
 from keras_rnnkit.callbacks._options import check_options, reduction
+from keras_rnnkit.callbacks._processes import ALONE, Processes, check_processes
 from keras_rnnkit.callbacks._resume import ResumableRun
 from keras_rnnkit.callbacks.monitoring import MonitorChecks, ValidationFrequency
 from keras_rnnkit.callbacks.parts import SkippingEarlyStopping, StopOnNaN
@@ -28,6 +30,8 @@ def resumable(
     validation_freq: ValidationFrequency = 1,
     seed: int | None = None,
     overwrite: bool = False,
+    rank: int = 0,
+    barrier: Callable[[], Any] | None = None,
 ) -> list[keras.callbacks.Callback]:
     """Makes a run that goes on where it was when its script is started again.
 
@@ -52,6 +56,12 @@ def resumable(
     of the epoch before. While a run uses the folder, it has a `run.lock`, which names the process;
     that of a process that has ended is taken over.
 
+    Several processes that train one model use one folder: process 0 locks it and writes it, and the
+    others read there what process 0 begins with, its weights included. Each of them passes its
+    `rank` and a `barrier`, and the same metrics must reach the logs of all of them, or they would
+    not stop together. In a loop of your own, `keras.callbacks.CallbackList` drives the list:
+    `on_train_begin()` restores the run, and the first callback then has the `initial_epoch`.
+
     The list also has what `standard` does without files: training stops early and on NaN, and
     Ctrl-C leaves the best weights in the model. Keep the order of the list, and put other
     callbacks after it. Their own state is not saved, but what they write into the logs is.
@@ -72,15 +82,23 @@ def resumable(
             callback. By default a new run draws it with Python's generator, which
             `keras.utils.set_random_seed` seeds, and a resumed one takes that of the checkpoint.
         overwrite: Whether to start anew and to replace the checkpoint, if there is one.
+        rank: The number of this process among those that train the model.
+        barrier: A function that returns when every process has called it, such as
+            `torch.distributed.barrier`; called once when training begins. None, the default, for
+            a single process.
 
     Returns:
-        A list of Keras callbacks.
+        A list of Keras callbacks. The first has the attribute `initial_epoch`, the epoch to begin
+        with, once training has begun.
 
     Raises:
+        TypeError: `barrier` is not a function.
         ValueError: An argument is wrong, or the file is no checkpoint. Also raised by `fit()` when
             the checkpoint is that of another model, optimizer, loss or backend, or when settings of
             the optimizer (all but the learning rate) are others, when the model is not built,
-            and when `monitor` will never be in the logs. The checkpoint is then unchanged.
+            and when `monitor` will never be in the logs. The checkpoint is then unchanged. Also
+            raised with a `barrier` for a model with stateful layers, and in a process that does
+            not see the checkpoint of process 0.
         RuntimeError: Raised by `fit()` while another process uses the folder.
         OSError: `folder` is not a folder, or cannot be written to. Also raised by `fit()` when
             the disk is full; the checkpoint is then unchanged.
@@ -113,18 +131,23 @@ def resumable(
         stopping = SkippingEarlyStopping(patience=patience, restore_best_weights=True, **options)
     monitored = [*reductions, *([stopping] if stopping else [])]
     checks = MonitorChecks(monitor, validation_freq) if monitored else None
-    run = new_run(target, seed, overwrite, [], checks)
+    run = new_run(target, seed, overwrite, [], checks, check_processes(rank, barrier))
     return run.followed_by([StopOnNaN(), *monitored, KeepBestOnInterrupt(stopping)])
 
 
 def new_run(
-    folder: Path, seed: int | None, overwrite: bool, results: list[Path], checks: Any
+    folder: Path,
+    seed: int | None,
+    overwrite: bool,
+    results: list[Path],
+    checks: Any,
+    processes: Processes = ALONE,
 ) -> ResumableRun:
     """The first callback of a run; a seed is set at once, too."""
     seed = check_integer(seed, "seed", least=0, most=_SEEDS - 1, optional=True)
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    return ResumableRun(folder, seed, overwrite, results, checks)
+    return ResumableRun(folder, seed, overwrite, results, checks, processes)
 
 
 def check_no_seed(seed: int | None) -> None:

@@ -14,6 +14,7 @@ from keras_rnnkit.cells.min_lstm import MinLSTMCell, MinLSTMGates, MinLSTMTrace
 from keras_rnnkit.cells.nas import NASCell, NASGates, NASTrace
 from keras_rnnkit.cells.peephole_lstm import PeepholeLSTMCell
 from keras_rnnkit.cells.projected_lstm import ProjectedLSTMCell
+from keras_rnnkit.cells.rglru import RGLRUCell, RGLRUGates, RGLRUTrace
 from keras_rnnkit.cells.simple_rnn import SimpleRNNCell, SimpleRNNGates, SimpleRNNTrace
 from keras_rnnkit.cells.zoneout import Zoneout
 
@@ -42,6 +43,9 @@ __all__ = [
     "NASTrace",
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
+    "RGLRUCell",
+    "RGLRUGates",
+    "RGLRUTrace",
     "SimpleRNNCell",
     "SimpleRNNGates",
     "SimpleRNNTrace",

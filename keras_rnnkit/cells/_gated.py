@@ -7,12 +7,14 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.cells._checks import check_rate, checked_units
+from keras_rnnkit.cells._chrono import bias_of_chrono, check_chrono, has_chrono
 from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
+from keras_rnnkit.cells._quantize import NotQuantized
 from keras_rnnkit.cells._takes import methods_with, stores_masks_as_keras_does
 
 
-class GatedCell:
+class GatedCell(NotQuantized):
     """A cell that exposes its gates: a call runs `gates` (the equations), then `step` (the states).
 
     A mixin for custom cells, to be listed before `keras.layers.Layer` or a cell of Keras among the
@@ -111,6 +113,9 @@ class GatedCell:
     gates_type: ClassVar[Any] = None
     trace_type: ClassVar[Any] = None
 
+    # The sign of the biases of `Chrono` in each block of the bias; empty if it does not apply.
+    chrono_signs: ClassVar[tuple[int, ...]] = ()
+
     masked_methods: ClassVar[tuple[str, ...]] = ()  # which of `gates` and `step` take masks
     edited_methods: ClassVar[tuple[str, ...]] = ()  # which of them take `edit`
     handed_masks: ClassVar[bool] = False  # whether layers draw the masks and pass them
@@ -127,6 +132,7 @@ class GatedCell:
         super().__init__(units, *args, **kwargs)  # type: ignore[call-arg]
         for name in ("dropout", "recurrent_dropout"):
             check_rate(type(self).__name__, name, kwargs.get(name, getattr(self, name)))
+        check_chrono(self)
 
     def gates(self, inputs: Any, states: Any, training: bool = False, masks: Any = None) -> Any:
         """The equations of one step.
@@ -180,6 +186,8 @@ class GatedCell:
 
     def add_weight(self, *args: Any, **kwargs: Any) -> Any:
         """Like `keras.layers.Layer.add_weight`; every initializer works in half precision."""
+        if kwargs.get("name") == "bias" and has_chrono(self):
+            kwargs["initializer"] = bias_of_chrono(self)
         dtype = keras.utils.standardize_dtype(kwargs.get("dtype") or self.variable_dtype)
         if "initializer" in kwargs and dtype in ("float16", "bfloat16"):
             kwargs["initializer"] = in_float32(kwargs["initializer"])

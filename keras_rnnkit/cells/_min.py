@@ -1,11 +1,12 @@
 """The base of the minimal cells: weights, input dropout, and a linear recurrence."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
 from keras_rnnkit.cells._checks import check_rate, checked_units
+from keras_rnnkit.cells._chrono import check_chrono
 from keras_rnnkit.cells._gated import GatedCell, like
 
 
@@ -32,6 +33,7 @@ class MinCell(GatedCell, keras.layers.Layer):
     """
 
     state_names = ("hidden",)
+    blocks: ClassVar[int]  # of the kernel, `units` wide each
     recurrent_dropout = 0.0
 
     def __init__(
@@ -69,9 +71,10 @@ class MinCell(GatedCell, keras.layers.Layer):
         self.state_size = self.units
         self.output_size = self.units
         self._dropout_mask: Any = None
+        check_chrono(self)
 
     def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
-        width = len(self.gates_type._fields) * self.units
+        width = self.blocks * self.units
         self.kernel = self.add_weight(
             shape=(inputs_shape[-1], width),
             name="kernel",
@@ -151,7 +154,7 @@ class MinCell(GatedCell, keras.layers.Layer):
         x = x @ self._weight(self.kernel)
         if self.use_bias:
             x = x + self._weight(self.bias)
-        return ops.split(x, len(self.gates_type._fields), axis=-1)
+        return ops.split(x, self.blocks, axis=-1)
 
 
 def _activation_config(activation: Any) -> Any:

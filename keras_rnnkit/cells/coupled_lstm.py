@@ -94,6 +94,7 @@ class CoupledLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     state_names = ("hidden", "cell")
     gates_type = LSTMGates
     trace_type = LSTMTrace
+    chrono_signs = (1, 0, 0)
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(units, *args, **kwargs)

@@ -128,6 +128,7 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
     state_names = ("hidden",)
     gates_type = GRUGates
     trace_type = GRUTrace
+    chrono_signs = (1, 0, 0)
 
     def __init__(
         self, units: int, *args: Any, recurrent_weight_dropout: float = 0.0, **kwargs: Any

@@ -106,6 +106,7 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
     state_names = ("hidden",)
     gates_type = GRUGates
     trace_type = GRUTrace
+    chrono_signs = (1, 0, 0)
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(units, *args, **kwargs)

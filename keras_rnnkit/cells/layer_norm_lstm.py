@@ -101,6 +101,7 @@ class LayerNormLSTMCell(Normalized, GatedCell, ImplementationConfig, keras.layer
     state_names = ("hidden", "cell")
     gates_type = LSTMGates
     trace_type = LSTMTrace
+    chrono_signs = (-1, 1, 0, 0)
 
     def __init__(
         self,

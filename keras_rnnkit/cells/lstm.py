@@ -131,6 +131,7 @@ class LSTMCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.LSTM
     state_names = ("hidden", "cell")
     gates_type = LSTMGates
     trace_type = LSTMTrace
+    chrono_signs = (-1, 1, 0, 0)
 
     def __init__(
         self, units: int, *args: Any, recurrent_weight_dropout: float = 0.0, **kwargs: Any

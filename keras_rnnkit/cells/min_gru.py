@@ -102,6 +102,8 @@ class MinGRUCell(MinCell):
 
     gates_type = MinGRUGates
     trace_type = MinGRUTrace
+    blocks = 2
+    chrono_signs = (-1, 0)  # of b in the bias of update and candidate
 
     def gates(
         self, inputs: Any, states: Any, training: bool = False, masks: Any = None

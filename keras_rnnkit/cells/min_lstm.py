@@ -108,6 +108,8 @@ class MinLSTMCell(MinCell):
 
     gates_type = MinLSTMGates
     trace_type = MinLSTMTrace
+    blocks = 3
+    chrono_signs = (-1, 1, 0)
 
     def gates(
         self, inputs: Any, states: Any, training: bool = False, masks: Any = None

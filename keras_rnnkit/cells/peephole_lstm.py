@@ -91,6 +91,7 @@ class PeepholeLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     state_names = ("hidden", "cell")
     gates_type = LSTMGates
     trace_type = LSTMTrace
+    chrono_signs = (-1, 1, 0, 0)
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)

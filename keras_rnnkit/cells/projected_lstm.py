@@ -102,6 +102,7 @@ class ProjectedLSTMCell(GatedCell, ImplementationConfig, keras.layers.LSTMCell):
     state_names = ("hidden", "cell")
     gates_type = LSTMGates
     trace_type = LSTMTrace
+    chrono_signs = (-1, 1, 0, 0)
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from keras_rnnkit.data.flat import FlatSequences
 from keras_rnnkit.data.flat_files import open_flat, write_flat
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.labelled_texts import Reviews, read_reviews
+from keras_rnnkit.data.packing import Packed, pack
 from keras_rnnkit.data.padding import Padded, pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
 from keras_rnnkit.data.scaling import Scaler
@@ -22,6 +23,7 @@ __all__ = [
     "DownloadError",
     "FlatSequences",
     "ImdbData",
+    "Packed",
     "Padded",
     "PaddingFinding",
     "PaddingReport",
@@ -38,6 +40,7 @@ __all__ = [
     "load_imdb_sequences",
     "load_sample",
     "open_flat",
+    "pack",
     "pad",
     "read_reviews",
     "tokenize",

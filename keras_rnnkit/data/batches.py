@@ -22,13 +22,23 @@ class Batches:
         buckets: Their buckets.
         seed: The seed of the order.
         shuffle: Whether to shuffle.
+        shard: `(index, count)`: of every batch of the buckets, each row whose position divided by
+            `count` leaves `index`.
     """
 
-    def __init__(self, parts: list[Table], buckets: Buckets, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self,
+        parts: list[Table],
+        buckets: Buckets,
+        seed: int,
+        shuffle: bool,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
         self._parts = parts
         self._buckets = buckets
         self._seed = seed
         self._shuffle = shuffle
+        self._shard = shard
         self._cached: tuple[int, Order] | None = None
 
     def __len__(self) -> int:
@@ -36,28 +46,32 @@ class Batches:
 
     def make(self, epoch: int, index: int) -> tuple[Any, ...]:
         """Returns `(x,)`, `(x, y)` or `(x, y, sample_weight)` of a batch."""
-        rows, batches = self._order(epoch)
-        batch = batches[index]
-        start, end = self._buckets.bounds[batch : batch + 2]
-        bucket = self._buckets.bucket[batch]
-        return tuple(
-            part.map(lambda column: column.batch(rows[start:end], bucket)) for part in self._parts
-        )
+        order = self._order(epoch)
+        batch = order.batches[index]
+        rows, bucket = self._rows(order, batch), self._buckets.bucket[batch]
+        return tuple(part.map(lambda column: column.batch(rows, bucket)) for part in self._parts)
 
     def rows(self, epoch: int) -> list[np.ndarray]:
         """Returns the row numbers of each batch."""
-        rows, batches = self._order(epoch)
-        bounds = self._buckets.bounds
-        return [rows[bounds[batch] : bounds[batch + 1]] for batch in batches]
+        order = self._order(epoch)
+        return [self._rows(order, batch) for batch in order.batches]
 
     def padding(self, epoch: int) -> float:
         """Returns the fraction of the items of the inputs that are padding."""
-        rows = self._order(epoch).rows[self._buckets.bounds[0] :]
-        sizes = np.diff(self._buckets.bounds)
+        order = self._order(epoch)
+        rows = [self._rows(order, batch) for batch in range(len(self))]
+        sizes = np.array([len(one) for one in rows])
         columns = [part for part in self._parts[0] if isinstance(part.values, FlatSequences)]
-        real = sum(int(truncated(part.values, part.maxlen)[rows].sum()) for part in columns)
+        every = np.concatenate(rows)
+        real = sum(int(truncated(part.values, part.maxlen)[every].sum()) for part in columns)
         made = sum(int((sizes * part.padded[self._buckets.bucket]).sum()) for part in columns)
         return 1 - real / made
+
+    def _rows(self, order: Order, batch: int) -> np.ndarray:
+        """Returns the row numbers of a batch, of which a shard has every `count`-th."""
+        start, end = self._buckets.bounds[batch : batch + 2]
+        index, count = self._shard
+        return order.rows[start:end][index::count]
 
     def _order(self, epoch: int) -> Order:
         cached = self._cached
@@ -137,6 +151,33 @@ def wanted_lengths(lengths: Any, longest: int) -> int | list[int]:
             f"truncate with `maxlen={max(found)}`. Received: lengths={lengths!r}"
         )
     return sorted({int(one) for one in found})
+
+
+def checked_shard(shard: Any) -> tuple[int, int]:
+    """Returns the number of a process and how many there are."""
+    pair = tuple(shard) if isinstance(shard, tuple | list) else ()
+    if len(pair) != 2 or not all(map(is_integer, pair)) or not 0 <= pair[0] < pair[1]:
+        raise ValueError(
+            "`shard` must be (index, count): the number of this process, from 0 to count - 1, and "
+            f"the number of processes. Received: shard={shard!r}"
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def check_some_left(rows: int, batch_size: int, shard: tuple[int, int], drop_last: bool) -> None:
+    """Refuses arguments with which a process has no batch, or an empty one."""
+    processes = shard[1]
+    if drop_last and rows < batch_size * processes:
+        each = f" for each of {processes} processes" if processes > 1 else ""
+        raise ValueError(
+            f"`batch_size` must be at most the number of sequences, {rows}{each}, with "
+            f"`drop_last=True`: there would be no batch. Received: batch_size={batch_size}"
+        )
+    if rows < processes:
+        raise ValueError(
+            f"`shard` must have at most as many processes as there are sequences, {rows}. "
+            f"Received: shard={shard}"
+        )
 
 
 def check_value(value: Any, x: Table) -> Any:

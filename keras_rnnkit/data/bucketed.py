@@ -11,7 +11,9 @@ from keras_rnnkit.data.ahead import Ahead
 from keras_rnnkit.data.batches import (
     LEAST_BATCHES,
     Batches,
+    check_some_left,
     check_value,
+    checked_shard,
     longest_of,
     stored_targets,
     tables,
@@ -70,6 +72,12 @@ class Bucketed(keras.utils.PyDataset):
             one-hot rows. A class that is not in the dict has the weight 1. If there is a
             `sample_weight` too, the weights are multiplied.
         value: What to pad the sequences of `x` with.
+        shard: `(index, count)`, for training in several processes with the same `x` and arguments:
+            the number of this process, from 0, and how many there are. Every process takes other
+            rows, together all of them, in the same number of batches: batch i of all processes
+            has one padded length, and together `count * batch_size` rows in the order of `seed`
+            and the epoch. Only the smaller batch can have one row more in some processes than in
+            others, or `batch_size + 1` where there would be an empty one.
         workers: As in `keras.utils.PyDataset`. The workers prepare the next batches only if they
             are used in order, so call `fit(data, shuffle=False)`.
         use_multiprocessing: As in `keras.utils.PyDataset`.
@@ -111,6 +119,7 @@ class Bucketed(keras.utils.PyDataset):
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
         value: float = 0,
+        shard: tuple[int, int] = (0, 1),
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -118,16 +127,18 @@ class Bucketed(keras.utils.PyDataset):
         super().__init__()  # without Keras' own workers: ahead.py says why
         batch_size = check_integer(batch_size, "batch_size", least=1)
         seed = check_integer(seed, "seed", most=None)
+        shard = checked_shard(shard)
         maxlen = check_integer(maxlen, "maxlen", least=1, optional=True)
         check_choice(truncating, "truncating", SIDES)
         y = stored_targets(x) if y is None else y
         parts = tables(x, y, sample_weight, class_weight)
         longest = longest_of(parts, maxlen)
         wanted = wanted_lengths(lengths, int(longest.max()))
-        _check_some_left(len(longest), batch_size, drop_last)
+        together = batch_size * shard[1]
+        check_some_left(len(longest), batch_size, shard, drop_last)
         if shuffle and isinstance(wanted, int):
-            wanted = max(1, min(wanted, len(longest) // batch_size // LEAST_BATCHES))
-        buckets = make_buckets(longest, wanted, batch_size, drop_last)
+            wanted = max(1, min(wanted, len(longest) // together // LEAST_BATCHES))
+        buckets = make_buckets(longest, wanted, together, drop_last, least=shard[1])
         values = (check_value(value, parts[0]), 0, 0)
         exact = not isinstance(wanted, int)
         bound = [
@@ -136,7 +147,7 @@ class Bucketed(keras.utils.PyDataset):
         ]
         self.lengths = tuple(np.maximum(buckets.lengths, 1).tolist())
         self._rows = len(longest)
-        self._batches = Batches(bound, buckets, seed, bool(shuffle))
+        self._batches = Batches(bound, buckets, seed, bool(shuffle), shard)
         self._ahead = _workers(self._batches, workers, use_multiprocessing, max_queue_size)
         self.set_epoch(0)
 
@@ -203,8 +214,8 @@ class Bucketed(keras.utils.PyDataset):
             The same structure of arrays, whose row i belongs to sequence i of `x`.
 
         Raises:
-            ValueError: If there is not one row for each sequence; with `drop_last=True`, some
-                are missing.
+            ValueError: If there is not one row for each sequence; with `drop_last=True` or
+                `shard`, some are missing.
         """
         rows = np.concatenate(self.order(self._restorable if epoch is None else epoch))
 
@@ -213,7 +224,8 @@ class Bucketed(keras.utils.PyDataset):
             if part.shape[:1] != (self._rows,) or len(rows) != self._rows:
                 raise ValueError(
                     f"`predictions` must have a row for each sequence, {self._rows} rows, as "
-                    "`model.predict(data)` returns them with `drop_last=False`. "
+                    "`model.predict(data)` returns them with `drop_last=False` and without "
+                    "`shard`. "
                     f"Received: predictions.shape={part.shape}"
                 )
             ordered = np.empty_like(part)
@@ -229,11 +241,3 @@ def _workers(batches: Batches, workers: int, processes: bool, most: int) -> Ahea
     if workers > 1 or (workers and processes):
         return Ahead(batches.make, len(batches), workers, bool(processes), most)
     return None
-
-
-def _check_some_left(rows: int, batch_size: int, drop_last: bool) -> None:
-    if drop_last and rows < batch_size:
-        raise ValueError(
-            f"`batch_size` must be at most the number of sequences, {rows}, with `drop_last=True`: "
-            f"there would be no batch. Received: batch_size={batch_size}"
-        )

@@ -57,7 +57,11 @@ class Buckets(NamedTuple):
 
 
 def make_buckets(
-    lengths: np.ndarray, wanted: int | Sequence[int], batch_size: int, drop_last: bool
+    lengths: np.ndarray,
+    wanted: int | Sequence[int],
+    batch_size: int,
+    drop_last: bool,
+    least: int = 1,
 ) -> Buckets:
     """Returns the buckets of rows of these lengths.
 
@@ -68,11 +72,14 @@ def make_buckets(
         batch_size: The rows of a batch.
         drop_last: Whether there is no smaller batch; its rows are then dropped from the bucket
             of the shortest rows, other ones in each epoch.
+        least: The least rows of the smaller batch. Fewer make the batch before larger instead.
     """
     rows = np.argsort(lengths, kind="stable")
     rest = len(rows) % batch_size
     ends = np.arange(rest, len(rows) + 1, batch_size)
-    bounds = ends if drop_last or not rest else np.concatenate([[0], ends])
+    bounds = ends
+    if rest and not drop_last:
+        bounds = np.concatenate([[0], ends if rest >= least or len(ends) == 1 else ends[1:]])
     longest = lengths[rows[bounds[1:] - 1]]
     if isinstance(wanted, int):
         distinct, where = np.unique(longest, return_inverse=True)

@@ -1,4 +1,4 @@
-"""The table from words to ids and back: what `Vocabulary` does to texts and ids, without files."""
+"""The table from words to ids and back: its settings, and what a text becomes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

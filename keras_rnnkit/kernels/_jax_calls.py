@@ -18,6 +18,12 @@ _compiled: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDicti
 class JaxCalls(Kernels):
     """The members of the protocol beside the kernels themselves."""
 
+    def recomputing_loop(
+        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+    ) -> tuple[Any, list[Any]]:
+        # A loop prevents by itself that XLA merges the second run with the first.
+        return jax.lax.scan(jax.checkpoint(step, prevent_cse=False), carry, xs)
+
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool
     ) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from keras import tree
 from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles
 from keras_rnnkit.kernels._tensorflow_gradients import with_plain_gradients
 from keras_rnnkit.kernels._tensorflow_loop import loop
+from keras_rnnkit.kernels._tensorflow_recompute import recomputing_loop
 from keras_rnnkit.kernels.protocol import Kernels
 
 
@@ -23,6 +24,11 @@ class TensorFlowCalls(Kernels):
         kinds = [(value.dtype, value.shape) for value in tree.flatten(init)]
         last, steps = loop(step, init, xs, kinds)
         return last, tree.pack_sequence_as(init, steps)
+
+    def recomputing_loop(
+        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+    ) -> tuple[Any, list[Any]]:
+        return recomputing_loop(step, variables, carry, xs, kinds)
 
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool

@@ -51,6 +51,25 @@ class Kernels(Protocol):
         """
         return ops.scan(step, init, xs)
 
+    def recomputing_loop(
+        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+    ) -> tuple[Any, list[Any]]:
+        """Loop over chunks of steps, each of which the backward pass runs again.
+
+        Only the carries between the chunks are kept for the backward pass.
+
+        Args:
+            step: Takes the carry and a slice of `xs`, and returns the new carry and a list of
+                tensors. It assigns no variable, and a second run gives the same result.
+            variables: Those that it reads, of floats, as far as they may have a gradient.
+            carry: The first carry, a structure of tensors of floats.
+            xs: A list of tensors `(chunks, ...)`; those of floats may have a gradient.
+            kinds: The dtype and the shape of each tensor that the step returns.
+
+        Returns:
+            The last carry, and the tensors of all chunks, each `(chunks, ...)`.
+        """
+
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool
     ) -> Callable[..., Any]:
@@ -135,9 +154,9 @@ class Kernels(Protocol):
         """Whether the operations of this call are recorded for a file that cannot hold kernels."""
         return False
 
-    def exporting_to_onnx(self) -> bool:
-        """Whether that file will be one of ONNX."""
-        return False
+    def export_format(self) -> str:
+        """The format of that file: "ONNX", "LiteRT" or "OpenVINO"; "" for any other."""
+        return ""
 
     def transforming(self, *tensors: Any) -> bool:
         """Whether a transform to which the kernels do not apply works on these tensors."""

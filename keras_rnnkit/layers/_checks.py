@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit._checks import is_integer
 from keras_rnnkit.cells import GatedCell
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.names import name_of, states_in_order
@@ -110,9 +111,18 @@ def check_batch(layer: Any, batch: Any) -> None:
     if batch != expected:
         raise ValueError(
             f"{name_of(layer)}: a stateful layer has a fixed batch size, here {expected}, "
-            f"because it keeps a state for each row. Feed batches of {expected}. "
+            f"because it keeps a state for each row. {_batch_to_feed(expected)} "
             f"Received: batch_size={batch}"
         )
+
+
+def _batch_to_feed(expected: int) -> str:
+    if keras.distribution.distribution() is None:
+        return f"Feed batches of {expected}."
+    return (
+        "In a `keras.distribution` of several processes it gets the rows of all of them: give the "
+        "model's input their number, and each process its part of them."
+    )
 
 
 def check_initial_state(layer: Any, initial_state: Any, carry: Any) -> None:
@@ -179,6 +189,18 @@ def fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
     """Whether two shapes agree in every axis that is known in both."""
     pairs = zip(shape, right, strict=False)
     return len(shape) == len(right) and all(a == b or None in (a, b) for a, b in pairs)
+
+
+def checked_recompute(owner: str, recompute: Any) -> bool | int:
+    """The `recompute` of a layer: `False`, also from `None`, `True`, or the steps of a chunk."""
+    if recompute is None or isinstance(recompute, bool):
+        return bool(recompute)
+    if not is_integer(recompute) or recompute < 1:
+        raise ValueError(
+            f"{owner}: `recompute` must be False, True, or the number of steps in a chunk, an "
+            f"integer of at least 1. Received: recompute={recompute!r}"
+        )
+    return int(recompute)
 
 
 def checked_cudnn(owner: str, use_cudnn: Any) -> bool | str:

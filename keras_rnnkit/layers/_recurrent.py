@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._quantize import NotQuantized
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
@@ -14,6 +15,7 @@ from keras_rnnkit.layers._checks import (
     check_options,
     check_sequences,
     checked_mask,
+    checked_recompute,
     checked_states,
     mask_of_steps,
     packed,
@@ -29,11 +31,12 @@ from keras_rnnkit.layers._stateful import Stateful
 from keras_rnnkit.layers._traceable import ReturnsGates, note_mask
 from keras_rnnkit.running.calls import Call, Carry, Steps, zeros_where_masked
 from keras_rnnkit.running.capture import Capture, current_capture
+from keras_rnnkit.running.names import name_of
 from keras_rnnkit.running.run import choice_for, run
 from keras_rnnkit.running.trace import make_trace
 
 
-class Recurrent(Stateful, ReturnsGates):
+class Recurrent(NotQuantized, Stateful, ReturnsGates):
     """A mixin that replaces the loop of a recurrent Keras layer by the paths of the kit.
 
     A call checks its arguments (`_prepared`), chooses a path and runs on it (`running.run`), and
@@ -44,6 +47,7 @@ class Recurrent(Stateful, ReturnsGates):
     add_weight: Any
     built: bool
     requested_path: str
+    recompute: bool | int = False
     cell: Any
     compute_dtype: str
     go_backwards: bool
@@ -57,13 +61,19 @@ class Recurrent(Stateful, ReturnsGates):
     zero_output_for_mask: bool
 
     def __init__(
-        self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
+        self,
+        cell: Any,
+        return_gates: bool = False,
+        path: str = "auto",
+        recompute: bool | int = False,
+        **kwargs: Any,
     ) -> None:
         # Not `super()`: `keras.layers.LSTM.__init__` would create a Keras cell instead.
         keras.layers.RNN.__init__(self, cell, **without_time_major(type(self), kwargs))
         self.supports_masking = True  # some versions of Keras do not set it
         self.return_gates = return_gates
         self.requested_path = path  # `layer.path` is Keras' own: the layer's place in a model
+        self.recompute = checked_recompute(name_of(self), recompute)
         check_options(self)
         # Only for its error, raised now where `path="fused"` is not possible.
         choice_for(self, masked=False, capture_gates=return_gates, training=True)
@@ -144,7 +154,8 @@ class Recurrent(Stateful, ReturnsGates):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # type: ignore[misc]
-        return {**config, "return_gates": self.return_gates, "path": self.requested_path}
+        own = {"return_gates": self.return_gates, "path": self.requested_path}
+        return {**config, **own, "recompute": self.recompute}
 
     def _prepared(
         self,

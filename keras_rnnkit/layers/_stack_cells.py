@@ -8,7 +8,7 @@ import keras
 from keras_rnnkit import cells
 from keras_rnnkit.layers.gru import GRU
 from keras_rnnkit.layers.lstm import LSTM
-from keras_rnnkit.layers.min_rnn import MinGRU, MinLSTM
+from keras_rnnkit.layers.min_rnn import RGLRU, MinGRU, MinLSTM
 from keras_rnnkit.layers.rnn import RNN
 from keras_rnnkit.layers.simple_rnn import SimpleRNN
 
@@ -41,6 +41,7 @@ _LAYERS = {
     cells.LSTMCell: LSTM,
     cells.MinGRUCell: MinGRU,
     cells.MinLSTMCell: MinLSTM,
+    cells.RGLRUCell: RGLRU,
     cells.SimpleRNNCell: SimpleRNN,
 }
 

@@ -72,6 +72,7 @@ _SET_BY_THE_STACK = {
     "go_backwards",
     "name",
     "path",
+    "recompute",
     "recurrent_dropout",
     "return_gates",
     "return_sequences",

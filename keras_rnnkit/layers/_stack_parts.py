@@ -43,6 +43,7 @@ def recurrent_layer(stack: Any, i: int, cell: Any, seed: int | None) -> Any:
         return_gates=stack.return_gates,
         stateful=stack.stateful,
         path=stack.requested_path,
+        recompute=stack.recompute,
         dtype=stack.dtype_policy,
         name=f"rnn_{i}",
     )

@@ -56,6 +56,11 @@ class GRU(Recurrent, keras.layers.GRU):
             whole sequence in one call, and raises an error where there is none. `"portable"` takes
             a loop over the cell: slower, but it supports forward-mode differentiation and, on
             PyTorch, second derivatives, which the fused kernels do not.
+        recompute: For long sequences: less memory in training, for a second forward pass. Training
+            then runs in chunks of steps and keeps only the states between them; the backward pass
+            runs each chunk again. The gradients are the same up to rounding. `True` takes chunks of
+            about `sqrt(time)` steps, an integer chunks of so many. It has no effect with
+            `return_gates=True`, which returns all steps anyway.
         **kwargs: `implementation`, `zero_output_for_mask`, `name`, `dtype` and the other arguments
             of `keras.layers.GRU`.
 
@@ -128,6 +133,7 @@ class GRU(Recurrent, keras.layers.GRU):
         return_gates: bool = False,
         path: str = "auto",
         recurrent_weight_dropout: float = 0.0,
+        recompute: bool | int = False,
         **kwargs: Any,
     ) -> None:
         cell = GRUCell(
@@ -164,6 +170,7 @@ class GRU(Recurrent, keras.layers.GRU):
             activity_regularizer=activity_regularizer,
             return_gates=return_gates,
             path=path,
+            recompute=recompute,
             **kwargs,
         )
         self.use_cudnn = checked_cudnn(type(self).__name__, use_cudnn)

@@ -1,10 +1,10 @@
-"""The minimal GRU and LSTM layers: one layer around two cells."""
+"""The layers whose gates depend on the input alone: one layer around three cells."""
 
 from typing import Any, ClassVar
 
 import keras
 
-from keras_rnnkit.cells import MinGRUCell, MinLSTMCell
+from keras_rnnkit.cells import MinGRUCell, MinLSTMCell, RGLRUCell
 from keras_rnnkit.layers._recurrent import Recurrent
 
 
@@ -12,6 +12,7 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
     """A layer around a minimal cell, with the cell's arguments as its own."""
 
     cell_type: ClassVar[Any] = None
+    cell_arguments: ClassVar[tuple[str, ...]] = ()  # those that only this cell has
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
         seed: int | None = None,
         return_gates: bool = False,
         path: str = "auto",
+        recompute: bool | int = False,
         **kwargs: Any,
     ) -> None:
         recurrent = sorted(name for name in kwargs if name.startswith("recurrent_"))
@@ -37,6 +39,7 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
                 "state, so it has no recurrent weights. Leave it out, or use an `LSTM` or a `GRU`. "
                 f"Received: {recurrent[0]}={kwargs[recurrent[0]]!r}"
             )
+        own = {name: kwargs.pop(name) for name in self.cell_arguments if name in kwargs}
         cell = self.cell_type(
             units,
             activation=activation,
@@ -52,8 +55,9 @@ class MinRecurrent(Recurrent, keras.layers.RNN):
             name="cell",
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
+            **own,
         )
-        super().__init__(cell, return_gates=return_gates, path=path, **kwargs)
+        super().__init__(cell, return_gates=return_gates, path=path, recompute=recompute, **kwargs)
 
     @property
     def units(self) -> int:
@@ -95,6 +99,7 @@ class MinGRU(MinRecurrent):
         return_gates: Whether to append the trace, last, to what is returned.
         path: `"auto"` and `"fused"` run as above, `"portable"` is the loop over the cell; with
             `unroll=True`, `"auto"` is that loop, unrolled.
+        recompute: As in `keras_rnnkit.LSTM`, for long sequences.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 
@@ -162,3 +167,44 @@ class MinLSTM(MinRecurrent):
     """
 
     cell_type = MinLSTMCell
+
+
+@keras.saving.register_keras_serializable(package="keras_rnnkit")
+class RGLRU(MinRecurrent):
+    """Real-gated linear recurrent unit layer (De et al., 2024, arXiv 2402.19427).
+
+    The equations, the layout of the weights and what differs from the paper are in
+    `keras_rnnkit.RGLRUCell`. It has no recurrent kernel: the gates depend on the input alone, and
+    each unit multiplies its state by a factor near one, so that it remembers over hundreds of
+    steps. It runs like `keras_rnnkit.MinGRU`, and has the same arguments in the same order, the
+    same call arguments, masks and errors.
+
+    Args:
+        units: Positive integer, the width of the output and of the state.
+        *args: As `keras_rnnkit.MinGRU`, in the same order.
+        decay_initializer: Initializer of `decay`; None for `keras_rnnkit.initializers.Decay()`.
+        **kwargs: As `keras_rnnkit.MinGRU`.
+
+    Returns:
+        As `keras_rnnkit.MinGRU`; the trace is a `RGLRUTrace(recurrence, input, forget, scale,
+        candidate, hidden, mask)`: each `(batch, time, units)`, `mask` `(batch, time)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_rnnkit as kit
+    >>> layer = kit.RGLRU(4, return_gates=True)
+    >>> output, trace = layer(np.ones((2, 5, 3), "float32"))
+    >>> trace._fields
+    ('recurrence', 'input', 'forget', 'scale', 'candidate', 'hidden', 'mask')
+    >>> tuple(output.shape), tuple(trace.forget.shape)
+    ((2, 4), (2, 5, 4))
+    """
+
+    cell_type = RGLRUCell
+    cell_arguments = ("decay_initializer",)
+
+    def __init__(
+        self, units: int, *args: Any, decay_initializer: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(units, *args, decay_initializer=decay_initializer, **kwargs)

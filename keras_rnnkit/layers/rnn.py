@@ -22,6 +22,9 @@ class RNN(Recurrent, keras.layers.RNN):
             tells which and why), `"fused"` requires a kernel, `"portable"` is the loop over the
             cell. A kernel has no forward-mode differentiation and, on PyTorch, no second
             derivatives; the loop has both.
+        recompute: As in `keras_rnnkit.LSTM`, for long sequences. A cell that is not of the kit must
+            be a Keras layer that assigns no variable in a step; others run without it, and
+            `keras_rnnkit.explain` says so.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 
@@ -57,6 +60,11 @@ class RNN(Recurrent, keras.layers.RNN):
     """
 
     def __init__(
-        self, cell: Any, return_gates: bool = False, path: str = "auto", **kwargs: Any
+        self,
+        cell: Any,
+        return_gates: bool = False,
+        path: str = "auto",
+        recompute: bool | int = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(cell, return_gates=return_gates, path=path, **kwargs)
+        super().__init__(cell, return_gates=return_gates, path=path, recompute=recompute, **kwargs)

@@ -48,6 +48,11 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
             whole sequence in one call, and raises an error where there is none. `"portable"` takes
             a loop over the cell: slower, but it supports forward-mode differentiation and, on
             PyTorch, second derivatives, which the fused kernels do not.
+        recompute: For long sequences: less memory in training, for a second forward pass. Training
+            then runs in chunks of steps and keeps only the states between them; the backward pass
+            runs each chunk again. The gradients are the same up to rounding. `True` takes chunks of
+            about `sqrt(time)` steps, an integer chunks of so many. It has no effect with
+            `return_gates=True`, which returns all steps anyway.
         **kwargs: `zero_output_for_mask`, `name`, `dtype` and the other arguments of
             `keras.layers.SimpleRNN`.
 
@@ -116,6 +121,7 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
         seed: int | None = None,
         return_gates: bool = False,
         path: str = "auto",
+        recompute: bool | int = False,
         **kwargs: Any,
     ) -> None:
         cell = SimpleRNNCell(
@@ -148,6 +154,7 @@ class SimpleRNN(Recurrent, keras.layers.SimpleRNN):
             activity_regularizer=activity_regularizer,
             return_gates=return_gates,
             path=path,
+            recompute=recompute,
             **kwargs,
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_rnnkit.layers._checks import check_rank, checked_mask, mask_of_steps
+from keras_rnnkit.layers._checks import check_rank, checked_mask, checked_recompute, mask_of_steps
 from keras_rnnkit.layers._resets import checked_resets, of_last_sequence, resets_of_each
 from keras_rnnkit.layers._stack_cells import cell_config, cell_name, cells_from_config
 from keras_rnnkit.layers._stack_checks import (
@@ -36,6 +36,7 @@ _RESIDUALS = (False, True, "identity")
 _IN_CONFIG = (
     *("units", "dropout", "recurrent_dropout", "seed", "bidirectional", "merge_mode", "residual"),
     *("layer_norm", "return_sequences", "return_state", "return_gates", "stateful"),
+    "recompute",
 )
 
 
@@ -74,6 +75,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         seed: Integer seed of the first layer's dropout masks, from which the others count on, or a
             list of one for each layer.
         path: As in `keras_rnnkit.LSTM`, for every layer.
+        recompute: As in `keras_rnnkit.LSTM`, for every layer.
         **kwargs: `name`, `dtype` and what else a Keras layer takes.
 
     Call arguments:
@@ -123,6 +125,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         cell_options: dict[str, Any] | None = None,
         seed: Any = None,
         path: str = "auto",
+        recompute: bool | int = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -139,6 +142,7 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
         self.return_gates, self.stateful = return_gates, stateful
         self.cell_options = checked_options(owner, cell_options)
         self.seed, self.requested_path = seed, path
+        self.recompute = checked_recompute(owner, recompute)
         self.supports_masking = True
         cells = one_per_layer(owner, "cell", cell, count)
         self._cell_names = [cell_name(cell) for cell in cells]

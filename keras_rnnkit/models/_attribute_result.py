@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_rnnkit._checks import PathLike, as_path, check_file, check_integer
-from keras_rnnkit.models._npz import TORN, read_archive, write_archive
+from keras_rnnkit._checks import PathLike, check_file, check_integer
+from keras_rnnkit.models._npz import load_archive, write_archive
 
 _VERSION = 1
 
@@ -125,7 +125,7 @@ class Attribution(NamedTuple):
         arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS if self._has(name)}
         words = {name: getattr(self, name) for name in _WORDS}
         layout = {"version": _VERSION, "arrays": list(arrays), **words}
-        write_archive(target, "attribution", layout, arrays)
+        write_archive(target, "attribution", layout, arrays, overwrite=overwrite)
 
     def _has(self, name: str) -> bool:
         return getattr(self, name) is not None
@@ -138,15 +138,10 @@ class Attribution(NamedTuple):
             FileNotFoundError: If there is no such file.
             ValueError: If the file is not one of `save`, or incomplete, or changed.
         """
-        file = as_path(path, "path")
-        _ = file.stat()  # raises where there is no such file
-        try:
-            return cls._restored(*read_archive(file, "attribution", _VERSION))
-        except TORN as error:
-            raise ValueError(
-                "`path` must be a file that `Attribution.save` wrote, complete and unchanged; call "
-                f"`attribute` again. Received: path={str(path)!r}"
-            ) from error
+        advice = "call `attribute` again"
+        return load_archive(
+            path, "attribution", _VERSION, cls._restored, "Attribution.save", advice
+        )
 
     @classmethod
     def _restored(cls, layout: dict[str, Any], arrays: dict[str, Any]) -> "Attribution":

@@ -5,12 +5,16 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from keras_rnnkit._checks import PathLike, as_path
 from keras_rnnkit._files import read_bounded, replacing
+
+Result = TypeVar("Result")
 
 # What reading a torn or changed archive, or restoring from its layout, raises.
 TORN = (
@@ -20,7 +24,12 @@ TORN = (
 
 
 def write_archive(
-    path: Path, entry: str, layout: dict[str, Any], arrays: dict[str, np.ndarray]
+    path: Path,
+    entry: str,
+    layout: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write arrays by name, and in `entry` their layout with a digest of all of it.
 
@@ -33,7 +42,7 @@ def write_archive(
         bits = {name: arrays[name].view(f"u{arrays[name].dtype.itemsize}") for name in dtypes}
         arrays = {**arrays, **bits}
     text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
-    with replacing(path) as temporary:
+    with replacing(path, overwrite=overwrite) as temporary:
         named = {**arrays, entry: np.frombuffer(text, np.uint8)}
         np.savez(temporary, **named)  # type: ignore[arg-type]
 
@@ -55,6 +64,31 @@ def read_archive(path: Path, entry: str, version: int) -> tuple[Any, dict[str, n
     for name, dtype in layout.get("dtypes", {}).items():
         arrays[name] = arrays[name].view(dtype)
     return layout, arrays
+
+
+def load_archive(
+    path: PathLike,
+    entry: str,
+    version: int,
+    restore: Callable[[Any, dict[str, np.ndarray]], Result],
+    writer: str,
+    advice: str,
+) -> Result:
+    """What `restore` makes of the layout and the arrays of a file that `writer` wrote.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not one of `writer`, or incomplete, or changed; with `advice`.
+    """
+    file = as_path(path, "path")
+    _ = file.stat()  # raises where there is no such file
+    try:
+        return restore(*read_archive(file, entry, version))
+    except TORN as error:
+        raise ValueError(
+            f"`path` must be a file that `{writer}` wrote, complete and unchanged; {advice}. "
+            f"Received: path={str(path)!r}"
+        ) from error
 
 
 def _check_plain(content: bytes) -> None:

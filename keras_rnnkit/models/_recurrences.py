@@ -23,6 +23,7 @@ _EQUATIONS: dict[str, tuple[str, Callable[[Any], tuple[Any, Any]]]] = {
     ),
     "MinLSTMCell": ("hidden", lambda gates: (gates.forget, gates.input)),
     "MinGRUCell": ("hidden", lambda gates: (1 - gates.update, gates.update)),
+    "RGLRUCell": ("hidden", lambda gates: (gates.forget, gates.scale * gates.input)),
 }
 _NO_GATE = "no gate decides how much of its state is kept: the old state goes through a product"
 _REFUSED = {

@@ -70,6 +70,7 @@ def influence(trace: Any, units: Any = None) -> Any:
     | `GRUCell`, `LayerNormGRUCell` | $h$ | $z$ | $1 - z$ |
     | `MinLSTMCell` | $h$ | $f$ | $i$ |
     | `MinGRUCell` | $h$ | $1 - z$ | $z$ |
+    | `RGLRUCell` | $h$ | $a$ | $s \odot i$ |
 
     In `Zoneout` of rate $p$ they are $p + (1 - p) a_t$ and $(1 - p) b_t$. A masked step passes on
     the state: its row repeats the one before, and its column is zero. In the backward direction of

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnnkit._checks import PathLike, as_path, check_file
+from keras_rnnkit._checks import PathLike, check_file
 from keras_rnnkit.layers import BidirectionalTrace
 from keras_rnnkit.models._keys import part_key
-from keras_rnnkit.models._npz import TORN, read_archive, write_archive
+from keras_rnnkit.models._npz import load_archive, write_archive
 from keras_rnnkit.models._traces_layout import restore, restore_outputs, store, store_outputs
 from keras_rnnkit.models.origins import at_outer_step
 
@@ -140,7 +140,7 @@ class Traces(Mapping[str, Any]):
             "outputs": store_outputs(self.outputs, "outputs", arrays),
             "not_called": list(self.not_called),
         }
-        write_archive(target, "layout", layout, arrays)
+        write_archive(target, "layout", layout, arrays, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: PathLike) -> "Traces":
@@ -150,18 +150,14 @@ class Traces(Mapping[str, Any]):
             FileNotFoundError: If there is no such file.
             ValueError: If the file is not one of `save`, or incomplete, or changed.
         """
-        file = as_path(path, "path")
-        _ = file.stat()  # raises where there is no such file
-        try:
-            layout, arrays = read_archive(file, "layout", _VERSION)
-            traces = {key: restore(part, arrays) for key, part in layout["records"].items()}
-            outputs = restore_outputs(layout["outputs"], arrays)
-            return cls(traces, outputs, layout["not_called"])
-        except TORN as error:
-            raise ValueError(
-                "`path` must be a file that `Traces.save` wrote, complete and unchanged; trace the "
-                f"model again. Received: path={str(path)!r}"
-            ) from error
+        advice = "trace the model again"
+        return load_archive(path, "layout", _VERSION, cls._restored, "Traces.save", advice)
+
+    @classmethod
+    def _restored(cls, layout: Any, arrays: dict[str, np.ndarray]) -> "Traces":
+        traces = {key: restore(part, arrays) for key, part in layout["records"].items()}
+        outputs = restore_outputs(layout["outputs"], arrays)
+        return cls(traces, outputs, layout["not_called"])
 
 
 def flat_traces(traces: Any) -> list[tuple[str, Any]]:

@@ -46,10 +46,10 @@ def memory(
     $$
 
     where $r_t$ is what the old state is multiplied by at step $t$: the forget gate of an LSTM or a
-    MinLSTM, the update gate of a GRU, one minus the update gate of a MinGRU. The sum is over the
-    valid steps of all sequences. One step with $r_t = 0$ erases all content, and the half-life is
-    0. It is infinite where $r_t = 1$ at all steps. What is written in the meantime does not count:
-    half of the old content is left, beside the new one.
+    MinLSTM, `forget` of an RGLRU, the update gate of a GRU, one minus the update gate of a MinGRU.
+    The sum is over the valid steps of all sequences. One step with $r_t = 0$ erases all content,
+    and the half-life is 0. It is infinite where $r_t = 1$ at all steps. What is written in
+    the meantime does not count: half of the old content is left, beside the new one.
 
     Units are sorted by half-life. A triangle at the upper or lower edge is a unit beyond the axis.
     A half-life above the length of the longest sequence, the dotted line, is an extrapolation.
@@ -107,8 +107,8 @@ def _half_lives(part: ValidSteps) -> tuple[str, np.ndarray]:
     if found is None:
         raise ValueError(
             f"`trace{part.key}` must have a gate that multiplies the old state: `forget`, or "
-            "`update` (LSTM, GRU, MinLSTM, MinGRU and their variants). The others, and a cell that "
-            f"normalises its state, have no half-life. Received: trace{part.key}._fields="
+            "`update` (LSTM, GRU, MinLSTM, MinGRU, RGLRU and their variants). The others, and a "
+            f"cell that normalises its state, have no half-life. Received: trace{part.key}._fields="
             f"{(*part.fields, 'mask')}, cell={getattr(part.origin, 'cell', None)!r}"
         )
     name, values = found

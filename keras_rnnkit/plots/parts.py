@@ -11,7 +11,7 @@ _NAMED = {
     4: "kit.MinGRUTrace(*trace) for a MinGRU",
     5: "kit.GRUTrace(*trace) for a GRU, kit.MinLSTMTrace(*trace) for a MinLSTM",
     6: "kit.NASTrace(*trace) for a NASCell",
-    7: "kit.LSTMTrace(*trace) for an LSTM",
+    7: "kit.LSTMTrace(*trace) for an LSTM, kit.RGLRUTrace(*trace) for an RGLRU",
 }
 
 

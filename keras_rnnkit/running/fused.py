@@ -4,7 +4,15 @@ from typing import Any
 
 from keras import ops
 
-from keras_rnnkit.cells import GRUCell, LSTMCell, Masks, MinGRUCell, MinLSTMCell, SimpleRNNCell
+from keras_rnnkit.cells import (
+    GRUCell,
+    LSTMCell,
+    Masks,
+    MinGRUCell,
+    MinLSTMCell,
+    RGLRUCell,
+    SimpleRNNCell,
+)
 from keras_rnnkit.kernels import _cells, backend_kernels
 from keras_rnnkit.kernels._arguments import Arguments, Plan
 from keras_rnnkit.running.calls import (
@@ -27,6 +35,7 @@ _NAMES = {
     LSTMCell: "LSTM",
     MinGRUCell: "MinGRU",
     MinLSTMCell: "MinLSTM",
+    RGLRUCell: "RGLRU",
     SimpleRNNCell: "SimpleRNN",
 }
 

@@ -58,6 +58,7 @@ def _whole_sequence(cell: Any, recurrence: Any, call: Call, compiled: bool) -> t
     if compiled:
         function = backend_kernels().as_one_program(function, cell.weights)
     gates, states = function(*_time_first(call), call.initial_states, call.fresh_states)
+    states = ops.cast(states, cell.compute_dtype)
     last = states[-1]
     states = swap_batch_and_time(states)
     gates = cell.gates_type(*map(swap_batch_and_time, gates)) if call.capture_gates else ()
@@ -76,7 +77,11 @@ def _gates_and_states(
     training: bool = False,
     masks: Any = None,
 ) -> tuple[Any, Any]:
-    """The gates and the state of every step, time first."""
+    """The gates and the state of every step, time first.
+
+    The states have the dtype of the recurrence, which a cell may compute in float32 where its
+    compute dtype is half precision.
+    """
     gates = cell.gates(xs, initial_states, training=training, masks=masks)
     a, b = cell.recurrence(gates)
     if mask is not None:
@@ -88,9 +93,10 @@ def _gates_and_states(
         # The first step of a sequence, masked or not: h = 0 * h + (a * fresh + b). On PyTorch on a
         # CPU, products take a fraction of the time of `where`.
         starts = ops.cast(resets, a.dtype)[..., None]
-        b = b if fresh_states is None else b + starts * a * fresh_states[0]
+        if fresh_states is not None:
+            b = b + starts * a * ops.cast(fresh_states[0], a.dtype)
         a = a * (1 - starts)
-    return gates, recurrence(a, b, initial_states[0])
+    return gates, recurrence(a, b, ops.cast(initial_states[0], a.dtype))
 
 
 def _in_chunks(
@@ -107,7 +113,8 @@ def _in_chunks(
         )
         states = [part_states[-1]]
         if return_sequences:
-            chunks.append(part_states)
+            chunks.append(ops.cast(part_states, cell.compute_dtype))
+    states = [ops.cast(states[0], cell.compute_dtype)]
     outputs = swap_batch_and_time(ops.concatenate(chunks)) if return_sequences else None
     return Carry(states[0], states), Steps(outputs)
 

@@ -39,7 +39,7 @@ def run_loop(cell: Any, call: Call, unroll: bool = False) -> tuple[Carry, Steps]
     next_carry = _step_function(cell, states, call)
     output = call.initial_output
     initial = Carry(
-        _zeros(output_size(cell), states) if output is None else output,
+        zeros_of_size(output_size(cell), states) if output is None else output,
         states,
         _zero_gates(cell, states) if capture_gates else (),
     )
@@ -164,11 +164,11 @@ def _zero_gates(cell: Any, states: Any) -> Any:
         return tuple(_zero_gates(c, s) for c, s in zip(cell.cells, states, strict=True))
     if not exposes_gates(cell):
         return ()
-    zeros = _zeros(cell.units, states)
+    zeros = zeros_of_size(cell.units, states)
     return cell.gates_type(*(zeros for _ in cell.gates_type._fields))
 
 
-def _zeros(size: Any, states: Any) -> Any:
+def zeros_of_size(size: Any, states: Any) -> Any:
     """Zeros `(batch, *size)` in the dtype of the states, the compute dtype of the cell."""
     first = tree.flatten(states)[0]
     size = tuple(size) if isinstance(size, list | tuple) else (size,)

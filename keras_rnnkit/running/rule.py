@@ -11,7 +11,7 @@ from typing import NamedTuple
 PATHS = ("auto", "fused", "portable")
 
 # The cells whose gates do not depend on the state: the new state is linear in the old one.
-LINEAR_CELLS = ("MinGRU", "MinLSTM")
+LINEAR_CELLS = ("MinGRU", "MinLSTM", "RGLRU")
 
 _WITH_KERNEL = ", ".join(("LSTM", "GRU", "SimpleRNN", *LINEAR_CELLS))
 
@@ -64,7 +64,10 @@ class Request(NamedTuple):
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
     exported: bool = False  # PyTorch records the call for a file
+    export_format: str = ""  # of that file, where it is known
     transformed: bool = False  # by `torch.func`, or in forward mode
+    recompute: bool | int = False  # as requested by the user
+    runs_again: bool = True  # a second run of a step gives the same result
 
 
 class Choice(NamedTuple):
@@ -74,6 +77,7 @@ class Choice(NamedTuple):
     method: str = ""
     reason: str = ""
     faster: str = ""  # what to change in the layer for a faster path
+    recompute: bool = False  # whether the call runs in chunks, each again in the backward pass
 
 
 def choose(request: Request) -> Choice:
@@ -113,6 +117,8 @@ def one_call_for_both(forward: Request, backward: Request, *, zero_initial_state
     On a CPU this would gain nothing: oneDNN runs the directions one after the other.
     """
     if forward != backward or not forward.gpu or forward.exported:
+        return False
+    if forward.training and forward.recompute:  # the directions have chunks of their own
         return False
     # Each direction has dropout masks of its own, for inputs and for weights.
     if forward.training and (forward.dropout or forward.weight_dropout):
@@ -175,7 +181,11 @@ def _without_kernel(request: Request) -> Choice | None:
 def _has_node(request: Request) -> bool:
     """Whether an exported file has one node for the whole sequence."""
     supported = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
-    return supported and not _unsupported_by_torch(request)
+    # What the converters of these formats cannot convert.
+    lacks_gru = request.export_format == "OpenVINO" and request.cell == "GRU"
+    lacks_lengths = request.export_format == "LiteRT" and request.masked
+    converted = not lacks_gru and not lacks_lengths
+    return supported and converted and not _unsupported_by_torch(request)
 
 
 def _keras_has_cudnn(request: Request) -> bool:
@@ -193,9 +203,11 @@ def _unsupported_by_torch(request: Request) -> str:
     """The requested options that rule out PyTorch's own layer.
 
     Masks and `recurrent_weight_dropout` do not: before the call, the kit moves the valid steps of
-    each sequence to its front, and drops the recurrent weights.
+    each sequence to its front, and drops the recurrent weights. Nor does `recompute`: each chunk of
+    steps is a call.
     """
-    return _unsupported_by_library(request._replace(masked=False, weight_dropout=False))
+    request = request._replace(masked=False, weight_dropout=False, recompute=False)
+    return _unsupported_by_library(request)
 
 
 def _unsupported_by_library(request: Request) -> str:
@@ -207,6 +219,7 @@ def _unsupported_by_library(request: Request) -> str:
         "recurrent_dropout": _drops_state(request),
         "recurrent_weight_dropout": request.weight_dropout,
         "implementation=1": _drops_per_gate(request) and not request.recurrent_dropout,
+        "recompute": request.training and bool(request.recompute),
     }
     return " and ".join(name for name, holds in requested.items() if holds)
 

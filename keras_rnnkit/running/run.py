@@ -11,6 +11,7 @@ Every path has a runner with the same contract, `runner(layer, call, method) -> 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -25,6 +26,7 @@ from keras_rnnkit.running.linear_recurrence import run_linear_recurrence
 from keras_rnnkit.running.loop import run_loop
 from keras_rnnkit.running.names import name_of
 from keras_rnnkit.running.portable import run_portable
+from keras_rnnkit.running.recompute import can_run_again, run_in_chunks, with_recompute
 from keras_rnnkit.running.rule import LINEAR_CELLS, Choice, Request, choose
 
 Runner = Callable[[Any, Call, str], tuple[Carry, Steps]]
@@ -59,7 +61,14 @@ def run(layer: Any, call: Call) -> tuple[Carry, Steps]:
         training=call.training,
     )
     with masks_for(layer.cell, call) as masks:
-        return _RUNNERS[choice.path](layer, call._replace(dropout_masks=masks), choice.method)
+        call = call._replace(dropout_masks=masks)
+        if choice.recompute:
+            return run_in_chunks(layer, call, partial(_run_path, layer, choice))
+        return _run_path(layer, choice, call)
+
+
+def _run_path(layer: Any, choice: Choice, call: Call) -> tuple[Carry, Steps]:
+    return _RUNNERS[choice.path](layer, call, choice.method)
 
 
 def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
@@ -72,11 +81,11 @@ def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
     """
     request = request_for(layer, sequences=sequences, **conditions)
     try:
-        choice = choose(request)
+        choice = with_recompute(request, choose(request))
     except ValueError as error:
         raise ValueError(f"{name_of(layer)}: {error}") from None
     if request.exported:
-        check_export(layer, sequences, choice, onnx=backend_kernels().exporting_to_onnx())
+        check_export(layer, sequences, choice, onnx=request.export_format == "ONNX")
     return choice
 
 
@@ -92,6 +101,7 @@ def request_for(
     """The properties of a layer, and of one call of it, by which the rule chooses the path."""
     cell, name = layer.cell, kernel_name(layer.cell)
     called_on_torch = sequences is not None and keras.config.backend() == "torch"
+    exported = called_on_torch and backend_kernels().exporting()
     may_be_fused = called_on_torch and name is not None and layer.requested_path != "portable"
     common = Request(
         path=layer.requested_path,
@@ -104,8 +114,11 @@ def request_for(
         capture_gates=capture_gates,
         training=training,
         batch=None if sequences is None else sequences.shape[0],
-        exported=called_on_torch and backend_kernels().exporting(),
+        exported=exported,
+        export_format=backend_kernels().export_format() if exported else "",
         transformed=may_be_fused and _transformed(cell, sequences),
+        recompute=layer.recompute,
+        runs_again=bool(layer.recompute) and can_run_again(cell),
     )
     if name is None:
         return common

@@ -7,6 +7,8 @@ import pytest
 from keras_rnnkit import callbacks
 from tests.callbacks.support import Scripted, fit, make_model, same_weights
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def test_returns_the_two_of_the_chapter(tmp_path):
     checkpoint, stopping = callbacks.chapter(tmp_path / "best.keras")

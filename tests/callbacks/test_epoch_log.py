@@ -7,6 +7,8 @@ from keras_rnnkit import callbacks
 from keras_rnnkit.callbacks.epoch_log import EpochLog
 from tests.callbacks.support import fit, make_model, read_rows
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def run(folder, epochs=5, frequency=2, **options):
     preset = callbacks.standard(

@@ -9,6 +9,8 @@ import pytest
 from keras_rnnkit import callbacks
 from tests.callbacks.support import VALIDATION, Scripted, Witness, fit, make_model
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 PRESETS = {
     "chapter": lambda folder, **options: callbacks.chapter(folder / "best.keras", **options),
     "standard": lambda folder, **options: callbacks.standard(folder, curves=False, **options),

@@ -13,6 +13,8 @@ from keras_rnnkit.callbacks import _screens
 from keras_rnnkit.callbacks.progress_line import ProgressLine, _duration
 from tests.callbacks.support import fit, make_model
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def run(monkeypatch, *, pause=0.0, log_pause=0.0, epochs=3, **console):
     monkeypatch.setattr(_screens.Screen, "_pause", pause)

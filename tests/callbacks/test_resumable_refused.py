@@ -7,6 +7,8 @@ from keras_rnnkit import callbacks
 from keras_rnnkit.callbacks import _model_state
 from tests.callbacks.support import fit, make_model, resumable
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def test_a_run_that_was_not_resumable_is_not_overwritten(tmp_path):
     fit(make_model(), callbacks.standard(tmp_path), epochs=1)
@@ -89,14 +91,6 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     with pytest.raises(ValueError, match="overwrite=True to start anew"):
         fit(make_model(), resumable(tmp_path), epochs=2)
     assert file.read_bytes() == damaged
-
-
-def test_a_model_that_is_not_built_is_refused(tmp_path):
-    model = keras.Sequential([keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    if keras.config.backend() == "tensorflow":  # the others build it before callbacks are called
-        with pytest.raises(ValueError, match=r"`model` must be built.*keras\.Input"):
-            fit(model, resumable(tmp_path), epochs=1)
 
 
 def test_a_keras_that_ignores_the_first_epoch_is_an_error(tmp_path, monkeypatch):

@@ -16,6 +16,8 @@ from tests.callbacks.support import (
     make_model,
 )
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def test_curves_are_drawn_after_an_interrupt(tmp_path, capsys):
     model, best = make_model(), Scripted([1.0, 2.0, 3.0])

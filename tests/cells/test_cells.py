@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, NAMESAKES, assert_close, by_name, to_numpy
+from tests.support.cases import (
+    CASES,
+    NAMESAKES,
+    assert_close,
+    by_name,
+    few_where_compiled,
+    to_numpy,
+)
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 
@@ -54,7 +61,7 @@ def test_a_state_outside_a_list_is_returned_outside_a_list(case):
     assert tuple(state.shape) == (3, 3)
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_in_keras_own_layers(case):
     layer = keras.layers.RNN(case.cell(3, **case.options), return_sequences=True)
     same = case.layer(3, return_sequences=True, **case.options)
@@ -88,7 +95,7 @@ def test_dropout_masks_are_those_of_keras(case, implementation):
     assert not np.allclose(to_numpy(first[0]), to_numpy(mine(X[:, 0], states)[0]))
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_dropout_drops_inputs_and_the_hidden_state_in_training(case):
     states, zeros = case.filled(0.5, 3, 3), np.zeros_like(X[:, 0])
     for rate, inputs in (("dropout", X[:, 0]), ("recurrent_dropout", zeros)):
@@ -106,7 +113,7 @@ def case_without(cell, rate):
     return same
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_a_cell_alone_keeps_its_compute_dtype(case):
     cell = case.cell(3, dtype="mixed_bfloat16", **case.options)
     gates = cell.gates(X[:, 0], cell.get_initial_state(3))

@@ -6,7 +6,16 @@ import pytest
 
 import keras_rnnkit as kit
 from tests.support.backends import float64_allowed
-from tests.support.cases import CASES, MASKS, MIN_CASES, NAMESAKES, built, by_name, to_numpy
+from tests.support.cases import (
+    CASES,
+    MASKS,
+    MIN_CASES,
+    NAMESAKES,
+    built,
+    by_name,
+    few_where_compiled,
+    to_numpy,
+)
 from tests.support.oracles import outputs_of
 
 ALL = [*CASES, *MIN_CASES]
@@ -87,7 +96,7 @@ def check(trace, want):
         np.testing.assert_allclose(to_numpy(getattr(trace, name)), values, **CLOSE, err_msg=name)
 
 
-@pytest.mark.parametrize(("case", "each_gate"), OF_CELLS, ids=named)
+@pytest.mark.parametrize(("case", "each_gate"), few_where_compiled(OF_CELLS), ids=named)
 def test_a_cell_drops_what_it_is_handed(case, each_gate):
     rng, x, weights, states, keep = problem(case)
     masks = drawn(case, rng, each_gate)
@@ -109,7 +118,7 @@ def tensor(mask):
     return None if mask is None else keras.ops.convert_to_tensor(mask, dtype="float64")
 
 
-@pytest.mark.parametrize(("case", "path", "each_gate"), OF_LAYERS, ids=named)
+@pytest.mark.parametrize(("case", "path", "each_gate"), few_where_compiled(OF_LAYERS), ids=named)
 def test_a_layer_drops_what_its_cell_draws(case, path, each_gate, monkeypatch):
     rng, x, weights, states, keep = problem(case, "holes")
     masks = drawn(case, rng, each_gate)
@@ -143,7 +152,7 @@ def zoned(case, x, weights, states, keep, stays):
     return [np.stack(state, axis=1) for state in zip(*rows, strict=True)]
 
 
-@pytest.mark.parametrize("case", [*CASES, *MIN_CASES[::2]], ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled([*CASES, *MIN_CASES[::2]]), ids=by_name)
 def test_zoneout_keeps_the_states_that_it_draws(case, monkeypatch):
     rng, x, weights, states, keep = problem(case, "holes")
     sizes = case.sizes(UNITS)

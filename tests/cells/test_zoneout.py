@@ -28,6 +28,7 @@ CELLS = {
     "lstm": lambda: kit.LSTMCell(3),
     "gru": lambda: kit.GRUCell(3),
     "min_lstm": lambda: kit.MinLSTMCell(3),
+    "rglru": lambda: kit.RGLRUCell(3),
     "of keras": lambda: keras.layers.LSTMCell(3),
     "bare": Bare,
 }

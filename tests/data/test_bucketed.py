@@ -1,25 +1,14 @@
 """`Bucketed` without a model: shapes, order, padding, weights, workers, errors."""
 
-import pickle
-
 import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from tests.data.bucketing import sequences, unpadded
 
 pytestmark = pytest.mark.no_backend
 
 Bucketed = kit.data.Bucketed
-
-
-def sequences(count=103, seed=0, longest=60, least=1):
-    rng = np.random.default_rng(seed)
-    lengths = np.minimum(rng.geometric(0.06, count) + least - 1, longest)
-    return [rng.integers(1, 50, length) for length in lengths]
-
-
-def unpadded(batch, value=0):
-    return [row[row != value].tolist() for row in batch]
 
 
 def check_every_row_comes_once(data, x, y):
@@ -48,35 +37,6 @@ def test_every_row_comes_once_padded_to_few_lengths(batch_size, lengths):
         assert sum(shape[0] < batch_size for shape in shapes) <= 1
         for batch in data:
             assert batch[0].dtype == np.int32
-
-
-def test_batches_of_the_longest_and_the_shortest_come_first():
-    for shuffle in (True, False):
-        data = Bucketed(sequences(), batch_size=4, lengths=5, shuffle=shuffle)
-        for epoch in range(4):
-            data.set_epoch(epoch)
-            assert [data[i][0].shape[1] for i in (0, 1)] == [data.lengths[-1], data.lengths[0]]
-
-
-def test_the_order_is_a_pure_function_of_seed_and_epoch():
-    x = sequences()
-    one, other = (Bucketed(x, batch_size=4, lengths=4, seed=3) for _ in range(2))
-    other.set_epoch(7)
-    again = [np.concatenate(data.order(5)).tolist() for data in (one, other)]
-    assert again[0] == again[1]
-    orders = [np.concatenate(one.order(epoch)).tolist() for epoch in range(5)]
-    assert len({tuple(order) for order in orders}) == 5
-    assert np.concatenate(Bucketed(x, batch_size=8, seed=4).order()).tolist() != orders[0]
-    composition = {frozenset(rows.tolist()) for rows in one.order(0)}
-    assert composition != {frozenset(rows.tolist()) for rows in one.order(1)}
-
-
-def test_without_shuffling_every_epoch_is_the_same_and_lengths_ascend_after_the_first():
-    data = Bucketed(sequences(), batch_size=4, lengths=4, shuffle=False)
-    first = [rows.tolist() for rows in data.order(0)]
-    assert first == [rows.tolist() for rows in data.order(9)]
-    widths = [batch[0].shape[1] for batch in data]
-    assert widths[0] == max(widths) and widths[1:] == sorted(widths[1:])
 
 
 def test_padding_is_the_measured_fraction():
@@ -149,15 +109,6 @@ def test_float_sequences_and_fixed_inputs():
     assert len(shapes) <= 4
 
 
-def test_in_the_first_two_batches_every_dimension_that_changes_is_different():
-    """Also where the longest and the shortest rows have other inputs of the same length."""
-    x = tuple([np.ones(n, int) for n in np.repeat(steps, 4)] for steps in ((10, 20, 30), (1, 2, 1)))
-    data = Bucketed(x, batch_size=1, lengths=3)
-    shapes = [[part.shape[1] for part in batch[0]] for batch in data]
-    assert shapes[:2] == [[30, 2], [10, 1]]
-    assert {tuple(shape) for shape in shapes} == {(10, 1), (20, 2), (30, 2)}
-
-
 def test_targets_that_are_sequences_are_padded_to_the_length_of_the_inputs():
     x = sequences()
     for lengths in (4, [30, 100]):
@@ -180,70 +131,6 @@ def test_weights():
             np.testing.assert_allclose(found, factors[rows])
 
 
-def test_restore():
-    x = sequences()
-    data = Bucketed(x, batch_size=4, lengths=4)
-    for epoch in range(3):
-        rows = np.concatenate(data.order())
-        found = data.restore({"a": rows, "b": [rows[:, None] * 2]}, epoch)
-        assert found["a"].tolist() == list(range(103))
-        assert (found["b"][0][:, 0] == 2 * np.arange(103)).all()
-        data.set_epoch(epoch + 1)
-    with pytest.raises(ValueError, match=r"103 rows.*Received: predictions.shape=\(5, 1\)"):
-        data.restore(np.zeros((5, 1)))
-
-
-def test_restore_knows_the_last_loop():
-    data = Bucketed(sequences(), np.arange(103), batch_size=4, lengths=4)
-    for _ in range(3):
-        targets = np.concatenate([y for _, y in data])
-        assert data.restore(targets).tolist() == list(range(103))
-        data.on_epoch_end()
-        assert data.restore(targets).tolist() == list(range(103))
-    assert data.epoch == 3
-
-
-def test_an_epoch_ends_when_all_batches_were_used():
-    data = Bucketed(sequences(), batch_size=4, lengths=4)
-    data.on_epoch_end()
-    data[0]
-    data.on_epoch_end()
-    assert data.epoch == 0
-    list(data)
-    data.on_epoch_end()
-    assert data.epoch == 1
-
-
-def equal(one, other):
-    assert len(one) == len(other)
-    for a, b in zip(one, other, strict=True):
-        for part, same in zip(a, b, strict=True):
-            np.testing.assert_array_equal(part, same)
-
-
-@pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
-def test_workers_make_the_same_batches_in_the_same_order(processes):
-    options = {"batch_size": 4, "lengths": 4}
-    alone = Bucketed(sequences(), np.arange(103), **options)
-    data = Bucketed(
-        sequences(),
-        np.arange(103),
-        **options,
-        workers=2,
-        use_multiprocessing=processes,
-        max_queue_size=3,
-    )
-    data[0], data[1]  # as Keras on TensorFlow asks for batches before an epoch begins
-    for _ in range(2):
-        equal(list(data), list(alone))
-        for each in (data, alone):
-            each.on_epoch_end()
-    for i in (5, 2, 3, 11, 0, -1):  # as Keras shuffles
-        equal([data[i]], [alone[i]])
-    copy = pickle.loads(pickle.dumps(data))
-    equal(list(copy), list(alone))
-
-
 def test_empty_sequences_are_rows_of_padding():
     data = Bucketed([[], [1], [], [2, 3]], batch_size=2, lengths=2, shuffle=False)
     assert data.lengths == (1, 2)
@@ -254,53 +141,6 @@ def test_empty_sequences_are_rows_of_padding():
 def test_one_batch():
     data = Bucketed(sequences(5), batch_size=8)
     assert len(data) == 1 and data[0][0].shape[0] == 5
-
-
-def test_an_index_out_of_range():
-    with pytest.raises(IndexError):
-        Bucketed(sequences())[99]
-    with pytest.raises(TypeError, match=r"Received: index=slice\(None, 2, None\)"):
-        Bucketed(sequences())[:2]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"x": []}, "at least 1. Received: rows="),
-        ({"x": np.ones((4, 3))}, "`x` must have an input of sequences"),
-        ({"x": "text"}, "`x` must be a list of sequences"),
-        ({"x": [[1], ["a"]]}, r"`x\[1\]` must be a sequence of integers"),
-        ({"x": [[1], [1.5]]}, "`x` must have sequences of one kind"),
-        ({"x": [[1], [2**40]]}, r"`x\[1\]` must have ids that fit int32"),
-        ({"x": [np.ones((2, 3)), np.ones((2, 4))]}, "feature vectors of one size"),
-        ({"x": {"a": [[1]], "b": np.ones(2)}}, r"one number of rows. Received: len\(x\)"),
-        ({"y": [1, 2]}, r"one number of rows, at least 1. Received: rows=\[4, 2\]"),
-        ({"y": ["a", "b", "c", "d"]}, "`y` must be"),
-        ({"batch_size": 0}, "batch_size=0"),
-        ({"batch_size": 5, "drop_last": True}, "batch_size=5"),
-        ({"lengths": 0}, "lengths=0"),
-        ({"lengths": []}, r"lengths=\[\]"),
-        ({"lengths": [1.5]}, r"lengths=\[1.5\]"),
-        ({"lengths": [2]}, r"of 3 items.*maxlen=2.*Received: lengths=\[2\]"),
-        ({"maxlen": 0}, "maxlen=0"),
-        ({"truncating": "left"}, "truncating='left'"),
-        ({"seed": -1}, "seed=-1"),
-        ({"value": 0.5}, "`value` must be an integer.*value=0.5"),
-        ({"value": 2**31}, "`value` must be an integer.*int32.*value=2147483648"),
-        ({"sample_weight": np.ones(4)}, "pass them with `y`"),
-        ({"y": [0] * 4, "class_weight": [1]}, "`class_weight` must be a dict"),
-        ({"y": [0] * 4, "class_weight": {"0": 2.0}}, "class_weight={'0': 2.0}"),
-        ({"y": [0] * 4, "class_weight": {0.5: 2.0}}, "class_weight={0.5: 2.0}"),
-        ({"y": [0] * 4, "class_weight": {0: None}}, "class_weight={0: None}"),
-        ({"y": [0] * 4, "class_weight": {0: -1.0}}, "class_weight={0: -1.0}"),
-        ({"y": [0] * 4, "class_weight": {0: float("nan")}}, "class_weight={0: nan}"),
-        ({"y": [[0], [0, 1]] * 2, "class_weight": {0: 1}}, "`class_weight` needs a `y`"),
-        ({"workers": -1}, "workers=-1"),
-    ],
-)
-def test_errors(arguments, message):
-    with pytest.raises((TypeError, ValueError), match=message):
-        Bucketed(**{"x": [[1], [2, 3], [4], [5, 6, 7]]} | arguments)
 
 
 @pytest.mark.slow

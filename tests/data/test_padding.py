@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from keras_rnnkit.data import pad
 
+pytestmark = pytest.mark.no_backend
+
 ids = st.integers(-(2**31), 2**31 - 1)
 sides = st.sampled_from(["pre", "post"])
 

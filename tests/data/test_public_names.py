@@ -1,6 +1,10 @@
 """The face of `keras_rnnkit.data`."""
 
+import pytest
+
 from keras_rnnkit import data
+
+pytestmark = pytest.mark.no_backend
 
 
 def test_names_are_sorted_there_and_described():

@@ -4,8 +4,11 @@ import hashlib
 
 import keras
 import numpy as np
+import pytest
 
 from keras_rnnkit.data import load_sample
+
+pytestmark = pytest.mark.no_backend
 
 
 def test_shapes_and_balance():

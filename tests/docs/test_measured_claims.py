@@ -7,6 +7,8 @@ import pytest
 
 from tests.docs.test_pages import ROOT
 
+pytestmark = pytest.mark.no_backend
+
 RESULTS = ROOT / "benchmarks" / "results"
 MODELS = ("kit", "keras")  # that benchmarks/tracing.py traces
 MASKED = ("no mask", "mask")
@@ -98,3 +100,20 @@ def test_the_gate_monitor_costs_less_than_a_twentieth_of_an_epoch():
         report = json.loads(file.read_text("utf-8"))
         (cell,) = report["cells"].values()
         assert cell["added"]["median"] < 0.05, file
+
+
+def test_files_of_export_onnx_predict_as_keras_and_are_never_slower_than_its_files():
+    files = list(RESULTS.glob("*/onnx_reviews_*.json"))
+    if not files:
+        pytest.skip("benchmarks/onnx_reviews.py has not measured yet")
+    for file in files:
+        for name, cell in json.loads(file.read_text("utf-8"))["cells"].items():
+            where = f"{file}, {name}"
+            assert cell["rows"] == (5_000 if name.startswith("tagger") else 25_000), where
+            assert cell["difference"] <= 1e-5, where
+            assert cell["other_class"] == 0, where
+            assert not cell["loop"]["kit"], where
+            if "keras" in cell["loop"]:
+                ratios = [cell[f"rows_{rows}"]["keras_over_kit"]["median"] for rows in (1, 64)]
+                assert min(ratios) >= 1 / 1.05, where
+                assert not cell["loop"]["keras"] or ratios[0] >= 3, where

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import keras
+import pytest
 from matplotlib.image import imread
 
 from tests.docs.test_pages import ROOT, run_pages
@@ -25,6 +26,7 @@ def test_the_program_of_the_readme_runs_twice_in_a_row(tmp_path, monkeypatch):
     assert os.environ["KERAS_BACKEND"] == keras.config.backend()
 
 
+@pytest.mark.no_backend
 def test_the_backend_stands_before_the_first_import_of_keras():
     for page in (README, ROOT / "docs" / "index.md"):
         before, _, _ = page.read_text("utf-8").partition("import keras")

@@ -8,6 +8,8 @@ import pytest
 
 import keras_rnnkit as kit
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 EXAMPLES = str(Path(__file__).resolve().parents[2] / "examples")
 
 

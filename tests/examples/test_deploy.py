@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 EXAMPLES = str(Path(__file__).resolve().parents[2] / "examples")
 
 

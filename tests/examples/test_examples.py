@@ -118,7 +118,7 @@ def test_what_makes_the_chapter_faster_changes_no_loss(model, small_imdb, monkey
     assert np.abs(losses() - fast).max() < 1e-4
 
 
-@pytest.mark.slow_on("tensorflow")
+@pytest.mark.slow_on("tensorflow", "jax")
 def test_the_stack_is_the_chapters_third_model(small_imdb):
     import chapter_09_3 as example
 
@@ -132,6 +132,7 @@ def test_the_stack_is_the_chapters_third_model(small_imdb):
     assert np.abs(np.subtract(*losses)).max() < 1e-5
 
 
+@pytest.mark.no_backend
 def test_every_epoch_has_another_order_of_the_same_reviews():
     import chapter_09_3 as example
 
@@ -148,6 +149,7 @@ def test_every_epoch_has_another_order_of_the_same_reviews():
     assert orders[0] != orders[1] != orders[2]
 
 
+@pytest.mark.no_backend
 def test_the_published_figures_are_the_chapters():
     path = SHARED / "chapter.json"
     if not path.exists():
@@ -190,6 +192,7 @@ def published(tmp_path, monkeypatch):
     return _published
 
 
+@pytest.mark.no_backend
 def test_published_tables_are_mean_and_deviation_of_the_results(published):
     import publish_results
 
@@ -208,6 +211,7 @@ def test_published_tables_are_mean_and_deviation_of_the_results(published):
     assert (published.RESULTS / "lstm.png").stat().st_size > 10_000
 
 
+@pytest.mark.no_backend
 def test_results_that_the_tables_do_not_show_are_noticed(published):
     import publish_results
 

@@ -9,6 +9,8 @@ import pytest
 
 import keras_rnnkit as kit
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

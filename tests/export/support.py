@@ -15,6 +15,7 @@ KINDS = {
     "simple_rnn": lambda **options: kit.SimpleRNN(4, **options),
     "min_gru": lambda **options: kit.MinGRU(4, **options),
     "min_lstm": lambda **options: kit.MinLSTM(4, **options),
+    "rglru": lambda **options: kit.RGLRU(4, **options),
     "own_cell": lambda **options: kit.RNN(kit.PeepholeLSTMCell(4), **options),
     "keras_cell": lambda **options: kit.RNN(keras.layers.GRUCell(4), **options),
     "portable": lambda **options: kit.LSTM(4, path="portable", **options),

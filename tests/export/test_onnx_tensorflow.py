@@ -39,6 +39,7 @@ LAYERS = {
     "simple_rnn": lambda **options: kit.SimpleRNN(5, **options),
     "min_gru": lambda **options: kit.MinGRU(5, **options),
     "min_lstm": lambda **options: kit.MinLSTM(5, **options),
+    "rglru": lambda **options: kit.RGLRU(5, **options),
     "bidirectional": lambda **options: kit.Bidirectional(kit.LSTM(5, **options)),
     "stacked": lambda **options: kit.StackedRNN([5, 4], **options),
     "peephole": lambda **options: kit.RNN(kit.PeepholeLSTMCell(5), **options),

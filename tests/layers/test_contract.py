@@ -6,7 +6,15 @@ import pytest
 from keras import ops
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MASKS, NAMESAKES, assert_close, by_name, to_numpy
+from tests.support.cases import (
+    CASES,
+    MASKS,
+    NAMESAKES,
+    assert_close,
+    by_name,
+    few_where_compiled,
+    to_numpy,
+)
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 ARGUMENTS = {
@@ -69,7 +77,7 @@ def test_is_a_subclass_of_its_namesake(case):
     assert issubclass(case.cell, case.keras_cell)
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_functional_wrapped_saved_and_cloned(case, tmp_path):
     inputs = keras.Input((2, 5, 4))
     each = keras.layers.TimeDistributed(case.layer(3, **case.options))(inputs)
@@ -118,7 +126,7 @@ def test_masking_layer():
     assert_close(model.predict(x, verbose=0), model.predict(X[:, :3], verbose=0))
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_padding_is_as_if_it_were_not_there(case):
     layer = case.layer(3, return_state=True, **case.options)
     short = layer(X[:, 1:4])
@@ -129,7 +137,7 @@ def test_padding_is_as_if_it_were_not_there(case):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_mixed_precision(case, policy):
     # Over three units a layer normalisation makes much of little; over many it does not.
     units = 3 if case.amplifies == 1 else 32

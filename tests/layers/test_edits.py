@@ -9,7 +9,7 @@ from keras_rnnkit.cells._edits import Addition, Replacement
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.capture import capturing
 from tests.support.backends import float64_allowed
-from tests.support.cases import CASES, MIN_CASES, built, by_name, to_numpy
+from tests.support.cases import CASES, MIN_CASES, built, by_name, few_where_compiled, to_numpy
 from tests.support.oracles import complex_step, outputs_of
 
 ALL = [*CASES, *MIN_CASES]
@@ -64,7 +64,7 @@ def assert_as_wanted(found, wanted):
 
 
 @pytest.mark.parametrize("go_backwards", [False, True])
-@pytest.mark.parametrize("case", ALL, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(ALL), ids=by_name)
 def test_a_replaced_gate_or_state_acts_as_in_the_equations(case, go_backwards):
     """Every second field is replaced by values, the others by a function of value and step."""
     with float64_allowed():
@@ -95,7 +95,7 @@ def test_a_replaced_gate_or_state_acts_as_in_the_equations(case, go_backwards):
         assert_as_wanted(it.run(edits), it.oracle(edit))
 
 
-@pytest.mark.parametrize("case", ALL, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(ALL), ids=by_name)
 def test_gradients_of_what_is_added_are_those_of_the_equations(case):
     """An exact gradient of every gate and state at every step, by NumPy in the complex plane."""
     with float64_allowed():

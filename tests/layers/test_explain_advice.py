@@ -18,7 +18,7 @@ TAKEN = {
     "the gates": {"return_gates": False},
     "recurrent_dropout": {"recurrent_dropout": 0.0},
     "implementation=1": {"implementation": 2},
-    "use one that has: LSTM, GRU, SimpleRNN, MinGRU, MinLSTM": {},
+    "use one that has: LSTM, GRU, SimpleRNN, MinGRU, MinLSTM, RGLRU": {},
     "stack layers, not cells": {},
 }
 

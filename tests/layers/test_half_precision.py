@@ -6,14 +6,14 @@ import pytest
 from keras import ops
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MIN_CASES, by_name, to_numpy
+from tests.support.cases import CASES, MIN_CASES, by_name, few_where_compiled, to_numpy
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 5, 4)).astype("float32")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("case", [*CASES, *MIN_CASES], ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled([*CASES, *MIN_CASES]), ids=by_name)
 def test_every_layer_is_built_with_its_own_initializers(case, dtype):
     layer = case.layer(3, dtype=dtype, **case.options)
     output = layer(X)

@@ -93,13 +93,20 @@ def test_stable_over_5000_steps_of_extreme_gates(case, device):
     x[..., -units:] = rng.normal(size=(rows, time, units))
     first = rng.normal(size=(rows, units)).astype("float32")
     weights = [np.eye(case.gates * units), np.zeros(case.gates * units)]
+    if case.name == "rglru":
+        weights.append(np.array([-5.0, 1.0]))  # a slow unit and a fast one
     layer = built(case, weights, case.gates * units, units, return_sequences=True)
+    first_gate, second_gate = (sigmoid(x[..., k * units : (k + 1) * units]) for k in (0, 1))
     if case.name == "min_gru":
-        a = sigmoid(-x[..., :units])
+        a = 1 - first_gate
+        written = first_gate
+    elif case.name == "min_lstm":
+        a = second_gate / (second_gate + first_gate)
+        written = 1 - a
     else:
-        i, f = (sigmoid(x[..., k * units : (k + 1) * units]) for k in (0, 1))
-        a = f / (f + i)
-    want = step_by_step(a, (1 - a) * x[..., -units:], first.astype("float64"))
+        a = np.exp(-8 * np.log1p(np.exp(weights[2])) * first_gate)
+        written = np.sqrt(1 - a**2) * second_gate
+    want = step_by_step(a, written * x[..., -units:], first.astype("float64"))
     x = x.astype("float32")
     found = to_numpy(layer(x, initial_state=first))
     for row, name in enumerate(EXTREME):
@@ -286,3 +293,40 @@ def test_a_huge_gate_with_a_closed_one(dtype, i, f):
     gates = cell.gates(np.ones((1, 1)), cell.get_initial_state(1))
     found = [to_numpy(keras.ops.cast(gate, "float32")).item() for gate in gates]
     assert found == [1, 0, 1]
+
+
+def test_the_gradient_of_an_rglru_is_finite_and_exact_where_it_forgets_almost_nothing():
+    """Where `a` is near one, `1 - a**2` has few digits left, and its root a steep slope."""
+
+    def loss(layer, x):
+        return keras.ops.sum(layer(x))
+
+    def gradient(shift, epsilon=1e-30):
+        r = sigmoid(np.array(x[0, 0, 0] + shift, complex) + 1j * epsilon)
+        s = np.sqrt(-np.expm1(-16 * np.log1p(np.exp(-7.0)) * r))  # of one step from zero
+        return (s * sigmoid(x[0, 0, 1]) * x[0, 0, 2]).imag / epsilon
+
+    x = np.array([[[0.1, 0.2, 0.3]]], "float32")
+    for shift in (-2.0, -10.0, -20.0, -60.0, -200.0):
+        layer = kit.RGLRU(1)
+        layer.build(x.shape)
+        layer.set_weights([np.eye(3), np.array([shift, 0.0, 0.0]), np.array([-7.0])])
+        of_bias = next(g for g in gradients(loss, layer, x) if g.shape == (3,))
+        assert np.isfinite(of_bias).all()
+        np.testing.assert_allclose(of_bias[0], gradient(shift), rtol=1e-4, atol=1e-16)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16", "mixed_bfloat16"])
+def test_an_rglru_remembers_in_half_precision(dtype):
+    """A factor of 0.9999 is 1 in half precision, and a state that is rounded does not fall."""
+    layers = [kit.RGLRU(2, dtype=each, return_gates=True) for each in (dtype, "float32")]
+    x = np.zeros((1, 2000, 3), "float32")
+    outputs = []
+    for layer in layers:
+        layer.build(x.shape)
+        layer.set_weights([np.zeros((3, 6)), np.zeros(6), np.array([-10.5, -10.0])])
+        output, trace = layer(x, initial_state=np.ones((1, 2), "float32"))
+        assert output.dtype == trace.forget.dtype == trace.hidden.dtype
+        outputs.append(to_numpy(keras.ops.cast(output, "float32")))
+    assert 0.6 < outputs[1].min() < outputs[1].max() < 0.81
+    np.testing.assert_allclose(*outputs, rtol=1e-2)

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MIN_CASES, assert_close, by_name, to_numpy
+from tests.support.cases import (
+    CASES,
+    MIN_CASES,
+    assert_close,
+    by_name,
+    few_where_compiled,
+    to_numpy,
+)
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 HALF = {"dropout": 0.5, "recurrent_dropout": 0.5, "seed": 3}
@@ -46,6 +53,7 @@ LAYERS = {
     "lstm": lambda: kit.LSTM(3, recurrent_weight_dropout=0.5, **HALF),
     "gru, portable": lambda: kit.GRU(3, path="portable", **HALF),
     "min_lstm": lambda: kit.MinLSTM(3, dropout=0.5, seed=3),
+    "rglru": lambda: kit.RGLRU(3, dropout=0.5, seed=3),
     "zoneout": lambda: kit.RNN(kit.Zoneout(kit.LSTMCell(3, **HALF), 0.5, seed=3)),
     "of keras": lambda: kit.RNN(keras.layers.GRUCell(3, **HALF)),
     "zoneout of keras": lambda: kit.RNN(kit.Zoneout(keras.layers.GRUCell(3, **HALF), 0.5, seed=3)),
@@ -94,7 +102,7 @@ def test_training_is_the_same_with_a_validation_in_between(name):
     np.testing.assert_allclose(losses(), losses(validation_data=(X, X[:, 0, :1])), rtol=1e-5)
 
 
-@pytest.mark.parametrize("case", [*CASES, *MIN_CASES[::2]], ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled([*CASES, *MIN_CASES[::2]]), ids=by_name)
 def test_no_mask_is_stored_on_a_cell_of_the_kit(case, monkeypatch):
     rates = {"dropout": 0.5, "seed": 3}
     if case not in MIN_CASES:

@@ -8,7 +8,14 @@ import pytest
 from keras import ops
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MIN_CASES, assert_close, by_name, to_numpy
+from tests.support.cases import (
+    CASES,
+    MIN_CASES,
+    assert_close,
+    by_name,
+    few_where_compiled,
+    to_numpy,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 5, 4)).astype("float32")
@@ -45,7 +52,7 @@ BATCHES = [X[:2], X[2:4], X[4:]]
 
 
 class TestStatefulCarries:
-    @pytest.mark.parametrize("case", CASES, ids=by_name)
+    @pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
     def test_in_eager_calls_in_predict_and_in_a_file(self, case, tmp_path):
         layer, model = stateful_model_of(case)
         for batch in BATCHES:

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MASKS, NAMESAKES, assert_close, to_numpy
+from tests.support.cases import (
+    CASES,
+    MASKS,
+    NAMESAKES,
+    assert_close,
+    few_where_compiled,
+    to_numpy,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 5, 4)).astype("float32")
@@ -22,7 +29,7 @@ def sequential(*layers):
 
 # The cells without kernels have one path.
 PATHS = [(case, path) for case in CASES for path in ("auto", "portable")[: 1 + (case in NAMESAKES)]]
-PATHS[0] = pytest.param(*PATHS[0], marks=pytest.mark.xla)
+PATHS = [pytest.param(*PATHS[0], marks=pytest.mark.xla), *few_where_compiled(PATHS[1:])]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,7 @@ def test_an_operation_over_all_steps_is_refused_where_a_mask_makes_it():
         kit.stream(model)
 
 
-@pytest.mark.parametrize("layer", [kit.MinGRU, kit.MinLSTM])
+@pytest.mark.parametrize("layer", [kit.MinGRU, kit.MinLSTM, kit.RGLRU])
 def test_minimal_layers(layer):
     model = sequential(LAYERS.Masking(), layer(3, return_sequences=True))
     x = np.where(MASKS["holes"][..., None], X, 0)

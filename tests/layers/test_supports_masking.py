@@ -13,6 +13,7 @@ LAYERS = {
     "LearnedInitialState": lambda: kit.LearnedInitialState(kit.LSTM(2)),
     "MinGRU": lambda: kit.MinGRU(2),
     "MinLSTM": lambda: kit.MinLSTM(2),
+    "RGLRU": lambda: kit.RGLRU(2),
     "RNN": lambda: kit.RNN(keras.layers.LSTMCell(2)),
     "SimpleRNN": lambda: kit.SimpleRNN(2),
     "StackedRNN": lambda: kit.StackedRNN([2, 2]),

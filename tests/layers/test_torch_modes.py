@@ -28,8 +28,9 @@ LAYERS = {
     "min_gru": lambda **options: kit.MinGRU(4, **options),
     "min_gru by steps": lambda **options: kit.MinGRU(300, **options),  # too wide to be halved
     "min_lstm": lambda **options: kit.MinLSTM(4, **options),
+    "rglru": lambda **options: kit.RGLRU(4, **options),
 }
-FUSED = tuple(name for name in LAYERS if name not in ("min_gru", "min_lstm"))
+FUSED = tuple(name for name in LAYERS if name not in ("min_gru", "min_lstm", "rglru"))
 
 
 def pair(name):

@@ -13,6 +13,7 @@ CELLS = {
     "SimpleRNN": lambda: kit.SimpleRNNCell(4),
     "MinGRU": lambda: kit.MinGRUCell(4),
     "MinLSTM": lambda: kit.MinLSTMCell(4),
+    "RGLRU": lambda: kit.RGLRUCell(4),
     "NAS": lambda: kit.NASCell(4),
     "Cell": lambda: keras.layers.GRUCell(4),
 }

@@ -8,13 +8,13 @@ import pytest
 from keras import ops
 
 import keras_rnnkit as kit
-from tests.support.cases import CASES, MASKS, assert_close, by_name, to_numpy
+from tests.support.cases import CASES, MASKS, assert_close, by_name, few_where_compiled, to_numpy
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 MASK = MASKS["holes"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_is_returned_last_and_changes_nothing_else(case):
     options = {"return_sequences": True, "return_state": True, **case.options}
     plain, traced = case.layer(3, **options), case.layer(3, return_gates=True, **options)
@@ -30,7 +30,7 @@ def test_is_returned_last_and_changes_nothing_else(case):
 
 
 @pytest.mark.xla
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_symbolic_shapes_are_the_real_ones(case, tmp_path):
     inputs = keras.Input((5, 4))
     layer = case.layer(3, return_gates=True, return_state=True, **case.options)
@@ -158,7 +158,7 @@ def test_bidirectional_is_keras_own_with_traces(mode, mask):
         assert tuple(a.shape[1:]) == tuple(b.shape[1:])
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(CASES), ids=by_name)
 def test_bidirectional_of_every_layer(case):
     inner = case.layer(3, return_sequences=True, return_state=True, **case.options)
     layer = kit.Bidirectional(inner, return_gates=True)

@@ -15,6 +15,7 @@ LAYERS = {
     "kit.GRU": (kit.GRU, oracles.gru),
     "kit.MinLSTM": (kit.MinLSTM, oracles.min_lstm),
     "kit.MinGRU": (kit.MinGRU, oracles.min_gru),
+    "kit.RGLRU": (kit.RGLRU, oracles.rglru),
 }
 
 

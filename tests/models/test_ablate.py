@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from tests.models.test_trace import BATCH, FEATURES, STEPS, sequences
+from tests.models.traced import BATCH, FEATURES, STEPS, sequences
 from tests.support import oracles
 from tests.support.cases import MASKS, to_numpy
 from tests.support.witness import randomized

@@ -20,7 +20,7 @@ from tests.models.attributed import (
 )
 from tests.support import oracles
 from tests.support.backends import float64_allowed
-from tests.support.cases import to_numpy
+from tests.support.cases import to_numpy, where_compiled
 
 
 def gammas(states, kernel):
@@ -49,7 +49,7 @@ def test_an_lstm_against_the_formula(name):
         np.testing.assert_allclose(found.scores, gammas(states, kernel[:, target]), atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", where_compiled(["float64"], ["float32", "float64"]))
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_scores_add_up_to_the_logit(name, dtype):
     layer, oracle = LAYERS[name]
@@ -101,7 +101,9 @@ ENDS = {
 
 
 @pytest.mark.filterwarnings("ignore:Layer 'lambda")  # it takes the mask away, after its use
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end", where_compiled(["both directions", "a stack", "zoneout of a GRU"], ENDS)
+)
 def test_other_last_layers(end):
     model, x = sequential(*ENDS[end]()), ids()[:2]
     found = kit.attribute(model, x, method="cells")

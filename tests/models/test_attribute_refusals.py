@@ -10,6 +10,8 @@ from keras import ops
 import keras_rnnkit as kit
 from tests.models.attributed import STEPS, ids, text_model
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 X = ids()
 FLOATS = np.ones((2, 4, 3), "float32")
 

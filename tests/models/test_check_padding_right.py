@@ -8,6 +8,8 @@ from keras import ops
 import keras_rnnkit as kit
 from tests.models.padded import FULL, POST, PRE, STEPS, ids_model, kinds, series
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 L = keras.layers
 
 RIGHT = {

@@ -3,53 +3,26 @@
 import tracemalloc
 
 import hypothesis.strategies as st
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import keras_rnnkit as kit
 from keras_rnnkit.models.origins import Origin, with_origin
+from tests.models.influenced import REFUSED, STEPS, SUMS, record_of, state_again
 from tests.support import oracles
 from tests.support.cases import CASES, MASKS, MIN_CASES, by_name
 
-EXACT = {"lstm", "gru", "gru_reset_before", "coupled_lstm", "peephole_lstm", "projected_lstm"}
-EXACT |= {"layer_norm_gru"} | {case.name for case in MIN_CASES}
-ALL = [*CASES, *MIN_CASES]
-SUMS = [case for case in ALL if case.name in EXACT]
-REFUSED = [case for case in ALL if case.name not in EXACT]
-STEPS = 5
+pytestmark = pytest.mark.no_backend
 
 
-def record_of(case, mask, dtype="float64", backward=False, initial=True, zoneout=None, steps=STEPS):
-    """A record of random weights and data, computed by the oracle."""
-    rng = np.random.default_rng(3)
-    weights, sizes = case.weights(rng, 3, 4), case.sizes(4)
-    x = rng.normal(size=(len(mask), mask.shape[1], 3))
-    states = [rng.normal(size=(len(mask), size)) * initial for size in sizes]
-    fields = case.oracle(x, weights, states, mask)
-    arrays = {name: value.astype(dtype) for name, value in fields.items() if name != "mask"}
-    arrays["mask"] = mask
-    if backward:
-        arrays = {name: value[:, ::-1] for name, value in arrays.items()}
-    cell = case.cell(4, **case.options)
-    states = tuple(state.astype(dtype) for state in states)
-    origin = Origin(type(cell).__name__, states, backward, zoneout, {})
-    return with_origin(cell.trace_type(**arrays), origin)
-
-
-def state_again(record, result):
-    """The state, put together from what is left of each step and of the initial state."""
-    place = 1 if result.state == "cell" else 0
-    initial = record.origin.initial_states[place][:, None]
-    parts = np.einsum("btju,bju->btu", result, record.candidate)
-    return parts + result.first * initial
-
-
-@pytest.mark.no_backend
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize(
+    ("mask", "backward", "dtype"),
+    [
+        *((mask, backward, "float64") for mask in MASKS for backward in (False, True)),
+        ("holes", True, "float32"),
+    ],
+)
 @pytest.mark.parametrize("case", SUMS, ids=by_name)
 def test_the_sum_is_the_state(case, mask, backward, dtype):
     mask = np.ones((3, STEPS), bool) if MASKS[mask] is None else MASKS[mask]
@@ -65,7 +38,6 @@ def test_the_sum_is_the_state(case, mask, backward, dtype):
     assert not np.asarray(result)[:, future].any()
 
 
-@pytest.mark.no_backend
 def test_the_state_and_its_weights_by_hand():
     record = record_of(CASES[0], np.ones((3, STEPS), bool))
     result = kit.influence(record, units="all")
@@ -77,7 +49,6 @@ def test_the_state_and_its_weights_by_hand():
             np.testing.assert_allclose(result[:, t, j], weight)
 
 
-@pytest.mark.no_backend
 @pytest.mark.parametrize("mask", MASKS)
 def test_masked_steps_pass_on_the_state(mask):
     mask = np.ones((3, STEPS), bool) if MASKS[mask] is None else MASKS[mask]
@@ -88,7 +59,6 @@ def test_masked_steps_pass_on_the_state(mask):
     np.testing.assert_array_equal(result.mask, mask)
 
 
-@pytest.mark.no_backend
 @pytest.mark.parametrize("case", [CASES[0], CASES[1], MIN_CASES[0]], ids=by_name)
 def test_the_average_and_some_units(case):
     record = record_of(case, np.ones((3, STEPS), bool))
@@ -117,7 +87,6 @@ def zoned_out(record, rates):
     return with_origin(record._replace(cell=np.stack(cells, 1)), origin)
 
 
-@pytest.mark.no_backend
 @pytest.mark.parametrize("mask", MASKS)
 def test_zoneout_is_mixed_in(mask):
     mask = np.ones((3, STEPS), bool) if MASKS[mask] is None else MASKS[mask]
@@ -126,7 +95,6 @@ def test_zoneout_is_mixed_in(mask):
     np.testing.assert_allclose(state_again(record, result), record.cell, 1e-10, 1e-10)
 
 
-@pytest.mark.no_backend
 def test_a_forget_gate_of_zero_is_exact():
     case, mask = CASES[0], np.ones((3, STEPS), bool)
     record = record_of(case, mask)
@@ -143,7 +111,6 @@ def test_a_forget_gate_of_zero_is_exact():
     np.testing.assert_allclose(state_again(record, result), record.cell, 1e-10, 1e-10)
 
 
-@pytest.mark.no_backend
 @pytest.mark.parametrize("case", REFUSED, ids=by_name)
 def test_cells_without_such_a_sum_are_refused_by_name(case):
     record = record_of(case, np.ones((3, STEPS), bool))
@@ -151,7 +118,6 @@ def test_cells_without_such_a_sum_are_refused_by_name(case):
         kit.influence(record)
 
 
-@pytest.mark.no_backend
 def test_a_record_that_does_not_follow_its_equations_is_refused():
     record = record_of(CASES[0], np.ones((3, STEPS), bool))
     flipped = with_origin(record, record.origin._replace(backward=True))
@@ -159,21 +125,18 @@ def test_a_record_that_does_not_follow_its_equations_is_refused():
         kit.influence(flipped)
 
 
-@pytest.mark.no_backend
 def test_a_bare_record_is_refused():
     _, trace = kit.LSTM(4, return_gates=True)(np.ones((2, 5, 3), "float32"))
     with pytest.raises(ValueError, match="does not hold the cell"):
         kit.influence(trace)
 
 
-@pytest.mark.no_backend
 @pytest.mark.parametrize("units", [[], [4], [-1], "none", ["a"], [True]])
 def test_units_that_do_not_exist(units):
     with pytest.raises(ValueError, match=r"`units` must be None .* from 0 to 3"):
         kit.influence(record_of(CASES[0], np.ones((3, STEPS), bool)), units=units)
 
 
-@pytest.mark.no_backend
 def test_records_of_several_layers_keep_their_structure():
     mask = np.ones((3, STEPS), bool)
     forward, backward = record_of(CASES[0], mask), record_of(CASES[0], mask, backward=True)
@@ -186,7 +149,6 @@ def test_records_of_several_layers_keep_their_structure():
     assert [part.shape for part in stack] == [(3, STEPS, STEPS, 1)] * 2
 
 
-@pytest.mark.no_backend
 def test_outer_steps_of_time_distributed():
     mask = np.concatenate([MASKS["holes"]] * 2)
     record = record_of(CASES[0], mask)
@@ -196,7 +158,6 @@ def test_outer_steps_of_time_distributed():
     np.testing.assert_array_equal(result.reshape(6, STEPS, STEPS), kit.influence(record))
 
 
-@pytest.mark.no_backend
 def test_it_prints_in_a_line_and_is_an_array():
     result = kit.influence(record_of(CASES[0], np.ones((3, STEPS), bool)))
     line = "<Influence (3, 5, 5) float64 on the state 'cell', the average of all units>"
@@ -205,7 +166,6 @@ def test_it_prints_in_a_line_and_is_an_array():
     assert isinstance(result.max(), float)
 
 
-@pytest.mark.no_backend
 def test_memory_is_bounded_for_many_steps():
     case, steps, units = CASES[0], 2000, 32
     rng = np.random.default_rng(0)
@@ -228,68 +188,6 @@ def test_memory_is_bounded_for_many_steps():
     np.testing.assert_allclose(result[:, -1], last.mean(-1), 1e-5, 1e-12)
 
 
-LAYERS = {
-    "keras.LSTM": lambda: keras.layers.LSTM(4),
-    "keras.GRU": lambda: keras.layers.GRU(4, reset_after=False),
-    "kit.MinLSTM": lambda: kit.MinLSTM(4),
-    "reversed": lambda: keras.layers.GRU(4, go_backwards=True),
-    "zoneout": lambda: kit.RNN(kit.Zoneout(kit.LSTMCell(4), {"cell": 0.3, "hidden": 0.1})),
-    "two zoneouts": lambda: kit.RNN(kit.Zoneout(kit.Zoneout(kit.GRUCell(4), 0.3), 0.2)),
-    "projected": lambda: kit.RNN(kit.ProjectedLSTMCell(4, 3)),
-    "learned": lambda: kit.LearnedInitialState(kit.LSTM(4), initializer="random_normal"),
-    "both directions": lambda: keras.layers.Bidirectional(keras.layers.LSTM(4)),
-    "a stack": lambda: kit.StackedRNN([4, 3]),
-    "a stack of cells": lambda: keras.layers.RNN(
-        [keras.layers.LSTMCell(4), keras.layers.GRUCell(3)]
-    ),
-}
-
-
-def each(record, result):
-    """The records of single layers and directions, with their results."""
-    if isinstance(result, np.ndarray):
-        return [(record, result)]
-    pairs = [(record[k], result[k]) for k in result] if isinstance(result, dict) else None
-    pairs = pairs or list(zip(record, result, strict=True))
-    return [pair for both in pairs for pair in each(*both)]
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_the_records_of_models(name):
-    layer = LAYERS[name]()
-    embedding = keras.layers.Embedding(9, 3, mask_zero=True)
-    model = keras.Sequential([keras.Input((STEPS,)), embedding, layer])
-    rng = np.random.default_rng(0)
-    model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
-    x = rng.integers(1, 9, (3, STEPS)) * MASKS["holes"]
-    record = kit.trace(model, x)[layer.name]
-    for part, result in each(record, kit.influence(record, units="all")):
-        expected = getattr(part, result.state)
-        np.testing.assert_allclose(state_again(part, result), expected, 1e-5, 1e-5)
-
-
-def test_the_record_of_time_distributed():
-    layer = keras.layers.TimeDistributed(keras.layers.GRU(4))
-    model = keras.Sequential([keras.Input((2, STEPS, 3)), layer])
-    x = np.random.default_rng(0).normal(size=(3, 2, STEPS, 3)).astype("float32")
-    record = kit.trace(model, x)[layer.name]
-    result = kit.influence(record, units="all")
-    assert result.shape == (3, 2, STEPS, STEPS, 4)
-    parts = np.einsum("botju,boju->botu", result, record.candidate)
-    np.testing.assert_allclose(parts, record.hidden, 1e-5, 1e-5)
-
-
-def test_the_states_of_a_stateful_model():
-    model = keras.Sequential([keras.Input(batch_shape=(3, STEPS, 3)), kit.GRU(4, stateful=True)])
-    x = np.random.default_rng(0).normal(size=(3, STEPS, 3)).astype("float32")
-    model.predict(x, verbose=0)
-    record = kit.trace(model, x)[model.layers[0].name]
-    result = kit.influence(record, units="all")
-    assert np.abs(record.origin.initial_states[0]).min() > 0
-    np.testing.assert_allclose(state_again(record, result), record.hidden, 1e-5, 1e-5)
-
-
-@pytest.mark.no_backend
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 4), st.integers(0, 7), st.booleans(), st.sampled_from(SUMS), st.randoms())
 def test_any_shape_and_mask(batch, steps, backward, case, random):

@@ -16,7 +16,8 @@ BACKENDS = {"jax", "tensorflow", "torch"}
 # on the callbacks that need a model, and `models` draws the words of an attribution). `data` hands
 # on the check of the padding, which needs a model; no file in it but its face may import a room.
 ROOMS = {
-    "cells": set(),
+    "cells": {"initializers"},
+    "initializers": set(),
     "kernels": set(),
     "running": {"cells", "kernels"},
     "layers": {"cells", "kernels", "running"},
@@ -25,7 +26,7 @@ ROOMS = {
     "data": {"models"},
     "callbacks": {"models", "plots"},
     "text": {"callbacks", "data", "layers", "models"},
-    "interop": {"cells", "layers", "models", "running"},
+    "interop": {"cells", "initializers", "layers", "models", "running"},
 }
 # What every room may import: `_checks` and `_files` are what side rooms would write anew, checks of
 # arguments and paths, and files that are written atomically. `_gate_statistics` has the formulas

@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.no_backend
+
 CODE = """
 import sys
 import keras  # which loads scikit-learn itself, where it is installed

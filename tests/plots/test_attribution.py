@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from keras_rnnkit import plots
 
+pytestmark = pytest.mark.no_backend
+
 SCORES = np.array([[0.1, 2.0, -1.0, -0.05], [1.0, 0.0, 0.0, -3.0]])
 WORDS = ["a", "<b>fine</b>", "$film$", "end"]
 

@@ -12,6 +12,8 @@ import keras_rnnkit as kit
 from keras_rnnkit import plots
 from tests.plots.traces import GRULike, LSTMLike, panels, simple, step_labels
 
+pytestmark = pytest.mark.no_backend
+
 
 def moving(batch=1, time=12, units=20, seed=0):
     """A trace whose unit `k` moves the more, the nearer `k` is to 7."""
@@ -105,20 +107,6 @@ def test_wrong_fields_are_refused(fields):
 
 def prediction_panel(figure):
     return panels(figure)["prediction so far"]
-
-
-def test_the_prediction_so_far_is_the_head_on_each_hidden_state_that_is_not_masked():
-    x = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
-    mask = np.array([[1, 1, 0, 1, 0, 1], [1] * 6], dtype=bool)
-    layer, head = kit.LSTM(4), keras.layers.Dense(1, activation="sigmoid")
-    trace = layer.trace(x, mask)
-    values = keras.ops.convert_to_numpy(head(trace.hidden))[0, :, 0]
-    inputs = keras.Input((4,))
-    for one in (head, keras.Model(inputs, head(inputs)), lambda h: head(h)[:, 0]):
-        axes = prediction_panel(plots.gates(trace, head=one))
-        assert np.allclose(axes.lines[0].get_ydata(), values[mask[0]], atol=1e-5)
-        assert axes.get_ylim()[0] < 0 and axes.get_ylim()[1] > 1
-    assert "prediction so far" not in panels(plots.gates(trace))
 
 
 def test_the_words_stand_below_the_prediction():

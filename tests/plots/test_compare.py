@@ -7,6 +7,8 @@ from keras_rnnkit import plots
 from tests.plots.test_parts import Pair
 from tests.plots.traces import WORDS, GRULike, array, lstm, panels, simple, step_labels
 
+pytestmark = pytest.mark.no_backend
+
 
 def lines(axes):
     return {line.get_label(): line.get_ydata() for line in axes.lines}

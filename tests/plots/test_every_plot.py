@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from keras_rnnkit import plots
 from tests.plots.traces import GRULike, LSTMLike, lstm
 
+pytestmark = pytest.mark.no_backend
+
 WORDS = ["a", "<b>truly</b>", "$fine$", "\N{CLAPPER BOARD}\n", "שלום", "مرحبا"]
 TIME = len(WORDS)
 

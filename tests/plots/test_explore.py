@@ -7,11 +7,12 @@ import re
 import sys
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import pytest
 
 from keras_rnnkit import plots
+
+pytestmark = pytest.mark.no_backend
 
 WORDS = ["a", "truly", "</script><b>&\"'", "<!--", "\u2028", "😀"]
 TIME, UNITS = len(WORDS), 3
@@ -197,11 +198,6 @@ def test_several_samples(path):
 )
 def test_the_direction_of_the_text(path, tokens, direction):
     assert read(lstm(), path, tokens)[0]["direction"] == direction
-
-
-def test_tensors_of_the_backend(path):
-    trace = LSTMLike(*[keras.ops.convert_to_tensor(field) for field in lstm()[:-1]], mask=None)
-    assert read(trace, path)[0]["tokens"] == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_it_needs_no_matplotlib(path, monkeypatch):

@@ -2,59 +2,18 @@
 
 import base64
 import io
-import itertools
 
-import keras
 import numpy as np
 import pytest
 
-from keras_rnnkit import plots
+from tests.plots.explored import TIME, UNITS, WORDS, heights, same
 from tests.plots.test_explore import BothLike, lstm
-from tests.support.chromium import start_chromium
-from tests.support.pages import Page, contrast, number
+from tests.support.pages import number
 
 pytestmark = [
     pytest.mark.slow,  # once, in the environment that has Chromium
-    pytest.mark.skipif(keras.config.backend() != "torch", reason="the page has no backend"),
+    pytest.mark.no_backend,
 ]
-
-WORDS = ["the", "story", "is", "<b>slow</b>", "but", "the", "actors", "are", "&", "fine", "😀"]
-TIME, UNITS = len(WORDS), 4
-
-
-@pytest.fixture(scope="module")
-def driver():
-    driver = start_chromium()
-    yield driver
-    driver.quit()
-
-
-def expected(trace, step, unit, sample=0):
-    """What the page shows there, from the trace."""
-    shown = {}
-    for name, values in trace._asdict().items():
-        if name == "mask":
-            continue
-        row = values[sample, step].astype("float64")
-        if unit is not None:
-            shown[name] = row[unit]
-        else:
-            shown[name] = np.abs(row).mean() if (values < 0).any() else row.mean()
-    return shown
-
-
-def same(readings, trace, step, unit, sample=0):
-    """Four decimals are shown; the stored values are closer than that."""
-    values = expected(trace, step, unit, sample)
-    return {name: readings[name] for name in values} == pytest.approx(values, abs=1.3e-4)
-
-
-@pytest.fixture
-def opened(driver, tmp_path):
-    def open_page(trace, tokens=WORDS, **options):
-        return Page(driver, plots.explore(trace, tokens, tmp_path / "page.html", **options))
-
-    return open_page
 
 
 def test_it_runs_without_a_message_and_loads_nothing(opened):
@@ -122,22 +81,6 @@ def test_a_click_on_the_chart_keeps_the_word_below(opened):
     assert same(page.readings(), trace, 1, page.unit())
 
 
-def heights(page):
-    """The values of the line of the chart, read from its points and the grid."""
-    points = page.one("#chart .line").get_attribute("d").replace("M", "L").split("L")[1:]
-    ys = np.array([float(point.split()[1]) for point in points])
-    ticks = [
-        (float(line.get_attribute("y1")), number(text.text))
-        for line, text in zip(
-            page.all("#chart .grid, #chart .zero"),
-            page.all("#chart .tick[text-anchor=end]"),
-            strict=True,
-        )
-    ]
-    (y0, value0), (y1, value1) = ticks[0], ticks[-1]
-    return value0 + (ys - y0) * (value1 - value0) / (y1 - y0)
-
-
 def test_the_words_are_coloured_by_their_values(opened):
     trace = lstm(TIME, UNITS)
     page = opened(trace)
@@ -169,90 +112,6 @@ def test_attribution_and_influence(opened):
     labels = [word.get_attribute("aria-label") for word in page.words()]
     values = [number(label.rsplit(" ", 1)[1]) for label in labels]
     assert values == pytest.approx(influence[1, :, 6], abs=1e-4)
-
-
-def test_the_arrow_keys_move_between_words_and_units(opened):
-    trace = lstm(TIME, UNITS)
-    page = opened(trace)
-    page.words()[0].click()
-    page.press("arrow_right", "arrow_right")
-    assert page.focused().text == WORDS[2]
-    assert same(page.readings(), trace, 2, page.unit())
-    page.press("end", "arrow_right", "arrow_left")
-    assert page.focused().text == WORDS[-2]
-    page.press("home")
-    assert page.focused().text == WORDS[0]
-    page.all("#units > [role=option]")[1].click()
-    page.press("arrow_right")
-    assert page.unit() == 1
-    assert same(page.readings(), trace, 0, 1)
-
-
-def test_the_arrow_keys_move_between_lines(opened):
-    tokens = [f"word{step}" for step in range(120)]
-    page = opened(lstm(120, UNITS), tokens)
-    page.words()[3].click()
-    place = page.focused().rect
-    page.press("arrow_down")
-    below = page.focused().rect
-    assert below["y"] > place["y"]
-    assert abs(below["x"] - place["x"]) < place["width"]
-    page.press("arrow_up")
-    assert page.focused().rect["y"] == place["y"]
-
-
-def test_the_tab_key_goes_through_the_parts_with_a_visible_focus(opened):
-    page = opened({"first": lstm(TIME, UNITS), "second": lstm(TIME, UNITS)})
-    seen = []
-    for _ in range(6):
-        page.press("tab")
-        seen.append(page.focused())
-        outline = "return getComputedStyle(arguments[0]).outlineStyle"
-        assert page.driver.execute_script(outline, page.focused()) == "solid"
-    named = [one.get_attribute("id") or one.get_attribute("role") or one.tag_name for one in seen]
-    assert named == ["layer", "option", "fit", "input", "order", "option"]
-
-
-def test_what_a_screen_reader_says(opened):
-    page = opened(lstm(TIME, UNITS))
-    for role in ("listbox", "radiogroup"):
-        for part in page.all(f"[role={role}]"):
-            assert part.accessible_name
-    for part in ("#words", "#units"):
-        options = page.all(f"{part} > *")
-        assert {option.aria_role for option in options} == {"option"}
-        assert [option.get_attribute("aria-selected") for option in options].count("true") == 1
-        assert [option.get_attribute("tabindex") for option in options].count("0") == 1
-    assert page.words()[0].accessible_name.startswith("the, step 0, hidden ")
-    assert page.one("#chart").accessible_name.startswith("hidden, unit ")
-    assert page.one("html").get_attribute("lang") == "en"
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_words_are_readable_on_every_colour(opened, dark):
-    page = opened(lstm(TIME, UNITS), influence=np.tril(np.ones((TIME, TIME))))
-    page.look(dark=dark, width=1280)
-    for view in ("hidden", "influence"):
-        page.choose(view)
-        colours = page.painted("#words > span, #ramp > i, .value, #units > span")
-        assert min(itertools.starmap(contrast, colours)) >= 4.5
-    texts = page.painted("label, small, h1, h2, #expression, footer p")
-    (card, _) = page.painted("section")[0]
-    (back, _) = page.painted("body")[0]
-    assert min(contrast(color, behind) for _, color in texts for behind in (card, back)) >= 4.5
-    assert (sum(card) < 200) == dark
-
-
-def test_a_phone_needs_no_scrolling_to_the_side(opened):
-    tokens = ["incomprehensibilities" * 4, *WORDS[1:]]
-    page = opened({"a_long_name_of_a_layer": lstm(TIME, 130), "b": lstm(TIME, 130)}, tokens)
-    for width in (390, 320):
-        page.look(dark=False, width=width, height=844)
-        wide = "return [document.documentElement.scrollWidth, window.innerWidth]"
-        content, window = page.driver.execute_script(wide)
-        assert content <= window == width
-    page.point_at(page.words()[2])
-    assert page.one("#reading-title").is_displayed()
 
 
 def test_the_scale_fits_a_unit_on_request(opened):
@@ -287,16 +146,6 @@ def test_layers_and_samples_are_chosen(opened):
     assert len(page.all("#units > *")) == 3
     assert same(page.readings(), trace.backward, 3, page.unit(), sample=1)
     assert page.one("#expression").text.startswith("traces.backward.hidden[1, 3, ")
-
-
-def test_a_text_from_right_to_left(opened):
-    tokens = ["זה", "היה", "סרט", "טוב", "מאוד", "עם", "שחקנים", "נפלאים", "אבל", "ארוך"]
-    page = opened(lstm(len(tokens), UNITS), tokens)
-    words = page.words()
-    assert words[0].location["x"] > words[1].location["x"]
-    words[0].click()
-    page.press("arrow_left")
-    assert page.focused().text == tokens[1]
 
 
 def test_the_screenshot_is_not_blank(opened):

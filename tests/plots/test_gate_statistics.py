@@ -7,6 +7,8 @@ import pytest
 
 from keras_rnnkit import _gate_statistics as statistics
 
+pytestmark = pytest.mark.no_backend
+
 GATE = np.random.default_rng(0).uniform(0.01, 0.99, (50, 6))
 
 

@@ -9,6 +9,8 @@ import pytest
 from keras_rnnkit import plots
 from tests.plots.traces import TIME, UNITS, WORDS, array, lstm, simple
 
+pytestmark = pytest.mark.no_backend
+
 
 @pytest.mark.parametrize(
     ("trace", "error", "message"),

@@ -7,6 +7,8 @@ from keras_rnnkit import plots
 from tests.plots.test_parts import Pair
 from tests.plots.traces import TIME, WORDS, array, lstm, simple
 
+pytestmark = pytest.mark.no_backend
+
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]], dtype=bool)
 
 

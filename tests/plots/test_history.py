@@ -12,6 +12,8 @@ import pytest
 
 from keras_rnnkit import plots
 
+pytestmark = pytest.mark.no_backend
+
 RUN = {"loss": [0.9, 0.6, 0.5, 0.4], "val_loss": [0.8, 0.7, 0.55, 0.6]}
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -7,6 +7,8 @@ import pytest
 
 from keras_rnnkit import plots
 
+pytestmark = pytest.mark.no_backend
+
 LEFT = np.tril(np.random.default_rng(0).uniform(0.1, 1, (2, 5, 5)))
 WORDS = ["a", "fine", "$film$", "שלום", "end"]
 

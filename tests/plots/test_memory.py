@@ -10,6 +10,8 @@ from keras_rnnkit import plots
 from tests.plots.test_parts import Pair
 from tests.plots.traces import array, lstm, panels, simple
 
+pytestmark = pytest.mark.no_backend
+
 
 class MinGRULike(NamedTuple):
     update: Any
@@ -60,7 +62,7 @@ def test_the_update_gate_of_a_min_gru_writes():
     assert "1 - update" in figure.axes[0].get_title(loc="left")
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "MinGRU", "MinLSTM"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "MinGRU", "MinLSTM", "RGLRU"])
 def test_traces_of_layers(name):
     trace = getattr(kit, name)(4).trace(np.ones((2, 5, 3), "float32"))
     assert len(drawn(plots.memory(trace))) == 4

@@ -10,6 +10,8 @@ import keras_rnnkit as kit
 from keras_rnnkit import plots
 from tests.plots.traces import panels
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 X = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
 
 
@@ -82,7 +84,7 @@ def reloaded(tmp_path, layer):
     return keras.models.load_model(tmp_path / "tracer.keras")(X)
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN", "MinGRU", "MinLSTM"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN", "MinGRU", "MinLSTM", "RGLRU"])
 def test_the_list_of_a_reloaded_model_says_which_type_names_its_fields(name, tmp_path):
     trace = reloaded(tmp_path, getattr(kit, name)(2, return_gates=True))
     assert type(trace) is list

@@ -7,6 +7,8 @@ from keras_rnnkit import plots
 from tests.plots.test_parts import Pair
 from tests.plots.traces import GRULike, OwnLike, array, lstm, panels, simple
 
+pytestmark = pytest.mark.no_backend
+
 
 def dots(axes):
     """`(opened, closed)` of each unit."""

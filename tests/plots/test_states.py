@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-import keras_rnnkit as kit
 from keras_rnnkit import plots
 from tests.plots.test_choices import moving
 from tests.plots.test_parts import Pair
-from tests.plots.traces import UNITS, WORDS, GRULike, OwnLike, array, lstm, panels, step_labels
+from tests.plots.traces import UNITS, WORDS, OwnLike, array, lstm, panels, step_labels
+
+pytestmark = pytest.mark.no_backend
 
 
 def lines(axes):
@@ -77,9 +78,3 @@ def test_more_lines_than_patterns_are_refused():
         plots.states(moving(), units=9)
     with pytest.raises(ValueError, match=rf"from 0 to {UNITS - 1}.*Received: units=\[3\]$"):
         plots.states(lstm(), units=[3])
-
-
-def test_the_trace_of_a_layer():
-    trace = kit.GRU(4).trace(np.ones((1, 5, 3), "float32"))
-    assert list(panels(plots.states(trace))) == ["hidden"]
-    assert isinstance(trace, kit.GRUTrace) and GRULike._fields == trace._fields

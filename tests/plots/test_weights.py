@@ -7,6 +7,8 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit import plots
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 to_numpy = keras.ops.convert_to_numpy
 
 

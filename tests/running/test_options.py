@@ -42,7 +42,7 @@ def test_where_no_change_of_the_layer_helps_the_error_names_the_automatic_path(r
     assert choose(Request(backend="torch", **how)).path == "portable"
 
 
-@pytest.mark.parametrize("cell", ["MinGRU", "MinLSTM"])
+@pytest.mark.parametrize("cell", ["MinGRU", "MinLSTM", "RGLRU"])
 def test_the_batch_size_decides_how_a_linear_recurrence_is_computed(cell):
     request = Request(backend="torch", cell=cell, units=16)
     assert choose(request._replace(batch=64)).method == "associative"

@@ -7,9 +7,15 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import pytest
 
 import keras_rnnkit as kit
 from tests.support import oracles
+from tests.support.normalizing_oracles import (
+    layer_norm_gru,
+    layer_norm_lstm,
+    layer_norm_simple_rnn,
+)
 
 
 class Case(NamedTuple):
@@ -122,14 +128,14 @@ CASES = [
         {"leaky": 0.75, "connectivity": 0.5},
         refuses=RESERVOIR,
     ),
-    in_rnn("layer_norm_gru", kit.LayerNormGRUCell, 3, 1, oracles.layer_norm_gru, **NORMALISING),
-    in_rnn("layer_norm_lstm", kit.LayerNormLSTMCell, 4, 2, oracles.layer_norm_lstm, **NORMALISING),
+    in_rnn("layer_norm_gru", kit.LayerNormGRUCell, 3, 1, layer_norm_gru, **NORMALISING),
+    in_rnn("layer_norm_lstm", kit.LayerNormLSTMCell, 4, 2, layer_norm_lstm, **NORMALISING),
     in_rnn(
         "layer_norm_simple_rnn",
         kit.LayerNormSimpleRNNCell,
         1,
         1,
-        oracles.layer_norm_simple_rnn,
+        layer_norm_simple_rnn,
         **NORMALISING,
     ),
     in_rnn("nas", kit.NASCell, 8, 2, oracles.nas, {"use_bias": True}),
@@ -162,6 +168,7 @@ def _min_case(name, layer, cell, gates, oracle):
 MIN_CASES = [
     *_min_case("min_gru", kit.MinGRU, kit.MinGRUCell, 2, oracles.min_gru),
     *_min_case("min_lstm", kit.MinLSTM, kit.MinLSTMCell, 3, oracles.min_lstm),
+    *_min_case("rglru", kit.RGLRU, kit.RGLRUCell, 3, oracles.rglru),
 ]
 
 MASKS = {
@@ -171,6 +178,30 @@ MASKS = {
     "holes": np.array([[1, 0, 1, 0, 1], [0, 1, 0, 1, 0], [1, 1, 0, 1, 1]], bool),
     "an all-padding row": np.array([[0, 0, 0, 0, 0], [1, 1, 1, 1, 0], [0, 1, 1, 1, 1]], bool),
 }
+
+# Their layer is the same: one with one state and one with two stand for all that run in `kit.RNN`.
+STANDING_FOR_OTHERS = ("layer_norm_gru", "peephole_lstm")
+
+
+SLOW_TO_COMPILE = pytest.mark.slow_on("jax", "tensorflow")
+
+
+def few_where_compiled(rows):
+    """Cases, or tuples that begin with one: all run on PyTorch, a few where models compile."""
+
+    def param(row):
+        case, *more = [row] if isinstance(row, Case) else row
+        few = case in NAMESAKES or case.name in STANDING_FOR_OTHERS
+        few = few or (case in MIN_CASES and not case.options)
+        return pytest.param(case, *more, marks=[] if few else SLOW_TO_COMPILE)
+
+    return [param(row) for row in rows]
+
+
+def where_compiled(few, names):
+    """All names run on PyTorch, and those of `few` also where models compile."""
+    assert set(few) <= set(names)
+    return [pytest.param(name, marks=[] if name in few else SLOW_TO_COMPILE) for name in names]
 
 
 def by_name(case):

@@ -39,7 +39,7 @@ def lstm(x, weights, states, mask, edit=unedited):
         new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
-    return _record(LSTM_NAMES, rows, mask)
+    return record(LSTM_NAMES, rows, mask)
 
 
 def gru(x, weights, states, mask, reset_after=True, edit=unedited):
@@ -61,7 +61,7 @@ def gru(x, weights, states, mask, reset_after=True, edit=unedited):
             g = edit("candidate", np.tanh(x_t @ w_g + b_g + (r * h) @ u_g), t)
         h = np.where(keep, edit("hidden", z * h + (1 - z) * g, t), h)
         rows.append([*(np.where(keep, gate, 0) for gate in (z, r, g)), h])
-    return _record(("update", "reset", "candidate", "hidden"), rows, mask)
+    return record(("update", "reset", "candidate", "hidden"), rows, mask)
 
 
 def simple_rnn(x, weights, states, mask, edit=unedited):
@@ -73,7 +73,7 @@ def simple_rnn(x, weights, states, mask, edit=unedited):
         g = edit("candidate", np.tanh(x[:, t] @ kernel + h @ recurrent + bias), t)
         h = np.where(keep, edit("hidden", g, t), h)
         rows.append([np.where(keep, g, 0), h])
-    return _record(("candidate", "hidden"), rows, mask)
+    return record(("candidate", "hidden"), rows, mask)
 
 
 def peephole_lstm(x, weights, states, mask, edit=unedited):
@@ -94,7 +94,7 @@ def peephole_lstm(x, weights, states, mask, edit=unedited):
         new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
-    return _record(LSTM_NAMES, rows, mask)
+    return record(LSTM_NAMES, rows, mask)
 
 
 def coupled_lstm(x, weights, states, mask, edit=unedited):
@@ -115,7 +115,7 @@ def coupled_lstm(x, weights, states, mask, edit=unedited):
         new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
-    return _record(LSTM_NAMES, rows, mask)
+    return record(LSTM_NAMES, rows, mask)
 
 
 def projected_lstm(x, weights, states, mask, edit=unedited):
@@ -136,71 +136,7 @@ def projected_lstm(x, weights, states, mask, edit=unedited):
         new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
-    return _record(LSTM_NAMES, rows, mask)
-
-
-def normalized(a, epsilon):
-    centred = a - a.mean(axis=-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
-
-
-def layer_norm_simple_rnn(x, weights, states, mask, edit=unedited):
-    kernel, recurrent, bias, gamma = weights
-    (h,) = states
-    rows = []
-    for t in range(x.shape[1]):
-        keep = mask[:, t, None]
-        g = edit(
-            "candidate",
-            np.tanh(gamma * normalized(x[:, t] @ kernel + h @ recurrent, 1e-5) + bias),
-            t,
-        )
-        h = np.where(keep, edit("hidden", g, t), h)
-        rows.append([np.where(keep, g, 0), h])
-    return _record(("candidate", "hidden"), rows, mask)
-
-
-def layer_norm_lstm(x, weights, states, mask, edit=unedited):
-    kernel, recurrent, bias, gamma_x, beta_x, gamma_h, beta_h, gamma_c, beta_c = weights
-    h, c = states
-    rows = []
-    for t in range(x.shape[1]):
-        keep = mask[:, t, None]
-        z = gamma_x * normalized(x[:, t] @ kernel, 1e-3) + beta_x
-        z = z + gamma_h * normalized(h @ recurrent, 1e-3) + beta_h + bias
-        z_i, z_f, z_g, z_o = np.split(z, 4, axis=1)
-        i = edit("input", sigmoid(z_i), t)
-        f = edit("forget", sigmoid(z_f), t)
-        g = edit("candidate", np.tanh(z_g), t)
-        o = edit("output", sigmoid(z_o), t)
-        new_c = edit("new cell", gamma_c * normalized(f * c + i * g, 1e-3) + beta_c, t)
-        new_h = o * np.tanh(new_c)
-        new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
-        c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
-        rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g, o)), h, c])
-    return _record(LSTM_NAMES, rows, mask)
-
-
-def layer_norm_gru(x, weights, states, mask, edit=unedited):
-    kernel, recurrent, (b, d), gamma_x, gamma_h = weights
-    (h,) = states
-    u = h.shape[1]
-
-    def norm(a, gamma):
-        gates, candidate = normalized(a[:, : 2 * u], 1e-5), normalized(a[:, 2 * u :], 1e-5)
-        return gamma * np.concatenate([gates, candidate], axis=1)
-
-    rows = []
-    for t in range(x.shape[1]):
-        keep = mask[:, t, None]
-        x_z, x_r, x_g = np.split(norm(x[:, t] @ kernel, gamma_x) + b, 3, axis=1)
-        h_z, h_r, h_g = np.split(norm(h @ recurrent, gamma_h) + d, 3, axis=1)
-        z = edit("update", sigmoid(x_z + h_z), t)
-        r = edit("reset", sigmoid(x_r + h_r), t)
-        g = edit("candidate", np.tanh(x_g + r * h_g), t)
-        h = np.where(keep, edit("hidden", z * h + (1 - z) * g, t), h)
-        rows.append([*(np.where(keep, gate, 0) for gate in (z, r, g)), h])
-    return _record(("update", "reset", "candidate", "hidden"), rows, mask)
+    return record(LSTM_NAMES, rows, mask)
 
 
 def relu(x):
@@ -230,7 +166,7 @@ def nas(x, weights, states, mask, edit=unedited):
         new_h, new_c = edit("hidden", new_h, t), edit("cell", new_c, t)
         c, h = np.where(keep, new_c, c), np.where(keep, new_h, h)
         rows.append([*(np.where(keep, gate, 0) for gate in (g, s, o)), h, c])
-    return _record(("candidate", "scale", "output", "hidden", "cell"), rows, mask)
+    return record(("candidate", "scale", "output", "hidden", "cell"), rows, mask)
 
 
 def esn(x, weights, states, mask, leaky=0.75, edit=unedited):
@@ -242,7 +178,7 @@ def esn(x, weights, states, mask, leaky=0.75, edit=unedited):
         g = edit("candidate", np.tanh(x[:, t] @ kernel + h @ recurrent + bias), t)
         h = np.where(keep, edit("hidden", (1 - leaky) * h + leaky * g, t), h)
         rows.append([np.where(keep, g, 0), h])
-    return _record(("candidate", "hidden"), rows, mask)
+    return record(("candidate", "hidden"), rows, mask)
 
 
 def min_gru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
@@ -257,7 +193,26 @@ def min_gru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
         g = edit("candidate", activation(x_t @ w_g + b_g), t)
         h = np.where(keep, edit("hidden", (1 - z) * h + z * g, t), h)
         rows.append([np.where(keep, z, 0), np.where(keep, g, 0), h])
-    return _record(("update", "candidate", "hidden"), rows, mask)
+    return record(("update", "candidate", "hidden"), rows, mask)
+
+
+def rglru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
+    kernel, bias, decay = weights
+    (h,) = states
+    w_r, w_i, w_g = np.split(kernel, 3, axis=1)
+    b_r, b_i, b_g = np.split(bias, 3)
+    rows = []
+    for t in range(x.shape[1]):
+        x_t, keep = x[:, t], mask[:, t, None]
+        r = edit("recurrence", sigmoid(x_t @ w_r + b_r), t)
+        i = edit("input", sigmoid(x_t @ w_i + b_i), t)
+        g = edit("candidate", activation(x_t @ w_g + b_g), t)
+        a = edit("forget", np.exp(-8 * np.log(1 + np.exp(decay)) * r), t)
+        s = edit("scale", np.sqrt(1 - a**2), t)
+        h = np.where(keep, edit("hidden", a * h + s * i * g, t), h)
+        rows.append([*(np.where(keep, gate, 0) for gate in (r, i, a, s, g)), h])
+    names = ("recurrence", "input", "forget", "scale", "candidate", "hidden")
+    return record(names, rows, mask)
 
 
 def min_lstm(x, weights, states, mask, activation=lambda x: x, edit=unedited):
@@ -274,7 +229,7 @@ def min_lstm(x, weights, states, mask, activation=lambda x: x, edit=unedited):
         i, f = edit("input", i / (f + i), t), edit("forget", f / (f + i), t)
         h = np.where(keep, edit("hidden", f * h + i * g, t), h)
         rows.append([*(np.where(keep, gate, 0) for gate in (i, f, g)), h])
-    return _record(("input", "forget", "candidate", "hidden"), rows, mask)
+    return record(("input", "forget", "candidate", "hidden"), rows, mask)
 
 
 def positive(x):
@@ -323,7 +278,7 @@ def complex_step(function, arrays, step=1e-30):
     return gradients
 
 
-def _record(names, rows, mask):
+def record(names, rows, mask):
     columns = zip(*rows, strict=True)
     trace = {n: np.stack(column, axis=1) for n, column in zip(names, columns, strict=True)}
     return {**trace, "mask": mask}

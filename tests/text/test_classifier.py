@@ -9,17 +9,7 @@ import pytest
 import keras_rnnkit as kit
 from keras_rnnkit.text._model import build_model
 
-
-def test_it_learns_string_classes_from_raw_texts(fitted, reviews):
-    _, _, texts, labels = reviews
-    assert fitted.classes_.tolist() == ["bad", "good"]
-    probabilities = fitted.predict_proba(texts)
-    assert probabilities.shape == (len(texts), 2) and probabilities.dtype == np.float64
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    predicted = fitted.predict(texts)
-    assert predicted.dtype == fitted.classes_.dtype
-    assert (predicted == fitted.classes_[probabilities.argmax(axis=1)]).all()
-    assert fitted.score(texts, labels) == np.mean(predicted == labels) > 0.8
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
 
 
 def test_three_classes_have_a_probability_each(fitted_topics, topics):
@@ -28,14 +18,6 @@ def test_three_classes_have_a_probability_each(fitted_topics, topics):
     assert probabilities.shape == (len(texts), 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert fitted_topics.score(texts, labels) > 0.9
-
-
-def test_rows_come_in_the_order_of_the_texts_whatever_their_length(fitted, reviews):
-    texts = [*reviews[2][:40], "good", "", "the plot was wonderful " * 30]
-    together = fitted.predict_proba(texts)
-    alone = np.concatenate([fitted.predict_proba([text]) for text in texts[-6:]])
-    np.testing.assert_allclose(together[-6:], alone, atol=1e-5)
-    np.testing.assert_allclose(fitted.predict_proba(texts[::-1]), together[::-1], atol=1e-5)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -90,7 +72,7 @@ def test_validation_finds_the_best_epoch_and_its_weights(reviews, small):
     classifier = kit.TextClassifier(**settings)
     classifier.fit(texts, labels, validation_data=(held_out, held_out_labels))
     losses = classifier.history_["val_loss"]
-    assert len(losses) < 30
+    assert len(losses) == np.argmin(losses) + 1 + settings["patience"] < 30
     found = classifier.predict_proba(held_out)[held_out_labels == "good", 1]
     wrong = classifier.predict_proba(held_out)[held_out_labels == "bad", 0]
     loss = -np.log(np.concatenate([found, wrong]).clip(1e-7)).mean()

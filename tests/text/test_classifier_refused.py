@@ -5,6 +5,8 @@ import pytest
 
 import keras_rnnkit as kit
 
+pytestmark = pytest.mark.no_backend
+
 
 @pytest.mark.parametrize(
     ("texts", "error", "message"),

@@ -5,16 +5,7 @@ import pytest
 
 import keras_rnnkit as kit
 
-
-def test_the_deciding_words_come_first_with_the_sign_of_the_class(fitted):
-    found = fitted.explain("the camera was dull")
-    assert found.label == "bad"
-    probabilities = fitted.predict_proba(["the camera was dull"])[0]
-    assert found.probability == probabilities[0] == found.probabilities["bad"]
-    assert found.words[0].token == "dull" and found.words[0].score > 0
-    assert sorted(word.position for word in found.words) == [1, 2, 3, 4]
-    sizes = [abs(word.score) for word in found.words]
-    assert sizes == sorted(sizes, reverse=True)
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
 
 
 def test_the_scores_add_up_to_the_change_of_the_logit(fitted):

@@ -11,6 +11,8 @@ from keras_rnnkit.data import DataFileError
 from keras_rnnkit.text import _settings
 from keras_rnnkit.text._lengths import padded_lengths
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 LONG = "the plot was not dull and " * 8 + "the cast was wonderful"
 
 

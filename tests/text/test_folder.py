@@ -13,6 +13,8 @@ import keras_rnnkit as kit
 from keras_rnnkit.data import DataFileError
 from keras_rnnkit.text import _folder, _settings
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 NAMES = {"model.keras", "vocabulary.json", "settings.json"}
 
 
@@ -27,20 +29,6 @@ def saved(fitted, tmp_path_factory):
 def folder(saved, tmp_path):
     """A copy of a saved classifier, to be changed."""
     return shutil.copytree(saved, tmp_path / "copy")
-
-
-def test_a_loaded_classifier_gives_the_same_answers(saved, fitted, reviews):
-    assert {file.name for file in saved.iterdir()} == NAMES
-    loaded = kit.TextClassifier.load(saved)
-    assert loaded.get_params() == fitted.get_params()
-    assert loaded.classes_.tolist() == ["bad", "good"]
-    assert loaded.vocabulary_ == fitted.vocabulary_
-    assert (loaded.lengths_, loaded.history_) == (fitted.lengths_, fitted.history_)
-    np.testing.assert_allclose(
-        loaded.predict_proba(reviews[2]), fitted.predict_proba(reviews[2]), atol=1e-6
-    )
-    words = [loaded.explain("a dull film").words, fitted.explain("a dull film").words]
-    assert [word.token for word in words[0]] == [word.token for word in words[1]]
 
 
 def test_classes_and_arguments_come_back_in_their_types(fitted_topics, tmp_path):

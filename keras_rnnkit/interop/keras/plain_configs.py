@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 KIT = "keras_rnnkit>"  # the registered names of the kit's classes begin with it
 
 # The values of the kit's own options at which the Keras layer of the same name computes the same.
@@ -24,6 +26,7 @@ _OWN_OPTIONS = {
     "SimpleRNNCell": (),
     "TimeDistributed": (),
 }
+_INITIALIZERS = ("Chrono",)
 _REASONS = {
     "return_gates": "a Keras layer returns no gates",
     "recurrent_weight_dropout": "a Keras layer drops no recurrent weights",
@@ -82,6 +85,8 @@ def plain(value: Any, place: str, expand: Callable[[dict[str, Any], str], dict[s
 
 def _renamed(config: dict[str, Any], place: str) -> dict[str, Any]:
     kind = config["registered_name"].removeprefix(KIT)
+    if kind in _INITIALIZERS:  # the weights are set, so what they started from has no effect
+        return keras.initializers.serialize(keras.initializers.Zeros())
     if kind not in _OWN_OPTIONS:
         raise refusal(
             config,
@@ -91,6 +96,7 @@ def _renamed(config: dict[str, Any], place: str) -> dict[str, Any]:
             "installed",
         )
     options = dict(config["config"])
+    options.pop("recompute", None)  # which changes no numbers
     for name in _OWN_OPTIONS[kind]:
         received = options.pop(name, _PLAIN[name][0])
         if received not in _PLAIN[name]:

@@ -12,8 +12,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from keras_rnnkit import cells
+from keras_rnnkit.initializers.decay import EXPONENT
 from keras_rnnkit.interop.onnx import equations_normalized as normalized
 from keras_rnnkit.interop.onnx.equation_parts import (
     States,
@@ -143,6 +145,15 @@ def _project_min_lstm(cell: Any, x: Tensor) -> Tensor:
     return (1 - i).apply("Concat", i * tanh(cell, g), axis=-1)
 
 
+def _project_rglru(cell: Any, x: Tensor) -> Tensor:
+    r, i, g = affine(cell, x).split(3)
+    y = r.apply("Sigmoid") * (EXPONENT * np.logaddexp(array(cell.decay), 0))  # -log(a)
+    a = (y * -1).apply("Exp")
+    # 1 - a^2 = tanh(y) (1 + a^2), without cancellation where a is near 1
+    s = (y.apply("Tanh") * (a * a + 1)).apply("Sqrt")
+    return a.apply("Concat", s * i.apply("Sigmoid") * tanh(cell, g), axis=-1)
+
+
 def _linear_recurrence(cell: Any, projected: Tensor, states: States) -> tuple[Tensor, States]:
     (h,) = states
     a, b = projected.split(2)
@@ -182,5 +193,6 @@ _EQUATIONS = {
     cells.NASCell: Equations(linear, _nas),
     cells.PeepholeLSTMCell: Equations(affine, _peephole_lstm),
     cells.ProjectedLSTMCell: Equations(affine, _projected_lstm),
+    cells.RGLRUCell: Equations(_project_rglru, _linear_recurrence),
     cells.SimpleRNNCell: Equations(affine, _simple_rnn),
 }

@@ -20,7 +20,7 @@ from keras_rnnkit.running.loop import output_size
 
 SINGLE = (
     *(keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.RNN),
-    *(kit.LSTM, kit.GRU, kit.SimpleRNN, kit.RNN, kit.MinGRU, kit.MinLSTM),
+    *(kit.LSTM, kit.GRU, kit.SimpleRNN, kit.RNN, kit.MinGRU, kit.MinLSTM, kit.RGLRU),
 )
 
 

@@ -6,6 +6,8 @@ import pytest
 import keras_rnnkit as kit
 from tests.interop.keras.models import X
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 
 def around(layer, shape=(5, 4)):
     return keras.Sequential([keras.Input(shape), layer], name="net")
@@ -14,6 +16,7 @@ def around(layer, shape=(5, 4)):
 REFUSED = {
     "MinGRU": (lambda: kit.MinGRU(2, name="m"), r"MinGRU 'm' at 'net/m' has no equal"),
     "MinLSTM": (lambda: kit.MinLSTM(2, name="m"), r"MinLSTM 'm' at 'net/m' has no equal"),
+    "RGLRU": (lambda: kit.RGLRU(2, name="m"), r"RGLRU 'm' at 'net/m' has no equal"),
     "a cell": (
         lambda: kit.RNN(kit.PeepholeLSTMCell(2, name="c"), name="r"),
         r"PeepholeLSTMCell 'c' at 'net/r/c' has no equal",
@@ -87,15 +90,6 @@ def test_states_with_a_mask_that_keras_would_ignore():
 def test_time_distributed_that_computes_something_else(layer, message):
     with pytest.raises(ValueError, match=message):
         kit.to_keras(around(kit.TimeDistributed(layer), (2, 5, 4)))
-
-
-def test_time_distributed_on_tensorflow_with_an_unknown_number_of_steps():
-    model = around(kit.TimeDistributed(keras.layers.Dense(2)), (None, 4))
-    if keras.config.backend() != "tensorflow":
-        assert kit.to_keras(model).output_shape == (None, None, 2)
-        return
-    with pytest.raises(ValueError, match="unknown number of steps"):
-        kit.to_keras(model)
 
 
 def test_a_layer_of_the_model_has_the_name_of_one_of_the_stack():

@@ -138,6 +138,7 @@ convolutions = st.fixed_dictionaries(
 ).filter(lambda options: options["strides"] == 1 or options["dilation_rate"] == 1)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @settings(max_examples=8, deadline=None)
 @given(options=convolutions, steps=st.integers(8, 11), batch=st.integers(1, 3))
 def test_convolutions(tmp_path_factory, options, steps, batch):
@@ -147,6 +148,7 @@ def test_convolutions(tmp_path_factory, options, steps, batch):
     assert_same_numbers(tmp_path_factory.mktemp("conv"), model, features(batch, steps, 4))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("steps", [6, 7, 8])
 def test_pooling_with_padding(steps, tmp_path):
     sizes = [(2, 1), (3, 2), (4, 3), (2, 3), (1, 3)]

@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
@@ -59,6 +60,7 @@ def test_rows_without_a_valid_step(tmp_path):
     assert_same_numbers(tmp_path, model, ids)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @settings(max_examples=6, deadline=None)
 @given(
     mask=st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=4, max_size=4),

@@ -8,6 +8,8 @@ import keras_rnnkit as kit
 from keras_rnnkit.interop.onnx import model as onnx_model
 from keras_rnnkit.interop.onnx.fingerprint import fingerprint
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 WORDS, FEATURES = 9, 3
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
+from keras_rnnkit.interop.onnx.graph import Graph
 from tests.interop.onnx.one_layer import OneLayer, masks, sequences
 
 OPERATORS = {
@@ -44,6 +45,7 @@ def test_one_layer_is_one_node(layer):
         one.assert_same(sequences(batch, steps))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("layer", OPERATORS, ids=by_module)
@@ -89,6 +91,7 @@ def layers(draw):
     return kind, options, wrapper, draw(st.sampled_from(MERGES))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @settings(max_examples=15, deadline=None)
 @given(layers(), st.integers(1, 4), st.integers(1, 6), st.booleans(), st.integers(0, 99))
 def test_any_options(drawn, batch, steps, masked, seed):
@@ -101,6 +104,7 @@ def test_any_options(drawn, batch, steps, masked, seed):
     one.assert_same(sequences(batch, steps, seed=seed), mask)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("merge", MERGES)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("layer", OPERATORS, ids=by_module)
@@ -126,6 +130,7 @@ def test_directions_that_differ_are_two_nodes(wrapper):
     one.assert_same(sequences(3, 4))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("mask", [None, "holes", "no valid step"])
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("layer", KIT, ids=by_module)
@@ -149,6 +154,7 @@ def test_states_of_both_directions(masked):
         one.assert_same(sequences(3, 5), masks(3, 5)["no valid step"], first)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layer", [kit.LSTM, kit.GRU, kit.SimpleRNN], ids=by_module)
 def test_activations_of_the_operators(layer, activation):
@@ -158,6 +164,7 @@ def test_activations_of_the_operators(layer, activation):
     one.assert_same(sequences(3, 5))
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize(
     "activation",
     [
@@ -179,3 +186,31 @@ def test_other_activations_run_in_a_loop(activation):
         one = OneLayer(layer(4, activation=activation, return_sequences=True))
         assert one.kinds().count("Scan") == 1
         one.assert_same(sequences(3, 3))
+
+
+def test_layers_pass_sequences_on_in_the_order_of_the_operators():
+    stack = kit.StackedRNN([3, 3, 3], return_sequences=True)
+    one = OneLayer(stack)
+    assert one.kinds().count("Transpose") == 2  # before the first layer and after the last
+    one.assert_same(sequences(2, 5))
+    both = kit.StackedRNN([3, 3], bidirectional=True, return_sequences=True)
+    one = OneLayer(both)
+    # Before the first layer, after the last, and one after each that puts the directions together.
+    assert one.kinds().count("Transpose") == 4
+    one.assert_same(sequences(2, 5))
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("layer", KIT, ids=by_module)
+def test_outputs_that_nothing_reads_have_no_name(layer, return_sequences):
+    one = OneLayer(layer(3, return_sequences=return_sequences))
+    (node,) = (node for node in one.model.graph.node if node.op_type == OPERATORS[layer])
+    assert [bool(name) for name in node.output] == ([True] if return_sequences else [False, True])
+
+
+def test_only_a_transpose_that_undoes_another_is_left_out():
+    graph = Graph()
+    x = graph.input("x", "float32", (2, 3, 4)).name
+    turned = graph.add("Transpose", x, perm=[1, 2, 0])
+    assert graph.add("Transpose", turned, perm=[2, 0, 1]) == x
+    assert graph.add("Transpose", turned, perm=[1, 2, 0]) not in (x, turned)

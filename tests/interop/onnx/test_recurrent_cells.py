@@ -11,7 +11,7 @@ import keras_rnnkit as kit
 from keras_rnnkit.interop.onnx import building
 from keras_rnnkit.interop.onnx.graph import Graph
 from tests.interop.onnx.one_layer import OneLayer, masks, sequences
-from tests.support.cases import CASES, MASKS, MIN_CASES, built, by_name
+from tests.support.cases import CASES, MASKS, MIN_CASES, built, by_name, few_where_compiled
 from tests.support.oracles import outputs_of
 
 ALL = [*CASES, *MIN_CASES]
@@ -26,7 +26,7 @@ OPERATORS = {
 }
 
 
-@pytest.mark.parametrize("case", ALL, ids=by_name)
+@pytest.mark.parametrize("case", few_where_compiled(ALL), ids=by_name)
 def test_the_numbers_are_those_of_the_equations(case):
     rng = np.random.default_rng(0)
     weights = case.weights(rng, 2, 3)
@@ -74,6 +74,7 @@ STACKS = {
 }
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("cell", [*CELLS, *STACKS])
 def test_any_cell(cell):
     make = {**CELLS, **STACKS}[cell]
@@ -128,6 +129,7 @@ STACKED = {
 }
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("options", STACKED.values(), ids=STACKED)
 def test_stacks_of_layers(options, masked):
@@ -144,6 +146,7 @@ def test_states_of_a_stack_by_name():
     one.assert_same(sequences(3, 2), given=first)
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
     "layer",

@@ -10,6 +10,8 @@ from keras_rnnkit.interop.onnx.export import export_onnx
 from keras_rnnkit.interop.onnx.unsupported import Unsupported
 from tests.interop.onnx.one_layer import OneLayer, called, masks, sequences
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 LAYERS = {
     "lstm": lambda **how: kit.LSTM(4, **how),
     "gru_of_keras": lambda **how: keras.layers.GRU(4, **how),

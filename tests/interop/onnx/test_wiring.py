@@ -149,6 +149,7 @@ STEPS = {
 }
 
 
+@pytest.mark.slow_on("jax", "tensorflow")
 @settings(max_examples=6, deadline=None)
 @given(
     names=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5),

@@ -8,6 +8,8 @@ import pytest
 
 import keras_rnnkit as kit
 
+pytestmark = pytest.mark.slow_on("jax", "tensorflow")
+
 SHAPE = (None, 5, 3)
 
 

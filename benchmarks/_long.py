@@ -1,0 +1,85 @@
+"""The models that `recompute.py` measures, and the peak memory of one of them in its own process.
+
+    python benchmarks/_long.py LAYER OUTPUT RECOMPUTE
+
+Prints the memory of a training step as JSON (Linux with glibc).
+"""
+
+import json
+import statistics
+import sys
+from typing import Any
+
+from _memory import forget_peak, peak_mib
+
+STEPS, UNITS, BATCH, FEATURES = 10_000, 128, 8, 16
+LAYERS = ("LSTM", "GRU", "SimpleRNN", "MinLSTM")
+OUTPUTS = ("last", "sequences")
+RUNS = 3  # after the first
+
+
+def build(layer: str, output: str, recompute: bool) -> Any:
+    """A compiled model: the layer, and a linear unit on its last output or on that of each step."""
+    import keras
+
+    import keras_rnnkit as kit
+
+    keras.utils.set_random_seed(0)
+    options = {"return_sequences": output == "sequences", "recompute": recompute}
+    recurrent = getattr(kit, layer)(UNITS, **options)
+    model = keras.Sequential([keras.Input((STEPS, FEATURES)), recurrent, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+def data(output: str, batches: int) -> tuple[Any, Any]:
+    """The sequences and targets of some batches."""
+    import numpy as np
+
+    x = np.random.default_rng(0).standard_normal((BATCH * batches, STEPS, FEATURES), "float32")
+    y = x[..., :1].cumsum(axis=1) / 100
+    return x, y if output == "sequences" else y[:, -1]
+
+
+def step_mib(layer: str, output: str, recompute: bool) -> float:
+    """The peak of a training step above what the process has between steps, data included.
+
+    The median of some steps. On JAX, whose steps find the memory of the last one, what XLA plans
+    for the gradients beside arguments and results.
+    """
+    import keras
+
+    model, rows = build(layer, output, recompute), data(output, 1)
+    if keras.config.backend() == "jax":
+        return planned_mib(model, *rows)
+
+    def train() -> float:
+        forget_peak()
+        before = peak_mib()
+        model.fit(*rows, batch_size=BATCH, verbose=0)
+        return peak_mib() - before
+
+    train()
+    return statistics.median(train() for _ in range(RUNS))
+
+
+def planned_mib(model: Any, x: Any, y: Any) -> float:
+    """What XLA on JAX plans for the gradients of a batch, beside arguments and results."""
+    import jax
+    from keras import ops
+
+    def loss(weights: Any, others: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        output, others = model.stateless_call(weights, others, x, training=True)
+        return ops.mean((output - y) ** 2), others
+
+    weights, others = (
+        [variable.value for variable in some]
+        for some in (model.trainable_variables, model.non_trainable_variables)
+    )
+    step = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    program = step.lower(weights, others, x, y).compile()
+    return program.memory_analysis().temp_size_in_bytes / 2**20
+
+
+if __name__ == "__main__":
+    print(json.dumps(round(step_mib(sys.argv[1], sys.argv[2], sys.argv[3] == "True"), 1)))

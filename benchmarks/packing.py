@@ -1,0 +1,277 @@
+"""Times an epoch on the whole IMDB reviews packed into rows, beside buckets and padding.
+
+    python benchmarks/packing.py --backend jax --data imdb.npz             # the times
+    python benchmarks/packing.py --backend jax --data imdb.npz --accuracy  # the accuracy
+    python benchmarks/packing.py --check   # fails where the page part is not what results say
+
+The model is that of `buckets.py`: an embedding, an LSTM and a logistic unit. No review is
+truncated. Packed, it has no mask: `resets` starts every review anew, and `TakeLast` takes the
+output at its last word. Before the times, the script makes sure that both models predict the same.
+A packed row has about ten reviews. So a batch of as many rows as one in buckets has ten times as
+many reviews, and an epoch a tenth of the updates: there the learning rate is higher.
+An epoch in buckets is timed whole. Where all batches have one shape, some of the steps of an epoch
+are timed, and the time is scaled by their number. A ratio is that of two times of one round.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from _results import (
+    BACKENDS,
+    RESULTS,
+    environment,
+    fullest,
+    load,
+    results_file,
+    save,
+    today,
+    write_or_check,
+)
+from _tables import NAMES, table
+from buckets import BATCH, UNITS, VECTOR, WORDS, bucketed, spread
+from buckets import model_of as bucketed_model
+
+PART = Path(__file__).parent.parent / "docs" / "results" / "packing.md"
+LENGTH = 2500  # of a packed row; the longest review has 2,494 words
+
+
+class Kind(NamedTuple):
+    """A kind of batches: its name, the rows of a batch, and Adam's learning rate."""
+
+    name: str
+    rows: int
+    rate: float = 3e-3
+
+
+KINDS = {
+    "padded": Kind("padded to the longest", BATCH),
+    "buckets": Kind("in buckets", BATCH),
+    "packed_8": Kind("packed, 8 rows in a batch", 8),
+    "packed_32": Kind("packed, 32 rows in a batch", 32, 1e-2),
+}
+SCORED = ("buckets", "packed_8", "packed_32")
+
+
+def parse() -> argparse.Namespace:
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--backend", choices=BACKENDS)
+    parser.add_argument("--data", type=Path, help="imdb.npz; by default it is downloaded")
+    parser.add_argument("--rows", type=int, default=25_000, help="reviews to train on")
+    parser.add_argument("--steps", type=int, default=12, help="of batches of one shape to time")
+    parser.add_argument("--warm", type=int, default=1, help="epochs in buckets before the times")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("--epochs", type=int, default=2, help="for the accuracy")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--kinds", nargs="+", choices=SCORED, default=SCORED, help="for accuracy")
+    parser.add_argument("--out", type=Path, help="results/PROCESSOR/packing_BACKEND.json")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
+    return parser.parse_args()
+
+
+def packed_model(seed: int, rate: float) -> Any:
+    """The model for packed rows, compiled; of one seed it has the weights of that for buckets."""
+    import keras
+
+    import keras_rnnkit as kit
+
+    keras.utils.set_random_seed(seed)
+    words, ends = (keras.Input((None,), dtype="int32") for _ in range(2))
+    resets = keras.Input((None,), dtype="bool")
+    vectors = kit.Embedding(WORDS, VECTOR)(words)
+    outputs = kit.LSTM(UNITS, return_sequences=True)(vectors, resets=resets)
+    last = kit.TakeLast()([outputs, ends])
+    predictions = keras.layers.Dense(1, activation="sigmoid")(last)
+    model = keras.Model([words, resets, ends], predictions)
+    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+    return model
+
+
+def model_of(kind: str, seed: int = 0) -> Any:
+    """The model for a kind of batches."""
+    if kind.startswith("packed"):
+        return packed_model(seed, KINDS[kind].rate)
+    return bucketed_model(seed)
+
+
+def inputs(packed: Any, rows: int | None = None) -> list[Any]:
+    """The inputs of the model for packed rows, of the first `rows`."""
+    return [part[:rows] for part in (packed.rows, packed.resets, packed.ends)]
+
+
+class Times:
+    """Fits a model on batches of every kind."""
+
+    def __init__(self, x: Any, y: Any, steps: int) -> None:
+        import keras_rnnkit as kit
+
+        self.models = {kind: model_of(kind) for kind in KINDS}
+        self.buckets = bucketed(x, y, None)
+        start = time.perf_counter()
+        self.packed = kit.data.pack(x, LENGTH, y)
+        self.packing_seconds = round(time.perf_counter() - start, 2)
+        longest = max(map(len, x))
+        self.tokens = sum(map(len, x))
+        some = x[: min(steps * BATCH, len(x) // BATCH * BATCH)]
+        ids = kit.data.pad(some, longest, padding="post")
+        self.data = {"padded": (ids, y[: len(ids)], None)}
+        for kind in ("packed_8", "packed_32"):
+            batch = KINDS[kind].rows
+            count = min(steps * BATCH, len(self.packed.rows)) // batch * batch
+            targets, weights = self.packed.targets[:count], self.packed.weights[:count]
+            self.data[kind] = inputs(self.packed, count), targets, weights
+        rows = {"padded": len(x), "packed_8": len(self.packed.rows)}
+        rows["packed_32"] = rows["packed_8"]
+        self.scale = {kind: rows[kind] / len(self.data[kind][1]) for kind in rows}
+        self.padding = {
+            "padded": round(1 - self.tokens / (len(x) * longest), 4),
+            "buckets": round(self.buckets.padding, 4),
+            "packed_8": round(self.packed.padding, 4),
+            "packed_32": round(self.packed.padding, 4),
+        }
+        self.check_same(x)
+
+    def check_same(self, x: Any) -> None:
+        """Refuses to compare models that do not predict the same."""
+        import numpy as np
+
+        self.models["packed_8"].set_weights(self.models["buckets"].get_weights())
+        index = self.packed.index[:8]
+        numbers = index[index >= 0]
+        found = self.models["packed_8"].predict(inputs(self.packed, 8), verbose=0)[index >= 0]
+        some = bucketed([x[i] for i in numbers], None, None)
+        wanted = some.restore(self.models["buckets"].predict(some, verbose=0))
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+
+    def fit(self, kind: str) -> float:
+        """The seconds of an epoch."""
+        start = time.perf_counter()
+        if kind == "buckets":
+            self.models[kind].fit(self.buckets, shuffle=False, verbose=0)
+            return time.perf_counter() - start
+        x, y, weights = self.data[kind]
+        batch = KINDS[kind].rows
+        self.models[kind].fit(x, y, sample_weight=weights, batch_size=batch, verbose=0)
+        return (time.perf_counter() - start) * self.scale[kind]
+
+    def measure(self, warm: int, rounds: int) -> Iterator[dict[str, Any]]:
+        """The seconds of every round and the ratios, after each round."""
+        for kind in KINDS:
+            for _ in range(warm if kind == "buckets" else 1):
+                self.fit(kind)
+            print("warm:", kind, flush=True)
+        seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        for _ in range(rounds):
+            for kind in KINDS:
+                seconds[kind].append(round(self.fit(kind), 2))
+            ratios = {
+                kind: [
+                    round(a / b, 3) for a, b in zip(seconds["padded"], seconds[kind], strict=True)
+                ]
+                for kind in KINDS
+                if kind != "padded"
+            }
+            found = {"seconds": seconds, "ratios": ratios, "padding": self.padding}
+            yield {**found, "packed_rows": len(self.packed.rows), "packing": self.packing_seconds}
+
+
+def accuracy(train: Any, test: Any, kind: str, seed: int, epochs: int) -> float:
+    """The test accuracy of a model that was trained on batches of that kind."""
+    import keras_rnnkit as kit
+
+    model = model_of(kind, seed)
+    if kind == "buckets":
+        model.fit(bucketed(*train, None, seed), epochs=epochs, shuffle=False, verbose=0)
+        return float(model.evaluate(bucketed(*test, None), verbose=0)[1])
+    packed = kit.data.pack(train[0], LENGTH, train[1])
+    model.fit(
+        inputs(packed),
+        packed.targets,
+        sample_weight=packed.weights,
+        batch_size=KINDS[kind].rows,
+        epochs=epochs,
+        verbose=0,
+    )
+    packed = kit.data.pack(test[0], LENGTH)
+    found = packed.restore(model.predict(inputs(packed), batch_size=32, verbose=0))
+    return float(((found[:, 0] > 0.5) == test[1]).mean())
+
+
+def part(reports: dict[str, dict[str, Any]]) -> str:
+    """The page part: a table of times and accuracies, by backend."""
+    sections = []
+    for backend, report in reports.items():
+        times, scored = report["cells"].get("times"), report["cells"].get("accuracy", {})
+        if times is None:
+            continue
+        scored_as = f"test accuracy, {scored['epochs']} epochs" if scored else "test accuracy"
+        head = ["", "unused", "reviews in a batch", "seconds an epoch", "times faster", scored_as]
+        a_row = times["rows"] / times["packed_rows"]
+        rows = []
+        for name, kind in KINDS.items():
+            reviews = kind.rows * (a_row if name.startswith("packed") else 1)
+            rows.append(
+                [
+                    kind.name,
+                    f"{times['padding'][name]:.1%}",
+                    f"{reviews:.0f}",
+                    f"{median(times['seconds'][name]):.1f}",
+                    spread(times["ratios"].get(name, []), ".2f"),
+                    spread(list(scored.get(name, {}).values()), ".3f"),
+                ]
+            )
+        cpu = f"{report['machine']['cpu']}, {report['machine']['cores']} cores"
+        sections.append(
+            f"{NAMES[backend]}, {times['rows']:,} reviews, {cpu}:\n\n{table(head, rows)}\n"
+        )
+    return "\n".join(sections)
+
+
+def main() -> None:
+    """Measures, or checks the page part."""
+    arguments = parse()
+    if arguments.check:
+        write_or_check({PART: part(fullest("packing"))}, check=True)
+        return
+    os.environ["KERAS_BACKEND"] = arguments.backend
+    import keras_rnnkit as kit
+
+    path = arguments.out or results_file("packing", arguments.backend)
+    report = {**environment(arguments.backend), "cells": {}}
+    if path.exists():
+        report["cells"] = load(path)["cells"]
+    report |= {"units": UNITS, "length": LENGTH}
+    if arguments.backend == "tensorflow" and not arguments.accuracy:
+        from keras_rnnkit.kernels import _tensorflow_compiling
+
+        _tensorflow_compiling.OFTEN = 1  # as in buckets.py
+    train, test = kit.data.load_imdb_sequences(arguments.data, WORDS)
+    train, test = ((x[: arguments.rows], y[: arguments.rows]) for x, y in (train, test))
+    if arguments.accuracy:
+        found = report["cells"].setdefault("accuracy", {})
+        found |= {"date": today(), "rows": len(train[0]), "epochs": arguments.epochs}
+        for seed in arguments.seeds:
+            for kind in arguments.kinds:
+                score = accuracy(train, test, kind, seed, arguments.epochs)
+                found.setdefault(kind, {})[str(seed)] = round(score, 4)
+                print(kind, seed, found[kind][str(seed)], flush=True)
+                save(path, report)
+    else:
+        times = Times(*train, arguments.steps)
+        for found in times.measure(arguments.warm, arguments.rounds):
+            print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
+            report["cells"]["times"] = {"date": today(), "rows": len(train[0]), **found}
+            save(path, report)
+        print(found["ratios"], found["padding"])
+    if path.is_relative_to(RESULTS):
+        write_or_check({PART: part(fullest("packing"))}, check=False)
+
+
+if __name__ == "__main__":
+    main()
