@@ -178,7 +178,8 @@ class RGLRUCell(MinCell):
         a, s = (ops.cast(factor, self.compute_dtype) for factor in self._factors(r))
         edited = edit("forget", a)
         if edited is not a:
-            a, s = edited, (1 - edited * edited) ** 0.5
+            below_one = 1 - edited * edited
+            a, s = edited, ops.where(below_one > 0, below_one, ops.zeros_like(a)) ** 0.5
         return RGLRUGates(recurrence=r, input=i, forget=a, scale=s, candidate=g)
 
     def recurrence(self, gates: RGLRUGates) -> tuple[Any, Any]:
