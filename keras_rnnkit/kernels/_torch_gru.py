@@ -53,7 +53,7 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
     product = kernel.new_empty(3 * u, batch)
     z_r, (z, r, q) = product[: 2 * u], product.split(u)
     states = kernel.new_empty(time if return_sequences else 1, u, batch)
-    h, starts = first.t().contiguous(), starts_by_step(args)
+    h, starts = first.t().clone(memory_format=torch.contiguous_format), starts_by_step(args)
     for start in range(0, time, _CHUNK):
         chunk = x[start : start + _CHUNK].transpose(1, 2)
         part = inputs[: len(chunk)]
@@ -63,7 +63,7 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
             part[:, :u].masked_fill_(masked, torch.inf)
         for i, (in_z_r, g) in enumerate(slots[: len(chunk)], start):
             if starts[i] is not None:
-                h = cleared(h, starts[i], batch_axis=-1)
+                h = cleared(h, starts[i], return_sequences, batch_axis=-1)
             torch.addmm(own_bias, recurrent_kernel, h, out=product)
             z_r.add_(in_z_r).sigmoid_()
             g.addcmul_(r, q).tanh_()
@@ -92,7 +92,7 @@ def _units_last(args: Arguments, save: bool) -> tuple[Any, Steps]:
         strict=True,
     ):
         if start is not None:
-            old = cleared(old, start)
+            old = cleared(old, start, copy=True)
         if masks is None:
             z_r.addmm_(old, both)
             torch.addmm(own_bias, old, own, out=q)

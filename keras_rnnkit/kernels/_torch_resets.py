@@ -1,9 +1,8 @@
 """Sequences that start inside the rows of a batch, for the preallocated loops on PyTorch.
 
-Before a step at which sequences start, a loop takes a copy of the states in which those of their
-rows are set by index: on a CPU this takes less time than a condition over all rows, and no number
-of the sequence before, not even a NaN, reaches the new one. The states themselves stay as they are,
-since they are outputs of the step before.
+Before a step at which sequences start, a loop sets the states of their rows by index: on a CPU this
+takes less time than a condition over all rows, and no number of the sequence before, not even a
+NaN, reaches the new one. Where the states are outputs of the step before, it does so in a copy.
 """
 
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ def starts_by_step(args: Arguments) -> list[Any]:
     if not args.resets or args.resets[0].is_meta:  # a tensor of the meta device has no values
         return [None] * len(args.inputs[0])
     resets = args.resets[0][..., 0]
-    by_step, rows = resets.sum(1).tolist(), resets.nonzero()[:, 1]
+    by_step, rows = resets.sum(1).tolist(), resets.nonzero()[:, 1].contiguous()
     counts = [count for count in by_step if count]
     states: Any = [None] * len(counts)
     if args.fresh:
@@ -36,18 +35,20 @@ def starts_by_step(args: Arguments) -> list[Any]:
     return [next(starts) if count else None for count in by_step]
 
 
-def cleared(states: Any, starts: Starts, batch_axis: int = -2) -> Any:
+def cleared(states: Any, starts: Starts, copy: bool, batch_axis: int = -2) -> Any:
     """The states, with those of the rows that start set to what they start from.
 
     Args:
         states: `(batch, units)` or `(states, batch, units)`, after the step before.
         starts: The sequences that start.
+        copy: Whether to return a copy, instead of changing the states.
         batch_axis: The axis of the batch; -1 for `(units, batch)`.
     """
     rows, fresh = starts
+    states = states.clone() if copy else states
     if fresh is None:
-        return states.index_fill(batch_axis, rows, 0)
-    return states.index_copy(batch_axis, rows, fresh if batch_axis == -2 else fresh.t())
+        return states.index_fill_(batch_axis, rows, 0)
+    return states.index_copy_(batch_axis, rows, fresh if batch_axis == -2 else fresh.t())
 
 
 def states_before(args: Arguments, buffers: list[Any]) -> list[Any]:
