@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "examples" / "distributed"
@@ -20,8 +19,8 @@ FOLDER = Path(__file__).parent.parent / "examples" / "distributed"
 def keep_to_cores() -> None:
     """The cores of this process, and as many threads; before a backend is imported."""
     cores = [int(core) for core in os.environ["CORES"].split(",")]
-    part = len(cores) // int(os.environ["WORLD_SIZE"])
-    rank = int(os.environ["RANK"])
+    part = len(cores) // int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0"))
     own = cores[rank * part : (rank + 1) * part]
     os.sched_setaffinity(0, own)
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -33,10 +32,11 @@ def sent() -> int:
     return int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text())
 
 
-if "RANK" in os.environ:
-    keep_to_cores()
-os.environ["KERAS_BACKEND"] = os.environ["PROGRAM"]
 sys.path.insert(0, str(FOLDER))
+launch = importlib.import_module("_launch")
+launch.start()
+keep_to_cores()
+os.environ["KERAS_BACKEND"] = os.environ["PROGRAM"]
 
 import keras  # noqa: E402
 
@@ -76,10 +76,5 @@ def with_steps(options, place, barrier):
 
 task.callbacks = with_steps
 
-if __name__ == "__main__":
-    program = importlib.import_module(f"train_{os.environ['PROGRAM']}")
-    chosen = program.options()
-    if chosen.processes == 1:
-        program.train(chosen, program.Place(0, 1, ""))
-    else:
-        sys.exit(program.run(partial(program.train, chosen), chosen.processes))
+program = importlib.import_module(f"train_{os.environ['PROGRAM']}")
+program.train(launch.options(), launch.place())

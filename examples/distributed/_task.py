@@ -3,8 +3,8 @@
 Every process makes the batches that all share and keeps its own rows of them.
 """
 
-import argparse
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -103,18 +103,18 @@ class MeanOfValidSteps(keras.layers.Layer):
         return (total / keras.ops.maximum(valid, 1))[:, None]
 
 
-def batches(options: argparse.Namespace, place: Place) -> Batches:
+def batches(options: Namespace, place: Place) -> Batches:
     """The rows of this process."""
     return Batches(options.task, place, options.steps, options.rows, options.length)
 
 
-def build_model(options: argparse.Namespace) -> keras.Model:
+def build_model(options: Namespace) -> keras.Model:
     """The same initial weights in every process."""
     keras.utils.set_random_seed(1)
     return {"classifier": classifier, "tagger": tagger}[options.task](options.units)
 
 
-def callbacks(options: argparse.Namespace, place: Place, barrier: Any) -> list[Any]:
+def callbacks(options: Namespace, place: Place, barrier: Any) -> list[Any]:
     """The run that goes on where it was, and the progress, which process 0 shows."""
     several = {"rank": place.rank, "barrier": barrier} if place.count > 1 else {}
     chosen = kit.callbacks.resumable(
@@ -125,7 +125,7 @@ def callbacks(options: argparse.Namespace, place: Place, barrier: Any) -> list[A
     return chosen
 
 
-def save(model: keras.Model, options: argparse.Namespace, place: Place) -> None:
+def save(model: keras.Model, options: Namespace, place: Place) -> None:
     """Process 0 saves the model, which any other process can then load and use alone."""
     if place.rank == 0 and options.model is not None:
         model.save(options.model)
@@ -144,19 +144,3 @@ class Losses(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._file is not None:
             self._file.write_text(json.dumps(self._losses))
-
-
-def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The arguments of the three programs."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--task", choices=("classifier", "tagger"), default="classifier")
-    parser.add_argument("--units", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=5, help="steps of an epoch")
-    parser.add_argument("--rows", type=int, default=32, help="rows of a step, of all processes")
-    parser.add_argument("--length", type=int, default=24, help="steps of a sequence")
-    parser.add_argument("--folder", type=Path, default=Path("run"), help="for the checkpoint")
-    parser.add_argument("--model", type=Path, help="a .keras file for the trained model")
-    parser.add_argument("--losses", type=Path, help="a JSON file for the loss after each step")
-    return parser.parse_args(arguments)

@@ -8,15 +8,16 @@ next epoch.
 """
 
 import os
-import sys
 from argparse import Namespace
-from functools import partial
+
+from _launch import Place, options, place, start
 
 os.environ["KERAS_BACKEND"] = "jax"
+if __name__ == "__main__":
+    start()  # before the imports, which the process that starts the others does not need
 
 import keras
-from _launch import Place, run
-from _task import batches, build_model, callbacks, options, save
+from _task import batches, build_model, callbacks, save
 from jax.experimental import multihost_utils
 
 
@@ -42,5 +43,4 @@ def barrier() -> None:
 
 
 if __name__ == "__main__":
-    chosen = options()
-    sys.exit(run(partial(train, chosen), chosen.processes))
+    train(options(), place())

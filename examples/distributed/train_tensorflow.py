@@ -8,17 +8,18 @@ its next epoch.
 """
 
 import os
-import sys
 from argparse import Namespace
-from functools import partial
 from typing import Any
 
+from _launch import Place, options, place, start
+
 os.environ["KERAS_BACKEND"] = "tensorflow"
+if __name__ == "__main__":
+    start()  # before the imports, which the process that starts the others does not need
 
 import keras
 import tensorflow as tf
-from _launch import Place, run
-from _task import batches, build_model, callbacks, options, save
+from _task import batches, build_model, callbacks, save
 
 
 def train(chosen: Namespace, here: Place) -> None:
@@ -85,5 +86,4 @@ def total_over_processes(strategy: tf.distribute.Strategy, value: tf.Tensor) -> 
 
 
 if __name__ == "__main__":
-    chosen = options()
-    sys.exit(run(partial(train, chosen), chosen.processes))
+    train(options(), place())

@@ -8,18 +8,19 @@ gradients. Started again, a run that was killed goes on with its next epoch.
 """
 
 import os
-import sys
 from argparse import Namespace
-from functools import partial
 from typing import Any
 
+from _launch import Place, options, place, start
+
 os.environ["KERAS_BACKEND"] = "torch"
+if __name__ == "__main__":
+    start()  # before the imports, which the process that starts the others does not need
 
 import keras
 import torch
 import torch.distributed as dist
-from _launch import Place, run
-from _task import batches, build_model, callbacks, options, save
+from _task import batches, build_model, callbacks, save
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -81,5 +82,4 @@ def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    chosen = options()
-    sys.exit(run(partial(train, chosen), chosen.processes))
+    train(options(), place())

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -80,3 +81,18 @@ def test_when_one_process_is_killed_the_others_end_and_the_run_goes_on(program, 
     assert keras.saving.load_model(saved).predict(words, verbose=0)["answer"].shape == (2, 1)
     whole = alone(program, tmp_path, "classifier")
     np.testing.assert_allclose(losses, whole[10:], rtol=0, atol=1e-5)  # from the third epoch on
+
+
+@pytest.mark.no_backend
+def test_the_page_shows_lines_of_the_programs():
+    page = (FOLDER.parents[1] / "docs" / "how-to" / "machines.md").read_text("utf-8")
+    blocks = re.findall(r"^```py\n# examples/distributed/(\S+)\n(.*?)^```$", page, re.M | re.S)
+    assert [name for name, _ in blocks] == [
+        "train_jax.py",
+        "train_torch.py",
+        "train_tensorflow.py",
+        "_task.py",
+    ]
+    for name, block in blocks:
+        lines = [line.strip() for line in (FOLDER / name).read_text("utf-8").splitlines()]
+        assert {line.strip() for line in block.splitlines()} <= set(lines)

@@ -1,5 +1,7 @@
 """Training in chunks that run again in the backward pass has the numbers of training without."""
 
+from itertools import product
+
 import keras
 import numpy as np
 import pytest
@@ -47,6 +49,7 @@ LAYERS = {
     "simple_rnn": kit.SimpleRNN,
     "min_lstm": kit.MinLSTM,
     "min_gru": kit.MinGRU,
+    "rglru": kit.RGLRU,
     "portable": lambda units, **options: kit.LSTM(units, path="portable", **options),
     "unrolled": lambda units, **options: kit.GRU(units, unroll=True, **options),
     "projected": of_cell(lambda units: kit.ProjectedLSTMCell(units, projection=3)),
@@ -61,12 +64,11 @@ LAYERS = {
         kit.GRU(units, **options), initializer="ones"
     ),
 }
-# On JAX each case compiles for a second or two.
-QUICK = ("lstm, dropout", "gru", "min_lstm", "zoneout", "both directions")
-CASES = [
-    pytest.param(name, id=name, marks=[] if name in QUICK else pytest.mark.slow_on("jax"))
-    for name in LAYERS
-]
+# A case compiles for seconds on JAX, and is traced for as long on TensorFlow.
+QUICK = (
+    ("lstm", "plain"),
+    *((name, "resets") for name in ("lstm, dropout", "min_lstm", "zoneout")),
+)
 
 
 def made(name, recompute, x=X, **options):
@@ -118,14 +120,23 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("call", CALLS)
+CASES = [
+    pytest.param(
+        *case,
+        id=", ".join(case),
+        marks=[] if case in QUICK else pytest.mark.slow_on("jax", "tensorflow"),
+    )
+    for case in product(LAYERS, CALLS)
+]
+
+
+@pytest.mark.parametrize(("name", "call"), CASES)
 def test_it_has_the_gradients_of_training_without(name, call, runs):
     assert_same(name, 4, **CALLS[call])
     assert set(runs) == {4, TIME % 4}
 
 
-@settings(max_examples=3 if BACKEND == "jax" else 12, deadline=None, derandomize=True)
+@settings(max_examples=12 if BACKEND == "torch" else 3, deadline=None, derandomize=True)
 @given(
     name=st.sampled_from(["lstm", "gru", "min_gru", "zoneout"]),
     length=st.integers(1, 13),

@@ -110,6 +110,8 @@ def test_what_takes_no_resets_refuses_them_by_name(tmp_path):
         kit.stream(model)
     with pytest.raises(ValueError, match=r"LSTM 'rnn' in .* is called with `resets`.*Received: "):
         kit.to_keras(model)
+    with pytest.raises(TypeError, match="resets"):
+        kit.TimeDistributed(kit.LSTM(3))(np.ones((2, 3, 4, 5), "float32"), resets=RESETS)
     onnx = pytest.importorskip("onnx", reason="the extra onnx")
     assert onnx
     with pytest.raises(ValueError, match=r"`resets` of a LSTM is not supported.*Received: "):

@@ -35,6 +35,6 @@ def test_dropout_is_of_words_of_vectors_and_between_the_layers():
     assert model.get_layer("vector_dropout").rate == model.get_layer("dropout").rate == 0.4
     stack = model.get_layer("stack")
     assert [layer.cell.dropout for layer in stack.recurrent_layers] == [0.0, 0.4]
-    vectors = np.ones((2, 6, 5), "float32")
-    dropped = keras.ops.convert_to_numpy(words(vectors, training=True))
-    assert (dropped == dropped[:, :, :1]).all() and {*dropped.ravel().round(3)} <= {0.0, 1.333}
+    dropped = keras.ops.convert_to_numpy(words(np.ones((20, 6, 5), "float32"), training=True))
+    assert (dropped == dropped[:, :, :1]).all()
+    assert 0.1 < (dropped == 0).mean() < 0.4
