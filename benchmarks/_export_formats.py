@@ -1,6 +1,5 @@
 """How each format of `model.export` is written, loaded again and run."""
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,21 +55,9 @@ def openvino(model: Any, folder: Path, x: Any) -> Any:
     import openvino as library
 
     path = str(folder / "model.xml")  # Keras takes no Path here
-    with without_gradients():
-        model.export(path, format="openvino", verbose=False)
+    model.export(path, format="openvino", verbose=False)
     compiled = library.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return compiled(x)[compiled.output(0)]
-
-
-def without_gradients() -> Any:
-    """On PyTorch, Keras traces with gradients and compares the trace without."""
-    import keras
-
-    if keras.config.backend() != "torch":
-        return contextlib.nullcontext()
-    import torch
-
-    return torch.no_grad()
 
 
 def torch_program(model: Any, folder: Path, x: Any) -> Any:

@@ -24,7 +24,7 @@ _DISK_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Give the path of a temporary file, which replaces the one at `path` when the block ends.
 
     The old file is not changed when the block raises, when the process is killed, and when the
@@ -33,11 +33,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Args:
         path: The file to create or to replace.
+        overwrite: Whether to replace a file that exists when the block ends. The caller checks
+            for one before the block; another process may create it within.
 
     Yields:
         A path in the same folder with the same suffix, where no file exists yet.
 
     Raises:
+        FileExistsError: There is a file, and `overwrite` is false.
         OSError: The file cannot be written; the message names it and says whether the old one
             is still there.
     """
@@ -52,7 +55,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if temporary.exists():
-            _take_place(temporary, target)
+            _take_place(temporary, target, overwrite)
+    except FileExistsError:
+        raise
     except Exception as error:
         cause = _disk_error(error)
         if cause is None:
@@ -107,14 +112,34 @@ def _check_replaceable(target: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _take_place(temporary: Path, target: Path) -> None:
+def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
-    if target.exists():
-        _copy_permissions(target, temporary)
-    os.replace(temporary, target)
+    if overwrite:
+        if target.exists():
+            _copy_permissions(target, temporary)
+        os.replace(temporary, target)
+    else:
+        _take_free_place(temporary, target)
     if os.name == "posix":
         _sync_folder(target.parent)
+
+
+def _take_free_place(temporary: Path, target: Path) -> None:
+    """Give the file its name, unless there is a file of this name; no moment is between."""
+    try:
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links: an empty file takes the name first
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL))
+            os.replace(temporary, target)
+    except FileExistsError as error:
+        raise FileExistsError(
+            "The file was created by another process meanwhile, and is unchanged. Write to another "
+            f"path, or pass `overwrite=True`. Received: path='{target}', overwrite=False"
+        ) from error
 
 
 def _copy_permissions(source: Path, target: Path) -> None:

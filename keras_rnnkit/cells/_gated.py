@@ -10,10 +10,11 @@ from keras_rnnkit.cells._checks import check_rate, checked_units
 from keras_rnnkit.cells._chrono import bias_of_chrono, check_chrono, has_chrono
 from keras_rnnkit.cells._half import in_float32
 from keras_rnnkit.cells._masks import Masks, dropout_masks
+from keras_rnnkit.cells._quantize import NotQuantized
 from keras_rnnkit.cells._takes import methods_with, stores_masks_as_keras_does
 
 
-class GatedCell:
+class GatedCell(NotQuantized):
     """A cell that exposes its gates: a call runs `gates` (the equations), then `step` (the states).
 
     A mixin for custom cells, to be listed before `keras.layers.Layer` or a cell of Keras among the

@@ -65,7 +65,7 @@ def write_flat(
     3 [3 3 3] 0
     """
     target = check_file(path, "path", SUFFIX, overwrite)
-    with replacing(target) as temporary, open(temporary, "wb") as file:
+    with replacing(target, overwrite=overwrite) as temporary, open(temporary, "wb") as file:
         file.write(bytes(HEADER))
         arrays = _write_arrays(file, sequences, targets)
         file.seek(0)

@@ -198,7 +198,7 @@ class Vocabulary(WordEncoder):
         True
         """
         file = check_file(path, "path", ".json", overwrite)
-        write_vocabulary(file, self._settings(), self._index)
+        write_vocabulary(file, self._settings(), self._index, overwrite)
 
     def __repr__(self) -> str:
         """Its sizes."""

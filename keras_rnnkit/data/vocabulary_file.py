@@ -20,7 +20,9 @@ LARGEST_FILE = 2**26  # bytes; that of the whole IMDB index has 2 million
 _SHOWN = 500  # characters of what is wrong
 
 
-def write_vocabulary(path: Path, settings: Mapping[str, Any], index: Mapping[str, int]) -> None:
+def write_vocabulary(
+    path: Path, settings: Mapping[str, Any], index: Mapping[str, int], overwrite: bool
+) -> None:
     """Writes the file atomically, unless `read_vocabulary` would refuse it for its size."""
     header = {"format": FORMAT, "version": VERSION, **settings}
     content = json.dumps({**header, "word_index": index}, ensure_ascii=False, indent=0).encode()
@@ -30,7 +32,7 @@ def write_vocabulary(path: Path, settings: Mapping[str, Any], index: Mapping[str
             "Fit the vocabulary with a smaller `max_words` or a larger `min_count`. "
             f"Received: path='{path}', words={len(index)}"
         )
-    with replacing(path) as temporary:
+    with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
 
 

@@ -1,6 +1,8 @@
 """How PyTorch runs and differentiates functions of the package, and how it runs a call."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -8,6 +10,14 @@ from keras import ops
 
 from keras_rnnkit.kernels._torch_recompute import recomputing_loop
 from keras_rnnkit.kernels.protocol import Kernels
+
+# The packages, or modules, that record a call for a file of a format.
+_EXPORTERS = {
+    "keras.src.export.litert": "LiteRT",
+    "keras.src.export.openvino": "OpenVINO",
+    "litert_torch": "LiteRT",
+    "openvino": "OpenVINO",
+}
 
 
 def exporting() -> bool:
@@ -18,6 +28,15 @@ def exporting() -> bool:
     compiler = torch.compiler
     of_torch_export = compiler.is_compiling() and not compiler.is_dynamo_compiling()
     return torch.jit.is_tracing() or of_torch_export
+
+
+def _callers() -> Iterator[str]:
+    """The modules of the functions that are running, and their packages, the innermost first."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        yield from (module, module.partition(".")[0])
+        frame = frame.f_back
 
 
 class TorchCalls(Kernels):
@@ -62,8 +81,10 @@ class TorchCalls(Kernels):
     def exporting(self) -> bool:
         return exporting()
 
-    def exporting_to_onnx(self) -> bool:
-        return torch.onnx.is_in_onnx_export()
+    def export_format(self) -> str:
+        if torch.onnx.is_in_onnx_export():
+            return "ONNX"
+        return next((_EXPORTERS[name] for name in _callers() if name in _EXPORTERS), "")
 
     @torch.compiler.disable  # the compiler would trace the function
     def transforming(self, *tensors: Any) -> bool:

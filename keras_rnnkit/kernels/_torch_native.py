@@ -60,7 +60,9 @@ def _call(cell: Any, x: Any, directions: list[Arguments]) -> Any:
     weights = _in_one_buffer(weights) if x.is_cuda else [w.contiguous() for w in weights]
     # has_biases, num_layers, dropout, train (without it cuDNN has no backward pass), bidirectional,
     # batch_first
-    options = (True, 1, 0.0, torch.is_grad_enabled(), len(directions) == 2, False)
+    # Exporters record with gradients and check without them: both must be the same operation.
+    train = torch.is_grad_enabled() and not exporting()
+    options = (True, 1, 0.0, train, len(directions) == 2, False)
     if cell is LSTM:
         result = torch.lstm(x, first, weights, *options)
     else:

@@ -154,9 +154,9 @@ class Kernels(Protocol):
         """Whether the operations of this call are recorded for a file that cannot hold kernels."""
         return False
 
-    def exporting_to_onnx(self) -> bool:
-        """Whether that file will be one of ONNX."""
-        return False
+    def export_format(self) -> str:
+        """The format of that file: "ONNX", "LiteRT" or "OpenVINO"; "" for any other."""
+        return ""
 
     def transforming(self, *tensors: Any) -> bool:
         """Whether a transform to which the kernels do not apply works on these tensors."""

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from keras_rnnkit.cells._quantize import NotQuantized
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.layers._build import build_cell
 from keras_rnnkit.layers._checks import (
@@ -35,7 +36,7 @@ from keras_rnnkit.running.run import choice_for, run
 from keras_rnnkit.running.trace import make_trace
 
 
-class Recurrent(Stateful, ReturnsGates):
+class Recurrent(NotQuantized, Stateful, ReturnsGates):
     """A mixin that replaces the loop of a recurrent Keras layer by the paths of the kit.
 
     A call checks its arguments (`_prepared`), chooses a path and runs on it (`running.run`), and

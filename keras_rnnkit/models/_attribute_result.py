@@ -125,7 +125,7 @@ class Attribution(NamedTuple):
         arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS if self._has(name)}
         words = {name: getattr(self, name) for name in _WORDS}
         layout = {"version": _VERSION, "arrays": list(arrays), **words}
-        write_archive(target, "attribution", layout, arrays)
+        write_archive(target, "attribution", layout, arrays, overwrite=overwrite)
 
     def _has(self, name: str) -> bool:
         return getattr(self, name) is not None

@@ -24,7 +24,12 @@ TORN = (
 
 
 def write_archive(
-    path: Path, entry: str, layout: dict[str, Any], arrays: dict[str, np.ndarray]
+    path: Path,
+    entry: str,
+    layout: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write arrays by name, and in `entry` their layout with a digest of all of it.
 
@@ -37,7 +42,7 @@ def write_archive(
         bits = {name: arrays[name].view(f"u{arrays[name].dtype.itemsize}") for name in dtypes}
         arrays = {**arrays, **bits}
     text = json.dumps({"layout": layout, "sha256": _digest(layout, arrays)}).encode()
-    with replacing(path) as temporary:
+    with replacing(path, overwrite=overwrite) as temporary:
         named = {**arrays, entry: np.frombuffer(text, np.uint8)}
         np.savez(temporary, **named)  # type: ignore[arg-type]
 

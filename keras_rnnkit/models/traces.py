@@ -140,7 +140,7 @@ class Traces(Mapping[str, Any]):
             "outputs": store_outputs(self.outputs, "outputs", arrays),
             "not_called": list(self.not_called),
         }
-        write_archive(target, "layout", layout, arrays)
+        write_archive(target, "layout", layout, arrays, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: PathLike) -> "Traces":

@@ -86,6 +86,6 @@ def explore(
     target = check_file(path, "path", ".html", overwrite)
     data = page_data(traces, tokens, sample, influence, attribution)
     content = page(title or "Explore traces", data)
-    with replacing(target) as temporary:
+    with replacing(target, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
     return target

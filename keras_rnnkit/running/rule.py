@@ -33,6 +33,10 @@ PER_GATE_BELOW_IN_PREDICTION = 512
 # (`benchmarks/min_rnn.py`).
 ASSOCIATIVE_UP_TO = 1024
 
+# With resets, an LSTM on PyTorch on a CPU cannot use oneDNN, and takes up to so many times as long
+# (`benchmarks/resets.py`).
+RESETS_TAKE_UP_TO = {"train": 1.5, "predict": 2.3}
+
 
 class Request(NamedTuple):
     """The properties of a layer, and of one call of it, by which the path is chosen."""
@@ -60,6 +64,7 @@ class Request(NamedTuple):
     recurrent_dropout: bool = False
     weight_dropout: bool = False  # of the recurrent kernel
     exported: bool = False  # PyTorch records the call for a file
+    export_format: str = ""  # of that file, where it is known
     transformed: bool = False  # by `torch.func`, or in forward mode
     recompute: bool | int = False  # as requested by the user
     runs_again: bool = True  # a second run of a step gives the same result
@@ -176,7 +181,11 @@ def _without_kernel(request: Request) -> Choice | None:
 def _has_node(request: Request) -> bool:
     """Whether an exported file has one node for the whole sequence."""
     supported = request.cell in ("LSTM", "GRU", "SimpleRNN") and request.dtype == "float32"
-    return supported and not _unsupported_by_torch(request)
+    # What the converters of these formats cannot convert.
+    lacks_gru = request.export_format == "OpenVINO" and request.cell == "GRU"
+    lacks_lengths = request.export_format == "LiteRT" and request.masked
+    converted = not lacks_gru and not lacks_lengths
+    return supported and converted and not _unsupported_by_torch(request)
 
 
 def _keras_has_cudnn(request: Request) -> bool:
@@ -228,10 +237,18 @@ def _fused_on_torch(request: Request) -> Choice:
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
         faster = f"{library}, without {unsupported}" if library_has_cell else ""
+        if unsupported == "the resets" and onednn:
+            faster += _COST_OF_RESETS
         return Choice(
             "fused", "preallocated", "a preallocated loop with its own backward pass", faster
         )
     return Choice("fused", "hoisted", "a loop with its own backward pass")
+
+
+_COST_OF_RESETS = (
+    f": with them, training takes up to {RESETS_TAKE_UP_TO['train']} times as long, and prediction "
+    f"up to {RESETS_TAKE_UP_TO['predict']} times"
+)
 
 
 def _fused_by_xla(request: Request) -> Choice:

@@ -85,7 +85,7 @@ def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
     except ValueError as error:
         raise ValueError(f"{name_of(layer)}: {error}") from None
     if request.exported:
-        check_export(layer, sequences, choice, onnx=backend_kernels().exporting_to_onnx())
+        check_export(layer, sequences, choice, onnx=request.export_format == "ONNX")
     return choice
 
 
@@ -101,6 +101,7 @@ def request_for(
     """The properties of a layer, and of one call of it, by which the rule chooses the path."""
     cell, name = layer.cell, kernel_name(layer.cell)
     called_on_torch = sequences is not None and keras.config.backend() == "torch"
+    exported = called_on_torch and backend_kernels().exporting()
     may_be_fused = called_on_torch and name is not None and layer.requested_path != "portable"
     common = Request(
         path=layer.requested_path,
@@ -113,7 +114,8 @@ def request_for(
         capture_gates=capture_gates,
         training=training,
         batch=None if sequences is None else sequences.shape[0],
-        exported=called_on_torch and backend_kernels().exporting(),
+        exported=exported,
+        export_format=backend_kernels().export_format() if exported else "",
         transformed=may_be_fused and _transformed(cell, sequences),
         recompute=layer.recompute,
         runs_again=bool(layer.recompute) and can_run_again(cell),

@@ -10,6 +10,7 @@ import functools
 import http.server
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import threading
@@ -30,9 +31,9 @@ WORDS = [[4, 8, 15, 16]]
 
 
 @pytest.fixture
-def probability(tmp_path):
-    """What the model of the page gives; its file is in `tmp_path`."""
-    model = keras.Sequential(
+def model():
+    """The model of the page."""
+    return keras.Sequential(
         [
             keras.Input((None,), dtype="int32", name="words"),
             keras.layers.Embedding(1000, 16, mask_zero=True),
@@ -40,6 +41,11 @@ def probability(tmp_path):
             keras.layers.Dense(1, activation="sigmoid", name="probability"),
         ]
     )
+
+
+@pytest.fixture
+def probability(model, tmp_path):
+    """What the model gives; its file is in `tmp_path`."""
     kit.export_onnx(model, tmp_path / "model.onnx")
     return float(model.predict(np.array(WORDS), verbose=0)[0, 0])
 
@@ -87,3 +93,25 @@ def test_the_c_program_prints_the_probability(probability, tmp_path):
         [program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert float(done.stdout) == pytest.approx(probability, abs=1e-5)
+
+
+# Exporters and what they import warn of their own code.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(keras.config.backend() == "jax", reason="Keras has no LiteRT export on JAX")
+def test_the_file_for_a_phone_gives_the_probability(model, tmp_path, monkeypatch):
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    if keras.config.backend() == "torch":
+        pytest.importorskip("litert_torch")
+    monkeypatch.chdir(tmp_path)
+    (recipe,) = (code for code in re.findall(r"```py\n(.*?)```", PAGE, re.S) if "litert" in code)
+    (tmp_path / "recipe.py").write_text(recipe, encoding="utf-8")
+    runpy.run_path("recipe.py", {"keras": keras, "model": model})
+    x = np.zeros((1, 100), "int32")
+    x[0, :4] = WORDS[0]
+    interpreter = litert.Interpreter(model_path="model.tflite")
+    interpreter.allocate_tensors()
+    (entry,) = interpreter.get_input_details()
+    interpreter.set_tensor(entry["index"], x.astype(entry["dtype"]))
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-5)

@@ -233,3 +233,38 @@ def test_nothing_but_a_file_within_bounds_is_read(tmp_path):
             read_bounded(tmp_path.__class__(device), 10**6)
     with pytest.raises(FileNotFoundError):
         read_bounded(tmp_path / "missing", 1)
+
+
+def links_fail(*arguments):
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+APPEARED = (
+    r"created by another process meanwhile, .*Received: path='.*kept\.keras', overwrite=False"
+)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appears_meanwhile_is_kept_without_overwrite(tmp_path, monkeypatch, links):
+    if not links:  # as on some file systems of memory cards
+        monkeypatch.setattr(os, "link", links_fail)
+    path = tmp_path / "kept.keras"
+
+    def write_while_another_does():
+        with replacing(path, overwrite=False) as aside:
+            aside.write_bytes(NEW)
+            path.write_bytes(OLD)
+
+    with pytest.raises(FileExistsError, match=APPEARED):
+        write_while_another_does()
+    assert only(path) == OLD
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_is_written_without_overwrite(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", links_fail)
+    path = tmp_path / "kept.keras"
+    with replacing(path, overwrite=False) as aside:
+        aside.write_bytes(NEW)
+    assert only(path) == NEW

@@ -58,6 +58,9 @@ def test_a_stack_of_cells_says_what_to_do_instead():
 
 PLAIN = Request(units=64, keras_layer=True)
 WIDE = {"backend": "jax", "units": 256}
+# A call that PyTorch records for a file.
+EXPORTED = {"backend": "torch", "exported": True}
+
 RULE = [
     ({"backend": "jax", "training": True, "units": CONCATENATED_UP_TO}, "fused", "concatenated"),
     ({"backend": "jax", "units": CONCATENATED_UP_TO + 1}, "fused", "fused gates"),
@@ -140,6 +143,10 @@ RULE = [
     ({"backend": "torch", "exported": True, "cell": "MinGRU"}, "portable", ""),
     ({"backend": "torch", "exported": True, "capture_gates": True}, "portable", ""),
     ({"backend": "torch", "exported": True, "dtype": "float16"}, "portable", ""),
+    ({**EXPORTED, "export_format": "OpenVINO"}, "fused", "native"),
+    ({**EXPORTED, "export_format": "OpenVINO", "cell": "GRU"}, "portable", ""),
+    ({**EXPORTED, "export_format": "LiteRT", "cell": "GRU"}, "fused", "native"),
+    ({**EXPORTED, "export_format": "LiteRT", "masked": True}, "portable", ""),
     ({"backend": "torch", "transformed": True}, "portable", ""),
     ({"backend": "torch", "transformed": True, "cell": "MinLSTM"}, "portable", ""),
 ]

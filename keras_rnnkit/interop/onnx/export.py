@@ -55,7 +55,8 @@ def export_onnx(
         TypeError: If `model` is not a Keras model.
         ValueError: If the model is not built, not a Sequential or functional model, or of another
             dtype; for a layer that cannot be exported, with its name and its place in the model;
-            and for other values of the arguments. No file is written.
+            for a call that ONNX Runtime does not compute, if it is installed; and for other values
+            of the arguments. No file is written.
         FileExistsError: If the file exists and `overwrite` is false.
         OSError: If the file cannot be written.
         ImportError: If `onnx` is not installed.
@@ -78,5 +79,5 @@ def export_onnx(
     require("onnx")
     check_exportable(model, streaming, dtype)
     graph, metadata = built(model, streaming, states or streaming)
-    write(graph, metadata, target, quantize=quantize is not None)
+    write(graph, metadata, target, quantize=quantize is not None, overwrite=overwrite)
     return target

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_rnnkit.interop.onnx.graph_nodes import attribute, names_in, without_unused
+
 OPSET = 18
 IR_VERSION = 8
 
@@ -47,6 +49,7 @@ class Graph:
         self._constants: dict[str, np.ndarray] = {}
         self._by_content: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._made: dict[str, tuple[str, ...]] = {}
+        self._transposed: dict[str, tuple[str, list[int]]] = {}
         self._nodes: list[Any] = []
         self._inputs: list[Value] = []
         self._outputs: list[Value] = []
@@ -67,7 +70,7 @@ class Graph:
         return tuple(self._outputs)
 
     def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
-        """Append a node, or find the one that computes the same.
+        """Append a node, or find the tensor that is the same: a transpose may undo another one.
 
         Args:
             op: The operator of ONNX.
@@ -81,17 +84,23 @@ class Graph:
         """
         import onnx
 
+        if op == "Transpose" and inputs[0] in self._transposed:
+            before, axes = self._transposed[inputs[0]]
+            if [axes[axis] for axis in attributes["perm"]] == list(range(len(axes))):
+                return before
         given = {key: value for key, value in attributes.items() if value is not None}
         plain = not any(isinstance(value, Graph | np.ndarray) for value in given.values())
         key = repr((op, inputs, outputs, sorted(given.items()))) if plain else None
         names = self._made.get(key) if key is not None else None
         if names is None:
             names = tuple(self.unique(op.lower()) for _ in range(outputs))
-            given = {name: _attribute(value) for name, value in given.items()}
+            given = {name: attribute(value) for name, value in given.items()}
             node = onnx.helper.make_node(op, list(inputs), list(names), name=names[0], **given)
             self._nodes.append(node)
         if key is not None:
             self._made[key] = names
+        if op == "Transpose":
+            self._transposed[names[0]] = (inputs[0], list(attributes["perm"]))
         return names[0] if outputs == 1 else names
 
     def constant(self, value: Any, hint: str = "constant") -> str:
@@ -158,7 +167,7 @@ class Graph:
 
     def used_constants(self) -> dict[str, np.ndarray]:
         """The constants that the outputs depend on, by name."""
-        used = {name for node in self._used_nodes() for name in _names_in(node)}
+        used = {name for node in self._used_nodes() for name in names_in(node)}
         return {name: array for name, array in self._constants.items() if name in used}
 
     def proto(
@@ -188,8 +197,8 @@ class Graph:
         used = []
         for node in reversed(self._nodes):
             if needed.intersection(node.output):
-                used.append(node)
-                needed.update(_names_in(node))
+                used.append(without_unused(node, needed))
+                needed.update(names_in(node))
         return used[::-1]
 
     def _free(self, name: str) -> str:
@@ -201,28 +210,8 @@ class Graph:
         return found
 
 
-def _names_in(node: Any) -> set[str]:
-    """The names of the tensors that a node takes, in its body too."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        for inner in attribute.g.node:
-            names |= _names_in(inner)
-        names.update(value.name for value in attribute.g.output)
-    return names
-
-
 def _readable(name: str) -> str:
     return re.sub(r"[^\w./-]", "_", name)
-
-
-def _attribute(value: Any) -> Any:
-    if isinstance(value, Graph):
-        return value.proto("body")
-    if isinstance(value, np.ndarray):
-        import onnx
-
-        return onnx.numpy_helper.from_array(value)
-    return value
 
 
 def _info(value: Value) -> Any:

@@ -83,9 +83,10 @@ class Node:
 
         For steps without a mask, which needs the directions apart.
         """
-        outputs = self._graph.add("Transpose", self._outputs, perm=[2, 0, 1, 3])
-        width = 2 * self._operators[0].units
-        return self._graph.add("Reshape", outputs, self._graph.ints(0, 0, width))
+        graph, width = self._graph, 2 * self._operators[0].units
+        outputs = graph.add("Transpose", self._outputs, perm=[0, 2, 1, 3])
+        steps = graph.add("Reshape", outputs, graph.ints(0, 0, width))
+        return graph.add("Transpose", steps, perm=[1, 0, 2])  # which the next layer undoes
 
     def _of(self, states: str, direction: int) -> str:
         graph = self._graph

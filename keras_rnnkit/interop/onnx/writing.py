@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from keras_rnnkit._version import __version__
 from keras_rnnkit.interop.onnx.graph import IR_VERSION, OPSET, Graph
 from keras_rnnkit.interop.onnx.metadata import KEY, Metadata
 from keras_rnnkit.interop.onnx.quantizing import quantized
+from keras_rnnkit.interop.onnx.sessions import explained
 
 # A file of ONNX has at most 2 GB, which the graph and its weights share.
 MOST_BYTES = 2**31 - 2**24
@@ -24,7 +26,14 @@ MOST_BYTES = 2**31 - 2**24
 _SMALL = 1024
 
 
-def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = False) -> None:
+def write(
+    graph: Graph,
+    metadata: Metadata,
+    target: Path,
+    *,
+    quantize: bool = False,
+    overwrite: bool = True,
+) -> None:
     """Write a graph, checked by `onnx.checker` and shape inference.
 
     Args:
@@ -32,8 +41,10 @@ def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = Fa
         metadata: What its file says of it.
         target: The file.
         quantize: Whether weights are stored in eight bits.
+        overwrite: Whether to replace a file that another process creates meanwhile.
 
     Raises:
+        FileExistsError: If there is such a file, and not `overwrite`.
         ValueError: If weights of more than 2 GB are to be quantized.
     """
     target = Path(os.path.realpath(target))  # large weights are stored beside what a link leads to
@@ -45,10 +56,15 @@ def write(graph: Graph, metadata: Metadata, target: Path, *, quantize: bool = Fa
             f"ONNX can have. Received: quantize='int8', bytes={graph_bytes(weights)}"
         )
     weights_file = _weights_file(target, weights) if large else None
-    with _new_weights(weights_file, weights) as tensor, replacing(target) as temporary:
+    with (
+        _new_weights(weights_file, weights) as tensor,
+        replacing(target, overwrite=overwrite) as temporary,
+    ):
         model = _model(graph.proto(tensor=tensor), metadata, quantize)
         temporary.write_bytes(model.SerializeToString())
         _check(temporary)
+        if not large and importlib.util.find_spec("onnxruntime"):
+            _check_runs(temporary)
     _remove_old_weights(target, keep=weights_file)
 
 
@@ -87,6 +103,24 @@ def _check(path: Path) -> None:
             "`model` has a call that no operator of ONNX computes. Cast its inputs to float32 or "
             f"int32. Received: {error}"
         ) from error
+
+
+def _check_runs(path: Path) -> None:
+    """Load a file in ONNX Runtime, whose operators do not take every dtype of ONNX.
+
+    Raises:
+        ValueError: If an operator does not take its inputs.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # its errors are raised, and not printed too
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    expected = (
+        "`model` must have calls that ONNX Runtime computes. Cast their inputs to float32 or int32"
+    )
+    with explained(expected, f"path={str(path)!r}"):
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import keras
 import numpy as np
@@ -287,3 +288,55 @@ def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r'pip install "keras-rnnkit\[onnx\]"'):
         kit.export_onnx(classifier(), tmp_path / "model.onnx")
+
+
+def test_a_file_that_appears_during_the_export_is_kept(tmp_path, monkeypatch):
+    path = tmp_path / "model.onnx"
+    monkeypatch.setattr(writing, "_check", lambda temporary: path.write_bytes(b"other"))
+    with pytest.raises(FileExistsError, match=r"another process meanwhile.*overwrite=False$"):
+        kit.export_onnx(classifier(), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+    assert path.read_bytes() == b"other"
+
+
+INTEGERS = ("int8", "int16", "uint8", "uint16", "uint32")
+OF_INTEGERS = {
+    "add": lambda x: x + x,
+    "compare": lambda x: ops.cast(x > 2, "int32"),
+    "cumsum": lambda x: ops.cumsum(x, axis=1),
+    "divide": lambda x: x / 2,
+    "embedding": lambda x: kit.Embedding(9, 2)(x),
+    "floor": lambda x: x // 2,
+    "index": lambda x: x[:, -1],
+    "max": lambda x: ops.max(x, axis=1),
+    "maximum": lambda x: ops.maximum(x, 3),
+    "relu": lambda x: ops.relu(x),
+    "reshape": lambda x: ops.reshape(x, (-1, 2, 2)),
+    "sum": lambda x: ops.sum(x, axis=1),
+    "where": lambda x: ops.where(x > 2, x, x * x),
+}
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_small_integers_are_computed_or_refused_by_name(tmp_path, dtype):
+    works = set()
+    for name, function in OF_INTEGERS.items():
+        inputs = keras.Input((4,), dtype=dtype)
+        try:
+            model = keras.Model(inputs, function(inputs))
+            want = model(np.array([[1, 2, 5, 3], [7, 0, 4, 6]], dtype))
+        except (NotImplementedError, RuntimeError, TypeError):  # the backend has no such operation
+            continue
+        path, refused = tmp_path / f"{name}.onnx", ""
+        try:
+            kit.export_onnx(model, path)
+        except ValueError as error:
+            refused = str(error)
+        if refused:
+            assert re.search(r"\bCast (its|their|them)\b.*Received: ", refused), (name, refused)
+            assert not path.exists()
+            continue
+        (found,) = run(path, [np.array([[1, 2, 5, 3], [7, 0, 4, 6]], dtype)])
+        np.testing.assert_allclose(found, keras.ops.convert_to_numpy(want), rtol=1e-5)
+        works.add(name)
+    assert {"embedding", "index", "reshape"} <= works

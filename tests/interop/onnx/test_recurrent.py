@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_rnnkit as kit
+from keras_rnnkit.interop.onnx.graph import Graph
 from tests.interop.onnx.one_layer import OneLayer, masks, sequences
 
 OPERATORS = {
@@ -185,3 +186,31 @@ def test_other_activations_run_in_a_loop(activation):
         one = OneLayer(layer(4, activation=activation, return_sequences=True))
         assert one.kinds().count("Scan") == 1
         one.assert_same(sequences(3, 3))
+
+
+def test_layers_pass_sequences_on_in_the_order_of_the_operators():
+    stack = kit.StackedRNN([3, 3, 3], return_sequences=True)
+    one = OneLayer(stack)
+    assert one.kinds().count("Transpose") == 2  # before the first layer and after the last
+    one.assert_same(sequences(2, 5))
+    both = kit.StackedRNN([3, 3], bidirectional=True, return_sequences=True)
+    one = OneLayer(both)
+    # Before the first layer, after the last, and one after each that puts the directions together.
+    assert one.kinds().count("Transpose") == 4
+    one.assert_same(sequences(2, 5))
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("layer", KIT, ids=by_module)
+def test_outputs_that_nothing_reads_have_no_name(layer, return_sequences):
+    one = OneLayer(layer(3, return_sequences=return_sequences))
+    (node,) = (node for node in one.model.graph.node if node.op_type == OPERATORS[layer])
+    assert [bool(name) for name in node.output] == ([True] if return_sequences else [False, True])
+
+
+def test_only_a_transpose_that_undoes_another_is_left_out():
+    graph = Graph()
+    x = graph.input("x", "float32", (2, 3, 4)).name
+    turned = graph.add("Transpose", x, perm=[1, 2, 0])
+    assert graph.add("Transpose", turned, perm=[2, 0, 1]) == x
+    assert graph.add("Transpose", turned, perm=[1, 2, 0]) not in (x, turned)
