@@ -221,7 +221,11 @@ class RGLRUCell(MinCell):
         dtype = "float32" if self._is_half else self.compute_dtype
         rate = EXPONENT * ops.softplus(ops.convert_to_tensor(self.decay, dtype=dtype))
         log_a = -rate * ops.cast(r, dtype)
-        return ops.exp(log_a), _root(-ops.expm1(2 * log_a))
+        a = ops.exp(log_a)
+        if keras.config.backend() == "jax":  # `keras.ops.tanh` would make float32 of float64
+            return a, _root(-ops.expm1(2 * log_a))
+        # The same; PyTorch cannot export `expm1` to ONNX.
+        return a, _root(ops.tanh(-log_a) * (1 + a * a))
 
 
 def _root(values: Any) -> Any:
