@@ -114,7 +114,7 @@ class Times:
         self.models = {kind: model_of(kind) for kind in KINDS}
         self.buckets = bucketed(x, y, None)
         start = time.perf_counter()
-        self.packed = kit.data.pack(x, LENGTH, y)
+        self.packed = kit.data.pack(x, LENGTH, y[:, None])
         self.packing_seconds = round(time.perf_counter() - start, 2)
         longest = max(map(len, x))
         self.tokens = sum(map(len, x))
@@ -189,7 +189,7 @@ def accuracy(train: Any, test: Any, kind: str, seed: int, epochs: int) -> float:
     if kind == "buckets":
         model.fit(bucketed(*train, None, seed), epochs=epochs, shuffle=False, verbose=0)
         return float(model.evaluate(bucketed(*test, None), verbose=0)[1])
-    packed = kit.data.pack(train[0], LENGTH, train[1])
+    packed = kit.data.pack(train[0], LENGTH, train[1][:, None])
     model.fit(
         inputs(packed),
         packed.targets,

@@ -6,8 +6,9 @@
     python benchmarks/resets.py --check   # fails where the page parts are not what results say
 
 The models have a recurrent layer and a `Dense`, and run 100 steps; one in 25 steps starts a new
-sequence. The layer's own library kernel (oneDNN's or cuDNN's, on PyTorch) takes no resets: where
-the layer would use it without them, it takes turns too.
+sequence. All models are given the resets; those without them ignore them. The kernel of a library
+(oneDNN or cuDNN, on PyTorch) takes no resets: where the layer would use it without them, it takes
+turns, too.
 """
 
 import argparse
@@ -59,19 +60,25 @@ def key_of(layer: str, units: str, batch: str, mode: str) -> str:
 
 
 def build(layer: str, units: int, resets: bool) -> Any:
-    """A compiled model; its second input, if it has one, are the resets."""
+    """A compiled model that is given sequences and resets, and uses the resets or ignores them."""
     import keras
 
     import keras_rnnkit as kit
 
+    class Classifier(keras.Model):
+        """A recurrent layer and a logistic unit."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.recurrent = getattr(kit, layer)(units)
+            self.dense = keras.layers.Dense(1, activation="sigmoid")
+
+        def call(self, inputs: Any) -> Any:
+            sequences, starts = inputs
+            return self.dense(self.recurrent(sequences, resets=starts if resets else None))
+
     keras.utils.set_random_seed(0)
-    inputs = [keras.Input((TIME, units))]
-    arguments = {}
-    if resets:
-        inputs.append(keras.Input((TIME,), dtype="bool"))
-        arguments["resets"] = inputs[1]
-    x = getattr(kit, layer)(units)(inputs[0], **arguments)
-    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
+    model = Classifier()
     model.compile("adam", "binary_crossentropy")
     return model
 
@@ -82,9 +89,8 @@ def data(units: int, rows: int) -> tuple[list[Any], Any]:
 
     rng = np.random.default_rng(0)
     x = rng.standard_normal((rows, TIME, units), dtype="float32")
-    return [x, rng.random((rows, TIME)) < 1 / EVERY], rng.integers(0, 2, (rows, 1)).astype(
-        "float32"
-    )
+    resets, y = rng.random((rows, TIME)) < 1 / EVERY, rng.integers(0, 2, (rows, 1))
+    return [x, resets], y.astype("float32")
 
 
 def library_of(backend: str, layer: str) -> str | None:
@@ -115,11 +121,10 @@ def measure(
     models = {name: build(layer, units, name == "resets") for name in names}
 
     def ways(batches: int) -> dict[str, Callable[[], float]]:
-        (x, resets), y = data(units, batches * batch)
+        x, y = data(units, batches * batch)
         options: dict[str, Any] = {"batch_size": batch, "verbose": 0}
 
         def way(name: str) -> Callable[[], float]:
-            rows = [x, resets] if name == "resets" else x
             own_loop = library is not None and name == "plain"
 
             def run() -> float:
@@ -127,9 +132,9 @@ def measure(
                 clock = Clock(batches)
                 with forced("preallocated") if own_loop else nullcontext():
                     if mode == "train":
-                        models[name].fit(rows, y, shuffle=False, callbacks=[clock], **options)
+                        models[name].fit(x, y, shuffle=False, callbacks=[clock], **options)
                     else:
-                        models[name].predict(rows, callbacks=[clock], **options)
+                        models[name].predict(x, callbacks=[clock], **options)
                 return clock.step_seconds
 
             return run

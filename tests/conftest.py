@@ -33,10 +33,14 @@ def pytest_addoption(parser):
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Files of other parts are not imported."""
+    """Files of other parts are not imported, nor is help for tests, which has no examples."""
+    if collection_path.suffix != ".py" or collection_path.name == "__init__.py":
+        return None
+    tests, package = (config.rootpath / name for name in config.getini("testpaths"))
+    if tests in collection_path.parents and not collection_path.name.startswith("test_"):
+        return True
     if config.getoption("--part") and config.stash.get(IGNORED, None) is None:
-        folders = [config.rootpath / name for name in config.getini("testpaths")]
-        files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+        files = [*sorted(tests.rglob("test_*.py")), *sorted(package.rglob("*.py"))]
         config.stash[IGNORED] = other_parts(files, config.getoption("--part"))
     return True if collection_path in config.stash.get(IGNORED, ()) else None
 

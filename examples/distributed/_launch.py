@@ -1,9 +1,11 @@
 """Starts the processes of a run on this machine, and ends all of them when one of them dies.
 
 The processes learn who they are from the variables that torchrun sets, too: `RANK`, `WORLD_SIZE`,
-`MASTER_ADDR` and `MASTER_PORT`; and, for TensorFlow, from `TF_CONFIG`.
+`MASTER_ADDR` and `MASTER_PORT`; and, for TensorFlow, from `TF_CONFIG`. The process that starts
+them imports no backend.
 """
 
+import argparse
 import json
 import os
 import queue
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 GRACE = 5.0  # seconds between the request to end and the kill
@@ -28,27 +30,40 @@ class Place(NamedTuple):
     address: str
 
 
-def run(train: Callable[[Place], None], count: int) -> int:
-    """Call `train` in each of `count` processes, or in this one if another program started it.
+def start() -> None:
+    """In the process that the user starts: start the others, and end with them.
 
-    Returns:
-        The exit status: 0, or 1 if a process has failed.
+    It returns in a process that another one has started, and where one process is enough.
     """
-    here = _place()
-    if here is None and count > 1:
-        return launch(count)
-    train(here or Place(0, 1, ""))
-    return 0
+    chosen = options()
+    if "RANK" not in os.environ and chosen.processes > 1:
+        sys.exit(launch(chosen.processes))
 
 
-def _place() -> Place | None:
-    """The place of this process; None if no program says so."""
+def place() -> Place:
+    """The place of this process; alone, unless the program that started it says otherwise."""
     if "RANK" not in os.environ:
-        return None
+        return Place(0, 1, "")
     if CHILD in os.environ:
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
     host, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
     return Place(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), f"{host}:{port}")
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The arguments of the three programs."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--task", choices=("classifier", "tagger"), default="classifier")
+    parser.add_argument("--units", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=5, help="steps of an epoch")
+    parser.add_argument("--rows", type=int, default=32, help="rows of a step, of all processes")
+    parser.add_argument("--length", type=int, default=24, help="steps of a sequence")
+    parser.add_argument("--folder", type=Path, default=Path("run"), help="for the checkpoint")
+    parser.add_argument("--model", type=Path, help="a .keras file for the trained model")
+    parser.add_argument("--losses", type=Path, help="a JSON file for the loss after each step")
+    return parser.parse_args(arguments)
 
 
 def launch(count: int) -> int:

@@ -3,8 +3,8 @@
 Every process makes the batches that all share and keeps its own rows of them.
 """
 
-import argparse
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ from _launch import Place
 
 import keras_rnnkit as kit
 
-WORDS, LENGTH = 40, 24
-RATE = 0.01
+WORDS = 40
 
 
 class Batches(keras.utils.PyDataset):
@@ -26,16 +25,17 @@ class Batches(keras.utils.PyDataset):
         place: The place of this process among all.
         steps: The steps of an epoch.
         rows: The rows of a batch of all processes together.
+        length: The steps of a sequence, with its padding.
     """
 
-    def __init__(self, task: str, place: Place, steps: int, rows: int) -> None:
+    def __init__(self, task: str, place: Place, steps: int, rows: int, length: int) -> None:
         super().__init__()
         if rows % place.count:
             raise ValueError(
                 "`rows` must be divisible by the number of processes, so that every process has "
                 f"rows of the same number. Received: rows={rows}, processes={place.count}"
             )
-        self._task, self._steps, self._rows = task, steps, rows
+        self._task, self._steps, self._rows, self._length = task, steps, rows, length
         part = rows // place.count
         self._own = slice(place.rank * part, (place.rank + 1) * part)
         self._epoch = 0
@@ -48,9 +48,9 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
         generator = np.random.default_rng([self._epoch, index])
-        words = generator.integers(1, WORDS, (self._rows, LENGTH), dtype="int32")
-        lengths = generator.integers(2, LENGTH + 1, self._rows)
-        words[np.arange(LENGTH) >= lengths[:, None]] = 0  # padding, which the mask leaves out
+        words = generator.integers(1, WORDS, (self._rows, self._length), dtype="int32")
+        lengths = generator.integers(2, self._length + 1, self._rows)
+        words[np.arange(self._length) >= lengths[:, None]] = 0  # padding, which the mask leaves out
         high = (words > WORDS // 2).astype("float32")
         if self._task == "tagger":  # each tag: whether more high words than others came before
             balance = np.cumsum(np.where(words == 0, 0, 2 * high - 1), axis=1)
@@ -69,7 +69,7 @@ def classifier(units: int) -> keras.Model:
     forget = MeanOfValidSteps(name="forget")([trace.forget, trace.mask])
     model = keras.Model(words, {"answer": answer, "forget": forget})
     model.compile(
-        keras.optimizers.Adam(RATE),
+        optimizer(),
         {"answer": "binary_crossentropy", "forget": "mse"},
         loss_weights={"answer": 1.0, "forget": 0.1},
     )
@@ -82,8 +82,13 @@ def tagger(units: int) -> keras.Model:
     vectors = kit.Embedding(WORDS, 8, mask_zero=True)(words)
     both = kit.Bidirectional(kit.GRU(units, return_sequences=True))(vectors)
     model = keras.Model(words, keras.layers.Dense(2, activation="softmax")(both))
-    model.compile(keras.optimizers.Adam(RATE), "sparse_categorical_crossentropy")
+    model.compile(optimizer(), "sparse_categorical_crossentropy")
     return model
+
+
+def optimizer() -> keras.optimizers.Optimizer:
+    """Not Adam: its steps hide a gradient that is wrong by a factor, such as two processes."""
+    return keras.optimizers.SGD(0.1, momentum=0.9)
 
 
 @keras.saving.register_keras_serializable(package="examples")
@@ -98,21 +103,30 @@ class MeanOfValidSteps(keras.layers.Layer):
         return (total / keras.ops.maximum(valid, 1))[:, None]
 
 
-def build_model(options: argparse.Namespace) -> keras.Model:
+def batches(options: Namespace, place: Place) -> Batches:
+    """The rows of this process."""
+    return Batches(options.task, place, options.steps, options.rows, options.length)
+
+
+def build_model(options: Namespace) -> keras.Model:
     """The same initial weights in every process."""
     keras.utils.set_random_seed(1)
     return {"classifier": classifier, "tagger": tagger}[options.task](options.units)
 
 
-def callbacks(options: argparse.Namespace, place: Place, barrier: Any) -> list[Any]:
+def callbacks(options: Namespace, place: Place, barrier: Any) -> list[Any]:
     """The run that goes on where it was, and the progress, which process 0 shows."""
-    several = {"rank": place.rank, "barrier": barrier} if place.count > 1 else {}
-    chosen = kit.callbacks.resumable(
-        options.folder, monitor="loss", patience=None, seed=1, **several
-    )
+    ranks = {"rank": place.rank, "barrier": barrier} if place.count > 1 else {}
+    chosen = kit.callbacks.resumable(options.folder, monitor="loss", patience=None, seed=1, **ranks)
     if place.rank == 0:
         chosen += [*kit.callbacks.progress(), Losses(options.losses)]
     return chosen
+
+
+def save(model: keras.Model, options: Namespace, place: Place) -> None:
+    """Process 0 saves the model, which any other process can then load and use alone."""
+    if place.rank == 0 and options.model is not None:
+        model.save(options.model)
 
 
 class Losses(keras.callbacks.Callback):
@@ -128,17 +142,3 @@ class Losses(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._file is not None:
             self._file.write_text(json.dumps(self._losses))
-
-
-def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The arguments of the three programs."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--task", choices=("classifier", "tagger"), default="classifier")
-    parser.add_argument("--units", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=5, help="steps of an epoch")
-    parser.add_argument("--rows", type=int, default=32, help="rows of a step, of all processes")
-    parser.add_argument("--folder", type=Path, default=Path("run"), help="for the checkpoint")
-    parser.add_argument("--losses", type=Path, help="a JSON file for the loss after each step")
-    return parser.parse_args(arguments)

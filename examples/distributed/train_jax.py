@@ -8,15 +8,16 @@ next epoch.
 """
 
 import os
-import sys
 from argparse import Namespace
-from functools import partial
+
+from _launch import Place, options, place, start
 
 os.environ["KERAS_BACKEND"] = "jax"
+if __name__ == "__main__":
+    start()  # before the imports, which the process that starts the others does not need
 
 import keras
-from _launch import Place, run
-from _task import Batches, build_model, callbacks, options
+from _task import batches, build_model, callbacks, save
 from jax.experimental import multihost_utils
 
 
@@ -28,12 +29,13 @@ def train(chosen: Namespace, here: Place) -> None:
         keras.distribution.set_distribution(spread)
     model = build_model(chosen)
     model.fit(
-        Batches(chosen.task, here, chosen.steps, chosen.rows),
+        batches(chosen, here),
         epochs=chosen.epochs,
         shuffle=False,
         verbose=0,
         callbacks=callbacks(chosen, here, barrier),
     )
+    save(model, chosen, here)
 
 
 def barrier() -> None:
@@ -41,5 +43,4 @@ def barrier() -> None:
 
 
 if __name__ == "__main__":
-    chosen = options()
-    sys.exit(run(partial(train, chosen), chosen.processes))
+    train(options(), place())

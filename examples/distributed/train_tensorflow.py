@@ -8,17 +8,18 @@ its next epoch.
 """
 
 import os
-import sys
 from argparse import Namespace
-from functools import partial
 from typing import Any
 
+from _launch import Place, options, place, start
+
 os.environ["KERAS_BACKEND"] = "tensorflow"
+if __name__ == "__main__":
+    start()  # before the imports, which the process that starts the others does not need
 
 import keras
 import tensorflow as tf
-from _launch import Place, run
-from _task import Batches, build_model, callbacks, options
+from _task import batches, build_model, callbacks, save
 
 
 def train(chosen: Namespace, here: Place) -> None:
@@ -28,7 +29,7 @@ def train(chosen: Namespace, here: Place) -> None:
     with strategy.scope():
         model = build_model(chosen)
         model.optimizer.build(model.trainable_variables)
-    batches = Batches(chosen.task, here, chosen.steps, chosen.rows)
+    rows = batches(chosen, here)
     step_of_all = training_step(model, strategy, chosen.task == "tagger")
     tasks = callbacks(chosen, here, lambda: total_over_processes(strategy, tf.constant(1.0)))
     driven = keras.callbacks.CallbackList(
@@ -37,16 +38,17 @@ def train(chosen: Namespace, here: Place) -> None:
     driven.on_train_begin()
     for epoch in range(tasks[0].initial_epoch, chosen.epochs):
         driven.on_epoch_begin(epoch)
-        batches.set_epoch(epoch)
+        rows.set_epoch(epoch)
         total = 0.0
         for step in range(chosen.steps):
             driven.on_train_batch_begin(step)
-            total += float(step_of_all(*map(tensors, batches[step])))
+            total += float(step_of_all(*map(tensors, rows[step])))
             driven.on_train_batch_end(step, {"loss": total / (step + 1)})
         driven.on_epoch_end(epoch, {"loss": total / chosen.steps})
         if model.stop_training:
             break
     driven.on_train_end()
+    save(model, chosen, here)
 
 
 def training_step(model: keras.Model, strategy: tf.distribute.Strategy, masked: bool) -> Any:
@@ -55,18 +57,17 @@ def training_step(model: keras.Model, strategy: tf.distribute.Strategy, masked: 
 
     def in_one_process(x: Any, y: Any) -> Any:
         with tf.GradientTape() as tape:
+            # Keras has divided it by the number of processes: the optimizer adds their gradients.
             loss = model.compute_loss(x, y, model(x, training=True))
             if masked:
-                # Keras' loss is the mean over the valid steps of this process; their mean over the
-                # processes would give steps in a process with few of them more weight than others.
+                # It is the mean over the valid steps of this process; the mean of these means would
+                # give steps in a process with few of them more weight than others.
                 valid = tf.reduce_sum(tf.cast(x != 0, loss.dtype))
                 replica = tf.distribute.get_replica_context()
                 loss *= count * valid / replica.all_reduce(tf.distribute.ReduceOp.SUM, valid)
-            # The optimizer adds the gradients of the processes up.
-            part = loss / count
         variables = model.trainable_variables
-        model.optimizer.apply(tape.gradient(part, variables), variables)
-        return part
+        model.optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
 
     @tf.function(reduce_retracing=True)
     def in_all(x: Any, y: Any) -> Any:
@@ -85,5 +86,4 @@ def total_over_processes(strategy: tf.distribute.Strategy, value: tf.Tensor) -> 
 
 
 if __name__ == "__main__":
-    chosen = options()
-    sys.exit(run(partial(train, chosen), chosen.processes))
+    train(options(), place())

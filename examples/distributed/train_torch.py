@@ -8,18 +8,19 @@ gradients. Started again, a run that was killed goes on with its next epoch.
 """
 
 import os
-import sys
 from argparse import Namespace
-from functools import partial
 from typing import Any
 
+from _launch import Place, options, place, start
+
 os.environ["KERAS_BACKEND"] = "torch"
+if __name__ == "__main__":
+    start()  # before the imports, which the process that starts the others does not need
 
 import keras
 import torch
 import torch.distributed as dist
-from _launch import Place, run
-from _task import Batches, build_model, callbacks, options
+from _task import batches, build_model, callbacks, save
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -29,7 +30,7 @@ def train(chosen: Namespace, here: Place) -> None:
         start = {"rank": here.rank, "world_size": here.count}
         dist.init_process_group("gloo", init_method=f"tcp://{here.address}", **start)
         wrapper = DistributedDataParallel(model)
-    batches = Batches(chosen.task, here, chosen.steps, chosen.rows)
+    rows = batches(chosen, here)
     tasks = callbacks(chosen, here, dist.barrier)
     driven = keras.callbacks.CallbackList(
         tasks, model=model, epochs=chosen.epochs, steps=chosen.steps, verbose=0
@@ -37,16 +38,17 @@ def train(chosen: Namespace, here: Place) -> None:
     driven.on_train_begin()
     for epoch in range(tasks[0].initial_epoch, chosen.epochs):
         driven.on_epoch_begin(epoch)
-        batches.set_epoch(epoch)
+        rows.set_epoch(epoch)
         total = 0.0
         for step in range(chosen.steps):
             driven.on_train_batch_begin(step)
-            total += train_step(model, wrapper, *batches[step])
+            total += train_step(model, wrapper, *rows[step])
             driven.on_train_batch_end(step, {"loss": total / (step + 1)})
         driven.on_epoch_end(epoch, {"loss": total / chosen.steps})
         if model.stop_training:
             break
     driven.on_train_end()
+    save(model, chosen, here)
     if here.count > 1:
         dist.destroy_process_group()
 
@@ -56,8 +58,8 @@ def train_step(model: keras.Model, wrapper: Any, x: Any, y: Any) -> float:
     model.zero_grad()
     loss = model.compute_loss(x, y, wrapper(x, training=True))
     if not isinstance(y, dict):
-        # Keras' loss is the mean over the valid steps of this process; their mean over the
-        # processes would give steps in a process with few of them more weight than others.
+        # Keras' loss is the mean over the valid steps of this process; the mean of these means
+        # would give steps in a process with few of them more weight than others.
         loss = loss * weight_of(x)
     loss.backward()  # the wrapper averages the gradients over the processes
     variables = model.trainable_variables
@@ -80,5 +82,4 @@ def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    chosen = options()
-    sys.exit(run(partial(train, chosen), chosen.processes))
+    train(options(), place())

@@ -64,8 +64,11 @@ class Processes(NamedTuple):
         return shared
 
     def check_states(self, model: keras.Model) -> None:
-        """Refuse states of rows, of which process 0 would save its own only."""
-        if not self.several:
+        """Refuse states of rows, of which process 0 would save its own only.
+
+        In a `keras.distribution`, every process has the states of all rows.
+        """
+        if not self.several or keras.distribution.distribution() is not None:
             return
         for layer in _layers(model):
             if getattr(layer, "stateful", False):

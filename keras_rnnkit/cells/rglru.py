@@ -12,7 +12,7 @@ from keras_rnnkit.cells._trace_repr import trace_repr
 from keras_rnnkit.initializers import Decay
 from keras_rnnkit.initializers.decay import EXPONENT
 
-# What is below it in 1 - a^2 is taken for it, so that the square root has a finite gradient.
+# A smaller value of 1 - a^2 is replaced by it, so that the square root has a finite gradient.
 SMALLEST = 1.2e-38
 
 
@@ -175,10 +175,13 @@ class RGLRUCell(MinCell):
         x, _ = self._prepare(inputs, states)
         r, i, g = self._project(x, training, masks)
         r, i, g = edit("recurrence", ops.sigmoid(r)), ops.sigmoid(i), self._activate(g)
-        a, s = (ops.cast(factor, self.compute_dtype) for factor in self._factors(r))
-        edited = edit("forget", a)
-        if edited is not a:
-            a, s = edited, (1 - edited * edited) ** 0.5
+        computed, s = self._factors(r)
+        computed = ops.cast(computed, self.compute_dtype)
+        a = edit("forget", computed)
+        if a is not computed:
+            wide = ops.cast(a, s.dtype)
+            s = _root(1 - wide * wide)
+        s = ops.cast(s, self.compute_dtype)
         return RGLRUGates(recurrence=r, input=i, forget=a, scale=s, candidate=g)
 
     def recurrence(self, gates: RGLRUGates) -> tuple[Any, Any]:
@@ -218,7 +221,14 @@ class RGLRUCell(MinCell):
         dtype = "float32" if self._is_half else self.compute_dtype
         rate = EXPONENT * ops.softplus(ops.convert_to_tensor(self.decay, dtype=dtype))
         log_a = -rate * ops.cast(r, dtype)
-        below_one = -ops.expm1(2 * log_a)
-        smallest = ops.zeros_like(below_one) + SMALLEST
-        below_one = ops.where(below_one > smallest, below_one, smallest)
-        return ops.exp(log_a), below_one**0.5
+        a = ops.exp(log_a)
+        if keras.config.backend() == "jax":  # `keras.ops.tanh` would make float32 of float64
+            return a, _root(-ops.expm1(2 * log_a))
+        # The same; PyTorch cannot export `expm1` to ONNX.
+        return a, _root(ops.tanh(-log_a) * (1 + a * a))
+
+
+def _root(values: Any) -> Any:
+    """The square root, with a finite gradient at zero."""
+    smallest = ops.zeros_like(values) + SMALLEST
+    return ops.where(values > smallest, values, smallest) ** 0.5

@@ -29,7 +29,10 @@ class Packed:
             step after the last one: pass them as `resets=` to the recurrent layers.
         ends: int32 `(rows, most)`, the last step of each sequence: pass them to
             `keras_rnnkit.TakeLast`.
-        targets: The target of each sequence, `(rows, most, ...)`, or `None`.
+        targets: The target of each sequence, `(rows, most, ...)`, or `None`. An output of one unit
+            needs a last axis of 1, as in `pack(..., targets=labels[:, None])`: without it, losses
+            such as `"binary_crossentropy"` and `"mse"` average over the places of a row, empty ones
+            included, before masks and weights.
         weights: `(rows, most)` in Keras' float type, 1 where there is a sequence, 0 elsewhere: pass
             them as `sample_weight`.
         index: int32 `(rows, most)`, the number of each sequence in the list that was packed.
@@ -121,7 +124,7 @@ def pack(sequences: Any, length: int, targets: Any = None) -> Packed:
             less of it is unused, and the fewer rows there are.
         targets: A target for each sequence: an array with a row for each, or a list of numbers or
             of arrays of one shape. Floats get Keras' float type. `None` for no targets, or those
-            in the file of `sequences`.
+            in the file of `sequences`. For an output of one unit `(n, 1)`: see `Packed`.
 
     Returns:
         A `Packed` of `rows`, `resets`, `ends`, `targets` and `weights`. For floats `rows` has

@@ -46,11 +46,11 @@ def as_gradients(args: Arguments, inputs: Any, states: Any, weights: Any) -> Arg
     count = len(args.states)
     kernel, recurrent_kernel, bias = weights
     return Arguments(
-        inputs,
-        states[:count],
-        kernel,
-        recurrent_kernel,
-        bias,
+        inputs=inputs,
+        states=states[:count],
+        kernel=kernel,
+        recurrent_kernel=recurrent_kernel,
+        bias=bias,
         mask=[None] * len(args.mask),
         recurrent_masks=[None] * len(args.recurrent_masks),
         resets=type(args.resets)(None for _ in args.resets),

@@ -45,7 +45,7 @@ class TorchCalls(Kernels):
     def recomputing_loop(
         self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
     ) -> tuple[Any, list[Any]]:
-        return recomputing_loop(step, carry, xs)
+        return recomputing_loop(step, variables, carry, xs)
 
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool

@@ -22,7 +22,7 @@ from keras_rnnkit.kernels._torch_backward import (
     tanh_backward,
     zeros_for_none,
 )
-from keras_rnnkit.kernels._torch_resets import clear, cut, starts_by_step, states_after
+from keras_rnnkit.kernels._torch_resets import cleared, cut, starts_by_step, states_before
 
 
 def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
@@ -30,7 +30,7 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
     one_row = args.states[0].shape[0] == 1  # units last take 0.7 to 0.85 times as long for it
     per_gate = args.recurrent_masks or len(args.inputs) > 1
     if save or plan.capture_gates or per_gate or one_row:
-        return _units_last(args, plan.return_sequences or plan.capture_gates)
+        return _units_last(args, save)
     return _units_first(args, plan.return_sequences)
 
 
@@ -52,11 +52,8 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
     slots = list(zip(inputs[:, : 2 * u].unbind(0), inputs[:, 2 * u :].unbind(0), strict=True))
     product = kernel.new_empty(3 * u, batch)
     z_r, (z, r, q) = product[: 2 * u], product.split(u)
-    states = kernel.new_empty(time + 1 if return_sequences else 1, u, batch)
-    by_row, starts = states.transpose(1, 2), starts_by_step(args)
-    every, every_by_row = states.unbind(0), by_row.unbind(0)
-    overwritten: list[Any] = []
-    h = every[0].copy_(first.t())
+    states = kernel.new_empty(time if return_sequences else 1, u, batch)
+    h, starts = first.t().clone(memory_format=torch.contiguous_format), starts_by_step(args)
     for start in range(0, time, _CHUNK):
         chunk = x[start : start + _CHUNK].transpose(1, 2)
         part = inputs[: len(chunk)]
@@ -66,19 +63,17 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
             part[:, :u].masked_fill_(masked, torch.inf)
         for i, (in_z_r, g) in enumerate(slots[: len(chunk)], start):
             if starts[i] is not None:
-                before = every_by_row[i if return_sequences else 0]
-                clear(before, starts[i], overwritten if return_sequences else None)
+                h = cleared(h, starts[i], return_sequences, batch_axis=-1)
             torch.addmm(own_bias, recurrent_kernel, h, out=product)
             z_r.add_(in_z_r).sigmoid_()
             g.addcmul_(r, q).tanh_()
-            h = torch.lerp(g, h, z, out=every[i + 1 if return_sequences else 0])
-    if not return_sequences:
-        return [h.t()], Steps([])
-    return [h.t().clone()], Steps(states_after([by_row], args, overwritten))
+            h = torch.lerp(g, h, z, out=states[i if return_sequences else 0])
+    last = h.t().clone() if return_sequences else h.t()
+    return [last], Steps([states.transpose(1, 2)])
 
 
-def _units_last(args: Arguments, wanted: bool) -> tuple[Any, Steps]:
-    """All that the backward pass needs, and the states after each step where they are wanted."""
+def _units_last(args: Arguments, save: bool) -> tuple[Any, Steps]:
+    """All that the backward pass needs; the states before the steps only with `save`."""
     (time, batch), u = args.inputs[0].shape[:2], args.states[0].shape[1]
     masks = stacked(args.recurrent_masks)
     gates = _projected(args, u)  # pre-activations, until the loop overwrites them
@@ -87,7 +82,6 @@ def _units_last(args: Arguments, wanted: bool) -> tuple[Any, Steps]:
     every, every_q = states_buffer(args.states[0], time), gates.new_empty(time, batch, u)
     both, own = args.recurrent_kernel[:, : 2 * u], args.recurrent_kernel[:, 2 * u :]
     own_bias = args.bias[1, 2 * u :]
-    overwritten: list[Any] = []
     for start, z_r, z, r, g, q, old, new in zip(
         starts_by_step(args),
         gates[..., : 2 * u].unbind(0),
@@ -98,7 +92,7 @@ def _units_last(args: Arguments, wanted: bool) -> tuple[Any, Steps]:
         strict=True,
     ):
         if start is not None:
-            clear(old, start, overwritten if wanted else None)
+            old = cleared(old, start, copy=True)
         if masks is None:
             z_r.addmm_(old, both)
             torch.addmm(own_bias, old, own, out=q)
@@ -110,9 +104,9 @@ def _units_last(args: Arguments, wanted: bool) -> tuple[Any, Steps]:
         z_r.sigmoid_()
         g.addcmul_(r, q).tanh_()
         torch.lerp(g, old, z, out=new)
-    states = states_after([every][:wanted], args, overwritten)
-    gates_of_steps = list(gates.split(u, dim=-1))
-    return [every[-1].clone()], Steps(states, gates_of_steps, [every[:-1]], [every_q])
+    previous = states_before(args, [every]) if save else []
+    steps = Steps([every[1:]], list(gates.split(u, dim=-1)), previous, [every_q])
+    return [every[-1].clone()], steps
 
 
 def _projected(args: Arguments, units: int) -> Any:

@@ -24,7 +24,7 @@ from keras_rnnkit.kernels._torch_backward import (
     tanh_backward,
     zeros_for_none,
 )
-from keras_rnnkit.kernels._torch_resets import clear, cut, starts_by_step, states_after
+from keras_rnnkit.kernels._torch_resets import cleared, cut, starts_by_step, states_before
 
 
 def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
@@ -39,8 +39,7 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
     every, both = _buffers(args, time)
     (all_h, all_c), starts = every, starts_by_step(args)
     h, c = all_h[0], all_c[0]
-    wanted = 2 if save or plan.capture_gates else int(plan.return_sequences)
-    overwritten: list[Any] = []
+    copy = save or plan.return_sequences or plan.capture_gates
     recurrent, masks = _by_gate(args.recurrent_kernel), stacked(masks)
     for start, h_and_c, gates_t, i_and_f, i, f, g, o, new_h, new_c, *valid in zip(
         starts,
@@ -54,7 +53,7 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
         strict=True,
     ):
         if start is not None:
-            clear(h_and_c, start, overwritten if wanted else None)
+            h, c = cleared(h_and_c, start, copy).unbind(0)
         gates_t.baddbmm_(h.expand(4, -1, -1) if masks is None else h * masks, recurrent)
         i_and_f.sigmoid_()
         g.tanh_()
@@ -62,16 +61,16 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
         c = torch.mul(f, c, out=new_c).addcmul_(i, g)
         torch.tanh(c, out=new_h).mul_(o)
         h = torch.where(valid[0], new_h, h, out=new_h) if valid else new_h
-    previous = [all_h[:-1], all_c[:-1]]
-    states = states_after([all_h, all_c][:wanted], args, overwritten)
-    return [h.clone(), c.clone()], Steps(states, list(gates.unbind(0)), previous, [])
+    previous = states_before(args, [all_h, all_c]) if save else []
+    steps = Steps([all_h[1:], all_c[1:]], list(gates.unbind(0)), previous, [])
+    return [h.clone(), c.clone()], steps
 
 
 def _buffers(args: Arguments, time: int) -> tuple[Any, Any]:
     """A buffer for all `h` and one for all `c`, and views of both before each step.
 
     The two are one tensor, and the views not `None`, where sequences start inside the rows: one
-    operation sets both states.
+    operation clears both states.
     """
     if not args.resets:
         return [states_buffer(state, time) for state in args.states], [None] * time

@@ -1,9 +1,8 @@
 """Sequences that start inside the rows of a batch, for the preallocated loops on PyTorch.
 
-A loop has the states in a buffer. Before a step at which sequences start, it overwrites the states
-of their rows by index: on a CPU this takes less time than a condition over all rows, and no number
-of the sequence before, not even a NaN, reaches the new one. The states that are overwritten are
-outputs of the step before: they are put back into a copy of the buffer after the loop.
+Before a step at which sequences start, a loop sets the states of their rows by index: on a CPU this
+takes less time than a condition over all rows, and no number of the sequence before, not even a
+NaN, reaches the new one. Where the states are outputs of the step before, it does so in a copy.
 """
 
 from typing import Any, NamedTuple
@@ -17,53 +16,56 @@ class Starts(NamedTuple):
     """The sequences that start at one step."""
 
     rows: Any  # their indices in the batch
-    states: Any  # what they start from, (..., rows, units)
+    states: Any  # what they start from, (rows, units) or (states, rows, units); `None` for zeros
 
 
 def starts_by_step(args: Arguments) -> list[Any]:
-    """The `Starts` of each step, `None` where no sequence starts.
-
-    Their states are `(rows, units)` for a cell of one state, else `(states, rows, units)`.
-    """
+    """The `Starts` of each step, `None` where no sequence starts."""
     if not args.resets or args.resets[0].is_meta:  # a tensor of the meta device has no values
         return [None] * len(args.inputs[0])
     resets = args.resets[0][..., 0]
-    counts, rows = resets.sum(1).tolist(), resets.nonzero()[:, 1]
-    zeros = [state.new_zeros(len(rows), state.shape[1]) for state in args.states]
-    states = torch.stack([state[rows] for state in args.fresh] or zeros)
-    states = states[0] if len(states) == 1 else states
-    parts = zip(counts, rows.split(counts), states.split(counts, dim=-2), strict=True)
-    return [Starts(*tensors) if count else None for count, *tensors in parts]
+    by_step, rows = resets.sum(1).tolist(), resets.nonzero()[:, 1].contiguous()
+    counts = [count for count in by_step if count]
+    states: Any = [None] * len(counts)
+    if args.fresh:
+        every = [state[rows] for state in args.fresh]
+        every = torch.stack(every) if len(every) > 1 else every[0]
+        states = every.split(counts, dim=-2)
+    starts = map(Starts, rows.split(counts), states)
+    return [next(starts) if count else None for count in by_step]
 
 
-def clear(states: Any, starts: Starts, overwritten: list[Any] | None) -> None:
-    """Set the states of the rows that start, and collect those they had, if there is a list.
+def cleared(states: Any, starts: Starts, copy: bool, batch_axis: int = -2) -> Any:
+    """The states, with those of the rows that start set to what they start from.
 
     Args:
-        states: `(..., batch, units)`, after the step before.
+        states: `(batch, units)` or `(states, batch, units)`, after the step before.
         starts: The sequences that start.
-        overwritten: The states of all rows that were set before.
+        copy: Whether to return a copy, instead of changing the states.
+        batch_axis: The axis of the batch; -1 for `(units, batch)`.
     """
-    if overwritten is not None:
-        overwritten.append(states.index_select(-2, starts.rows))
-    states.index_copy_(-2, starts.rows, starts.states)
+    rows, fresh = starts
+    states = states.clone() if copy else states
+    if fresh is None:
+        return states.index_fill_(batch_axis, rows, 0)
+    return states.index_copy_(batch_axis, rows, fresh if batch_axis == -2 else fresh.t())
 
 
-def states_after(buffers: list[Any], args: Arguments, overwritten: list[Any]) -> list[Any]:
-    """The states after each step, from buffers in which those of some rows were overwritten.
+def states_before(args: Arguments, buffers: list[Any]) -> list[Any]:
+    """The states before each step, which the backward pass needs.
 
     Args:
-        buffers: For each state one of `(time + 1, batch, units)`, with the initial states first.
         args: The arguments of the kernel.
-        overwritten: What `clear` collected.
+        buffers: For each state one of `(time + 1, batch, units)`, with the initial states first.
     """
-    if overwritten:
-        steps, rows = args.resets[0][..., 0].nonzero(as_tuple=True)
-        values = torch.cat(overwritten, dim=-2).view(-1, len(rows), buffers[0].shape[-1])
-        buffers = [buffer.clone() for buffer in buffers]
-        for buffer, values_of_state in zip(buffers, values, strict=False):
-            buffer[steps, rows] = values_of_state
-    return [buffer[1:] for buffer in buffers]
+    before = [buffer[:-1] for buffer in buffers]
+    if not args.resets or args.resets[0].is_meta:
+        return before
+    steps, rows = args.resets[0][..., 0].nonzero(as_tuple=True)
+    before = [states.clone() for states in before]
+    for k, states in enumerate(before):
+        states[steps, rows] = args.fresh[k][rows] if args.fresh else 0
+    return before
 
 
 def cut(d_states: Any, starts: Starts, d_fresh: list[Any]) -> None:

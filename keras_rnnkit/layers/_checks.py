@@ -111,9 +111,18 @@ def check_batch(layer: Any, batch: Any) -> None:
     if batch != expected:
         raise ValueError(
             f"{name_of(layer)}: a stateful layer has a fixed batch size, here {expected}, "
-            f"because it keeps a state for each row. Feed batches of {expected}. "
+            f"because it keeps a state for each row. {_batch_to_feed(expected)} "
             f"Received: batch_size={batch}"
         )
+
+
+def _batch_to_feed(expected: int) -> str:
+    if keras.distribution.distribution() is None:
+        return f"Feed batches of {expected}."
+    return (
+        "In a `keras.distribution` of several processes it gets the rows of all of them: give the "
+        "model's input their number, and each process its part of them."
+    )
 
 
 def check_initial_state(layer: Any, initial_state: Any, carry: Any) -> None:

@@ -51,6 +51,9 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
             `forward` and `backward`. Those of one direction may be a dict by name.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the states are zeros again before that
+            step, and in the backward direction after it.
 
     Returns:
         The merged output, or with `merge_mode=None` both outputs. With `return_state`, it is

@@ -70,6 +70,9 @@ class GRU(Recurrent, keras.layers.GRU):
         mask: Boolean tensor `(batch, time)`, false where a step is skipped: the state is carried
             over.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the state is zeros again before that
+            step.
 
     Returns:
         The last output, `(batch, units)`, or with `return_sequences` the output of every step,

@@ -36,6 +36,9 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
         initial_state: States in place of the learned ones, as the layer takes them.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the states are the learned ones again
+            before that step, and in a backward direction after it.
 
     Returns:
         What the layer returns.

@@ -109,6 +109,9 @@ class MinGRU(MinRecurrent):
         mask: Boolean tensor `(batch, time)`, false where a step is skipped: the state is carried
             over.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the state is zeros again before that
+            step.
 
     Returns:
         The output, `(batch, units)` or `(batch, time, units)`; with `return_state`, then the last

@@ -34,6 +34,9 @@ class RNN(Recurrent, keras.layers.RNN):
             initial states.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the states are the cell's initial ones
+            again before that step.
 
     Returns:
         The output, `(batch, output_size)` or `(batch, time, output_size)`; with `return_state`,

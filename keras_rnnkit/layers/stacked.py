@@ -84,6 +84,9 @@ class StackedRNN(ReturnsGates, keras.layers.Layer):
             in the same order work too.
         mask: Boolean tensor `(batch, time)`, false where a step is skipped, by every layer.
         training: Whether dropout applies.
+        resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
+            row, masked or not, in the order of the input: the states of every layer are zeros
+            again before that step, and in a backward direction after it.
 
     Returns:
         The output, `(batch, width)` or `(batch, time, width)`; with `return_state`, then a dict of

@@ -3,6 +3,7 @@
 from numbers import Number
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops, tree
 
@@ -58,6 +59,13 @@ def as_input(value: Any) -> Any:
             f"Received: x.dtype={array.dtype}, x.shape={array.shape}"
         )
     return array
+
+
+def inputs_of_batch(batch: Any) -> Any:
+    """The inputs in a batch, which is taken apart as Keras' `predict` does that."""
+    x = as_inputs(keras.utils.unpack_x_y_sample_weight(batch)[0])
+    row_count(x)
+    return x
 
 
 def row_count(x: Any) -> int:

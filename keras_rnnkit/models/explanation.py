@@ -83,7 +83,8 @@ def explain(model: Any) -> Explanation:
     A layer of the kit runs on one of four paths. `fused`: a kernel computes the whole sequence and
     has its own backward pass. `linear recurrence`: one product computes all gates of a minimal
     cell, then a scan or a loop its states. `keras`: the layer of Keras, where that uses cuDNN.
-    `portable`: a loop calls the cell at each step. Layers of `keras.layers` are listed too.
+    `portable`: a loop calls the cell at each step. Layers of `keras.layers` are listed too. Where a
+    layer has `recompute`, the text for training says in which chunks, or why it has no effect.
 
     The rows describe normal calls. On PyTorch, exports and the transforms of `torch.func` run on
     other paths, see *Choose a backend*.

@@ -1,17 +1,13 @@
 """Finds padding that a model takes for data, and ids that its embeddings do not have."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
-from keras import tree
 
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.kernels import backend_kernels
-from keras_rnnkit.layers._walk import stateful_layers
-from keras_rnnkit.models._arrays import as_input, row_count
+from keras_rnnkit.models._padding_batches import parts_of
 from keras_rnnkit.models._padding_probe import Probe
 from keras_rnnkit.models._padding_rules import (
     NOT_RIGHT,
@@ -24,8 +20,6 @@ from keras_rnnkit.models._padding_rules import (
 from keras_rnnkit.models._padding_texts import texts_of
 from keras_rnnkit.models._stored import check_model
 
-_ROWS = 256  # of a batch
-
 
 class PaddingFinding(NamedTuple):
     """One finding of `check_padding`.
@@ -33,7 +27,8 @@ class PaddingFinding(NamedTuple):
     Attributes:
         kind: `"unmasked padding"`, `"empty rows"`, `"unknown ids"` or `"cudnn"`.
         layer: The path of the layer in the model, such as `"encoder/lstm"`.
-        rows: int64 array of the numbers of the rows of `x` that it is about.
+        rows: int64 array of the numbers of the rows of `x` that it is about; in a data set, rows
+            are counted in the order of its batches.
         problem: What is wrong.
         remedy: What to do.
         gpu_only: Whether it makes no difference without a GPU.
@@ -104,8 +99,9 @@ def check_padding(
 
     Args:
         model: A built model or layer.
-        x: The model's input, as `predict` takes it: an array, or a list or dict of arrays. Of a
-            data set such as `Bucketed`, the inputs of a batch: `data[0][0]`.
+        x: The model's input, as `predict` takes it: an array, a list or dict of arrays, or a
+            `keras.utils.PyDataset` such as `Bucketed`, whose batches are then checked one by one.
+            Of other data sets, pass the inputs of a batch: `next(iter(data))[0]`.
         value: What pads: the id, or the value of all features of a padded step. A step is padding
             if it has this value and is at the start or the end of a row. `None` if nothing pads.
         batch_size: Rows that run at a time; `None` for 256, or for what the model requires.
@@ -115,7 +111,7 @@ def check_padding(
         empty and `.ok` is true if nothing was found.
 
     Raises:
-        TypeError: If `model` is not a Keras layer or model, or `x` is a data set.
+        TypeError: If `model` is not a Keras layer or model, or `x` is another data set.
         ValueError: If `model` is not built, for a quantized layer, for a wrong `batch_size`, and
             for input without rows.
 
@@ -132,60 +128,22 @@ def check_padding(
     (False, 'lstm', 'unmasked padding', array([0, 1]))
     """
     check_model(model)
-    _check_no_data_set(x)
-    x = tree.map_structure(as_input, x)
-    arrays, rows = tree.flatten(x), row_count(x)
-    size = check_integer(batch_size, "batch_size", least=1, optional=True)
-    size = _required_rows(model) or min(size or _ROWS, rows)
-    probe = Probe(model, x)
-    found, first, masked = Collector(probe), None, [True] * len(arrays)
-    for start in range(0, rows, size):
-        parts = [_filled(array[start : start + size], size) for array in arrays]
-        count = min(size, rows - start)
-        if first is None:
-            first = batch_of(parts, start, count, value, probe, masked)
+    check_integer(batch_size, "batch_size", least=1, optional=True)
+    rows, probe, first = 0, None, None
+    for part in parts_of(model, x, batch_size):
+        if probe is None or first is None:
+            probe = Probe(model, part.structure)
+            found, masked = Collector(probe), [True] * len(part.arrays)
+            first = batch_of(part.arrays, part.start, part.rows, value, probe, masked)
             masked = probe.masked(first.inputs)
-        batch = batch_of(parts, start, count, value, probe, masked)
+        batch = batch_of(part.arrays, part.start, part.rows, value, probe, masked)
         found.add(batch, probe.look(batch.inputs))
+        rows += part.rows
+    if probe is None:
+        raise ValueError(f"`x` must have at least one row. Received: x={x!r:.100}")
     report = PaddingReport(_findings(probe, found.amounts(), first, value))
     report.rows = rows
     return report
-
-
-def _check_no_data_set(x: Any) -> None:
-    """Refuse what gives batches, one after the other, perhaps with targets."""
-    if isinstance(x, keras.utils.PyDataset) or (
-        isinstance(x, Iterable) and not isinstance(x, Sequence | Mapping) and not _is_array(x)
-    ):
-        some = "data[0][0]" if isinstance(x, keras.utils.PyDataset) else "next(iter(data))[0]"
-        raise TypeError(
-            "`x` must be an array, or a list or dict of arrays. Of a data set, pass the inputs of "
-            f"one batch after the other: check_padding(model, {some}). "
-            f"Received: x={x!r:.100} of type {type(x).__name__}"
-        )
-
-
-def _is_array(x: Any) -> bool:
-    return hasattr(x, "shape") or hasattr(x, "__array__")
-
-
-def _required_rows(model: Any) -> int | None:
-    """The batch size that a model requires, if it does."""
-    for tensor in tree.flatten(getattr(model, "inputs", None) or []):
-        if tensor.shape[0] is not None:
-            return int(tensor.shape[0])
-    for layer in stateful_layers(model):
-        return int(tree.flatten(layer.states)[0].shape[0])
-    return None
-
-
-def _filled(array: np.ndarray, size: int) -> np.ndarray:
-    """The rows, and copies of the last one; ids that int32 cannot hold stay out of range."""
-    if array.dtype.kind in "iu" and not np.can_cast(array.dtype, np.int32):
-        least = max(np.iinfo(array.dtype).min, -(2**31))
-        array = np.clip(array, least, 2**31 - 1).astype("int32")
-    missing = size - len(array)
-    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
 
 
 def _findings(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_rnnkit._checks import check_integer
-from keras_rnnkit.models._arrays import as_inputs, row_count
+from keras_rnnkit.models._arrays import as_inputs, inputs_of_batch, row_count
 from keras_rnnkit.models._progress import Progress
 from keras_rnnkit.models._runner import Runner, runner_for
 from keras_rnnkit.models.statistics import Accumulator
@@ -147,21 +147,14 @@ def _batches_of(
     if isinstance(data, keras.utils.PyDataset):
         count = data.num_batches
         if count is not None:
-            return (_inputs_of(data[i]) for i in range(count)), count
-        return (_inputs_of(data[i]) for i in itertools.count()), None
+            return (inputs_of_batch(data[i]) for i in range(count)), count
+        return (inputs_of_batch(data[i]) for i in itertools.count()), None
     in_memory = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
     if in_memory:
         x = as_inputs(data)
         size = batch_size or runner.even_batch_size(x)
         return runner.batches(x, size), -(-row_count(x) // size)
-    return (_inputs_of(batch) for batch in data), _length_of(data)
-
-
-def _inputs_of(batch: Any) -> Any:
-    """The inputs in a batch, which is taken apart as Keras' `predict` does that."""
-    x = as_inputs(keras.utils.unpack_x_y_sample_weight(batch)[0])
-    row_count(x)
-    return x
+    return (inputs_of_batch(batch) for batch in data), _length_of(data)
 
 
 def _length_of(data: Any) -> int | None:

@@ -50,17 +50,20 @@ def with_initial_output(call: Call, last: Carry, steps: Steps) -> tuple[Carry, S
     """Fix the outputs before the first valid step, for a runner that returns hidden states there.
 
     Before the first valid step the hidden state is the initial one, but the output has to be
-    `call.initial_output`, or zeros. The same holds before the first valid step of each sequence
-    that starts at a reset, from other states than zeros.
+    `call.initial_output`, or zeros. Before the first valid step of a sequence that starts at a
+    reset, it has to be zeros.
     """
     if call.zero_initial_states and call.fresh_states is None:
         return last, steps
     has_output = _has_output(call)
     initial = call.initial_output
-    initial = ops.zeros_like(last.output) if initial is None else initial
-    last = last._replace(output=ops.where(has_output[:, -1:], last.output, initial))
+    initial = (ops.zeros_like(last.output) if initial is None else initial)[:, None]
+    if call.initial_output is not None and call.resets is not None:
+        number = ops.cumsum(ops.cast(call.resets, "int32"), axis=1)
+        initial = ops.where(number[..., None] > 0, ops.zeros_like(initial), initial)
+    last = last._replace(output=ops.where(has_output[:, -1:], last.output, initial[:, -1]))
     if steps.outputs is not None:
-        outputs = ops.where(has_output[..., None], steps.outputs, initial[:, None])
+        outputs = ops.where(has_output[..., None], steps.outputs, initial)
         steps = steps._replace(outputs=outputs)
     return last, steps
 
@@ -69,11 +72,10 @@ def _has_output(call: Call) -> Any:
     """Whether the hidden state of each step is its output: `(batch, time)`."""
     valid = ops.cast(call.mask, "int32")
     count = ops.cumsum(valid, axis=1)
-    if call.resets is None:
+    # Where sequences start from zeros, the hidden state is what the output has to be.
+    if call.resets is None or call.fresh_states is None:
         return count > 0
     sequence = ops.cumsum(ops.cast(call.resets, "int32"), axis=1)
-    if call.fresh_states is None:  # after a reset the hidden state is zero, as the output has to be
-        return count + sequence > 0
     # How many valid steps there were before the sequence of each step. A sequence has the same
     # number at all its steps, and a number of its own among all rows, in ascending order.
     batch, time = ops.shape(valid)

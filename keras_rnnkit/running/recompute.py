@@ -105,18 +105,20 @@ def run_in_chunks(
     if time is None:
         time = ops.shape(call.sequences)[1]
         call = _padded(call, -time % length)
-    carry, outputs = _first_carry(layer.cell, call), []
     xs, step = _of_steps(call), _step_function(layer.return_sequences, call, run_chunk)
+    last, outputs = _first_carry(layer.cell, call), []
+    # A carry has the gradients that a constant of the step would not have on TensorFlow.
+    fresh = () if call.fresh_states is None else call.fresh_states
     for part, steps in _parts(xs, length):
-        kinds = [(carry.output.dtype, (steps, *carry.output.shape))] * layer.return_sequences
-        carry, ys = backend_kernels().recomputing_loop(
-            step, _variables(layer.cell), carry, part, kinds
+        kinds = [(last.output.dtype, (steps, *last.output.shape))] * layer.return_sequences
+        (last, fresh), ys = backend_kernels().recomputing_loop(
+            step, _variables(layer.cell), (last, fresh), part, kinds
         )
         outputs += [ops.reshape(y, (-1, *ops.shape(y)[2:])) for y in ys]
     if not outputs:
-        return carry, Steps(None)
+        return last, Steps(None)
     joined = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs)
-    return carry, Steps(swap_batch_and_time(joined[:time]))
+    return last, Steps(swap_batch_and_time(joined[:time]))
 
 
 def _padded(call: Call, steps: Any) -> Call:
@@ -129,6 +131,7 @@ def _padded(call: Call, steps: Any) -> Call:
     return call._replace(
         sequences=_with_zeros(call.sequences, steps, axis=1),
         mask=_with_zeros(mask, steps, axis=1),
+        resets=None if call.resets is None else _with_zeros(call.resets, steps, axis=1),
         dropout_masks=with_masks_of_step(masks, drawn),
     )
 
@@ -148,30 +151,36 @@ def _first_carry(cell: Any, call: Call) -> Carry:
 
 def _of_steps(call: Call) -> list[Any]:
     """The tensors of a call that have a part for each step, time first."""
-    mask = [] if call.mask is None else [swap_batch_and_time(call.mask)]
-    return [swap_batch_and_time(call.sequences), *mask, *masks_of_step(call.dropout_masks)]
+    given = [x for x in (call.sequences, call.mask, call.resets) if x is not None]
+    return [*map(swap_batch_and_time, given), *masks_of_step(call.dropout_masks)]
 
 
 def _step_function(
     return_sequences: bool, call: Call, run_chunk: Callable[[Call], tuple[Carry, Steps]]
-) -> Callable[..., tuple[Carry, list[Any]]]:
-    """The step of the loop over the chunks."""
+) -> Callable[..., tuple[Any, list[Any]]]:
+    """The step of the loop over the chunks; its carry is a `Carry` and the fresh states."""
 
-    def step(carry: Carry, current: list[Any]) -> tuple[Carry, list[Any]]:
+    def step(carry: Any, current: list[Any]) -> tuple[Any, list[Any]]:
+        before, fresh = carry
         sequences, *others = current
-        mask = None if call.mask is None else swap_batch_and_time(others.pop(0))
+        mask, resets = (
+            None if x is None else swap_batch_and_time(others.pop(0))
+            for x in (call.mask, call.resets)
+        )
         chunk = call._replace(
             sequences=swap_batch_and_time(sequences),
             mask=mask,
+            resets=resets,
             dropout_masks=with_masks_of_step(call.dropout_masks, others),
-            initial_states=carry.states,
-            initial_output=carry.output,
+            initial_states=before.states,
+            initial_output=before.output,
+            fresh_states=None if call.fresh_states is None else fresh,
             zero_initial_states=False,
         )
         last, steps = run_chunk(chunk)
-        states = tree.pack_sequence_as(carry.states, tree.flatten(last.states))
+        states = tree.pack_sequence_as(before.states, tree.flatten(last.states))
         outputs = [swap_batch_and_time(steps.outputs)] if return_sequences else []
-        return Carry(last.output, states), outputs
+        return (Carry(last.output, states), fresh), outputs
 
     return step
 

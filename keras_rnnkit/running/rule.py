@@ -33,6 +33,10 @@ PER_GATE_BELOW_IN_PREDICTION = 512
 # (`benchmarks/min_rnn.py`).
 ASSOCIATIVE_UP_TO = 1024
 
+# With resets, an LSTM on PyTorch on a CPU cannot use oneDNN, and takes up to so many times as long
+# (`benchmarks/resets.py`).
+RESETS_TAKE_UP_TO = {"train": 1.5, "predict": 2.3}
+
 
 class Request(NamedTuple):
     """The properties of a layer, and of one call of it, by which the path is chosen."""
@@ -233,10 +237,18 @@ def _fused_on_torch(request: Request) -> Choice:
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
         faster = f"{library}, without {unsupported}" if library_has_cell else ""
+        if unsupported == "the resets" and onednn:
+            faster += _COST_OF_RESETS
         return Choice(
             "fused", "preallocated", "a preallocated loop with its own backward pass", faster
         )
     return Choice("fused", "hoisted", "a loop with its own backward pass")
+
+
+_COST_OF_RESETS = (
+    f": with them, training takes up to {RESETS_TAKE_UP_TO['train']} times as long, and prediction "
+    f"up to {RESETS_TAKE_UP_TO['predict']} times"
+)
 
 
 def _fused_by_xla(request: Request) -> Choice:

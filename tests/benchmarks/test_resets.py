@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from keras_rnnkit.running.rule import RESETS_TAKE_UP_TO
 from tests.docs.test_pages import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -26,6 +27,17 @@ def test_resets_cost_a_tenth_at_most(backend):
     for report in reports:
         costs = {key: cell["resets_over_plain"]["median"] for key, cell in report["cells"].items()}
         assert {key: cost for key, cost in costs.items() if cost > MOST} == {}
+
+
+def test_explain_names_what_resets_cost_beside_onednn():
+    reports = _results.every("resets", "torch")
+    if not reports:
+        pytest.skip("benchmarks/resets.py has not measured PyTorch yet")
+    for report in reports:
+        for key, cell in report["cells"].items():
+            if cell.get("library") == "oneDNN":
+                ratio = cell["resets_over_library"]["median"]
+                assert ratio <= RESETS_TAKE_UP_TO[key.rpartition("/")[2]], key
 
 
 def test_the_table_has_what_resets_add_and_the_times_of_the_library():

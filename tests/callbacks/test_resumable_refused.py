@@ -93,14 +93,6 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     assert file.read_bytes() == damaged
 
 
-def test_a_model_that_is_not_built_is_refused(tmp_path):
-    model = keras.Sequential([keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    if keras.config.backend() == "tensorflow":  # the others build it before callbacks are called
-        with pytest.raises(ValueError, match=r"`model` must be built.*keras\.Input"):
-            fit(model, resumable(tmp_path), epochs=1)
-
-
 def test_a_keras_that_ignores_the_first_epoch_is_an_error(tmp_path, monkeypatch):
     fit(make_model(), resumable(tmp_path), epochs=1)
 

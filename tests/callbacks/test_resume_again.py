@@ -211,3 +211,11 @@ def test_a_run_that_has_no_best_epoch_yet_goes_on(tmp_path):
     assert not (tmp_path / "best.keras").exists()
     fit(make_model(), [Scripted(losses), *callbacks.standard(tmp_path, **preset)], epochs=2)
     assert (tmp_path / "best.keras").exists()
+
+
+def test_a_model_that_is_not_built_is_refused(tmp_path):
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    if keras.config.backend() == "tensorflow":  # the others build it before callbacks are called
+        with pytest.raises(ValueError, match=r"`model` must be built.*keras\.Input"):
+            fit(model, resumable(tmp_path), epochs=1)

@@ -8,15 +8,17 @@ import os
 import signal
 import sys
 import time
-from functools import partial
 from pathlib import Path
-
-import keras
 
 PROGRAM = Path(os.environ["PROGRAM"])
 sys.path.insert(0, str(PROGRAM.parent))
 
+import _launch  # noqa: E402
+
+_launch.start()
+
 import _task  # noqa: E402
+import keras  # noqa: E402
 
 
 class Death(keras.callbacks.Callback):
@@ -35,5 +37,4 @@ if os.environ.get("RANK") == "1":
     _task.callbacks = lambda *arguments: [*callbacks(*arguments), Death()]
 
 program = importlib.import_module(PROGRAM.stem)
-chosen = program.options()
-sys.exit(program.run(partial(program.train, chosen), chosen.processes))
+program.train(_launch.options(), _launch.place())

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -37,10 +38,11 @@ def alone(program, folder, task):
     return json.loads(file.read_text())
 
 
-def start(script, folder, task, **variables):
+def start(script, folder, task, model=None, **variables):
     """Start the program in two processes; how it ended, and the losses of the steps it made."""
     file = folder / "losses.json"
     arguments = ["--task", task, "--folder", str(folder / "run"), "--losses", str(file)]
+    arguments += [] if model is None else ["--model", str(model)]
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
         env=os.environ | variables,
@@ -72,7 +74,25 @@ def test_when_one_process_is_killed_the_others_end_and_the_run_goes_on(program, 
     assert "Process 1 of 2 (pid " in done.stderr
     assert "was ended by SIGKILL" in done.stderr
     assert losses is None
-    done, losses = start(FOLDER / f"{NAME}.py", tmp_path, "classifier")
+    saved = tmp_path / "model.keras"
+    done, losses = start(FOLDER / f"{NAME}.py", tmp_path, "classifier", model=saved)
     assert done.returncode == 0, done.stderr
+    words = np.array([[30, 31, 32, 0], [3, 4, 0, 0]], "int32")
+    assert keras.saving.load_model(saved).predict(words, verbose=0)["answer"].shape == (2, 1)
     whole = alone(program, tmp_path, "classifier")
     np.testing.assert_allclose(losses, whole[10:], rtol=0, atol=1e-5)  # from the third epoch on
+
+
+@pytest.mark.no_backend
+def test_the_page_shows_lines_of_the_programs():
+    page = (FOLDER.parents[1] / "docs" / "how-to" / "machines.md").read_text("utf-8")
+    blocks = re.findall(r"^```py\n# examples/distributed/(\S+)\n(.*?)^```$", page, re.M | re.S)
+    assert [name for name, _ in blocks] == [
+        "train_jax.py",
+        "train_torch.py",
+        "train_tensorflow.py",
+        "_task.py",
+    ]
+    for name, block in blocks:
+        lines = [line.strip() for line in (FOLDER / name).read_text("utf-8").splitlines()]
+        assert {line.strip() for line in block.splitlines()} <= set(lines)

@@ -310,7 +310,7 @@ def test_the_gradient_of_an_rglru_is_finite_and_exact_where_it_forgets_almost_no
     for shift in (-2.0, -10.0, -20.0, -60.0, -200.0):
         layer = kit.RGLRU(1)
         layer.build(x.shape)
-        layer.set_weights([np.eye(3), [shift, 0.0, 0.0], [-7.0]])
+        layer.set_weights([np.eye(3), np.array([shift, 0.0, 0.0]), np.array([-7.0])])
         of_bias = next(g for g in gradients(loss, layer, x) if g.shape == (3,))
         assert np.isfinite(of_bias).all()
         np.testing.assert_allclose(of_bias[0], gradient(shift), rtol=1e-4, atol=1e-16)
@@ -324,7 +324,7 @@ def test_an_rglru_remembers_in_half_precision(dtype):
     outputs = []
     for layer in layers:
         layer.build(x.shape)
-        layer.set_weights([np.zeros((3, 6)), np.zeros(6), [-10.5, -10.0]])
+        layer.set_weights([np.zeros((3, 6)), np.zeros(6), np.array([-10.5, -10.0])])
         output, trace = layer(x, initial_state=np.ones((1, 2), "float32"))
         assert output.dtype == trace.forget.dtype == trace.hidden.dtype
         outputs.append(to_numpy(keras.ops.cast(output, "float32")))

@@ -1,5 +1,7 @@
 """`resets` in every layer and in models: each sequence as in a row of its own."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -46,8 +48,16 @@ def in_pieces(layer, x, mask):
     return keras.ops.concatenate(rows, axis=0)
 
 
-@pytest.mark.parametrize("learned", [False, True], ids=["from zeros", "from learned states"])
-@pytest.mark.parametrize("name", LAYERS)
+QUICK = [("both directions", True), ("stacked", False)]  # on JAX, which compiles each piece
+
+
+@pytest.mark.parametrize(
+    ("name", "learned"),
+    [
+        pytest.param(*one, marks=[] if one in QUICK else pytest.mark.slow_on("jax"))
+        for one in itertools.product(LAYERS, [False, True])
+    ],
+)
 def test_a_sequence_is_computed_as_in_a_row_of_its_own(name, learned):
     layer = made(name, learned, return_sequences=True)
     masks = [None, MASK] if not learned else [MASK]

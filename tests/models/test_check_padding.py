@@ -198,19 +198,47 @@ class TestStates:
         assert kit.data.check_padding(self.model(used=False), POST) == ()
 
 
-def test_a_data_set_is_refused_with_what_to_pass_instead():
-    ids = [[1, 2, 3], [4], [5, 6]]
-    data = kit.data.Bucketed(ids, batch_size=3, lengths=1)
-    model = keras.Sequential([keras.Input((None,)), kit.Embedding(10, 2), kit.LSTM(2)])
-    message = (
-        r"`x` must be an array.*Of a data set.*check_padding\(model, data\[0\]\[0\]\).*Bucketed"
-    )
+class Series(keras.utils.PyDataset):
+    """The same batch, a number of times; without an end if there is none."""
+
+    def __init__(self, batch, count):
+        super().__init__()
+        self.batch, self.count = batch, count
+
+    num_batches = property(lambda self: self.count)
+
+    def __getitem__(self, index):
+        return self.batch
+
+
+def reader():
+    return keras.Sequential([keras.Input((None,)), kit.Embedding(10, 2), kit.LSTM(2, name="rnn")])
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_of_a_data_set_every_batch_is_checked(batch_size):
+    ids = [[1, 2, 3, 4, 5], [4], [5, 6, 7, 8], [7], [8, 9], [1, 11], [3, 3, 3, 3, 3]]
+    data = kit.data.Bucketed(ids, np.zeros(7), batch_size=3, lengths=2, seed=1)
+    report = kit.data.check_padding(reader(), data, batch_size=batch_size)
+    rows = [row for batch in data for row in batch[0]]
+    expected = {
+        "unknown ids": [number for number, row in enumerate(rows) if 11 in row],
+        "unmasked padding": [number for number, row in enumerate(rows) if row[-1] == 0],
+    }
+    assert report.rows == 7 and len(expected["unmasked padding"]) > 1
+    assert {finding.kind: finding.rows.tolist() for finding in report} == expected
+    assert data.epoch == 0
+
+
+def test_other_data_sets_are_refused_with_what_to_pass_instead():
+    batch = (np.array([[1, 2], [3, 0]]), np.zeros(2))
+    message = r"`x` must be an array.*check_padding\(model, data\[0\]\[0\]\).*Series"
     with pytest.raises(TypeError, match=message):
-        kit.data.check_padding(model, data)
-    assert [one.kind for one in kit.data.check_padding(model, data[0][0])] == ["unmasked padding"]
-    batches = (batch for batch in [data[0]])
+        kit.data.check_padding(reader(), Series(batch, None))
     with pytest.raises(TypeError, match=r"`x`.*next\(iter\(data\)\)\[0\].*of type generator"):
-        kit.data.check_padding(model, batches)
+        kit.data.check_padding(reader(), (batch for batch in [batch]))
+    with pytest.raises(ValueError, match="`x` must have at least one row"):
+        kit.data.check_padding(reader(), Series(batch, 0))
 
 
 def test_a_data_set_of_tensorflow_is_refused():
@@ -218,6 +246,5 @@ def test_a_data_set_of_tensorflow_is_refused():
         import tensorflow as tf
 
         data = tf.data.Dataset.from_tensors(np.ones((2, 3), "int32"))
-        model = keras.Sequential([keras.Input((None,)), kit.Embedding(10, 2), kit.LSTM(2)])
         with pytest.raises(TypeError, match=r"check_padding\(model, next\(iter\(data\)\)\[0\]\)"):
-            kit.data.check_padding(model, data)
+            kit.data.check_padding(reader(), data)

@@ -16,9 +16,13 @@ from tests.support.cases import CASES, MASKS, MIN_CASES, by_name
 pytestmark = pytest.mark.no_backend
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize(
+    ("mask", "backward", "dtype"),
+    [
+        *((mask, backward, "float64") for mask in MASKS for backward in (False, True)),
+        ("holes", True, "float32"),
+    ],
+)
 @pytest.mark.parametrize("case", SUMS, ids=by_name)
 def test_the_sum_is_the_state(case, mask, backward, dtype):
     mask = np.ones((3, STEPS), bool) if MASKS[mask] is None else MASKS[mask]

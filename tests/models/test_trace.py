@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from tests.models.traced import BATCH, FEATURES, KINDS, STEPS, Tagger, model_of, sequences
+from tests.models.traced import (
+    BATCH,
+    FEATURES,
+    KINDS,
+    STEPS,
+    Tagger,
+    model_of,
+    sequences,
+    with_bias,
+)
 from tests.support.backends import float64_allowed
 from tests.support.cases import MASKS, SLOW_TO_COMPILE, to_numpy, where_compiled
 from tests.support.witness import check_traces, randomized
 
 L = keras.layers
-
-
-def with_bias(kind):
-    return kind != "no_bias"
 
 
 ALL_MASKED = ("gru", "rnn_of_cells", "bidirectional", "kit_lstm")

@@ -43,6 +43,10 @@ def model_of(layer, masked=True, dtype=None):
     return randomized(keras.Model(inputs, layer(x)))
 
 
+def with_bias(kind):
+    return kind != "no_bias"
+
+
 def sequences(mask=None, seed=1, dtype="float32"):
     x = np.random.default_rng(seed).normal(size=(BATCH, STEPS, FEATURES)).astype(dtype)
     return x if mask is None else np.where(mask[..., None], x, 0).astype(dtype)

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests import in_parts
-from tests.conftest import other_parts
+from tests.conftest import other_parts, pytest_ignore_collect
 
 pytestmark = pytest.mark.no_backend
 
+ROOT = Path(__file__).resolve().parents[2]
 FILES = [Path(f"test_{name}.py") for name in "abcde"]
 
 
@@ -21,6 +22,27 @@ def test_each_file_is_in_one_part(count):
     parts = [[file for file in FILES if file not in other] for other in others]
     assert sorted(file for part in parts for file in part) == FILES
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def collected(part):
+    """The files of the tests that pytest imports for a part, `None` for all."""
+    config = SimpleNamespace(
+        rootpath=ROOT,
+        getini=lambda name: ["tests", "keras_rnnkit"],
+        getoption=lambda name: part,
+        stash=pytest.Stash(),
+    )
+    files = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("keras_rnnkit/**/*.py")]
+    files = [file for file in files if file.name != "__init__.py"]
+    return [file for file in files if not pytest_ignore_collect(file, config)]
+
+
+def test_a_part_imports_its_files_alone_and_no_help_for_tests():
+    parts = [collected(part) for part in ("1/2", "2/2")]
+    assert sorted(parts[0] + parts[1]) == sorted(collected(None))
+    assert min(map(len, parts)) > 100
+    assert Path(__file__) in parts[0] + parts[1]
+    assert ROOT / "tests" / "in_parts.py" not in parts[0] + parts[1]
 
 
 @pytest.mark.parametrize("part", ["0/3", "1", "a/b", "1/0"])

@@ -208,7 +208,7 @@ def rglru(x, weights, states, mask, activation=lambda x: x, edit=unedited):
         i = edit("input", sigmoid(x_t @ w_i + b_i), t)
         g = edit("candidate", activation(x_t @ w_g + b_g), t)
         a = edit("forget", np.exp(-8 * np.log(1 + np.exp(decay)) * r), t)
-        s = edit("scale", np.sqrt(1 - a**2), t)
+        s = edit("scale", np.sqrt(np.maximum(1 - a**2, 0)), t)
         h = np.where(keep, edit("hidden", a * h + s * i * g, t), h)
         rows.append([*(np.where(keep, gate, 0) for gate in (r, i, a, s, g)), h])
     names = ("recurrence", "input", "forget", "scale", "candidate", "hidden")

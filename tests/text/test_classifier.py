@@ -72,7 +72,7 @@ def test_validation_finds_the_best_epoch_and_its_weights(reviews, small):
     classifier = kit.TextClassifier(**settings)
     classifier.fit(texts, labels, validation_data=(held_out, held_out_labels))
     losses = classifier.history_["val_loss"]
-    assert len(losses) < 30
+    assert len(losses) == np.argmin(losses) + 1 + settings["patience"] < 30
     found = classifier.predict_proba(held_out)[held_out_labels == "good", 1]
     wrong = classifier.predict_proba(held_out)[held_out_labels == "bad", 0]
     loss = -np.log(np.concatenate([found, wrong]).clip(1e-7)).mean()

@@ -24,12 +24,12 @@ class StopIn(keras.callbacks.Callback):
             raise InterruptedError
 
 
-def fit(small, topics, folder, *others, patience=3, validation_data=None, **settings):
+def fit(small, topics, folder, *others, patience=3, validation_data=None, weight=None, **settings):
     settings = {"epochs": 4, "dropout": 0.3, **settings}
     classifier = kit.TextClassifier(**{**small, **settings}).set_params(patience=1)
     preset = kit.callbacks.resumable(folder, patience=patience)
     options = {"callbacks": [*preset, *others], "validation_data": validation_data}
-    return classifier.fit(*topics, **options)
+    return classifier.fit(*topics, sample_weight=weight, **options)
 
 
 def test_a_resumed_fit_gives_the_classifier_of_a_whole_one(tmp_path, small, topics):
@@ -62,7 +62,7 @@ def folder(tmp_path_factory, small, topics):
 CHANGES = {"random_state": 1, "learning_rate": 0.01, "maxlen": 19}
 
 
-@pytest.mark.parametrize("change", ["texts", "labels", *CHANGES])
+@pytest.mark.parametrize("change", ["texts", "labels", "weight", *CHANGES])
 def test_the_checkpoint_of_other_texts_is_refused(folder, small, topics, change):
     texts, labels = topics
     before = (folder / "checkpoint.npz").read_bytes()
@@ -72,6 +72,7 @@ def test_the_checkpoint_of_other_texts_is_refused(folder, small, topics, change)
         "labels": (texts, np.where(labels == 2, 2, 1 - labels)),
     }.get(change, topics)
     settings = {change: CHANGES[change]} if change in CHANGES else {}
+    settings |= {"weight": np.ones(len(labels))} if change == "weight" else {}
     with pytest.raises(ValueError, match="its texts, labels, random_state or arguments are others"):
         fit(small, others, folder, epochs=2, **settings)
     assert (folder / "checkpoint.npz").read_bytes() == before

@@ -26,7 +26,7 @@ _OWN_OPTIONS = {
     "SimpleRNNCell": (),
     "TimeDistributed": (),
 }
-_INITIALIZERS = ("Chrono",)
+_INITIALIZERS = ("Chrono", "Decay")
 _REASONS = {
     "return_gates": "a Keras layer returns no gates",
     "recurrent_weight_dropout": "a Keras layer drops no recurrent weights",

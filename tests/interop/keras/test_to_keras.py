@@ -19,6 +19,7 @@ from tests.interop.keras.models import (
     randomized,
     with_everything,
 )
+from tests.interop.keras.test_to_keras_refusals import around
 from tests.support.cases import assert_close
 
 DATA = {
@@ -194,3 +195,12 @@ def test_the_file_needs_no_keras_rnnkit(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert "right 5" in done.stdout, done.stderr
+
+
+def test_time_distributed_on_tensorflow_with_an_unknown_number_of_steps():
+    model = around(kit.TimeDistributed(keras.layers.Dense(2)), (None, 4))
+    if keras.config.backend() != "tensorflow":
+        assert kit.to_keras(model).output_shape == (None, None, 2)
+        return
+    with pytest.raises(ValueError, match="unknown number of steps"):
+        kit.to_keras(model)

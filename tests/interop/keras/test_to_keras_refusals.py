@@ -92,15 +92,6 @@ def test_time_distributed_that_computes_something_else(layer, message):
         kit.to_keras(around(kit.TimeDistributed(layer), (2, 5, 4)))
 
 
-def test_time_distributed_on_tensorflow_with_an_unknown_number_of_steps():
-    model = around(kit.TimeDistributed(keras.layers.Dense(2)), (None, 4))
-    if keras.config.backend() != "tensorflow":
-        assert kit.to_keras(model).output_shape == (None, None, 2)
-        return
-    with pytest.raises(ValueError, match="unknown number of steps"):
-        kit.to_keras(model)
-
-
 def test_a_layer_of_the_model_has_the_name_of_one_of_the_stack():
     x = keras.Input((5, 4))
     y = kit.StackedRNN([3], name="s", return_sequences=True)(x)
