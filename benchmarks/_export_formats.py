@@ -41,7 +41,10 @@ def litert(model: Any, folder: Path, x: Any) -> Any:
     path = folder / "model.tflite"
     options: dict[str, Any] = {"input_signature": [keras.InputSpec(shape=x.shape, dtype="float32")]}
     if keras.config.backend() == "tensorflow":
-        options["enable_select_tf_ops"] = False
+        import tensorflow
+
+        builtins = tensorflow.lite.OpsSet.TFLITE_BUILTINS
+        options["target_spec"] = {"supported_ops": [builtins]}
     model.export(path, format="litert", verbose=False, **options)
     interpreter = Interpreter(model_path=str(path))
     interpreter.allocate_tensors()
