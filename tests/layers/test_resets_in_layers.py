@@ -48,13 +48,13 @@ def in_pieces(layer, x, mask):
     return keras.ops.concatenate(rows, axis=0)
 
 
-QUICK = [("both directions", True), ("stacked", False)]  # on JAX, which compiles each piece
+QUICK = [("both directions", True), ("stacked", False)]  # where each piece is compiled or traced
 
 
 @pytest.mark.parametrize(
     ("name", "learned"),
     [
-        pytest.param(*one, marks=[] if one in QUICK else pytest.mark.slow_on("jax"))
+        pytest.param(*one, marks=[] if one in QUICK else pytest.mark.slow_on("jax", "tensorflow"))
         for one in itertools.product(LAYERS, [False, True])
     ],
 )
@@ -152,7 +152,9 @@ def packed_model(length, path="auto"):
 
 
 @pytest.mark.xla
-@pytest.mark.parametrize("length", [TIME, None])
+@pytest.mark.parametrize(
+    "length", [pytest.param(TIME, marks=pytest.mark.slow_on("jax", "tensorflow")), None]
+)
 def test_a_model_with_resets_is_trained_saved_and_loaded(length, tmp_path):
     x = np.where(MASK[..., None], X, 0)
     models = [packed_model(length, path) for path in ("auto", "portable")]
