@@ -9,22 +9,44 @@ predict the 25,000 test reviews in onnxruntime.
 
 import argparse
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from _results import RESULTS, environment, load, save, today
+from _results import RESULTS, environment, load, save, today, write_or_check
 from _tables import table
 
 RESULT = RESULTS / "onnx_quantized.json"
-PART = Path(__file__).parent.parent / "docs" / "results" / "onnx_quantized.md"
+PARTS = Path(__file__).parent.parent / "docs" / "results"
 WORDS, STEPS, FEATURES, UNITS = 10_000, 100, 64, 64
 MODELS = {
-    "lstm": "LSTM",
-    "bidirectional": "two Bidirectional LSTM",
-    "gru": "GRU, of which only the embedding and `Dense` are in eight bits",
+    "lstm": {"en": "LSTM", "ko": "LSTM"},
+    "bidirectional": {"en": "two Bidirectional LSTM", "ko": "양방향 LSTM 두 층"},
+    "gru": {
+        "en": "GRU, of which only the embedding and `Dense` are in eight bits",
+        "ko": "GRU (임베딩과 `Dense`만 8비트)",
+    },
+}
+HEADS = {
+    "en": [
+        "Model",
+        "Accuracy, float32",
+        "int8",
+        "MB, float32",
+        "int8",
+        "Mean difference of a probability",
+        "Reviews in another class",
+    ],
+    "ko": [
+        "모델",
+        "정확도, float32",
+        "int8",
+        "MB, float32",
+        "int8",
+        "확률 차이의 평균",
+        "클래스가 달라진 리뷰 수",
+    ],
 }
 EPOCHS = 2
 
@@ -81,25 +103,21 @@ def measure(name: str, reviews: Any) -> dict[str, Any]:
     return figures
 
 
-def part(report: dict[str, Any]) -> str:
-    """The page part: a row for each model."""
-    head = [
-        "Model",
-        "Accuracy, float32",
-        "int8",
-        "MB, float32",
-        "int8",
-        "Mean difference of a probability",
-        "Reviews in another class",
-    ]
+def parts(report: dict[str, Any]) -> dict[Path, str]:
+    """The page parts, a row for each model."""
+    return {PARTS / f"onnx_quantized.{language}.md": part(report, language) for language in HEADS}
+
+
+def part(report: dict[str, Any], language: str) -> str:
+    """The page part in one language."""
     rows = []
     for name, figures in report["models"].items():
         kinds = ("float32", "int8")
         accuracy = [f"{100 * figures['accuracy'][kind]:.2f} %" for kind in kinds]
         sizes = [f"{figures['bytes'][kind] / 1e6:.2f}" for kind in kinds]
         others = [f"{figures['difference']['mean']:.4f}", str(figures["other_class"])]
-        rows.append([MODELS[name], *accuracy, *sizes, *others])
-    return table(head, rows) + "\n"
+        rows.append([MODELS[name][language], *accuracy, *sizes, *others])
+    return table(HEADS[language], rows) + "\n"
 
 
 def main() -> None:
@@ -110,8 +128,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     arguments = parser.parse_args()
     if arguments.check:
-        if not PART.exists() or PART.read_text(encoding="utf-8") != part(load(RESULT)):
-            sys.exit(f"{PART} is not what the results say: run {Path(__file__).name}.")
+        write_or_check(parts(load(RESULT)), check=True)
         return
     os.environ["KERAS_BACKEND"] = arguments.backend
     import keras_rnnkit as kit
@@ -122,7 +139,7 @@ def main() -> None:
         report["models"][name] = measure(name, reviews)
         print(name, report["models"][name], flush=True)
     save(RESULT, report)
-    PART.write_text(part(load(RESULT)), encoding="utf-8")
+    write_or_check(parts(load(RESULT)), check=False)
 
 
 if __name__ == "__main__":

