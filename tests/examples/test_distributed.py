@@ -64,6 +64,8 @@ def test_two_processes_have_the_losses_of_one(program, tmp_path, task):
     np.testing.assert_allclose(losses, alone(program, tmp_path, task), rtol=0, atol=1e-5)
 
 
+# It starts two processes twice, which takes these longest.
+@pytest.mark.slow_on("jax", "tensorflow")
 def test_when_one_process_is_killed_the_others_end_and_the_run_goes_on(program, tmp_path):
     died = tmp_path / "died"
     dying = Path(__file__).with_name("dying.py")
