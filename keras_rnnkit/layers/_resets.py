@@ -56,7 +56,7 @@ def resets_in_running_order(layer: Any, resets: Any, sequences: Any, carry: Any)
     if carry is not None:
         raise ValueError(
             f"{name_of(layer)}: a stream takes no `resets`. Leave them out of the model, and call "
-            "`reset` of the stream where a new sequence starts. Received: resets in a stream"
+            f"`reset` of the stream where a new sequence starts. Received: resets={resets!r}"
         )
     note_resets(layer, resets)
     fresh = None
