@@ -119,6 +119,7 @@ def test_every_option_that_keras_has(kind, options, wrapped, merge, reset_after)
     assert_same_answers(theirs, mine, X * (np.arange(5) < [[5], [3], [1]])[..., None])
     config, want = (one.layers[1].get_config() for one in (theirs, mine))
     own = {
+        "recompute",
         "return_gates",
         "path",
         "recurrent_weight_dropout",
