@@ -50,6 +50,9 @@ def train(chosen: Namespace, here: Place) -> None:
     driven.on_train_end()
     save(model, chosen, here)
     if here.count > 1:
+        # The wrapper goes first: the last to hold the group waits for its threads when it goes,
+        # and the wrapper would keep Python's lock while it waits, which the threads need.
+        del wrapper
         dist.destroy_process_group()
 
 

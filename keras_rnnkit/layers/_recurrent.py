@@ -178,7 +178,9 @@ class Recurrent(NotQuantized, Stateful, ReturnsGates):
         states = self._initial_states(sequences, initial_state) if carry is None else carry.states
         if mask is not None:
             sequences = zeros_where_masked(mask, sequences)  # so that a NaN there has no effect
-        resets, fresh_states = resets_in_running_order(self, resets, sequences, carry)
+        fresh_states = None
+        if resets is not None:
+            resets, fresh_states = resets_in_running_order(self, resets, sequences, carry)
         if self.go_backwards:
             sequences, mask = (x if x is None else ops.flip(x, axis=1) for x in (sequences, mask))
         return Call(

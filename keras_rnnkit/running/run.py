@@ -81,7 +81,8 @@ def choice_for(layer: Any, sequences: Any = None, **conditions: bool) -> Choice:
     """
     request = request_for(layer, sequences=sequences, **conditions)
     try:
-        choice = with_recompute(request, choose(request))
+        choice = choose(request)
+        choice = with_recompute(request, choice) if request.recompute else choice
     except ValueError as error:
         raise ValueError(f"{name_of(layer)}: {error}") from None
     if request.exported:

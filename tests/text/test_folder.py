@@ -113,12 +113,12 @@ def test_saving_that_stops_between_two_files_is_noticed(
 
     done, take_place = [], _files._take_place
 
-    def stopping(temporary, target):
+    def stopping(temporary, target, overwrite):
         if target.parent == folder and target.name in NAMES:
             if len(done) == renamed:
                 raise KeyboardInterrupt
             done.append(target.name)
-        take_place(temporary, target)
+        take_place(temporary, target, overwrite)
 
     monkeypatch.setattr(_files, "_take_place", stopping)
     with pytest.raises(KeyboardInterrupt):
