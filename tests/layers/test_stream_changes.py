@@ -72,6 +72,7 @@ CHANGES = {
 
 
 class TestTheModelOfTheMoment:
+    @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method:UserWarning")
     @pytest.mark.filterwarnings("ignore:.*keeps its weights:UserWarning")
     @pytest.mark.parametrize("change", CHANGES)
     def test_is_seen_by_streams_that_have_begun(self, change):
