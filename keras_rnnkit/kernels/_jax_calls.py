@@ -19,7 +19,13 @@ class JaxCalls(Kernels):
     """The members of the protocol beside the kernels themselves."""
 
     def recomputing_loop(
-        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+        self,
+        step: Callable[..., Any],
+        variables: list[Any],
+        carry: Any,
+        xs: Any,
+        kinds: Any,
+        draws: bool = False,
     ) -> tuple[Any, list[Any]]:
         # A loop prevents by itself that XLA merges the second run with the first.
         return jax.lax.scan(jax.checkpoint(step, prevent_cse=False), carry, xs)

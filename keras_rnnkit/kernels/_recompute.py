@@ -11,9 +11,10 @@ from keras.utils import standardize_dtype
 def values_of(variables: list[Any]) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """The values of variables, and a function that makes the scope to read them in.
 
-    In mixed precision, Keras casts a variable where it is read, but only in the call of its layer.
-    In the scope, the dtypes are those of the call. The values are in single precision or better, in
-    which the gradients of all chunks are added.
+    In mixed precision, Keras casts a variable where it is read, but only in the call of a layer:
+    the step has to run in one. Here they are cast as in the call, so that they have the same values
+    in the second run. Those returned are in single precision or better, in which the gradients of
+    all chunks are added.
     """
     read = [ops.convert_to_tensor(variable.value) for variable in variables]
     dtypes = [standardize_dtype(value.dtype) for value in read]

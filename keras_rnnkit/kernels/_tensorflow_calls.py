@@ -26,7 +26,13 @@ class TensorFlowCalls(Kernels):
         return last, tree.pack_sequence_as(init, steps)
 
     def recomputing_loop(
-        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+        self,
+        step: Callable[..., Any],
+        variables: list[Any],
+        carry: Any,
+        xs: Any,
+        kinds: Any,
+        draws: bool = False,
     ) -> tuple[Any, list[Any]]:
         return recomputing_loop(step, variables, carry, xs, kinds)
 

@@ -43,9 +43,15 @@ class TorchCalls(Kernels):
     """The members of the protocol beside the kernels themselves."""
 
     def recomputing_loop(
-        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+        self,
+        step: Callable[..., Any],
+        variables: list[Any],
+        carry: Any,
+        xs: Any,
+        kinds: Any,
+        draws: bool = False,
     ) -> tuple[Any, list[Any]]:
-        return recomputing_loop(step, variables, carry, xs)
+        return recomputing_loop(step, variables, carry, xs, draws)
 
     def compiled(
         self, function: Callable[..., Any], variables: list[Any], xla: bool

@@ -11,7 +11,7 @@ from keras_rnnkit.kernels._recompute import values_of
 
 @torch.compiler.disable  # it would unroll the loop, and cannot compile the kernels in a chunk
 def recomputing_loop(
-    step: Callable[..., Any], variables: list[Any], carry: Any, xs: list[Any]
+    step: Callable[..., Any], variables: list[Any], carry: Any, xs: list[Any], draws: bool
 ) -> tuple[Any, list[Any]]:
     """The loop of `Kernels.recomputing_loop`."""
     values, scope = values_of(variables)
@@ -23,8 +23,7 @@ def recomputing_loop(
     chunks = []
     for current in zip(*(x.unbind(0) for x in xs), strict=True):
         if torch.is_grad_enabled():
-            # The random masks are drawn before: no state of a generator needs to be restored.
-            options = {"use_reentrant": False, "preserve_rng_state": False}
+            options = {"use_reentrant": False, "preserve_rng_state": draws}
             carry, outputs = checkpoint(run, carry, list(current), **options)
         else:
             carry, outputs = run(carry, list(current))

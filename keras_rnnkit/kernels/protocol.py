@@ -52,7 +52,13 @@ class Kernels(Protocol):
         return ops.scan(step, init, xs)
 
     def recomputing_loop(
-        self, step: Callable[..., Any], variables: list[Any], carry: Any, xs: Any, kinds: Any
+        self,
+        step: Callable[..., Any],
+        variables: list[Any],
+        carry: Any,
+        xs: Any,
+        kinds: Any,
+        draws: bool = False,
     ) -> tuple[Any, list[Any]]:
         """Loop over chunks of steps, each of which the backward pass runs again.
 
@@ -65,6 +71,7 @@ class Kernels(Protocol):
             carry: The first carry, a structure of tensors of floats.
             xs: A list of tensors `(chunks, ...)`; those of floats may have a gradient.
             kinds: The dtype and the shape of each tensor that the step returns.
+            draws: Whether the step may draw from the random generators of PyTorch.
 
         Returns:
             The last carry, and the tensors of all chunks, each `(chunks, ...)`.

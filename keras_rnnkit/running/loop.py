@@ -89,6 +89,12 @@ def is_of_the_kit(cell: Any) -> bool:
 _OF_THE_KIT = {getattr(cells, name) for name in cells.__all__ if name.endswith("Cell")}
 
 
+def recompiles_loops(cell: Any, tensors: Any) -> bool:
+    """Whether each loop over tensors, and over the variables of a cell, is compiled anew."""
+    values = [variable.value for variable in getattr(cell, "variables", ())]
+    return backend_kernels().recompiles_loops(tensors, values)
+
+
 def _step_function(cell: Any, states: Any, call: Call) -> Callable[..., Carry]:
     """The step of the loop; the carry keeps its structure and dtypes, as a scan requires."""
     training, capture_gates = call.training, call.capture_gates

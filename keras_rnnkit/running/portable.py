@@ -14,14 +14,14 @@ from keras_rnnkit.cells import Zoneout
 from keras_rnnkit.cells._min import positive
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.calls import Call, Carry, Steps
-from keras_rnnkit.running.loop import is_of_the_kit, run_loop
+from keras_rnnkit.running.loop import is_of_the_kit, recompiles_loops, run_loop
 from keras_rnnkit.running.options import is_activation_of_keras, plain_options
 
 
 def run_portable(layer: Any, call: Call, method: str) -> tuple[Carry, Steps]:
     """The runner of the loop over the cell; the contract is in `running/run.py`."""
     cell, unroll = layer.cell, layer.unroll
-    if not unroll and _recompiles_loops(cell, call):
+    if not unroll and recompiles_loops(cell, call):
         if _is_pure(cell):
             tensors, flags = _split(call)
             key = _compile_key(cell)
@@ -39,11 +39,6 @@ def _split(call: Call) -> tuple[list[Any], dict[str, bool]]:
 def _run(cell: Any, *tensors: Any, **flags: Any) -> tuple[Carry, Steps]:
     names = (name for name in Call._fields if name not in flags)
     return run_loop(cell, Call(**dict(zip(names, tensors, strict=True)), **flags))
-
-
-def _recompiles_loops(cell: Any, tensors: Any) -> bool:
-    values = [variable.value for variable in getattr(cell, "variables", ())]
-    return backend_kernels().recompiles_loops(tensors, values)
 
 
 def _is_pure(cell: Any) -> bool:

@@ -18,7 +18,12 @@ from keras_rnnkit.cells import Zoneout
 from keras_rnnkit.cells._masks import masks_of_step, with_masks_of_step
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.calls import Call, Carry, Steps, swap_batch_and_time
-from keras_rnnkit.running.loop import is_of_the_kit, output_size, zeros_of_size
+from keras_rnnkit.running.loop import (
+    is_of_the_kit,
+    output_size,
+    recompiles_loops,
+    zeros_of_size,
+)
 from keras_rnnkit.running.rule import Choice, Request
 
 # `recompute=True` takes the square root of the number of steps, where kept states and chunk need
@@ -60,6 +65,7 @@ def _obstacle(request: Request) -> str:
     obstacles = {
         "the gates of all steps are returned": request.capture_gates,
         "a step of this cell may give another result the second time": not request.runs_again,
+        "the cell holds tensors, and TensorFlow has no gradients of them": request.holds_tensors,
         "PyTorch transforms or records the call": request.transformed or request.exported,
     }
     return next((text for text, holds in obstacles.items() if holds), "")
@@ -83,6 +89,25 @@ def can_run_again(cell: Any) -> bool:
     return isinstance(cell, keras.layers.Layer) and not cell.non_trainable_variables
 
 
+def holds_tensors(cell: Any) -> bool:
+    """Whether a cell has attributes, beside its variables, whose gradients would be lost.
+
+    So it is on TensorFlow alone: its loop has gradients of the tensors that it is given.
+    """
+    if keras.config.backend() != "tensorflow" or is_of_the_kit(cell):
+        return False
+    parts, seen = [cell], set()
+    while parts:
+        part = parts.pop()
+        seen.add(id(part))
+        for value in tree.flatten(list(vars(part).values())):
+            if ops.is_tensor(value) and not isinstance(value, keras.Variable):
+                return True
+            if isinstance(value, keras.layers.Layer) and id(value) not in seen:
+                parts.append(value)
+    return False
+
+
 _OF_KERAS = (keras.layers.GRUCell, keras.layers.LSTMCell, keras.layers.SimpleRNNCell)
 
 
@@ -100,25 +125,43 @@ def run_in_chunks(
     length = steps_of_chunk(layer.recompute, time)
     fits_in_one = time is not None and time <= length
     # An eager call on JAX has no backward pass.
-    if fits_in_one or backend_kernels().recompiles_loops(call):
+    if fits_in_one or recompiles_loops(layer.cell, call):
         return run_chunk(call)
+    in_call = _InCall(dtype=layer.dtype_policy, name="in_call")
+
+    def run_in_call(chunk: Call) -> tuple[Carry, Steps]:
+        result: tuple[Carry, Steps] = in_call(run=lambda: run_chunk(chunk), training=True)
+        return result
+
     if time is None:
         time = ops.shape(call.sequences)[1]
         call = _padded(call, -time % length)
-    xs, step = _of_steps(call), _step_function(layer.return_sequences, call, run_chunk)
+    xs, step = _of_steps(call), _step_function(layer.return_sequences, call, run_in_call)
     last, outputs = _first_carry(layer.cell, call), []
     # A carry has the gradients that a constant of the step would not have on TensorFlow.
     fresh = () if call.fresh_states is None else call.fresh_states
+    draws = not is_of_the_kit(layer.cell)  # the kit draws its masks before the loop
     for part, steps in _parts(xs, length):
         kinds = [(last.output.dtype, (steps, *last.output.shape))] * layer.return_sequences
         (last, fresh), ys = backend_kernels().recomputing_loop(
-            step, _variables(layer.cell), (last, fresh), part, kinds
+            step, _variables(layer.cell), (last, fresh), part, kinds, draws
         )
         outputs += [ops.reshape(y, (-1, *ops.shape(y)[2:])) for y in ys]
     if not outputs:
         return last, Steps(None)
     joined = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs)
     return last, Steps(swap_batch_and_time(joined[:time]))
+
+
+class _InCall(keras.layers.Layer):
+    """Runs a function as in the call of a layer in training.
+
+    The backward pass runs a chunk where its layer is not called. There, Keras would neither cast
+    the variables to the layer's compute dtype nor tell the layers inside a cell that they train.
+    """
+
+    def call(self, run: Callable[[], Any], training: Any = None) -> Any:
+        return run()
 
 
 def _padded(call: Call, steps: Any) -> Call:

@@ -68,6 +68,7 @@ class Request(NamedTuple):
     transformed: bool = False  # by `torch.func`, or in forward mode
     recompute: bool | int = False  # as requested by the user
     runs_again: bool = True  # a second run of a step gives the same result
+    holds_tensors: bool = False  # the cell has tensors whose gradients a second run would lose
 
 
 class Choice(NamedTuple):
@@ -237,7 +238,7 @@ def _fused_on_torch(request: Request) -> Choice:
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
         faster = f"{library}, without {unsupported}" if library_has_cell else ""
-        if unsupported == "the resets" and onednn:
+        if library_has_cell and not gpu and unsupported == "the resets":
             faster += _COST_OF_RESETS
         return Choice(
             "fused", "preallocated", "a preallocated loop with its own backward pass", faster

@@ -26,7 +26,12 @@ from keras_rnnkit.running.linear_recurrence import run_linear_recurrence
 from keras_rnnkit.running.loop import run_loop
 from keras_rnnkit.running.names import name_of
 from keras_rnnkit.running.portable import run_portable
-from keras_rnnkit.running.recompute import can_run_again, run_in_chunks, with_recompute
+from keras_rnnkit.running.recompute import (
+    can_run_again,
+    holds_tensors,
+    run_in_chunks,
+    with_recompute,
+)
 from keras_rnnkit.running.rule import LINEAR_CELLS, Choice, Request, choose
 
 Runner = Callable[[Any, Call, str], tuple[Carry, Steps]]
@@ -120,6 +125,7 @@ def request_for(
         transformed=may_be_fused and _transformed(cell, sequences),
         recompute=layer.recompute,
         runs_again=bool(layer.recompute) and can_run_again(cell),
+        holds_tensors=bool(layer.recompute) and holds_tensors(cell),
     )
     if name is None:
         return common

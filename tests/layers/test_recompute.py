@@ -258,6 +258,126 @@ class Noisy(keras.layers.Layer):
         return new, [new]
 
 
+class MGUCell(kit.GatedCell, keras.layers.Layer):
+    """As in the how-to page: it reads its variables without a cast."""
+
+    state_names, gates_type, trace_type = ("hidden",), kit.GRUGates, kit.GRUTrace
+
+    def __init__(self, units, **kwargs):
+        keras.layers.Layer.__init__(self, **kwargs)
+        self.units = self.state_size = self.output_size = units
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+        self.recurrent_kernel = self.add_weight((self.units, self.units), name="recurrent_kernel")
+
+    def gates(self, inputs, states, training=False):
+        gate = ops.sigmoid(inputs @ self.kernel + states[0] @ self.recurrent_kernel)
+        return kit.GRUGates(gate, gate, ops.tanh(states[0] @ self.recurrent_kernel))
+
+    def step(self, gates, states):
+        h = (1 - gates.update) * states[0] + gates.update * gates.candidate + gates.reset
+        return h, [h]
+
+
+class TriplesInTraining(keras.layers.Layer):
+    def call(self, x, training=False):
+        return 3 * x if training else x
+
+
+class Inner(keras.layers.Layer):
+    """A cell with a layer inside, which takes `training` from the call around it."""
+
+    def __init__(self, units, inner):
+        super().__init__()
+        self.state_size, self.inner, self.dense = units, inner, keras.layers.Dense(units)
+
+    def call(self, x, states):
+        h = ops.tanh(self.inner(self.dense(x)) + 0.5 * states[0])
+        return h, [h]
+
+
+class Memory(keras.layers.Layer):
+    """A cell that reads a tensor of another layer."""
+
+    state_size, memory = UNITS, None
+
+    def call(self, x, states):
+        h = ops.tanh(self.memory + 0.5 * states[0] + x[:, :1])
+        return h, [h]
+
+
+def of_own_cell(cell, recompute, dtype="float32"):
+    keras.utils.set_random_seed(1)
+    layer = kit.RNN(cell(), recompute=recompute, return_sequences=True, dtype=dtype)
+    layer.build(X.shape)
+    keras.utils.set_random_seed(1)
+    return gradients(loss, layer, X), layer
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "cell",
+    [lambda dtype: MGUCell(UNITS, dtype=dtype), lambda dtype: Inner(UNITS, TriplesInTraining())],
+    ids=["mgu", "layer inside"],
+)
+def test_a_cell_of_ones_own_runs_again_as_in_the_call(cell, dtype):
+    (got, layer), (want, _) = (of_own_cell(lambda: cell(dtype), n, dtype) for n in (4, False))
+    for one, other in zip(got, want, strict=True):
+        tolerance = 2e-2 if dtype == "mixed_float16" else 2e-5
+        scale = 1 + np.abs(other).max()
+        np.testing.assert_allclose(one / scale, other / scale, atol=tolerance, rtol=0)
+    assert [part.name for part in layer._flatten_layers()].count("in_call") == 0
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="where `keras.random.dropout` has no seed")
+def test_a_second_run_draws_the_same_random_numbers():
+    class Dropping(keras.layers.Layer):
+        def call(self, x):
+            return keras.random.dropout(x, 0.5)
+
+    (got, _), (want, _) = (of_own_cell(lambda: Inner(UNITS, Dropping()), n) for n in (4, False))
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_tensor_that_a_cell_holds_has_its_gradient(runs):
+    def total(recompute):
+        layer = kit.RNN(Memory(), recompute=recompute)
+        project = keras.layers.Dense(UNITS, kernel_initializer="ones")
+        project.build((BATCH, FEATURES))
+
+        def of_memory(project, x):
+            layer.cell.memory = project(x[:, 0])
+            return loss(layer, x)
+
+        return gradients(of_memory, project, X), layer
+
+    (got, layer), (want, _) = total(4), total(False)
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    assert (runs == []) == (BACKEND == "tensorflow")
+    if BACKEND == "tensorflow":
+        layer.cell.memory = ops.ones((BATCH, UNITS))
+        text = TestExplain().training(layer)
+        assert "no recompute, as the cell holds tensors" in text
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="a transformation of an eager call")
+def test_a_first_layer_recomputes_in_an_eager_gradient(runs):
+    import jax
+
+    layer = made("lstm", 4)
+
+    def total(weights):
+        mapping = list(zip(layer.trainable_variables, weights, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return loss(layer, ops.convert_to_tensor(X))
+
+    jax.grad(total)([variable.value for variable in layer.trainable_variables])
+    assert set(runs) == {4, TIME % 4}
+
+
 class TestExplain:
     def training(self, layer):
         model = keras.Sequential([keras.Input((None, FEATURES)), layer])
