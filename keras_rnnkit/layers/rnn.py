@@ -24,7 +24,9 @@ class RNN(Recurrent, keras.layers.RNN):
             derivatives; the loop has both.
         recompute: As in `keras_rnnkit.LSTM`, for long sequences. A cell that is not of the kit must
             be a Keras layer that assigns no variable in a step; others run without it, and
-            `keras_rnnkit.explain` says so.
+            `keras_rnnkit.explain` says so. Random numbers in a cell need a `SeedGenerator` of the
+            cell, by which the layer knows of them. On TensorFlow, all that has a gradient must be a
+            weight of the cell.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype` and what else `keras.layers.RNN` takes.
 

@@ -1,5 +1,6 @@
 """Which path and method a layer takes, and why."""
 
+import re
 from itertools import product
 
 import keras
@@ -166,6 +167,23 @@ def test_what_keeps_a_layer_off_cudnn_is_named(training):
     names |= {"masked": "the mask", "capture_gates": "the gates"}
     for option, name in names.items():
         assert choose(plain._replace(**{option: True})).faster == f"cuDNN, without {name}"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "faster"),
+    [
+        (
+            {},
+            r"oneDNN, without the resets: with them, training takes up to [0-9.]+ times as long.*",
+        ),
+        ({"gpu": True}, "cuDNN, without the resets"),
+        ({"gpu": True, "use_cudnn": False}, ""),
+    ],
+    ids=["cpu", "gpu", "gpu without cudnn"],
+)
+def test_only_on_a_cpu_are_the_times_of_resets_those_of_onednn(gpu, faster):
+    request = PLAIN._replace(backend="torch", cell="LSTM", resets=True, **gpu)
+    assert re.fullmatch(faster, choose(request).faster)
 
 
 def test_no_rule_of_jax_reaches_cudnn():

@@ -230,6 +230,27 @@ def test_a_graph_of_an_unknown_batch_and_length():
     assert_close(call(*tensors), want)
 
 
+@pytest.mark.parametrize(
+    ("layer", "crosses"),
+    [
+        (kit.LSTM(3, return_sequences=True), False),
+        (kit.GRU(3, return_sequences=True), False),
+        (kit.MinGRU(3, return_sequences=True, path="portable"), False),
+        # The exception of the how-to page: these multiply the states by zero.
+        (kit.MinGRU(3, return_sequences=True), True),
+        (kit.MinLSTM(3, return_sequences=True), True),
+        (kit.RGLRU(3, return_sequences=True), True),
+    ],
+    ids=["lstm", "gru", "portable", "min_gru", "min_lstm", "rglru"],
+)
+def test_nan_ends_at_a_reset_but_on_the_path_of_minimal_layers(layer, crosses):
+    x = X.copy()
+    x[0, 1] = np.nan
+    got = to_numpy(layer(x, resets=RESETS))
+    assert np.isnan(got[0, 1]).all() and not np.isnan(got[1]).any()
+    assert np.isnan(got[0, 3:]).any() == crosses
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_minimal_layers_of_many_steps(training):
     """More steps than a chunk of the prediction on PyTorch has."""
