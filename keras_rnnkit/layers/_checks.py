@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops, tree
 
 from keras_rnnkit._checks import is_integer
@@ -193,7 +194,7 @@ def fits(shape: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
 
 def checked_recompute(owner: str, recompute: Any) -> bool | int:
     """The `recompute` of a layer: `False`, also from `None`, `True`, or the steps of a chunk."""
-    if recompute is None or isinstance(recompute, bool):
+    if recompute is None or isinstance(recompute, bool | np.bool_):
         return bool(recompute)
     if not is_integer(recompute) or recompute < 1:
         raise ValueError(

@@ -113,6 +113,12 @@ def resets_of_both(wrapper: Any, resets: Any, shape: Any) -> tuple[Any, Any]:
                 f"{name_of(wrapper)}: `resets` need layers of keras_rnnkit in both directions. "
                 f"Received: layer={type(part).__module__}.{type(part).__name__}"
             )
+    if not wrapper.return_sequences:
+        raise ValueError(
+            f"{name_of(wrapper)}: with `resets`, the last outputs of the two directions are of "
+            "different sequences of the row. Use `return_sequences=True` and `TakeLast`. "
+            "Received: return_sequences=False"
+        )
     if not isinstance(resets, Resets):
         return resets, resets
     first, second = (Resets(resets.steps, fresh) for fresh in wrapper._halves(resets.fresh_states))

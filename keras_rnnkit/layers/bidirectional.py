@@ -53,7 +53,7 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         training: Whether dropout applies.
         resets: Boolean tensor `(batch, time)`, true at the first step of each new sequence inside a
             row, masked or not, in the order of the input: the states are zeros again before that
-            step, and in the backward direction after it.
+            step, and in the backward direction after it. They need `return_sequences=True`.
 
     Returns:
         The merged output, or with `merge_mode=None` both outputs. With `return_state`, it is
@@ -62,8 +62,9 @@ class Bidirectional(ReturnsGates, keras.layers.Bidirectional):
         of both is step `t` of the input.
 
     Raises:
-        ValueError: For `return_gates` with a layer that cannot return its gates, and for initial
-            states of another number than the two layers have.
+        ValueError: For `return_gates` with a layer that cannot return its gates, for initial states
+            of another number than the two layers have, and for `resets` without
+            `return_sequences`: the last outputs would be of different sequences.
 
     Example:
 
