@@ -37,6 +37,7 @@ RUNS = {
     "two processes": (2, "0,1", ROWS),
 }
 NETWORKS = {"100 Mbit/s": 1e8, "1 Gbit/s": 1e9, "10 Gbit/s": 1e10}
+LIMIT = 900  # seconds for a run, after which its processes wait for each other
 BYTES = 4  # of a parameter, as of its gradient
 
 
@@ -57,7 +58,13 @@ def measured(backend: str, units: int, run: str) -> dict[str, Any]:
         variables = {"PROGRAM": backend, "CORES": cores, "STEPS_TO": str(out)}
         command = [sys.executable, str(WORKER)]
         command += [str(part) for pair in options.items() for part in pair]
-        subprocess.run(command, env=os.environ | variables, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            command,
+            env=os.environ | variables,
+            stdout=subprocess.DEVNULL,
+            timeout=LIMIT,
+            check=True,
+        )
         result = load(out)
     later = result["epochs"][1:]
     return {

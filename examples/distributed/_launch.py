@@ -6,6 +6,7 @@ them imports no backend.
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import queue
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 GRACE = 5.0  # seconds between the request to end and the kill
 CHILD = "KERAS_RNNKIT_CHILD"  # set for a process that this file has started
+STACKS_AFTER = "KERAS_RNNKIT_STACKS_AFTER"  # seconds after which a process says where it is
 
 
 class Place(NamedTuple):
@@ -44,6 +46,8 @@ def place() -> Place:
     """The place of this process; alone, unless the program that started it says otherwise."""
     if "RANK" not in os.environ:
         return Place(0, 1, "")
+    if STACKS_AFTER in os.environ:
+        faulthandler.dump_traceback_later(float(os.environ[STACKS_AFTER]))
     if CHILD in os.environ:
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
     host, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]

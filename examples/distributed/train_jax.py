@@ -13,6 +13,9 @@ from argparse import Namespace
 from _launch import Place, options, place, start
 
 os.environ["KERAS_BACKEND"] = "jax"
+# A stored program has lost the order of its exchanges inside and outside of loops: processes that
+# load it can wait for each other.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 if __name__ == "__main__":
     start()  # before the imports, which the process that starts the others does not need
 

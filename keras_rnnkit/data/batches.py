@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_rnnkit._checks import INT32_MAX, is_integer
@@ -177,6 +178,14 @@ def check_some_left(rows: int, batch_size: int, shard: tuple[int, int], drop_las
         raise ValueError(
             f"`shard` must have at most as many processes as there are sequences, {rows}. "
             f"Received: shard={shard}"
+        )
+    if rows % processes and not drop_last and keras.distribution.distribution() is not None:
+        raise ValueError(
+            "`drop_last` must be True under a `keras.distribution` where the number of sequences "
+            "is not a multiple of the number of processes: a batch would have one row more in some "
+            "processes than in others, and they would wait for each other. Pass `drop_last=True`, "
+            f"or leave {rows % processes} out. "
+            f"Received: drop_last=False, shard={shard}, sequences={rows}"
         )
 
 

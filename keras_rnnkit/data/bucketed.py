@@ -77,7 +77,10 @@ class Bucketed(keras.utils.PyDataset):
             rows, together all of them, in the same number of batches: batch i of all processes
             has one padded length, and together `count * batch_size` rows in the order of `seed`
             and the epoch. Only the smaller batch can have one row more in some processes than in
-            others, or `batch_size + 1` where there would be an empty one.
+            others, or `batch_size + 1` where there would be an empty one; under a
+            `keras.distribution`, that is an error. Call `fit(data, shuffle=False)`: Keras would
+            shuffle the batches of each process by itself. In `fit`, `kit.callbacks.resumable` calls
+            `set_epoch`; in a loop of your own, call it at the start of each epoch.
         workers: As in `keras.utils.PyDataset`. The workers prepare the next batches only if they
             are used in order, so call `fit(data, shuffle=False)`.
         use_multiprocessing: As in `keras.utils.PyDataset`.
@@ -91,7 +94,8 @@ class Bucketed(keras.utils.PyDataset):
     Raises:
         TypeError: If a sequence, an array or `class_weight` has the wrong type.
         ValueError: If the inputs and targets have different numbers of rows, or an argument is not
-            one of the above.
+            one of the above, or a batch would have more rows in some processes than in others
+            under a `keras.distribution`.
 
     Example:
 

@@ -5,7 +5,7 @@ import pytest
 
 from keras_rnnkit import callbacks
 from keras_rnnkit.callbacks import _model_state
-from tests.callbacks.support import fit, make_model, resumable
+from tests.callbacks.support import fit, listed, make_model, resumable
 
 pytestmark = pytest.mark.slow_on("jax", "tensorflow")
 
@@ -124,3 +124,10 @@ def test_wrong_arguments_are_refused(tmp_path, arguments, message):
 def test_a_metric_that_is_never_there_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'val_f1' will never be there"):
         fit(make_model(), resumable(tmp_path, monitor="val_f1"), epochs=1)
+
+
+def test_a_refused_run_leaves_no_lock(tmp_path):
+    fit(make_model(), resumable(tmp_path, monitor="loss"), epochs=1)
+    with pytest.raises(ValueError, match="monitor"):
+        fit(make_model(), resumable(tmp_path, monitor="mae"), epochs=2)
+    assert listed(tmp_path) == ["checkpoint.npz"]

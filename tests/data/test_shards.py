@@ -1,5 +1,6 @@
 """`Bucketed` with `shard`: every process its own rows, in the same number of batches."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -142,3 +143,13 @@ def test_more_processes_than_sequences_are_refused():
         ValueError, match=r"`shard` must have at most.*, 3. Received: shard=\(0, 4\)"
     ):
         Bucketed(sequences(3), shard=(0, 4))
+
+
+def test_under_a_distribution_all_processes_need_as_many_rows(monkeypatch):
+    monkeypatch.setattr(keras.distribution, "distribution", object)
+    with pytest.raises(ValueError, match=r"`drop_last` must.*leave 1 out.*shard=\(0, 2\).*=33"):
+        shards(2, 33, batch_size=8)
+    shards(2, 33, batch_size=8, drop_last=True)
+    data = shards(2, 36, batch_size=8)  # the smaller batch has 2 rows in each process
+    assert sorted(len(rows) for one in data for rows in one.order()) == [2, 2, 8, 8, 8, 8]
+    shards(1, 33, batch_size=8)

@@ -17,6 +17,13 @@ FOLDER = Path(__file__).resolve().parents[2] / "examples" / "distributed"
 NAME = f"train_{keras.config.backend()}"
 MODULES = (NAME, "_launch", "_task")
 LIMIT = 120  # seconds, for a machine with much else to do
+CHILDREN = {
+    "PYTHONFAULTHANDLER": "1",
+    "KERAS_RNNKIT_STACKS_AFTER": "90",  # seconds, below LIMIT
+    "JAX_ENABLE_COMPILATION_CACHE": "true",  # which train_jax.py turns off
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+}
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a signal of POSIX systems")
 
@@ -25,6 +32,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a signal 
 def program(monkeypatch):
     """The program of this backend, as a module."""
     monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "true")  # the module changes it
     yield importlib.import_module(NAME)
     for name in MODULES:
         sys.modules.pop(name, None)
@@ -43,14 +51,18 @@ def start(script, folder, task, model=None, **variables):
     file = folder / "losses.json"
     arguments = ["--task", task, "--folder", str(folder / "run"), "--losses", str(file)]
     arguments += [] if model is None else ["--model", str(model)]
-    done = subprocess.run(
-        [sys.executable, str(script), *arguments],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
+    try:
+        done = subprocess.run(
+            [sys.executable, str(script), *arguments],
+            env=os.environ | CHILDREN | cache | variables,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        pytest.fail(f"{error}, where:\n{(error.stderr or b'').decode()}")
     return done, json.loads(file.read_text()) if file.exists() else None
 
 
@@ -61,6 +73,7 @@ def test_two_processes_have_the_losses_of_one(program, tmp_path, task):
     assert "epoch 4/4" in done.stdout
     assert done.stdout.count("epoch 1/4") == 1  # process 0 alone shows the progress
     assert len(losses) == 20
+    assert not list((tmp_path / "cache").glob("*"))  # programs of several processes on JAX
     np.testing.assert_allclose(losses, alone(program, tmp_path, task), rtol=0, atol=1e-5)
 
 
