@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,15 @@ class ResumableRun(keras.callbacks.Callback):
         self._rows, self._pending, self._first = [], None, None
         self.initial_epoch = 0
         self._lock.acquire()
+        with self._released_when_refused():
+            self._take_checkpoint()
+
+    @contextlib.contextmanager
+    def _released_when_refused(self) -> Iterator[None]:
+        """Give the lock back if the run may not begin."""
         with contextlib.ExitStack() as when_refused:
             when_refused.callback(self._lock.release)
-            self._take_checkpoint()
+            yield
             when_refused.pop_all()
 
     def _take_checkpoint(self) -> None:
@@ -140,9 +147,14 @@ class ResumableRun(keras.callbacks.Callback):
 
     def begin(self) -> None:
         """Start, or go on, once the other callbacks have been reset."""
-        if self._found is None:
-            self._save()
-            return
+        with self._released_when_refused():
+            if self._found is None:
+                self._save()
+            else:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """Give the other callbacks their memory, and go on with the next epoch."""
         found, self._found = self._found, None
         _checkpoint.remind(self._others, found)
         best = _checkpoint.restored_best_weights(self.model.get_weights(), found)
