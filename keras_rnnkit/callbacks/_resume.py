@@ -148,14 +148,14 @@ class ResumableRun(keras.callbacks.Callback):
     def begin(self) -> None:
         """Start, or go on, once the other callbacks have been reset."""
         with self._released_when_refused():
-            if self._found is None:
+            found, self._found = self._found, None
+            if found is None:
                 self._save()
             else:
-                self._go_on()
+                self._go_on(found)
 
-    def _go_on(self) -> None:
+    def _go_on(self, found: _checkpoint.Snapshot) -> None:
         """Give the other callbacks their memory, and go on with the next epoch."""
-        found, self._found = self._found, None
         _checkpoint.remind(self._others, found)
         best = _checkpoint.restored_best_weights(self.model.get_weights(), found)
         for callback in self._others:
