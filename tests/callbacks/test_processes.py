@@ -62,9 +62,21 @@ def test_process_0_writes_before_the_barrier_what_all_begin_with(tmp_path):
         fit(other, resumable(tmp_path / "elsewhere", rank=1, barrier=lambda: None), epochs=1)
 
 
-def test_stateful_layers_are_refused_in_several_processes(tmp_path):
+class Wrapping(keras.layers.Layer):
+    """A layer of one's own that has another one inside."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+@pytest.mark.parametrize("around", [lambda layer: layer, Wrapping])
+def test_stateful_layers_are_refused_in_several_processes(tmp_path, around):
     inputs = keras.Input(batch_shape=(8, 4, 1))
-    outputs = keras.layers.Dense(1)(kit.GRU(2, stateful=True, name="carried")(inputs))
+    outputs = keras.layers.Dense(1)(around(kit.GRU(2, stateful=True, name="carried"))(inputs))
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"must not have stateful.*in layer 'carried'"):
