@@ -111,4 +111,7 @@ class _NoLock:
 
 def lock_of(processes: Processes, folder: Path) -> FolderLock | _NoLock:
     """The lock of the folder, for the process that writes there."""
-    return FolderLock(folder, "folder") if processes.writes else _NoLock()
+    if not processes.writes:
+        return _NoLock()
+    ranks = "If that process belongs to this run, pass its own `rank=` to each process. "
+    return FolderLock(folder, "folder", ranks if processes.several else "")

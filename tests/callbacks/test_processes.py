@@ -89,6 +89,14 @@ def test_stateful_layers_are_refused_in_several_processes(tmp_path, around):
     assert listed(tmp_path) == []
 
 
+def test_a_second_process_0_is_told_of_ranks(tmp_path):
+    (tmp_path / "run.lock").write_text('{"host": "elsewhere", "pid": 1}')
+    with pytest.raises(RuntimeError, match=r"in use.*pass its own `rank=` to each.*run\.lock"):
+        fit(make_model(), resumable(tmp_path, barrier=lambda: None), epochs=1)
+    with pytest.raises(RuntimeError, match=r"delete the lock\. Received: lock="):
+        fit(make_model(), resumable(tmp_path), epochs=1)
+
+
 def test_ranks_and_barriers_are_checked(tmp_path):
     with pytest.raises(ValueError, match=r"`barrier` must be given.*rank=1, barrier=None"):
         callbacks.resumable(tmp_path, rank=1)
