@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("ko",)  # those beside English, a folder each
-ROOMS = ("callbacks", "data", "plots")  # public modules below the package
+ROOMS = ("callbacks", "data", "initializers", "plots")  # public modules below the package
 
 # Where a page loads something from, by tag.
 LOADS = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src"}

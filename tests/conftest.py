@@ -69,10 +69,7 @@ def involves_no_backend(item):
 
 
 def pytest_configure(config):
-    name = "KERAS_RNNKIT_MEMORY_LIMIT"
-    limit = os.environ.get(f"{name}_{keras.config.backend().upper()}")
-    limit = limit or os.environ.get(name, math.inf)
-    guard = MemoryGuard(limit=float(limit))
+    guard = MemoryGuard(limit=float(os.environ.get("KERAS_RNNKIT_MEMORY_LIMIT", math.inf)))
     config.pluginmanager.register(guard, "memory_guard")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(WorkerPeaks(guard))

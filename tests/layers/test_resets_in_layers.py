@@ -173,7 +173,8 @@ def test_a_model_with_resets_is_trained_saved_and_loaded(length, tmp_path):
 
 def test_shapes_of_a_symbolic_call():
     x, resets = keras.KerasTensor((None, 5, 4)), keras.KerasTensor((None, 5), dtype="bool")
-    for layer in (kit.LSTM(3), kit.Bidirectional(kit.LSTM(3)), kit.StackedRNN([3])):
+    both = kit.Bidirectional(kit.LSTM(3, return_sequences=True))
+    for layer in (kit.LSTM(3), both, kit.StackedRNN([3])):
         width = layer.compute_output_spec(x).shape
         assert layer.compute_output_spec(x, resets=resets).shape == width
         with pytest.raises(ValueError, match=r"expected `resets` of dtype bool.*Received: resets"):
@@ -200,6 +201,25 @@ def test_layers_of_keras_in_both_directions_take_no_resets():
     layer = kit.Bidirectional(keras.layers.LSTM(3))
     with pytest.raises(ValueError, match=r"`resets` need layers of keras_rnnkit.*Received: layer="):
         layer(X, resets=RESETS)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: kit.Bidirectional(kit.GRU(3), merge_mode=None),
+        lambda: kit.StackedRNN([3, 2], bidirectional=True),
+        lambda: kit.LearnedInitialState(kit.Bidirectional(kit.GRU(3))),
+    ],
+    ids=["both directions", "stack", "learned"],
+)
+def test_the_last_outputs_of_both_directions_are_refused(layer):
+    """That of the forward direction is of the last sequence, the other one of the first."""
+    message = r"last outputs of the two directions.*`TakeLast`.*Received: return_sequences=False"
+    with pytest.raises(ValueError, match=message):
+        layer()(X, resets=RESETS)
+    x, resets = keras.Input((TIME, FEATURES)), keras.Input((TIME,), dtype="bool")
+    with pytest.raises(ValueError, match=message):
+        layer()(x, resets=resets)
 
 
 def test_a_graph_of_an_unknown_batch_and_length():
