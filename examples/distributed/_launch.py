@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 GRACE = 5.0  # seconds between the request to end and the kill
+PLACE = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 CHILD = "KERAS_RNNKIT_CHILD"  # set for a process that this file has started
 STACKS_AFTER = "KERAS_RNNKIT_STACKS_AFTER"  # seconds after which a process says where it is
 
@@ -50,6 +51,12 @@ def place() -> Place:
         faulthandler.dump_traceback_later(float(os.environ[STACKS_AFTER]))
     if CHILD in os.environ:
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    missing = [name for name in PLACE if name not in os.environ]
+    if missing:
+        sys.exit(
+            f"Set {', '.join(PLACE)} in each process, as torchrun does, or none of them. "
+            f"Missing: {', '.join(missing)}"
+        )
     host, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
     return Place(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), f"{host}:{port}")
 
@@ -139,7 +146,8 @@ def _end(processes: list[subprocess.Popen]) -> None:
 
 def _how(code: int) -> str:
     if code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
+        names = {one.value: one.name for one in signal.Signals}  # most real-time signals have none
+        return f"was ended by {names.get(-code, f'signal {-code}')}"
     return f"failed with exit status {code}"
 
 

@@ -26,9 +26,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 def train(chosen: Namespace, here: Place) -> None:
     model = wrapper = build_model(chosen)
+    made_here = here.count > 1 and not dist.is_initialized()  # Ray has made the group before
+    if made_here:
+        among = {"rank": here.rank, "world_size": here.count}
+        dist.init_process_group("gloo", init_method=f"tcp://{here.address}", **among)
     if here.count > 1:
-        start = {"rank": here.rank, "world_size": here.count}
-        dist.init_process_group("gloo", init_method=f"tcp://{here.address}", **start)
         wrapper = DistributedDataParallel(model)
     rows = batches(chosen, here)
     tasks = callbacks(chosen, here, dist.barrier)
@@ -49,7 +51,7 @@ def train(chosen: Namespace, here: Place) -> None:
             break
     driven.on_train_end()
     save(model, chosen, here)
-    if here.count > 1:
+    if made_here:
         # The wrapper goes first: the last to hold the group waits for its threads when it goes,
         # and the wrapper would keep Python's lock while it waits, which the threads need.
         del wrapper

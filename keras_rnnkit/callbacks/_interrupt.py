@@ -77,7 +77,8 @@ class KeepBestOnInterrupt(keras.callbacks.Callback):
         if keras.config.backend() == "jax" and averages_weights(self.model.optimizer):
             # Keras on JAX puts it there after an error, too, and then no callback is called.
             return "the model has the moving average of its weights"
-        if stopping is None or stopping.best_weights is None:
+        # In several processes on JAX, all must set the weights, and this one may be the only one.
+        if stopping is None or stopping.best_weights is None or in_several_processes(self.model):
             return "the model has its latest weights"
         # `self.model` also fetches the latest state on JAX, which `fit` would set afterwards.
         self.model.set_weights(stopping.best_weights)
@@ -85,6 +86,11 @@ class KeepBestOnInterrupt(keras.callbacks.Callback):
             f"the model has its best weights, those of epoch {stopping.best_epoch + 1} "
             f"({stopping.monitor}: {stopping.best:.4g})"
         )
+
+
+def in_several_processes(model: Any) -> bool:
+    """Whether JAX keeps parts of the weights, or copies of them, in other processes."""
+    return any(not getattr(one.value, "is_fully_addressable", True) for one in model.weights)
 
 
 class DeferredInterrupt:

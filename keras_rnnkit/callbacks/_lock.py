@@ -31,11 +31,13 @@ class FolderLock:
     Args:
         folder: The folder; it is made by `acquire`.
         argument: The name of the user's argument with the folder, for error messages.
+        advice: A sentence more for the error when another run has the lock.
     """
 
-    def __init__(self, folder: Path, argument: str) -> None:
+    def __init__(self, folder: Path, argument: str, advice: str = "") -> None:
         self._folder = folder
         self._argument = argument
+        self._advice = advice
         self.file = folder / "run.lock"
         self._touched = 0.0
 
@@ -92,15 +94,22 @@ class FolderLock:
         return _exists(pid)
 
     def _silence(self) -> float:
-        """The seconds since the last sign of life."""
-        return time.time() - self.file.stat().st_mtime
+        """The seconds since the last sign of life; infinite if somebody has deleted the lock."""
+        try:
+            return time.time() - self.file.stat().st_mtime
+        except FileNotFoundError:
+            return float("inf")
 
     def _refuse(self, owner: dict[str, Any]) -> NoReturn:
+        silence = self._silence()
+        sign = f"which gave a sign of life {silence:.0f} seconds ago"
+        if silence == float("inf"):
+            sign = "whose lock has just been deleted"
         raise RuntimeError(
             f"`{self._argument}` is in use by another run: process {owner.get('pid')} on host "
-            f"{owner.get('host')!r}, which gave a sign of life {self._silence():.0f} seconds ago. "
+            f"{owner.get('host')!r}, {sign}. "
             "Pass another folder, or wait until that run ends. If that process does not exist any "
-            f"more, delete the lock. Received: lock='{self.file}'"
+            f"more, delete the lock. {self._advice}Received: lock='{self.file}'"
         )
 
 

@@ -8,7 +8,7 @@ epoch, and all do the same: on JAX, a variable is assigned by all processes toge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import keras
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.callbacks._checkpoint import Snapshot, read, write
 from keras_rnnkit.callbacks._lock import FolderLock
+from keras_rnnkit.models.reset import made_stateful
 
 Barrier = Callable[[], Any]
 
@@ -70,14 +71,13 @@ class Processes(NamedTuple):
         """
         if not self.several or keras.distribution.distribution() is not None:
             return
-        for layer in _layers(model):
-            if getattr(layer, "stateful", False):
-                raise ValueError(
-                    "`model` must not have stateful layers when several processes train it: each "
-                    "process has the states of its own rows, and a checkpoint has those of "
-                    "process 0 only. Make the layer with stateful=False. "
-                    f"Received: stateful=True in layer '{layer.name}'"
-                )
+        for layer in made_stateful(model):
+            raise ValueError(
+                "`model` must not have stateful layers when several processes train it: each "
+                "process has the states of its own rows, and a checkpoint has those of process 0 "
+                "only. Make the layer with stateful=False. "
+                f"Received: stateful=True in layer '{layer.name}'"
+            )
 
 
 ALONE = Processes()
@@ -111,11 +111,7 @@ class _NoLock:
 
 def lock_of(processes: Processes, folder: Path) -> FolderLock | _NoLock:
     """The lock of the folder, for the process that writes there."""
-    return FolderLock(folder, "folder") if processes.writes else _NoLock()
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+    if not processes.writes:
+        return _NoLock()
+    ranks = "If that process belongs to this run, pass its own `rank=` to each process. "
+    return FolderLock(folder, "folder", ranks if processes.several else "")

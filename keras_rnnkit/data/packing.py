@@ -119,9 +119,10 @@ def pack(sequences: Any, length: int, targets: Any = None) -> Packed:
 
     Args:
         sequences: A list of sequences: lists or arrays of integers, of floats, or float arrays
-            `(steps, features)`. Or a `FlatSequences` that `kit.data.open_flat` returns.
-        length: The length of a row, at least that of the longest sequence. The longer it is, the
-            less of it is unused, and the fewer rows there are.
+            `(steps, features)`. Or a `FlatSequences` that `kit.data.open_flat` returns, whose rows
+            are made in memory, too.
+        length: The length of a row, at least that of the longest sequence. Sequences a little
+            longer than half of it leave almost half of a row unused; of short ones, many fit.
         targets: A target for each sequence: an array with a row for each, or a list of numbers or
             of arrays of one shape. Floats get Keras' float type. `None` for no targets, or those
             in the file of `sequences`. For an output of one unit `(n, 1)`: see `Packed`.
@@ -195,9 +196,9 @@ def _long_enough(length: int, lengths: np.ndarray) -> int:
         )
     if len(long):
         raise ValueError(
-            f"`length` must reach the longest sequence, of {lengths.max()} items. {len(long)} are "
-            f"longer, the first is sequences[{long[0]}] with {lengths[long[0]]}: pass "
-            f"`length={lengths.max()}` or more, or truncate them, for example "
+            f"`length` must reach the longest sequence, of {lengths.max()} items. {len(long)} of "
+            f"the {len(lengths)} are longer than {length}, the first is sequences[{long[0]}] with "
+            f"{lengths[long[0]]}: pass `length={lengths.max()}` or more, or truncate them, such as "
             f"`[sequence[:{length}] for sequence in sequences]`. Received: length={length}"
         )
     return length

@@ -4,6 +4,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 # The exponent of RG-LRU's decay: c in De et al. (2024), section 2.4.
@@ -30,8 +31,8 @@ class Decay(keras.initializers.Initializer):
         A tensor of the shape.
 
     Raises:
-        ValueError: If `low` and `high` are not numbers with `0 < low <= high < 1`, or `seed` is not
-            an integer.
+        ValueError: If `low` and `high` are not numbers with `0 < low <= high < 1` in float32, or
+            `seed` is not an integer.
 
     Example:
 
@@ -46,10 +47,10 @@ class Decay(keras.initializers.Initializer):
 
     def __init__(self, low: float = 0.9, high: float = 0.999, seed: int | None = None) -> None:
         numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in (low, high))
-        if not numbers or not 0 < low <= high < 1:
+        if not numbers or not 0 < low <= high < 1 or np.float32(float(high)) >= 1:
             raise ValueError(
-                "`low` and `high` of Decay must be numbers with 0 < low <= high < 1. "
-                f"Received: low={low!r}, high={high!r}"
+                "`low` and `high` of Decay must be numbers with 0 < low <= high < 1, also in "
+                f"float32. Received: low={low!r}, high={high!r}"
             )
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
             raise ValueError(f"`seed` of Decay must be an integer or None. Received: seed={seed!r}")

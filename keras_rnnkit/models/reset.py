@@ -6,7 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._recurrent import Recurrent
-from keras_rnnkit.layers._walk import stateful_layers
+from keras_rnnkit.layers._walk import layers_in, stateful_layers
 
 
 def reset_states(model: Any) -> int:
@@ -44,6 +44,11 @@ def reset_states(model: Any) -> int:
     for layer in found:
         _reset(layer)
     return len(found)
+
+
+def made_stateful(model: Any) -> list[Any]:
+    """The layers in a model that are made with `stateful=True`, however nested, built or not."""
+    return [layer for layer in layers_in(model) if getattr(layer, "stateful", False)]
 
 
 def _reset(layer: Any) -> None:

@@ -126,3 +126,20 @@ def test_a_broken_lock(lock, content):
             lock.acquire()
     else:
         lock.acquire()
+
+
+def test_a_lock_that_is_deleted_meanwhile(lock, monkeypatch):
+    give_to(lock, host="elsewhere")
+    read = _lock._read
+
+    def read_and_delete(file):
+        owner = read(file)
+        file.unlink()
+        return owner
+
+    monkeypatch.setattr(_lock, "_read", read_and_delete)
+    monkeypatch.setattr(_lock, "_TOUCH", 0.0)
+    with pytest.raises(RuntimeError, match="'elsewhere', whose lock has just been deleted"):
+        lock.keep()
+    lock.file.write_text('{"host": "elsewhere"}')
+    lock.acquire()

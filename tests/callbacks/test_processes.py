@@ -62,9 +62,21 @@ def test_process_0_writes_before_the_barrier_what_all_begin_with(tmp_path):
         fit(other, resumable(tmp_path / "elsewhere", rank=1, barrier=lambda: None), epochs=1)
 
 
-def test_stateful_layers_are_refused_in_several_processes(tmp_path):
+class Wrapping(keras.layers.Layer):
+    """A layer of one's own that has another one inside."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+@pytest.mark.parametrize("around", [lambda layer: layer, Wrapping])
+def test_stateful_layers_are_refused_in_several_processes(tmp_path, around):
     inputs = keras.Input(batch_shape=(8, 4, 1))
-    outputs = keras.layers.Dense(1)(kit.GRU(2, stateful=True, name="carried")(inputs))
+    outputs = keras.layers.Dense(1)(around(kit.GRU(2, stateful=True, name="carried"))(inputs))
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"must not have stateful.*in layer 'carried'"):
@@ -75,6 +87,14 @@ def test_stateful_layers_are_refused_in_several_processes(tmp_path):
             callbacks=resumable(tmp_path, barrier=lambda: None),
         )
     assert listed(tmp_path) == []
+
+
+def test_a_second_process_0_is_told_of_ranks(tmp_path):
+    (tmp_path / "run.lock").write_text('{"host": "elsewhere", "pid": 1}')
+    with pytest.raises(RuntimeError, match=r"in use.*pass its own `rank=` to each.*run\.lock"):
+        fit(make_model(), resumable(tmp_path, barrier=lambda: None), epochs=1)
+    with pytest.raises(RuntimeError, match=r"delete the lock\. Received: lock="):
+        fit(make_model(), resumable(tmp_path), epochs=1)
 
 
 def test_ranks_and_barriers_are_checked(tmp_path):

@@ -1,12 +1,14 @@
 """Ctrl-C in a training with the `standard` callbacks."""
 
 import signal
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from keras_rnnkit import callbacks
+from keras_rnnkit.callbacks import _interrupt
 from tests.callbacks.support import (
     FILES,
     PNG,
@@ -112,3 +114,22 @@ def test_an_interrupt_in_the_first_epoch_keeps_the_latest_weights(tmp_path, caps
         fit(make_model(), [*callbacks.standard(tmp_path), CtrlC()])
     assert "Interrupted in epoch 1: the model has its latest weights" in capsys.readouterr().out
     assert not (tmp_path / "curves.png").exists()
+
+
+def test_an_interrupt_leaves_weights_that_several_processes_share(tmp_path, capsys, monkeypatch):
+    shared, own = (SimpleNamespace(value=SimpleNamespace(is_fully_addressable=v)) for v in (0, 1))
+    assert _interrupt.in_several_processes(SimpleNamespace(weights=[own, shared]))
+    assert not _interrupt.in_several_processes(SimpleNamespace(weights=[own]))
+    model, best = make_model(), Scripted([1.0, 2.0, 3.0])
+    assert not _interrupt.in_several_processes(model)
+    monkeypatch.setattr(_interrupt, "in_several_processes", lambda model: True)
+
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [best, *callbacks.standard(tmp_path), CtrlC()])
+    assert "Interrupted in epoch 3: the model has its latest weights" in capsys.readouterr().out
+    assert not np.array_equal(model.get_weights()[0], best.weights[0][0])

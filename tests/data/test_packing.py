@@ -204,7 +204,8 @@ def test_the_first_five_are_unpacked_and_the_text_says_how_full_it_is():
         ({"sequences": [[2**31]]}, r"`sequences\[0\]` must have ids that fit int32"),
         (
             {"sequences": [[1], [1] * 7, [1] * 9]},
-            r"of 9 items. 2 are longer, the first is sequences\[1\] with 7: pass `length=9`.*"
+            r"of 9 items. 2 of the 3 are longer than 4, the first is sequences\[1\] with 7: "
+            r"pass `length=9`.*"
             r"sequence\[:4\].*Received: length=4",
         ),
         ({"length": 0}, "`length` must be an integer.*length=0"),

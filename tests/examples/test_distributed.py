@@ -99,6 +99,22 @@ def test_when_one_process_is_killed_the_others_end_and_the_run_goes_on(program, 
 
 
 @pytest.mark.no_backend
+def test_what_the_launcher_says_of_signals_and_of_a_place_that_is_not_complete(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    launch = importlib.import_module("_launch")
+    monkeypatch.delitem(sys.modules, "_launch")
+    assert launch._how(-9) == "was ended by SIGKILL"
+    assert launch._how(-40) == "was ended by signal 40"
+    assert launch._how(3) == "failed with exit status 3"
+    for name in launch.PLACE:
+        monkeypatch.delenv(name, raising=False)
+    assert launch.place() == (0, 1, "")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(SystemExit, match=r"Set RANK, .*Missing: WORLD_SIZE, MASTER_ADDR, MASTER_P"):
+        launch.place()
+
+
+@pytest.mark.no_backend
 def test_the_page_shows_lines_of_the_programs():
     page = (FOLDER.parents[1] / "docs" / "how-to" / "machines.md").read_text("utf-8")
     blocks = re.findall(r"^```py\n# examples/distributed/(\S+)\n(.*?)^```$", page, re.M | re.S)

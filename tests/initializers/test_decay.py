@@ -31,7 +31,10 @@ def test_the_default_of_the_cell_and_configs():
     assert repr(loaded) == "Decay(low=0.1, high=0.2, seed=3)"
 
 
-@pytest.mark.parametrize("arguments", [(0, 0.9), (0.9, 1), (0.9, 0.8), ("a", 0.9), (True, 0.9)])
+@pytest.mark.parametrize(
+    "arguments",
+    [(0, 0.9), (0.9, 1), (0.9, 0.8), ("a", 0.9), (True, 0.9), (0.9, 0.99999999)],
+)
 def test_a_broken_range_is_refused(arguments):
     with pytest.raises(ValueError, match="`low` and `high` of Decay must be numbers with 0 < low"):
         Decay(*arguments)
