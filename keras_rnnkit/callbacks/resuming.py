@@ -63,8 +63,9 @@ def resumable(
     `on_train_begin()` restores the run, and the first callback then has the `initial_epoch`.
 
     The list also has what `standard` does without files: training stops early and on NaN, and
-    Ctrl-C leaves the best weights in the model. Keep the order of the list, and put other
-    callbacks after it. Their own state is not saved, but what they write into the logs is.
+    Ctrl-C leaves the best weights in the model, or in several processes on JAX the latest ones.
+    Keep the order of the list, and put other callbacks after it. Their own state is not saved, but
+    what they write into the logs is.
 
     Args:
         folder: The folder for the checkpoint; created when training starts. Use one for each run.
