@@ -37,7 +37,6 @@ launch = importlib.import_module("_launch")
 launch.start()
 keep_to_cores()
 os.environ["KERAS_BACKEND"] = os.environ["PROGRAM"]
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # as in train_jax.py
 
 import keras  # noqa: E402
 

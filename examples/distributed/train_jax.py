@@ -13,9 +13,6 @@ from argparse import Namespace
 from _launch import Place, options, place, start
 
 os.environ["KERAS_BACKEND"] = "jax"
-# A stored program has lost the order of its exchanges inside and outside of loops: processes that
-# load it can wait for each other.
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 if __name__ == "__main__":
     start()  # before the imports, which the process that starts the others does not need
 
@@ -38,6 +35,8 @@ def train(chosen: Namespace, here: Place) -> None:
         verbose=0,
         callbacks=callbacks(chosen, here, barrier),
     )
+    # Saving makes variables. Under a distribution, every process would have to make them.
+    keras.distribution.set_distribution(None)
     save(model, chosen, here)
 
 

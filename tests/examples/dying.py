@@ -16,7 +16,6 @@ sys.path.insert(0, str(PROGRAM.parent))
 import _launch  # noqa: E402
 
 _launch.start()
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # as in train_jax.py
 
 import _task  # noqa: E402
 import keras  # noqa: E402

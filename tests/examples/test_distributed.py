@@ -20,9 +20,6 @@ LIMIT = 120  # seconds, for a machine with much else to do
 CHILDREN = {
     "PYTHONFAULTHANDLER": "1",
     "KERAS_RNNKIT_STACKS_AFTER": "90",  # seconds, below LIMIT
-    "JAX_ENABLE_COMPILATION_CACHE": "true",  # which train_jax.py turns off
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
 }
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a signal of POSIX systems")
@@ -32,7 +29,6 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a signal 
 def program(monkeypatch):
     """The program of this backend, as a module."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "true")  # the module changes it
     yield importlib.import_module(NAME)
     for name in MODULES:
         sys.modules.pop(name, None)
@@ -51,11 +47,10 @@ def start(script, folder, task, model=None, **variables):
     file = folder / "losses.json"
     arguments = ["--task", task, "--folder", str(folder / "run"), "--losses", str(file)]
     arguments += [] if model is None else ["--model", str(model)]
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
     try:
         done = subprocess.run(
             [sys.executable, str(script), *arguments],
-            env=os.environ | CHILDREN | cache | variables,
+            env=os.environ | CHILDREN | variables,
             capture_output=True,
             text=True,
             timeout=LIMIT,
@@ -73,7 +68,6 @@ def test_two_processes_have_the_losses_of_one(program, tmp_path, task):
     assert "epoch 4/4" in done.stdout
     assert done.stdout.count("epoch 1/4") == 1  # process 0 alone shows the progress
     assert len(losses) == 20
-    assert not list((tmp_path / "cache").glob("*"))  # programs of several processes on JAX
     np.testing.assert_allclose(losses, alone(program, tmp_path, task), rtol=0, atol=1e-5)
 
 
