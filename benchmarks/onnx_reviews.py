@@ -83,33 +83,33 @@ def measure_all(settings: argparse.Namespace) -> None:
 
 ENGLISH = {
     "head": [
-        *("Backend", "Model", "Accuracy", "Largest difference", "In another class"),
+        *("Backend", "Model", "Accuracy", "Difference", "Other class"),
         *(f"ms, {rows} row{'s' * (rows > 1)}" for rows in TIMED_ROWS),
-        *("Keras by kit", "Keras' file"),
+        "Keras by kit",
     ],
-    "loop": ("no loop", "a loop", "no file"),
+    "loop": " (loop)",
     "lstm": "LSTM of the chapter",
     "lstm_dropout": "the same with dropout",
     "lstm_two_layers": "two LSTM of the chapter",
     "gru": "GRU of the chapter",
     "bidirectional": "two Bidirectional LSTM",
     "bidirectional_mask": "the same with a mask",
-    "tagger_mask": "tagger of two Bidirectional LSTM with a mask",
+    "tagger_mask": "a tagger of the same layers",
 }
 KOREAN = {
     "head": [
-        *("백엔드", "모델", "정확도", "가장 큰 차이", "클래스가 다른 예측"),
+        *("백엔드", "모델", "정확도", "차이", "다른 클래스"),
         *(f"ms, {rows}행" for rows in TIMED_ROWS),
-        *("Keras 시간 / 우리 시간", "Keras의 파일"),
+        "Keras / 우리",
     ],
-    "loop": ("반복문 없음", "반복문", "파일 없음"),
+    "loop": " (반복문)",
     "lstm": "교재의 LSTM",
     "lstm_dropout": "드롭아웃을 적용한 같은 모델",
     "lstm_two_layers": "교재의 LSTM 두 층",
     "gru": "교재의 GRU",
     "bidirectional": "양방향 LSTM 두 층",
     "bidirectional_mask": "마스킹을 적용한 같은 모델",
-    "tagger_mask": "마스킹을 적용한 양방향 LSTM 두 층의 태거",
+    "tagger_mask": "같은 층으로 만든 태거",
 }
 
 
@@ -135,15 +135,13 @@ def _row(cell: dict[str, Any], text: dict[str, Any]) -> list[str]:
     runs = [cell[f"rows_{rows}"] for rows in TIMED_ROWS]
     times = [run["median_ms"] for run in runs]
     ratios = [run.get("keras_over_kit") for run in runs]
-    without, with_loop, no_file = text["loop"]
-    looped = cell["loop"].get("keras")
+    looped = text["loop"] if cell["loop"].get("keras") else ""
     return [
         f"{100 * cell['accuracy']:.1f} %",
         f"{cell['difference']:.1e}",
         str(cell["other_class"]),
         *(f"{ms['kit']:.2f} / " + (f"{ms['keras']:.2f}" if "keras" in ms else "-") for ms in times),
-        ", ".join(f"{ratio['median']:.1f}" if ratio else NOTHING for ratio in ratios),
-        no_file if looped is None else with_loop if looped else without,
+        ", ".join(f"{ratio['median']:.1f}" if ratio else NOTHING for ratio in ratios) + looped,
     ]
 
 
