@@ -6,7 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_rnnkit.layers._checks import checked_states, fits
-from keras_rnnkit.running.calls import Resets
+from keras_rnnkit.running.calls import Resets, sequence_numbers
 from keras_rnnkit.running.loop import is_of_the_kit
 from keras_rnnkit.running.names import name_of
 
@@ -92,7 +92,7 @@ def of_last_sequence(mask: Any, resets: Any) -> Any:
     steps = resets.steps if isinstance(resets, Resets) else resets
     if mask is None or steps is None:
         return mask
-    number = ops.cumsum(ops.cast(steps, "int32"), axis=1)
+    number = sequence_numbers(steps)
     return ops.logical_and(mask, number == number[:, -1:])
 
 

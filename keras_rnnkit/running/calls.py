@@ -3,7 +3,7 @@
 import functools
 from typing import Any, NamedTuple
 
-from keras import ops
+from keras import ops, tree
 
 
 class Carry(NamedTuple):
@@ -59,7 +59,7 @@ def with_initial_output(call: Call, last: Carry, steps: Steps) -> tuple[Carry, S
     initial = call.initial_output
     initial = (ops.zeros_like(last.output) if initial is None else initial)[:, None]
     if call.initial_output is not None and call.resets is not None:
-        number = ops.cumsum(ops.cast(call.resets, "int32"), axis=1)
+        number = sequence_numbers(call.resets)
         initial = ops.where(number[..., None] > 0, ops.zeros_like(initial), initial)
     last = last._replace(output=ops.where(has_output[:, -1:], last.output, initial[:, -1]))
     if steps.outputs is not None:
@@ -75,7 +75,7 @@ def _has_output(call: Call) -> Any:
     # Where sequences start from zeros, the hidden state is what the output has to be.
     if call.resets is None or call.fresh_states is None:
         return count > 0
-    sequence = ops.cumsum(ops.cast(call.resets, "int32"), axis=1)
+    sequence = sequence_numbers(call.resets)
     # How many valid steps there were before the sequence of each step. A sequence has the same
     # number at all its steps, and a number of its own among all rows, in ascending order.
     batch, time = ops.shape(valid)
@@ -83,6 +83,16 @@ def _has_output(call: Call) -> Any:
     first_steps = ops.searchsorted(number, number)
     before = ops.take(ops.reshape(count - valid, (-1,)), first_steps)
     return count > ops.reshape(before, (batch, time))
+
+
+def sequence_numbers(resets: Any) -> Any:
+    """How many sequences have started in a row up to each step, `(batch, time)`."""
+    return ops.cumsum(ops.cast(resets, "int32"), axis=1)
+
+
+def fresh_or_zeros(fresh_states: Any, states: Any) -> Any:
+    """What a new sequence starts from, where `None` stands for zeros like the states."""
+    return tree.map_structure(ops.zeros_like, states) if fresh_states is None else fresh_states
 
 
 # (batch, time, ...) to (time, batch, ...), or back.

@@ -10,9 +10,7 @@ import contextvars
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from keras import ops, tree
-
-from keras_rnnkit.running.calls import Call, Carry
+from keras_rnnkit.running.calls import Call, Carry, fresh_or_zeros
 from keras_rnnkit.running.names import name_of
 
 
@@ -50,10 +48,7 @@ class Capture(NamedTuple):
 def _resets_of(call: Call) -> Any:
     if call.resets is None:
         return ()
-    fresh = call.fresh_states
-    if fresh is None:
-        fresh = tree.map_structure(ops.zeros_like, call.initial_states)
-    return call.resets, fresh
+    return call.resets, fresh_or_zeros(call.fresh_states, call.initial_states)
 
 
 _current: contextvars.ContextVar[Capture | None] = contextvars.ContextVar("capture", default=None)

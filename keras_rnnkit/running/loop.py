@@ -15,7 +15,7 @@ from keras_rnnkit.cells._takes import edit_for_method, masks_for_method, takes_t
 from keras_rnnkit.cells.zoneout import state_names
 from keras_rnnkit.kernels import backend_kernels
 from keras_rnnkit.running.assigned_variables import non_trainable_variables, with_variables_in_carry
-from keras_rnnkit.running.calls import Call, Carry, Steps, swap_batch_and_time
+from keras_rnnkit.running.calls import Call, Carry, Steps, fresh_or_zeros, swap_batch_and_time
 
 StackedRNNCells = keras.layers.StackedRNNCells
 
@@ -184,10 +184,7 @@ def zeros_of_size(size: Any, states: Any) -> Any:
 def _restarted(old: Carry, fresh_states: Any, resets: Any) -> Carry:
     """The carry before a step: as before the first one where a new sequence starts."""
     choose = functools.partial(_choose, resets)
-    fresh = fresh_states
-    if fresh is None:
-        fresh = tree.map_structure(ops.zeros_like, old.states)
-    states = tree.map_structure(choose, fresh, old.states)
+    states = tree.map_structure(choose, fresh_or_zeros(fresh_states, old.states), old.states)
     return old._replace(output=choose(ops.zeros_like(old.output), old.output), states=states)
 
 
