@@ -19,12 +19,11 @@ def backend_function(model: keras.Model) -> Predict:
 def _jax(model: keras.Model) -> Predict:
     import jax
 
-    variables = [
-        [variable.value for variable in group]
-        for group in (model.trainable_variables, model.non_trainable_variables)
-    ]
-    call = jax.jit(lambda *given: model.stateless_call(*given, training=False)[0])
-    return lambda rows: np.asarray(call(*variables, rows))
+    groups = (model.trainable_variables, model.non_trainable_variables)
+    # Copies: `predict` gives the memory of the variables away.
+    variables = [[jax.numpy.copy(variable.value) for variable in group] for group in groups]
+    call = jax.jit(lambda values, rows: model.stateless_call(*values, rows, training=False)[0])
+    return lambda rows: np.asarray(call(variables, rows))
 
 
 def _tensorflow(model: keras.Model) -> Predict:
