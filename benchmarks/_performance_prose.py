@@ -87,6 +87,19 @@ by the time of onnxruntime in the same turns. The column "onnxruntime" shows the
 times. {one_row}{where}
 """
 
+REASONS = """\
+
+Where "function" takes about as long as `predict_on_batch`, the time is that of the backend's
+program and not that of Keras' Python. Each step of its loop over time has a fixed cost, which
+counts in narrow layers and for single rows; onnxruntime runs the whole loop in one kernel, with
+weights that it packs once. {torch_nn}Outside of compiled functions, `model(x)` runs operation by
+operation on TensorFlow, and on PyTorch it keeps what a backward pass would need.
+"""
+
+TORCH_NN = """\
+For one row on PyTorch, `torch.nn` in place of the kit's layers takes {times} times as long as
+onnxruntime ({layers}). """
+
 ONE_ROW = '"One row" is a batch of one sequence, {shape}. '
 
 STREAMING = """\

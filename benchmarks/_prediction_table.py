@@ -1,10 +1,11 @@
 """The section of the performance page about prediction compared with onnxruntime."""
 
+from itertools import product
 from typing import Any
 
 import _performance_prose as prose
 from _tables import NAMES, NOTHING, table
-from prediction import ROWS, WAYS
+from prediction import LAYERS, ROWS, WAYS
 
 TITLES = {
     "predict": "`predict`",
@@ -26,9 +27,25 @@ def section(reports: list[dict[str, Any]]) -> str:
     rows = [
         [NAMES[report["backend"]], key.replace("/", ", "), *_cells(figures)]
         for report in reports
-        for key, figures in report["cells"].items()
+        for key in map("/".join, product(LAYERS, ROWS))
+        if (figures := report["cells"].get(key))
     ]
-    return text + "\n" + table(head, rows)
+    return text + "\n" + table(head, rows) + "\n" + _reasons(reports)
+
+
+def _reasons(reports: list[dict[str, Any]]) -> str:
+    """Why prediction takes longer than in onnxruntime."""
+    times = {
+        key.partition("/")[0]: figures["predict_on_batch"]["median_ms"]
+        for report in reports
+        for key, figures in report["cells"].items()
+        if report["backend"] == "torch" and key.endswith("/one row")
+    }
+    text = prose.TORCH_NN.format(
+        times=" and ".join(f"{ms['torch_nn'] / ms['onnxruntime']:.1f}" for ms in times.values()),
+        layers=" and ".join(times),
+    )
+    return prose.REASONS.format(torch_nn=text if times else "")
 
 
 def _cells(figures: dict[str, Any]) -> list[str]:

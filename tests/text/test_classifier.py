@@ -37,6 +37,17 @@ def test_pooling_is_that_of_the_outputs_without_padding(bidirectional):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_dropout_is_of_words_of_vectors_and_between_the_layers_of_the_stack():
+    settings = kit.TextClassifier(units=[3, 4, 5], dropout=0.4, word_dropout=0.5)
+    model = build_model(settings, words=9, classes=2, seed=0)
+    assert [layer.dropout for layer in model.get_layer("stack").layers] == [0, 0.4, 0.4]
+    assert model.get_layer("vector_dropout").rate == model.get_layer("dropout").rate == 0.4
+    words = model.get_layer("word_dropout")(np.ones((20, 30, 8), "float32"), training=True)
+    of_a_word = keras.ops.convert_to_numpy(words).reshape(-1, 8)
+    assert np.ptp(of_a_word, axis=1).max() == 0  # the whole vector or nothing of it
+    assert 0.4 < np.mean(of_a_word[:, 0] == 0) < 0.6
+
+
 def test_words_behind_maxlen_are_not_read(reviews, small):
     classifier = kit.TextClassifier(**{**small, "maxlen": 4, "epochs": 1})
     classifier.fit(reviews[0], reviews[1])
@@ -91,6 +102,8 @@ def test_the_fraction_to_validate_with_is_taken_of_each_class():
     assert np.bincount(train.targets).tolist() == [30, 15, 2]
     assert sorted(train.texts + held_out.texts) == sorted(samples.texts)
     assert split_samples(samples, 0, seed=0) == (samples, None)
+    rest, _ = split_samples(samples, 0.9, seed=0)
+    assert np.bincount(rest.targets).tolist() == [4, 2, 1]  # of each class at least one
     assert split_samples(samples, 0.25, seed=1)[1].texts != held_out.texts
 
 
@@ -122,7 +135,11 @@ def test_class_weights_and_sample_weights_multiply():
     np.testing.assert_allclose(balanced, [2 / 3, 2 / 3, 2 / 3, 2])
     both = checked_samples(texts, labels, [1, 0, 2, 3], {"x": 0.5, "y": 2}).weights
     np.testing.assert_allclose(both, [0.5, 0, 1, 6])
-    assert checked_samples(texts, labels, None, None).weights is None
+    samples = checked_samples(texts, labels, None, None)
+    assert samples.weights is None
+    # The weights of the classes are those of the training, also where there are others to validate.
+    held_out = samples.others((["two"] * 3, ["y", "y", "x"]), "balanced")
+    np.testing.assert_allclose(held_out.weights, [2, 2, 2 / 3], rtol=1e-6)
 
 
 def test_a_weight_turns_the_prediction_where_the_classes_say_the_opposite(small):
