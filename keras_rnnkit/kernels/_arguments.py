@@ -22,6 +22,7 @@ class Plan(NamedTuple):
     method: str
     return_sequences: bool = False  # the outputs of all steps are asked for
     capture_gates: bool = False  # the gates and states of all steps are asked for
+    distributed: bool = False  # the rows of the batch may be on several devices
 
 
 class Arguments(NamedTuple):

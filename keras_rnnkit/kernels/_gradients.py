@@ -32,13 +32,13 @@ def weight_gradients(
     The inputs and the masks have `None`.
     """
     cell, h, masks = plan.cell, steps.previous_states[0], args.recurrent_masks
-    d_kernel = _weight_gradient(cell, args.inputs, d_preactivations, cell.inputs)
+    d_kernel = _weight_gradient(plan, args.inputs, d_preactivations, cell.inputs)
     dropped = [h * mask for mask in masks[: len(cell.products)]] if masks else [h]
-    d_recurrent = _weight_gradient(cell, dropped, d_preactivations, cell.products)
+    d_recurrent = _weight_gradient(plan, dropped, d_preactivations, cell.products)
     if cell is GRUResetBefore:
         reset = masked(steps.gates[1] * h, masks, 2)
-        d_recurrent = concatenated([d_recurrent, _product(reset, d_preactivations[2])])
-    sums = [_sum(d) for d in d_preactivations]
+        d_recurrent = concatenated([d_recurrent, _product(plan, reset, d_preactivations[2])])
+    sums = [_sum(plan, d) for d in d_preactivations]
     d_bias = _columns(cell, sums, cell.inputs)
     if cell is GRU:
         d_bias = ops.stack([d_bias, _columns(cell, sums, cell.products)])
@@ -57,14 +57,14 @@ def input_gradients(plan: Plan, args: Arguments, d_preactivations: Any) -> list[
 
 
 def _weight_gradient(
-    cell: Any, values: list[Any], d_preactivations: Any, indices: tuple[int, ...]
+    plan: Plan, values: list[Any], d_preactivations: Any, indices: tuple[int, ...]
 ) -> Any:
     """The blocks for these pre-activations, from one factor for all of them or one for each."""
     if len(d_preactivations) == 1:
-        return _columns(cell, [_product(values[0], d_preactivations[0])], indices)
+        return _columns(plan.cell, [_product(plan, values[0], d_preactivations[0])], indices)
     factors = values if len(values) == len(indices) else values * len(indices)
     pairs = zip(factors, indices, strict=True)
-    return concatenated(_product(x, d_preactivations[i]) for x, i in pairs)
+    return concatenated(_product(plan, x, d_preactivations[i]) for x, i in pairs)
 
 
 def _columns(cell: Any, tensors: list[Any], indices: tuple[int, ...]) -> Any:
@@ -76,13 +76,16 @@ def _columns(cell: Any, tensors: list[Any], indices: tuple[int, ...]) -> Any:
     return concatenated(tensors[i] for i in indices)
 
 
-def _product(values: Any, gradients: Any) -> Any:
+def _product(plan: Plan, values: Any, gradients: Any) -> Any:
     """The sum over time and batch of `values^T gradients`."""
+    if plan.distributed:
+        # In a reshape of (time, batch) to one axis, XLA cannot keep a batch that is divided between
+        # devices: each would get all rows. Here each sums over its own rows, and XLA adds the sums.
+        return ops.tensordot(values, gradients, axes=((0, 1), (0, 1)))
     values = ops.reshape(values, (-1, values.shape[-1]))
     return ops.transpose(values) @ ops.reshape(gradients, (-1, gradients.shape[-1]))
 
 
-def _sum(gradients: Any) -> Any:
+def _sum(plan: Plan, gradients: Any) -> Any:
     """The sum over time and batch: as a product with ones, which takes less time on a CPU."""
-    gradients = ops.reshape(gradients, (-1, gradients.shape[-1]))
-    return (ops.transpose(ops.ones_like(gradients[:, :1])) @ gradients)[0]
+    return _product(plan, ops.ones_like(gradients[..., :1]), gradients)[0]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import keras
 from jax import lax
 
 from keras_rnnkit.kernels._arguments import Arguments, Plan, Steps, outputs
@@ -33,6 +34,7 @@ class Jax(JaxCalls):
     """The kernels on JAX."""
 
     def run(self, plan: Plan, args: Arguments, training: bool) -> tuple[Any, Steps]:
+        plan = plan._replace(distributed=keras.distribution.distribution() is not None)
         return _run(plan, args)  # JAX calls `_forward` instead where a gradient is requested
 
     def linear_recurrence(self, a: Any, b: Any, first: Any) -> Any:
@@ -94,8 +96,11 @@ def _chunk_length(plan: Plan, args: Arguments) -> int | None:
     """How many steps a chunk of the backward pass has; `None` for a pass without chunks.
 
     There are chunks only on a CPU and above `CHUNK_ABOVE_BYTES`, where the number of steps has a
-    suitable divisor, and where the sizes are known: an export may leave them open.
+    suitable divisor, and where the sizes are known: an export may leave them open. There are none
+    where rows are on several devices, which would exchange the gradients of the weights in each.
     """
+    if plan.distributed:
+        return None
     steps, batch, _ = args.inputs[0].shape
     if jax.default_backend() != "cpu" or not isinstance(steps, int) or not isinstance(batch, int):
         return None
