@@ -42,6 +42,29 @@ def test_it_trains_like_chunks_by_hand(kind):
     assert history.epoch == [0, 1]
 
 
+@pytest.fixture
+def float64():
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+@pytest.mark.slow_on("tensorflow")
+@pytest.mark.skipif(keras.config.backend() == "jax", reason="the tests run JAX in float32")
+def test_it_trains_like_chunks_by_hand_to_the_rounding_of_float64(float64):
+    model, plain = copies("simple and lstm", masked=True, resets=True)
+    x, y, _ = data()
+    x[0, 8:] = x[1, :5] = 0
+    resets = np.random.default_rng(1).random(x.shape[:2]) < 0.2
+    kit.fit_chunks(model, [x, resets], y, 4, epochs=2, verbose=0)
+    train_by_hand(plain, [x, resets], y, BORDERS, epochs=2)
+    assert weights_of(model)[0].dtype == "float64"
+    assert_close(weights_of(model), weights_of(plain[0]), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.xla
 @pytest.mark.parametrize("kind", where_compiled(["lstm"], ["lstm", "minimal", "simple and lstm"]))
 def test_masks_and_resets_go_with_their_steps(kind):
