@@ -78,11 +78,13 @@ with the most rows.
 PREDICTION = """\
 ## Prediction compared with onnxruntime
 
-The milliseconds for one batch, from a NumPy array to a NumPy array, for three ways to run a model:
-`predict` on several batches, `predict_on_batch`, and a call `model(x)`. Each way was timed in turns
-with onnxruntime, which runs the same weights in one LSTM or GRU node, in one process. In brackets:
-the time divided by the time of onnxruntime in the same turns. The column "onnxruntime" shows the
-shortest of its three times. {one_row}{where}
+The milliseconds for one batch, from a NumPy array to a NumPy array, for four ways to run a model:
+`predict` on several batches, `predict_on_batch`, a call `model(x)`, and "function": the model as
+one function of the backend (compiled by `jax.jit` or `tf.function`, or without gradients on
+PyTorch), without the Python of Keras' `predict`. Each way was timed in turns with onnxruntime,
+which runs the same weights in one LSTM or GRU node, in one process. In brackets: the time divided
+by the time of onnxruntime in the same turns. The column "onnxruntime" shows the shortest of its
+times. {one_row}{where}
 """
 
 ONE_ROW = '"One row" is a batch of one sequence, {shape}. '

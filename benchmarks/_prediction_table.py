@@ -6,11 +6,16 @@ import _performance_prose as prose
 from _tables import NAMES, NOTHING, table
 from prediction import ROWS, WAYS
 
-TITLES = {"predict": "`predict`", "predict_on_batch": "`predict_on_batch`", "call": "`model(x)`"}
+TITLES = {
+    "predict": "`predict`",
+    "predict_on_batch": "`predict_on_batch`",
+    "call": "`model(x)`",
+    "function": "function",
+}
 
 
 def section(reports: list[dict[str, Any]]) -> str:
-    """A table of the three ways of calling, for each backend."""
+    """A table of the ways of calling, for each backend."""
     machines = dict.fromkeys(
         f"{report['machine']['cpu']}, {report['machine']['cores']} cores" for report in reports
     )

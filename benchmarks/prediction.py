@@ -3,9 +3,11 @@
     python benchmarks/prediction.py --backend jax
 
 The libraries take turns in one process at models of one recurrent layer and a `Dense`, with the
-same weights. Three ways of calling a Keras model are timed: `predict` on several batches,
-`predict_on_batch`, and a plain call, each from a NumPy array to a NumPy array. onnxruntime runs an
-LSTM or a GRU node with these weights; `pip install onnx onnxruntime` is needed.
+same weights. Four ways of calling a Keras model are timed, each from a NumPy array to a NumPy
+array: `predict` on several batches, `predict_on_batch`, a plain call, and the model as a function
+of the backend (compiled by `jax.jit` or `tf.function`, or without gradients on PyTorch), which
+leaves out the Python of Keras' `predict`. onnxruntime runs an LSTM or a GRU node with these
+weights; `pip install onnx onnxruntime` is needed.
 """
 
 import argparse
@@ -21,8 +23,8 @@ from _arguments import add_choice
 from _grid import LAYERS, SHAPES, Shape
 from _results import BACKENDS, load_or_start, results_file, save, today
 
-ROWS = {**SHAPES, "one row": Shape(1, 100, 128, 128)}
-WAYS = ("predict", "predict_on_batch", "call")
+ROWS = {**SHAPES, "32": Shape(64, 100, 32, 32), "one row": Shape(1, 100, 128, 128)}
+WAYS = ("predict", "predict_on_batch", "call", "function")
 
 
 def parse() -> argparse.Namespace:
@@ -42,16 +44,19 @@ def measure(layer: str, shape: str, ways: list[str], rounds: int, seconds: float
     """The figures of one cell: milliseconds a batch, by way and library."""
     import keras
     import numpy as np
+    from _backend_function import backend_function
     from _measure import FEWEST, summarise, take_turns
     from _models import build_models, data
     from _onnxruntime import predictor
 
     SHAPES.update(ROWS)  # the models and data are looked up there
     models = build_models(layer, shape, "plain")
+    functions = {library: backend_function(model) for library, model in models.items()}
     session = predictor(layer, models["kit"])
     x = data(shape, "plain", 1)[0]
     expected = models["kit"].predict_on_batch(x)
-    np.testing.assert_allclose(session(x), expected, rtol=1e-3, atol=1e-4)
+    for predict in (session, functions["kit"]):
+        np.testing.assert_allclose(predict(x), expected, rtol=1e-3, atol=1e-4)
 
     batch = ROWS[shape].batch
     figures: dict[str, Any] = {"date": today()}
@@ -60,7 +65,7 @@ def measure(layer: str, shape: str, ways: list[str], rounds: int, seconds: float
         def runs(batches: int, way: str = way) -> dict[str, Callable[[], float]]:
             x = data(shape, "plain", batches)[0]
             of_models = {
-                library: functools.partial(_seconds, way, model, x, batch)
+                library: functools.partial(_seconds, way, model, functions[library], x, batch)
                 for library, model in models.items()
             }
             session_seconds = functools.partial(each_batch, session, x, batch)
@@ -71,7 +76,7 @@ def measure(layer: str, shape: str, ways: list[str], rounds: int, seconds: float
     return figures
 
 
-def _seconds(way: str, model: Any, x: Any, batch: int) -> float:
+def _seconds(way: str, model: Any, function: Callable[[Any], Any], x: Any, batch: int) -> float:
     """The seconds of a batch by one way of calling a model."""
     from _measure import predict_seconds
     from keras import ops
@@ -80,6 +85,8 @@ def _seconds(way: str, model: Any, x: Any, batch: int) -> float:
         return predict_seconds(model, (x, None), batch)
     if way == "predict_on_batch":
         return each_batch(model.predict_on_batch, x, batch)
+    if way == "function":
+        return each_batch(function, x, batch)
     return each_batch(lambda rows: ops.convert_to_numpy(model(rows, training=False)), x, batch)
 
 

@@ -11,6 +11,7 @@ from keras_rnnkit.layers.simple_rnn import SimpleRNN
 from keras_rnnkit.models._stream_graph import is_graph
 
 ADVICE = "Prediction on a CPU is faster in ONNX Runtime: keras_rnnkit.OnnxModel(model).predict(x)"
+ONE_ROW_ADVICE = ADVICE.replace("Prediction", "Prediction of single rows")
 
 # The layers that are one operator in ONNX.
 _OPERATORS = (
@@ -21,6 +22,11 @@ _OPERATORS = (
     keras.layers.LSTM,
     keras.layers.SimpleRNN,
 )
+
+# On JAX, batches are faster for LSTMs from this number of units. Those of GRUs take about the same
+# time or less on JAX. `tests/benchmarks/test_prediction.py` compares this with what
+# `benchmarks/prediction.py` has measured.
+JAX_LSTM_FROM_UNITS = 16
 
 
 def onnx_advice(model: Any, recurrent: list[Any]) -> str:
@@ -34,7 +40,15 @@ def onnx_advice(model: Any, recurrent: list[Any]) -> str:
         recurrent: Its recurrent layers.
     """
     graph = is_graph(model) and model.built and bool(getattr(model, "inputs", None))
-    return ADVICE if graph and recurrent and all(map(_has_operator, recurrent)) else ""
+    if not (graph and recurrent and all(map(_has_operator, recurrent))):
+        return ""
+    return ADVICE if all(map(_batches_are_faster, recurrent)) else ONE_ROW_ADVICE
+
+
+def _batches_are_faster(layer: Any) -> bool:
+    if keras.config.backend() != "jax":
+        return True
+    return isinstance(layer, keras.layers.LSTM) and bool(layer.units >= JAX_LSTM_FROM_UNITS)
 
 
 def _has_operator(layer: Any) -> bool:

@@ -96,7 +96,8 @@ def explain(model: Any) -> Explanation:
         A tuple of rows `(layer, type, training, prediction, faster)`, all strings, in the order of
         the model; printed, it is a table. `faster` says what to change for a faster path; it is
         empty if there is none. `advice`, the last line of the print, names the call that predicts
-        faster with the whole model: `OnnxModel`, on a CPU, if ONNX has its recurrent layers.
+        faster with the whole model: `OnnxModel`, on a CPU, if ONNX has its recurrent layers; where
+        batches are not faster, it says that it is about single rows.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.

@@ -200,6 +200,13 @@ def test_a_seed_of_numpy(tmp_path):
     assert fit(make_model(), resumable(tmp_path, seed=7), epochs=2).epoch == [0, 1]
 
 
+def test_after_training_random_numbers_are_those_of_the_given_seed(tmp_path):
+    fit(make_model(), resumable(tmp_path, seed=7), epochs=1)
+    found = np.random.rand()
+    keras.utils.set_random_seed(7)
+    assert found == np.random.rand()
+
+
 def test_more_epochs_than_before_with_an_average_of_the_weights(tmp_path):
     """When a run ends, Keras puts the average into the model; the run goes on without it."""
 

@@ -33,6 +33,8 @@ def test_the_order_is_a_pure_function_of_seed_and_epoch():
     assert np.concatenate(Bucketed(x, batch_size=8, seed=4).order()).tolist() != orders[0]
     composition = {frozenset(rows.tolist()) for rows in one.order(0)}
     assert composition != {frozenset(rows.tolist()) for rows in one.order(1)}
+    later = Bucketed(x, batch_size=4, lengths=4, seed=4)
+    assert np.concatenate(later.order(0)).tolist() != orders[1]  # seed + epoch is the same
 
 
 def test_without_shuffling_every_epoch_is_the_same_and_lengths_ascend_after_the_first():
@@ -79,6 +81,10 @@ def test_an_epoch_ends_when_all_batches_were_used():
     data = Bucketed(sequences(), batch_size=4, lengths=4)
     data.on_epoch_end()
     data[0]
+    data.on_epoch_end()
+    assert data.epoch == 0
+    for index in range(len(data) - 1):
+        data[index]
     data.on_epoch_end()
     assert data.epoch == 0
     list(data)

@@ -40,6 +40,16 @@ def test_targets_beside_the_steps_are_sequences_also_of_one_length():
     assert data[0][1].shape == (3, 4)
 
 
+def test_value_is_the_padding_of_the_inputs_and_the_targets_of_padding_are_zero():
+    x = [[1, 2], [3]]
+    weights = [np.array(row, "float32") for row in x]
+    data = Bucketed(x, x, sample_weight=weights, batch_size=2, lengths=[3], shuffle=False, value=9)
+    inputs, targets, weights = data[0]
+    assert sorted(inputs.tolist()) == [[1, 2, 9], [3, 9, 9]]
+    for part in (targets, weights):
+        assert sorted(part.tolist()) == [[1, 2, 0], [3, 0, 0]]
+
+
 @pytest.mark.parametrize(
     "y", [[[1, [2]], [1, [2, 3]]], [["a", "b"], ["c", "d"]], [[None], [1]]], ids=repr
 )

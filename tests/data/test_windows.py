@@ -87,6 +87,15 @@ def test_all_steps_after_the_first_inputs_are_targets():
     assert np.concatenate(steps).tolist() == list(range(4, 50))
 
 
+def test_one_target_by_its_number_has_no_axis_of_features():
+    series = np.arange(80.0).reshape(40, 2)
+    options = {"length": 3, "horizon": 2, "scale": False, "batch_size": 4, "seed": None}
+    number, listed = (windows(series, targets=targets, **options) for targets in (1, [1]))
+    assert number.train[0][1].shape == (4, 2)
+    assert listed.train[0][1].shape == (4, 2, 1)
+    np.testing.assert_array_equal(number.train[0][1], listed.train[0][1][..., 0])
+
+
 def test_the_future_changes_neither_the_scaling_nor_the_training_windows():
     rng = np.random.default_rng(0)
     series = rng.normal(5, 3, (60, 2))

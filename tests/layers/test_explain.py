@@ -79,6 +79,17 @@ class TestExplain:
         for other in (kit.LSTM(3), model(kit.MinGRU), keras.Sequential([kit.LSTM(3)]), Own()):
             assert not kit.explain(other).advice
 
+    def test_on_jax_names_single_rows_where_batches_are_not_faster(self):
+        def advice(*layers):
+            return kit.explain(keras.Sequential([keras.Input((None, 3)), *layers])).advice
+
+        lstm, stacked = kit.LSTM(16, return_sequences=True), [kit.LSTM(20), kit.GRU(99)]
+        small = [advice(layer(8)) for layer in (kit.LSTM, kit.GRU, kit.SimpleRNN)]
+        for text in (*small, advice(stacked[1]), advice(lstm, stacked[1])):
+            assert text.startswith("Prediction of single rows on") == (BACKEND == "jax")
+        for text in (advice(stacked[0]), advice(lstm, kit.LSTM(16))):
+            assert text.startswith("Prediction on a CPU")
+
     def test_has_no_advice_for_onnx_on_a_gpu(self, monkeypatch):
         monkeypatch.setattr(type(backend_kernels()), "on_gpu", lambda self, kernel: True)
         model = keras.Sequential([keras.Input((None, 3)), kit.LSTM(4)])

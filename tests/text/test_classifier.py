@@ -68,11 +68,13 @@ def test_a_seed_gives_the_same_classifier_and_leaves_other_seeds_alone(reviews, 
 
 def test_validation_finds_the_best_epoch_and_its_weights(reviews, small):
     texts, labels, held_out, held_out_labels = reviews
-    settings = {**small, "epochs": 30, "patience": 1, "learning_rate": 0.05}
+    settings = {**small, "epochs": 30, "patience": 2, "learning_rate": 0.05}
     classifier = kit.TextClassifier(**settings)
+    texts, labels = texts[:64], np.random.default_rng(0).permutation(labels[:64])  # to overfit
     classifier.fit(texts, labels, validation_data=(held_out, held_out_labels))
     losses = classifier.history_["val_loss"]
     assert len(losses) == np.argmin(losses) + 1 + settings["patience"] < 30
+    assert losses[-1] > min(losses) + 0.01
     found = classifier.predict_proba(held_out)[held_out_labels == "good", 1]
     wrong = classifier.predict_proba(held_out)[held_out_labels == "bad", 0]
     loss = -np.log(np.concatenate([found, wrong]).clip(1e-7)).mean()
@@ -97,6 +99,12 @@ def test_words_of_the_texts_to_validate_with_are_not_in_the_vocabulary(small):
     settings = {**small, "epochs": 1, "validation_fraction": 0.5}
     classifier = kit.TextClassifier(**settings).fit(texts, [0, 1] * 10)
     assert len(classifier.vocabulary_.words) == 11
+
+
+def test_a_tiny_learning_rate_changes_next_to_nothing(topics, small):
+    settings = {**small, "epochs": 3, "learning_rate": 1e-9, "validation_fraction": 0.0}
+    losses = kit.TextClassifier(**{**settings, "dropout": 0.0}).fit(*topics).history_["loss"]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-4)
 
 
 def test_without_validation_all_epochs_run(topics, small):
