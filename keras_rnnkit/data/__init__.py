@@ -6,6 +6,7 @@ from keras_rnnkit.data.flat import FlatSequences
 from keras_rnnkit.data.flat_files import open_flat, write_flat
 from keras_rnnkit.data.imdb import ImdbData, Split, load_imdb
 from keras_rnnkit.data.labelled_texts import Reviews, read_reviews
+from keras_rnnkit.data.lane_rows import lanes
 from keras_rnnkit.data.packing import Packed, pack
 from keras_rnnkit.data.padding import Padded, pad
 from keras_rnnkit.data.sample import SampleData, SampleReviews, load_sample
@@ -36,6 +37,7 @@ __all__ = [
     "WindowBatches",
     "Windows",
     "check_padding",
+    "lanes",
     "load_imdb",
     "load_imdb_sequences",
     "load_sample",

@@ -4,6 +4,7 @@ from keras_rnnkit.models._attribute_result import Attribution
 from keras_rnnkit.models._changes import Change
 from keras_rnnkit.models.ablation import Ablated, Ablation, ablate
 from keras_rnnkit.models.attribution import attribute
+from keras_rnnkit.models.chunking import fit_chunks
 from keras_rnnkit.models.conversion import from_keras
 from keras_rnnkit.models.editing import Edited, edit
 from keras_rnnkit.models.explanation import Explanation, explain
@@ -38,6 +39,7 @@ __all__ = [
     "check_padding",
     "edit",
     "explain",
+    "fit_chunks",
     "from_keras",
     "influence",
     "reset_states",
