@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from keras_rnnkit.data.bins import into_rows
 
 pytestmark = pytest.mark.no_backend
 
@@ -172,6 +173,13 @@ def test_the_fewest_rows_are_found_where_equal_numbers_would_take_many_more():
     lengths = np.concatenate([np.full(300, 90), np.full(100, 10), np.full(400, 5)])
     packed = pack([np.ones(n, np.int32) for n in lengths], 100)
     assert len(packed.rows) == 300 and packed.padding == 0
+
+
+def test_of_rows_with_about_equal_numbers_the_fewest_are_taken():
+    lengths = np.random.default_rng(6).integers(1, 21, 800)
+    assert into_rows(lengths, 20).shape == (433, 3)  # two in a row would take 435
+    lengths = np.random.default_rng(54).integers(1, 21, 800)
+    assert into_rows(lengths, 20).shape == (411, 3)  # the emptiest row is not always the best
 
 
 def test_25_000_sequences_are_packed_within_seconds():

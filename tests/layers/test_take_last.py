@@ -56,6 +56,11 @@ def test_the_result_has_the_compute_dtype(policy):
     np.testing.assert_allclose(found, expected(outputs, ends), rtol=0.01, atol=0.01)
 
 
+def test_integers_become_floats():
+    found = take(np.arange(8).reshape(1, 4, 2), np.array([[1, -1]]))
+    assert found.dtype == "float32" and found.tolist() == [[[2, 3], [0, 0]]]
+
+
 def test_the_gradient_is_at_the_ends_alone():
     outputs, ends = outputs_and_ends()
     factors = np.arange(1.0, 37).reshape(3, 3, 4).astype("float32")

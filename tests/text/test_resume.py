@@ -78,6 +78,19 @@ def test_the_checkpoint_of_other_texts_is_refused(folder, small, topics, change)
     assert (folder / "checkpoint.npz").read_bytes() == before
 
 
+def test_other_labels_of_the_same_texts_are_others():
+    from keras_rnnkit.text._resuming import _digest
+    from keras_rnnkit.text._samples import Samples
+
+    def digest(targets, weights=None, texts=("a", "b")):
+        samples = Samples(list(texts), np.array(targets), weights, np.array(["x", "y"]))
+        return _digest(samples, None).hexdigest()
+
+    assert digest([0, 1]) == digest([0, 1])
+    others = [digest([1, 0]), digest([0, 1], np.ones(2)), digest([0, 1], texts="ba")]
+    assert len({digest([0, 1]), *others}) == 4
+
+
 @pytest.mark.parametrize("seed", [None, np.random.RandomState(0)], ids=["none", "state"])
 def test_a_fit_that_is_to_be_resumed_needs_a_seed(tmp_path, small, topics, seed):
     with pytest.raises(ValueError, match=r"`random_state` must be an integer.*random_state="):
