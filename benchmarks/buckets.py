@@ -42,6 +42,7 @@ KINDS = {
     "padded_longest": "padded to the longest",
     "buckets_longest": "in buckets, not truncated",
 }
+SCORED = ("padded_500", "buckets_500", "buckets_longest")
 SLOWER = {"buckets_500": "padded_500", "buckets_longest": "padded_longest"}
 
 
@@ -57,6 +58,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--epochs", type=int, default=3, help="for the accuracy")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--kinds", nargs="+", choices=SCORED, default=SCORED, help="for accuracy")
     parser.add_argument("--out", type=Path, help="results/PROCESSOR/buckets_BACKEND.json")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     return parser.parse_args()
@@ -218,7 +220,7 @@ def main() -> None:
         found = report["cells"].setdefault("accuracy", {})
         found |= {"date": today(), "rows": len(train[0]), "epochs": arguments.epochs}
         for seed in arguments.seeds:
-            for kind in ("padded_500", "buckets_500", "buckets_longest"):
+            for kind in arguments.kinds:
                 score = accuracy(train, test, kind, seed, arguments.epochs)
                 found.setdefault(kind, {})[str(seed)] = round(score, 4)
                 print(kind, seed, found[kind][str(seed)], flush=True)
