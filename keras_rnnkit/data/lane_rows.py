@@ -43,23 +43,35 @@ def lanes(series: Any, lanes: int, targets: Any = None) -> Any:
     (['to be or', ' not to '], ['o be or ', 'not to b'])
     """
     lanes = check_integer(lanes, "lanes", least=1)
-    rows = _rows(series, lanes, "series")
+    steps = _checked(series, lanes, "series")
     if targets is None:
-        return rows
-    if len(targets) != len(series):
+        return _rows(steps, lanes)
+    for_each = _checked(targets, 1, "targets")
+    if len(for_each) != len(steps):
         raise ValueError(
-            f"`targets` must have one for each step of `series`, {len(series)}. "
-            f"Received: len(targets)={len(targets)}"
+            f"`targets` must have one for each step of `series`, {len(steps)}. "
+            f"Received: len(targets)={len(for_each)}"
         )
-    return rows, _rows(targets, lanes, "targets")
+    return _rows(steps, lanes), _rows(for_each, lanes)
 
 
-def _rows(series: Any, lanes: int, argument: str) -> np.ndarray:
-    array = np.asarray(series)
-    if not array.ndim or array.dtype == object or len(array) < lanes:
+def _checked(series: Any, least: int, argument: str) -> np.ndarray:
+    try:
+        array = np.asarray(series)
+    except ValueError as error:  # several sequences of different lengths
         raise ValueError(
-            f"`{argument}` must be an array (time, ...) of at least `lanes`={lanes} steps. "
+            f"`{argument}` must be one array (time, ...). Join several sequences with "
+            "`np.concatenate`, or pack them with `kit.data.pack`. "
+            f"Received: type({argument})={type(series).__name__}"
+        ) from error
+    if not array.ndim or array.dtype == object or len(array) < least:
+        raise ValueError(
+            f"`{argument}` must be an array (time, ...) of at least {least} steps. "
             f"Received: {argument}.shape={array.shape}, {argument}.dtype={array.dtype}"
         )
+    return array
+
+
+def _rows(array: np.ndarray, lanes: int) -> np.ndarray:
     time = len(array) // lanes
     return array[: lanes * time].reshape(lanes, time, *array.shape[1:])

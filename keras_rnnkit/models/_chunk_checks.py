@@ -1,5 +1,6 @@
 """Whether a model can be trained in chunks of its sequences."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,9 @@ def lanes_of(model: Any) -> int:
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
     for layer in _over_time(model):
-        _check_layer(layer)
+        _refuse(layer, _why_not(layer))
+    for graph in layers_in(model):
+        _check_calls(getattr(graph, "_nodes_by_depth", {}))
     stateful = stateful_layers(model)
     if not model.built or not stateful:
         raise ValueError(
@@ -90,8 +93,29 @@ def _over_time(model: Any) -> Iterator[Any]:
     return (layer for layer in found if id(layer) not in inside)
 
 
-def _check_layer(layer: Any) -> None:
-    reason = _why_not(layer)
+def _check_calls(nodes_by_depth: dict[int, list[Any]]) -> None:
+    """Refuse calls in a functional model that start a layer from other states than its own."""
+    nodes = [node for nodes in nodes_by_depth.values() for node in nodes]
+    calls = Counter(layer for node in nodes for layer in stateful_layers(node.operation))
+    for layer, count in calls.items():
+        if count > 1:
+            _refuse(
+                layer,
+                f"it is called {count} times in a model, and has its states only once, so that a "
+                "call would start from the last states of another. Make a layer for each call",
+            )
+    for node in nodes:
+        given = node.arguments
+        states = given.kwargs.get("initial_state", given.args[1] if len(given.args) > 1 else None)
+        if isinstance(node.operation, Recurrent | StackedRNN) and states is not None:
+            _refuse(
+                node.operation,
+                "it is called with an `initial_state`, and would start each chunk from it. "
+                + _WHOLE,
+            )
+
+
+def _refuse(layer: Any, reason: str | None) -> None:
     if reason is not None:
         raise ValueError(
             f"{name_of(layer)} cannot be trained in chunks: {reason}. "

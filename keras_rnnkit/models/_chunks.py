@@ -133,8 +133,10 @@ def _arrays(structure: Any, argument: str) -> Any:
 
 
 def _check_steps(structure: Any, argument: str, shape: tuple[int, ...]) -> None:
-    advice = _ADVICE[argument.rpartition(".")[2]]
     for array in tree.flatten(structure):
+        advice = _ADVICE[argument.rpartition(".")[2]]
+        if array.dtype == object:
+            advice = "A data set or a generator must be read into arrays, or into a mapped file"
         if array.ndim < 2 or array.dtype == object or array.shape[:2] != shape:
             expected = f" here {shape}" if len(shape) == 2 else ""
             raise ValueError(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import tree
 
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.models._chunk_checks import check_execution, check_steps, lanes_of
@@ -43,9 +44,11 @@ def fit_chunks(
 
     Recurrent layers that run forward, and layers that treat each step separately, can be cut.
     Layers that combine several steps, such as attention, pooling and convolutions over time, would
-    miss steps at the borders of a chunk. Those of Keras are refused; a layer of your own, or an
-    operation of `keras.ops`, is yours to judge. A layer inside of `TimeDistributed` may be any. For
-    models that cannot be cut, make the recurrent layers with `recompute=True` and call `fit`.
+    miss steps at the borders of a chunk. The attention of Keras and its convolutions and pooling
+    over one axis are refused. What else could combine steps is yours to judge: convolutions over
+    more axes, `GroupNormalization`, layers of your own, operations of `keras.ops`. A layer inside
+    of `kit.TimeDistributed` may be any. For models that cannot be cut, make the recurrent layers
+    with `recompute=True` and call `fit`.
 
     Args:
         model: A compiled and built model whose recurrent layers are those of the kit, made with
@@ -72,10 +75,10 @@ def fit_chunks(
 
     Raises:
         TypeError: If `model` is not a Keras model, or `callbacks` not a list of callbacks.
-        ValueError: For a layer that cannot be cut or does not carry its states (the message names
-            it), for a model that is not built or has `steps_per_execution` above 1, for arrays that
-            do not have an entry for each row and step, and for chunks of another length than the
-            model's inputs.
+        ValueError: For a layer that cannot be cut or does not carry its states, also as it is
+            called with an `initial_state`, or several times (the message names it), for a model
+            that is not built or has `steps_per_execution` above 1, for arrays that do not have an
+            entry for each row and step, and for chunks of another length than the model's inputs.
 
     Example:
 
@@ -93,11 +96,14 @@ def fit_chunks(
     (2, 40)
     """
     steps = check_integer(steps, "steps", least=1)
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        raise TypeError(
-            "`callbacks` must be a list of callbacks. "
-            f"Received: type(callbacks)={type(callbacks).__name__}"
-        )
+    callbacks = tree.flatten([] if callbacks is None else callbacks)
+    for callback in callbacks:
+        is_list = isinstance(callback, keras.callbacks.CallbackList)
+        if is_list or not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                "`callbacks` must be a list of Keras callbacks. "
+                f"Received: type(callback)={type(callback).__name__}"
+            )
     lanes = lanes_of(model)
     check_execution(model)
     training = chunks_of((x, y, sample_weight), lanes, steps)
@@ -111,7 +117,7 @@ def fit_chunks(
         shuffle=False,
         validation_data=validation,
         validation_freq=validation_freq,
-        callbacks=[states, *keras.tree.flatten(callbacks or [])],
+        callbacks=[states, *callbacks],
         verbose=verbose,
     )
 

@@ -30,9 +30,14 @@ def test_the_rows_of_a_mapped_file_are_a_view(tmp_path):
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match=r"`lanes` must be.*Received: lanes=0"):
         kit.data.lanes([1, 2], 0)
-    with pytest.raises(ValueError, match=r"`series` must.*`lanes`=3.*series.shape=\(2,\)"):
+    with pytest.raises(ValueError, match=r"`series` must.*at least 3 steps.*series.shape=\(2,\)"):
         kit.data.lanes([1, 2], 3)
     with pytest.raises(ValueError, match=r"`targets` must.*series`, 2.*len\(targets\)=1"):
         kit.data.lanes([1, 2], 2, targets=[1])
     with pytest.raises(ValueError, match=r"`series` must.*dtype=object"):
         kit.data.lanes(np.array([None, None]), 2)
+    with pytest.raises(ValueError, match=r"`targets` must.*Received: targets.shape=\(\)"):
+        kit.data.lanes([1, 2], 2, targets=3)
+    different = r"`series` must be one array.*np.concatenate.*kit.data.pack.*\(series\)=list"
+    with pytest.raises(ValueError, match=different):
+        kit.data.lanes([[1], [2, 3]], 2)

@@ -100,6 +100,50 @@ def test_a_layer_that_cannot_be_cut_is_named(name):
         kit.fit_chunks(model, x, y, 4)
 
 
+def started_by_another(as_keyword):
+    x = keras.Input(batch_shape=(LANES, None, FEATURES))
+    _, *last = kit.LSTM(2, return_state=True, **CARRIES)(x)
+    layer = kit.LSTM(2, name="second", **CARRIES)
+    h = layer(x, initial_state=last) if as_keyword else layer(x, last)
+    return keras.Model(x, keras.layers.Dense(1)(h))
+
+
+def called_twice(inner):
+    x = keras.Input(batch_shape=(LANES, None, FEATURES))
+    layer = kit.GRU(2, name="shared", **CARRIES)
+    called = keras.Sequential([x, layer]) if inner else layer
+    return keras.Model(x, keras.layers.Add()([called(x), called(-x)]))
+
+
+CALLS = {
+    "initial states": (lambda: started_by_another(True), r"LSTM 'second'.*`initial_state`" + WHOLE),
+    "by place": (lambda: started_by_another(False), r"LSTM 'second'.*`initial_state`" + WHOLE),
+    "twice": (lambda: called_twice(False), r"GRU 'shared'.*called 2 times.*Received: "),
+    "twice inside": (lambda: called_twice(True), r"GRU 'shared'.*called 2 times.*Received: "),
+}
+
+
+@pytest.mark.slow_on("jax", "tensorflow")
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_that_starts_from_other_states_is_refused(name):
+    make, message = CALLS[name]
+    model = make()
+    model.compile("sgd", "mse")
+    x, y, _ = data()
+    with pytest.raises(ValueError, match=message):
+        kit.fit_chunks(model, x, y, 4)
+
+
+def test_calls_of_a_layer_in_another_model_do_not_count():
+    layer = kit.GRU(1, **CARRIES)
+    model = model_of(layer)
+    other = keras.Input(batch_shape=(LANES, None, FEATURES))
+    layer(other, initial_state=keras.Input(batch_shape=(LANES, 1)))
+    model.compile("sgd", "mse")
+    x, y, _ = data()
+    kit.fit_chunks(model, x, y, 4, verbose=0)
+
+
 def test_layers_that_cannot_see_other_steps_are_taken():
     words = kit.TimeDistributed(kit.LSTM(3))  # reads the letters of each word
     model = keras.Sequential(
@@ -124,6 +168,7 @@ ARRAYS = {
     "other rows": (X, Y[1:], {}, r"`y` must hold.*Received: y.shape=\(3, 11, 1\)"),
     "an input without time": ([X, X[:, 0]], Y, {}, r"`x` must.*np.repeat.*x.shape=\(4, 3\)"),
     "one axis": (X[0, 0], Y, {}, r"`x` must hold.*Received: x.shape=\(3,\)"),
+    "a generator": (iter(X), Y, {}, r"`x` must hold.*data set or a generator must be read.*object"),
     "nothing": ({}, None, {}, r"`x` must have a number of rows.*Received: x.shape"),
     "no steps": (X[:, :0], Y[:, :0], {}, r"`x` must have.*at least one step"),
     "rows over": (X[:3], Y[:3], {}, r"`x` must.*multiple of 2.*Received: x.shape\[:2\]=\(3, 11\)"),
@@ -175,6 +220,8 @@ def test_models_that_do_not_fit_are_refused():
     callbacks = keras.callbacks.CallbackList([])
     with pytest.raises(TypeError, match=r"`callbacks` must be a list.*Received: .*CallbackList"):
         kit.fit_chunks(stateful_model("gru"), x, y, 4, callbacks=callbacks)
+    with pytest.raises(TypeError, match=r"`callbacks` must be a list.*\(callback\)=str"):
+        kit.fit_chunks(stateful_model("gru"), x, y, 4, callbacks="history")
     one, two = (kit.GRU(2, **CARRIES) for _ in range(2))
     first, second = (keras.Input(batch_shape=(rows, TIME, FEATURES)) for rows in (2, 3))
     model = keras.Model([first, second], [one(first), two(second)])
