@@ -167,8 +167,8 @@ def part(reports: dict[str, dict[str, Any]]) -> str:
         times, scored = report["cells"].get("times"), report["cells"].get("accuracy", {})
         if times is None:
             continue
-        scored_as = f"test accuracy, {scored['epochs']} epochs" if scored else "test accuracy"
-        head = ["", "padding", "seconds an epoch", "times faster", scored_as]
+        trained = f", {scored['epochs']} epochs of {scored['rows']:,} reviews" if scored else ""
+        head = ["", "padding", "seconds an epoch", "times faster", f"test accuracy{trained}"]
         for kind, name in KINDS.items():
             seconds = times["seconds"][kind]
             ratio = times["ratios"].get(kind, [])

@@ -48,11 +48,11 @@ def test_the_table_has_the_ratios_and_the_accuracies():
                 "ratios": {"buckets_500": [2.0, 2.5], "buckets_longest": [7.0]},
                 "padding": dict.fromkeys(kinds, 0.5),
             },
-            "accuracy": {"epochs": 2, "padded_500": {"0": 0.86, "1": 0.88}},
+            "accuracy": {"epochs": 2, "rows": 9000, "padded_500": {"0": 0.86, "1": 0.88}},
         },
     }
     table = buckets.part({"jax": report, "torch": {"cells": {}}})
     assert table.startswith("JAX, 8,000 reviews, some, 2 cores:")
     assert "| padded to 500 | 50.0% | 2.0 | - | 0.870 (0.860 to 0.880) |" in table
     assert "truncated to 500 | 50.0% | 2.0 | 2.25 (2.00 to 2.50) | - |" in table
-    assert "test accuracy, 2 epochs" in table and "PyTorch" not in table
+    assert "test accuracy, 2 epochs of 9,000 reviews |" in table and "PyTorch" not in table

@@ -16,7 +16,7 @@ sys.path.remove(str(ROOT / "benchmarks"))
 pytestmark = pytest.mark.no_backend
 
 # Bytes of a step beside the gradients: the loss, acknowledgements, and the headers of packets.
-OTHERS = 10_000
+OTHERS = 25_000
 
 
 @pytest.mark.parametrize("backend", _results.BACKENDS)
@@ -29,8 +29,7 @@ def test_the_bytes_of_a_step_are_those_of_the_model(backend):
             cell = report["cells"][f"{units} two processes"]
             predicted = 2 * distributed.gradient_bytes(cell["parameters"])
             assert cell["bytes"] >= predicted
-            if backend == "torch":  # JAX' program exchanges more, as the page says
-                assert cell["bytes"] - predicted <= 0.02 * predicted + OTHERS
+            assert cell["bytes"] - predicted <= 0.02 * predicted + OTHERS
 
 
 def made_up(one, two, parameters=1_000_000):
