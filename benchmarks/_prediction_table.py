@@ -7,6 +7,7 @@ import _performance_prose as prose
 from _tables import NAMES, NOTHING, table
 from prediction import LAYERS, ROWS, WAYS
 
+TABLES = {"kit": "With the kit's layers:", "keras": "With `keras.layers`:"}
 TITLES = {
     "predict": "`predict`",
     "predict_on_batch": "`predict_on_batch`",
@@ -23,14 +24,20 @@ def section(reports: list[dict[str, Any]]) -> str:
     measured = any(key.endswith("/one row") for report in reports for key in report["cells"])
     one_row = prose.ONE_ROW.format(shape=tuple(ROWS["one row"])) if measured else ""
     text = prose.PREDICTION.format(where=f"Measured on {' and '.join(machines)}.", one_row=one_row)
-    head = ["", "", "onnxruntime", *TITLES.values(), *(f"Keras, {t}" for t in TITLES.values())]
+    tables = [f"{TABLES[library]}\n\n{_table(reports, library)}\n" for library in TABLES]
+    return "\n".join([text, *tables, _reasons(reports)])
+
+
+def _table(reports: list[dict[str, Any]], library: str) -> str:
+    """A row for each backend and model, with the library's times."""
+    head = ["", "", "onnxruntime", *TITLES.values()]
     rows = [
-        [NAMES[report["backend"]], key.replace("/", ", "), *_cells(figures)]
+        [NAMES[report["backend"]], key.replace("/", ", "), *_cells(figures, library)]
         for report in reports
         for key in map("/".join, product(LAYERS, ROWS))
         if (figures := report["cells"].get(key))
     ]
-    return text + "\n" + table(head, rows) + "\n" + _reasons(reports)
+    return table(head, rows)
 
 
 def _reasons(reports: list[dict[str, Any]]) -> str:
@@ -48,11 +55,10 @@ def _reasons(reports: list[dict[str, Any]]) -> str:
     return prose.REASONS.format(torch_nn=text if times else "")
 
 
-def _cells(figures: dict[str, Any]) -> list[str]:
+def _cells(figures: dict[str, Any], library: str) -> list[str]:
     baseline = [figures[way]["median_ms"]["onnxruntime"] for way in WAYS if way in figures]
     return [f"{min(baseline):.3g}"] + [
         _milliseconds(figures[way]["median_ms"], library) if way in figures else NOTHING
-        for library in ("kit", "keras")
         for way in WAYS
     ]
 

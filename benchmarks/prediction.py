@@ -23,7 +23,12 @@ from _arguments import add_choice
 from _grid import LAYERS, SHAPES, Shape
 from _results import BACKENDS, load_or_start, results_file, save, today
 
-ROWS = {**SHAPES, "32": Shape(64, 100, 32, 32), "one row": Shape(1, 100, 128, 128)}
+ROWS = {
+    "chapter": SHAPES["chapter"],
+    "32": Shape(64, 100, 32, 32),
+    **SHAPES,
+    "one row": Shape(1, 100, 128, 128),
+}
 WAYS = ("predict", "predict_on_batch", "call", "function")
 
 
