@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from _memory import forget_peak, peak_mib
+from _memory import forget_peak, peak_mib, planned_mib
 from classifier import read_reviews
 
 LANES, ROW, UNITS, HELD_OUT = 16, 2000, 128, 2  # HELD_OUT: sets of lanes
@@ -73,23 +73,6 @@ def build(characters: int, recompute: bool) -> Any:
     return model
 
 
-def planned_mib(model: Any, x: Any, y: Any) -> float:
-    """What XLA on JAX plans for the gradients of a chunk, beside arguments and results."""
-    import jax
-
-    def loss(weights: Any, others: Any, x: Any, y: Any) -> tuple[Any, Any]:
-        output, others = model.stateless_call(weights, others, x, training=True)
-        return model.compute_loss(x=x, y=y, y_pred=output), others
-
-    weights, others = (
-        [variable.value for variable in some]
-        for some in (model.trainable_variables, model.non_trainable_variables)
-    )
-    step = jax.jit(jax.value_and_grad(loss, has_aux=True))
-    program = step.lower(weights, others, x, y).compile()
-    return program.memory_analysis().temp_size_in_bytes / 2**20
-
-
 def run(archive: Path, steps: int, recompute: bool, sets: int, epochs: int) -> dict[str, Any]:
     """The bits per character after each epoch, the seconds of an epoch, and the memory of a step.
 
@@ -123,7 +106,8 @@ def run(archive: Path, steps: int, recompute: bool, sets: int, epochs: int) -> d
     later = slice(1, None) if epochs > 1 else slice(None)
     mib = median(found["mib"][later])
     if keras.config.backend() == "jax":
-        mib = planned_mib(model, x[:LANES, :steps].astype("int32"), y[:LANES, :steps])
+        chunk = x[:LANES, :steps].astype("int32"), y[:LANES, :steps]
+        mib = planned_mib(model, *chunk, lambda y, output: model.compute_loss(y=y, y_pred=output))
     return {
         "updates": sets * -(-ROW // steps),
         "bits": [round(value, 3) for value in found["bits"]],

@@ -10,7 +10,7 @@ import statistics
 import sys
 from typing import Any
 
-from _memory import forget_peak, peak_mib
+from _memory import forget_peak, peak_mib, planned_mib
 
 STEPS, UNITS, BATCH, FEATURES = 10_000, 128, 8, 16
 LAYERS = ("LSTM", "GRU", "SimpleRNN", "MinLSTM")
@@ -51,7 +51,7 @@ def step_mib(layer: str, output: str, recompute: bool) -> float:
 
     model, rows = build(layer, output, recompute), data(output, 1)
     if keras.config.backend() == "jax":
-        return planned_mib(model, *rows)
+        return planned_mib(model, *rows, lambda y, output: keras.ops.mean((output - y) ** 2))
 
     def train() -> float:
         forget_peak()
@@ -61,24 +61,6 @@ def step_mib(layer: str, output: str, recompute: bool) -> float:
 
     train()
     return statistics.median(train() for _ in range(RUNS))
-
-
-def planned_mib(model: Any, x: Any, y: Any) -> float:
-    """What XLA on JAX plans for the gradients of a batch, beside arguments and results."""
-    import jax
-    from keras import ops
-
-    def loss(weights: Any, others: Any, x: Any, y: Any) -> tuple[Any, Any]:
-        output, others = model.stateless_call(weights, others, x, training=True)
-        return ops.mean((output - y) ** 2), others
-
-    weights, others = (
-        [variable.value for variable in some]
-        for some in (model.trainable_variables, model.non_trainable_variables)
-    )
-    step = jax.jit(jax.value_and_grad(loss, has_aux=True))
-    program = step.lower(weights, others, x, y).compile()
-    return program.memory_analysis().temp_size_in_bytes / 2**20
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import ctypes
 import json
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,20 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def planned_mib(model: Any, x: Any, y: Any) -> float:
-    """What XLA on JAX sets aside for the gradients of a batch, beside arguments and results."""
+def planned_mib(model: Any, x: Any, y: Any, loss_of: Callable[[Any, Any], Any]) -> float:
+    """What XLA on JAX sets aside for the gradients of a batch, beside arguments and results.
+
+    Args:
+        model: A built model.
+        x: Its inputs.
+        y: The targets.
+        loss_of: The loss of targets and outputs.
+    """
     import jax
-    from keras import losses, ops
 
     def loss(weights: Any, others: Any, x: Any, y: Any) -> tuple[Any, Any]:
         output, others = model.stateless_call(weights, others, x, training=True)
-        return ops.mean(losses.binary_crossentropy(ops.reshape(y, output.shape), output)), others
+        return loss_of(y, output), others
 
     weights, others = (
         [variable.value for variable in some]
@@ -48,6 +55,12 @@ def planned_mib(model: Any, x: Any, y: Any) -> float:
     step = jax.jit(jax.value_and_grad(loss, has_aux=True))
     program = step.lower(weights, others, x, y).compile()
     return program.memory_analysis().temp_size_in_bytes / 2**20
+
+
+def _crossentropy(y: Any, output: Any) -> Any:
+    from keras import losses, ops
+
+    return ops.mean(losses.binary_crossentropy(ops.reshape(y, output.shape), output))
 
 
 def main(library: str, layer: str, shape: str, variant: str) -> None:
@@ -75,7 +88,7 @@ def main(library: str, layer: str, shape: str, variant: str) -> None:
     step = statistics.median(peak - before for before, peak in runs[1:])
     if keras.config.backend() == "jax":
         batch = SHAPES[shape].batch
-        step = planned_mib(model, x[:batch], y[:batch])
+        step = planned_mib(model, x[:batch], y[:batch], _crossentropy)
     whole = max(peak for _, peak in runs) - runs[0][0]
     print(json.dumps({"step_mib": round(step, 1), "whole_mib": round(whole, 1)}))
 
