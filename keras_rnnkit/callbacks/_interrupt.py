@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from keras_rnnkit.callbacks._driver import driver_of
 from keras_rnnkit.callbacks._messages import say
 from keras_rnnkit.callbacks._model_state import averages_weights
 from keras_rnnkit.callbacks.parts import CurvesPicture, Logs
@@ -137,9 +138,3 @@ class DeferredInterrupt:
         if second or running is None:
             self.remove()
             raise KeyboardInterrupt
-
-
-def driver_of(callback: FrameType | None) -> FrameType | None:
-    """The frame that drives the callbacks, `fit`; it calls a list, and the list calls each one."""
-    callbacks = None if callback is None else callback.f_back
-    return None if callbacks is None else callbacks.f_back

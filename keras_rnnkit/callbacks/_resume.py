@@ -15,8 +15,9 @@ import numpy as np
 
 from keras_rnnkit._checks import refuse_existing
 from keras_rnnkit.callbacks import _checkpoint
+from keras_rnnkit.callbacks._driver import data_of_fit, driver_of
 from keras_rnnkit.callbacks._first_epoch import FirstEpoch
-from keras_rnnkit.callbacks._interrupt import KeepBestOnInterrupt, driver_of
+from keras_rnnkit.callbacks._interrupt import KeepBestOnInterrupt
 from keras_rnnkit.callbacks._messages import say
 from keras_rnnkit.callbacks._model_state import (
     Arrays,
@@ -104,7 +105,7 @@ class ResumableRun(keras.callbacks.Callback):
         self._processes.check_states(self.model)
         if self._checks is not None:
             self._checks.begin(self.params.get("epochs", 0))
-        self._data = _data_of_fit(driver_of(inspect.currentframe()))
+        self._data = data_of_fit(driver_of(inspect.currentframe()))
         self._rows, self._pending, self._first = [], None, None
         self.initial_epoch = 0
         self._lock.acquire()
@@ -299,8 +300,3 @@ class _Reminder(keras.callbacks.Callback):
 def file_in(folder: Path) -> Path:
     """The file of the checkpoint."""
     return folder / "checkpoint.npz"
-
-
-def _data_of_fit(frame: Any) -> Any:
-    """The data set that `fit(x)` was given, which Keras does not tell callbacks."""
-    return None if frame is None else frame.f_locals.get("x")

@@ -1,6 +1,7 @@
 """A run that goes on with other settings, after an error at its beginning, or without its files."""
 
 import re
+import weakref
 
 import keras
 import numpy as np
@@ -219,3 +220,17 @@ def test_a_model_that_is_not_built_is_refused(tmp_path):
     if keras.config.backend() == "tensorflow":  # the others build it before callbacks are called
         with pytest.raises(ValueError, match=r"`model` must be built.*keras\.Input"):
             fit(model, resumable(tmp_path), epochs=1)
+
+
+def test_a_loop_of_ones_own_can_free_what_it_holds(tmp_path):
+    class Held:
+        pass
+
+    held = Held()
+    gone = weakref.ref(held)
+    model = make_model()
+    driven = keras.callbacks.CallbackList(resumable(tmp_path, patience=None), model=model)
+    driven.on_train_begin()
+    del held  # such as the wrapper of PyTorch, which must go before its group of processes
+    driven.on_train_end()
+    assert gone() is None
