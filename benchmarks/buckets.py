@@ -1,7 +1,7 @@
 """Times an epoch on the IMDB reviews in buckets of similar length, beside padding to one length.
 
-    python benchmarks/buckets.py --backend jax --data imdb.npz             # the times
-    python benchmarks/buckets.py --backend jax --data imdb.npz --accuracy  # the accuracy
+    python benchmarks/buckets.py --backend jax --data imdb.npz
+    python benchmarks/buckets.py --page    # writes only the page part
     python benchmarks/buckets.py --check   # fails where the page part is not what results say
 
 The model has an embedding with a mask, an LSTM and a logistic unit. First all shapes are trained on
@@ -9,7 +9,7 @@ until nothing compiles any more; then the kinds of batches take turns. An epoch 
 whole. Where all batches have one shape, some of the steps of an epoch are timed, and the time is
 scaled by their number. A ratio is that of two times of one round.
 On TensorFlow, a length is compiled when it first comes instead of for the 100th time, so that the
-state of later epochs is reached sooner.
+state of later epochs is reached sooner. The accuracies are those of `batch_accuracy.py`.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from _accuracies import accuracies
 from _results import (
     BACKENDS,
     RESULTS,
     environment,
     fullest,
-    load,
     results_file,
     save,
     today,
@@ -42,7 +42,6 @@ KINDS = {
     "padded_longest": "padded to the longest",
     "buckets_longest": "in buckets, not truncated",
 }
-SCORED = ("padded_500", "buckets_500", "buckets_longest")
 SLOWER = {"buckets_500": "padded_500", "buckets_longest": "padded_longest"}
 
 
@@ -55,11 +54,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, nargs=2, default=[60, 12], help="of padded batches")
     parser.add_argument("--warm", type=int, default=1, help="epochs in buckets before the times")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--accuracy", action="store_true")
-    parser.add_argument("--epochs", type=int, default=3, help="for the accuracy")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--kinds", nargs="+", choices=SCORED, default=SCORED, help="for accuracy")
     parser.add_argument("--out", type=Path, help="results/PROCESSOR/buckets_BACKEND.json")
+    parser.add_argument("--page", action="store_true", help="write only the page part")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     return parser.parse_args()
 
@@ -145,41 +141,23 @@ class Times:
         return found
 
 
-def accuracy(train: Any, test: Any, kind: str, seed: int, epochs: int) -> float:
-    """The test accuracy of a model that was trained on batches of that kind."""
-    import keras_rnnkit as kit
-
-    model = model_of(seed)
-    if kind == "padded_500":
-        ids = [kit.data.pad(x, MAXLEN, padding="post", truncating="post") for x, _ in (train, test)]
-        model.fit(ids[0], train[1], batch_size=BATCH, epochs=epochs, verbose=0)
-        return float(model.evaluate(ids[1], test[1], batch_size=256, verbose=0)[1])
-    maxlen = MAXLEN if kind == "buckets_500" else None
-    model.fit(bucketed(*train, maxlen, seed), epochs=epochs, shuffle=False, verbose=0)
-    return float(model.evaluate(bucketed(*test, maxlen), verbose=0)[1])
-
-
 def part(reports: dict[str, dict[str, Any]]) -> str:
     """The page part: a table of times and accuracies, by backend."""
     sections = []
     for backend, report in reports.items():
         rows = []
-        times, scored = report["cells"].get("times"), report["cells"].get("accuracy", {})
-        if times is None:
-            continue
-        trained = f", {scored['epochs']} epochs of {scored['rows']:,} reviews" if scored else ""
-        head = ["", "padding", "seconds an epoch", "times faster", f"test accuracy{trained}"]
+        times, scored = report["cells"]["times"], accuracies(backend)
+        head = ["", "padding", "seconds an epoch", "times faster", "test accuracy"]
         for kind, name in KINDS.items():
             seconds = times["seconds"][kind]
             ratio = times["ratios"].get(kind, [])
-            scores = list(scored.get(kind, {}).values())
             rows.append(
                 [
                     name,
                     f"{times['padding'][kind]:.1%}",
                     f"{median(seconds):.1f}",
                     spread(ratio, ".2f"),
-                    spread(scores, ".3f"),
+                    spread(scored.get(kind, []), ".3f"),
                 ]
             )
         cpu = f"{report['machine']['cpu']}, {report['machine']['cores']} cores"
@@ -199,39 +177,27 @@ def spread(values: list[float], form: str) -> str:
 def main() -> None:
     """Measures, or checks the page part."""
     arguments = parse()
-    if arguments.check:
-        write_or_check({PART: part(fullest("buckets"))}, check=True)
+    if arguments.check or arguments.page:
+        write_or_check({PART: part(fullest("buckets"))}, check=arguments.check)
         return
     os.environ["KERAS_BACKEND"] = arguments.backend
     import keras_rnnkit as kit
 
     path = arguments.out or results_file("buckets", arguments.backend)
     report = {**environment(arguments.backend), "cells": {}}
-    if path.exists():
-        report["cells"] = load(path)["cells"]
-    report |= {"units": UNITS, "batch_size": BATCH, "lengths": LENGTHS, "rate": RATE}
-    if arguments.backend == "tensorflow" and not arguments.accuracy:
+    report |= {"units": UNITS, "batch_size": BATCH, "lengths": LENGTHS}
+    if arguments.backend == "tensorflow":
         from keras_rnnkit.kernels import _tensorflow_compiling
 
         _tensorflow_compiling.OFTEN = 1
-    train, test = kit.data.load_imdb_sequences(arguments.data, WORDS)
-    train, test = ((x[: arguments.rows], y[: arguments.rows]) for x, y in (train, test))
-    if arguments.accuracy:
-        found = report["cells"].setdefault("accuracy", {})
-        found |= {"date": today(), "rows": len(train[0]), "epochs": arguments.epochs}
-        for seed in arguments.seeds:
-            for kind in arguments.kinds:
-                score = accuracy(train, test, kind, seed, arguments.epochs)
-                found.setdefault(kind, {})[str(seed)] = round(score, 4)
-                print(kind, seed, found[kind][str(seed)], flush=True)
-                save(path, report)
-    else:
-        times = Times(*train, arguments.steps)
-        for found in times.measure(arguments.warm, arguments.rounds):
-            print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
-            report["cells"]["times"] = {"date": today(), "rows": len(train[0]), **found}
-            save(path, report)
-        print(found["ratios"], found["padding"])
+    (x, y), _ = kit.data.load_imdb_sequences(arguments.data, WORDS)
+    x, y = x[: arguments.rows], y[: arguments.rows]
+    times = Times(x, y, arguments.steps)
+    for found in times.measure(arguments.warm, arguments.rounds):
+        print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
+        report["cells"]["times"] = {"date": today(), "rows": len(x), **found}
+        save(path, report)
+    print(found["ratios"], found["padding"])
     if path.is_relative_to(RESULTS):
         write_or_check({PART: part(fullest("buckets"))}, check=False)
 

@@ -1,7 +1,7 @@
 """Times an epoch on the whole IMDB reviews packed into rows, beside buckets and padding.
 
-    python benchmarks/packing.py --backend jax --data imdb.npz             # the times
-    python benchmarks/packing.py --backend jax --data imdb.npz --accuracy  # the accuracy
+    python benchmarks/packing.py --backend jax --data imdb.npz
+    python benchmarks/packing.py --page    # writes only the page part
     python benchmarks/packing.py --check   # fails where the page part is not what results say
 
 The model is that of `buckets.py`: an embedding, an LSTM and a logistic unit. No review is
@@ -11,6 +11,7 @@ A packed row has about ten reviews. So a batch of as many rows as one in buckets
 many reviews, and an epoch a tenth of the updates: there the learning rate is higher.
 An epoch in buckets is timed whole. Where all batches have one shape, some of the steps of an epoch
 are timed, and the time is scaled by their number. A ratio is that of two times of one round.
+The accuracies are those of `batch_accuracy.py`.
 """
 
 import argparse
@@ -21,19 +22,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from _accuracies import accuracies
 from _results import (
     BACKENDS,
     RESULTS,
     environment,
     fullest,
-    load,
     results_file,
     save,
     today,
     write_or_check,
 )
 from _tables import NAMES, table
-from buckets import BATCH, UNITS, VECTOR, WORDS, bucketed, spread
+from buckets import BATCH, RATE, UNITS, VECTOR, WORDS, bucketed, spread
 from buckets import model_of as bucketed_model
 
 PART = Path(__file__).parent.parent / "docs" / "results" / "packing.md"
@@ -45,16 +46,16 @@ class Kind(NamedTuple):
 
     name: str
     rows: int
-    rate: float = 3e-3
+    rate: float = RATE
 
 
 KINDS = {
     "padded": Kind("padded to the longest", BATCH),
     "buckets": Kind("in buckets", BATCH),
-    "packed_8": Kind("packed, 8 rows in a batch", 8),
-    "packed_32": Kind("packed, 32 rows in a batch", 32, 1e-2),
+    "packed_8": Kind("packed, 8 rows in a batch", 8, 2e-3),
+    "packed_32": Kind("packed, 32 rows in a batch", 32, 4e-3),
 }
-SCORED = ("buckets", "packed_8", "packed_32")
+SCORED = {"buckets": "buckets_longest"}  # the names in `batch_accuracy.py`, where they differ
 
 
 def parse() -> argparse.Namespace:
@@ -66,11 +67,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=12, help="of batches of one shape to time")
     parser.add_argument("--warm", type=int, default=1, help="epochs in buckets before the times")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--accuracy", action="store_true")
-    parser.add_argument("--epochs", type=int, default=2, help="for the accuracy")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--kinds", nargs="+", choices=SCORED, default=SCORED, help="for accuracy")
     parser.add_argument("--out", type=Path, help="results/PROCESSOR/packing_BACKEND.json")
+    parser.add_argument("--page", action="store_true", help="write only the page part")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     return parser.parse_args()
 
@@ -89,7 +87,7 @@ def packed_model(seed: int, rate: float) -> Any:
     last = kit.TakeLast()([outputs, ends])
     predictions = keras.layers.Dense(1, activation="sigmoid")(last)
     model = keras.Model([words, resets, ends], predictions)
-    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", weighted_metrics=["accuracy"])
     return model
 
 
@@ -98,6 +96,13 @@ def model_of(kind: str, seed: int = 0) -> Any:
     if kind.startswith("packed"):
         return packed_model(seed, KINDS[kind].rate)
     return bucketed_model(seed)
+
+
+def packed_rows(x: Any, y: Any) -> Any:
+    """The reviews and their labels in rows."""
+    import keras_rnnkit as kit
+
+    return kit.data.pack(x, LENGTH, y[:, None])
 
 
 def inputs(packed: Any, rows: int | None = None) -> list[Any]:
@@ -114,7 +119,7 @@ class Times:
         self.models = {kind: model_of(kind) for kind in KINDS}
         self.buckets = bucketed(x, y, None)
         start = time.perf_counter()
-        self.packed = kit.data.pack(x, LENGTH, y[:, None])
+        self.packed = packed_rows(x, y)
         self.packing_seconds = round(time.perf_counter() - start, 2)
         longest = max(map(len, x))
         self.tokens = sum(map(len, x))
@@ -181,37 +186,13 @@ class Times:
             yield {**found, "packed_rows": len(self.packed.rows), "packing": self.packing_seconds}
 
 
-def accuracy(train: Any, test: Any, kind: str, seed: int, epochs: int) -> float:
-    """The test accuracy of a model that was trained on batches of that kind."""
-    import keras_rnnkit as kit
-
-    model = model_of(kind, seed)
-    if kind == "buckets":
-        model.fit(bucketed(*train, None, seed), epochs=epochs, shuffle=False, verbose=0)
-        return float(model.evaluate(bucketed(*test, None), verbose=0)[1])
-    packed = kit.data.pack(train[0], LENGTH, train[1][:, None])
-    model.fit(
-        inputs(packed),
-        packed.targets,
-        sample_weight=packed.weights,
-        batch_size=KINDS[kind].rows,
-        epochs=epochs,
-        verbose=0,
-    )
-    packed = kit.data.pack(test[0], LENGTH)
-    found = packed.restore(model.predict(inputs(packed), batch_size=32, verbose=0))
-    return float(((found[:, 0] > 0.5) == test[1]).mean())
-
-
 def part(reports: dict[str, dict[str, Any]]) -> str:
     """The page part: a table of times and accuracies, by backend."""
     sections = []
     for backend, report in reports.items():
-        times, scored = report["cells"].get("times"), report["cells"].get("accuracy", {})
-        if times is None:
-            continue
-        scored_as = f"test accuracy, {scored['epochs']} epochs" if scored else "test accuracy"
-        head = ["", "unused", "reviews in a batch", "seconds an epoch", "times faster", scored_as]
+        times, scored = report["cells"]["times"], accuracies(backend)
+        head = ["", "unused", "reviews in a batch", "seconds an epoch", "times faster"]
+        head.append("test accuracy")
         a_row = times["rows"] / times["packed_rows"]
         rows = []
         for name, kind in KINDS.items():
@@ -223,7 +204,7 @@ def part(reports: dict[str, dict[str, Any]]) -> str:
                     f"{reviews:.0f}",
                     f"{median(times['seconds'][name]):.1f}",
                     spread(times["ratios"].get(name, []), ".2f"),
-                    spread(list(scored.get(name, {}).values()), ".3f"),
+                    spread(scored.get(SCORED.get(name, name), []), ".3f"),
                 ]
             )
         cpu = f"{report['machine']['cpu']}, {report['machine']['cores']} cores"
@@ -236,39 +217,26 @@ def part(reports: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     """Measures, or checks the page part."""
     arguments = parse()
-    if arguments.check:
-        write_or_check({PART: part(fullest("packing"))}, check=True)
+    if arguments.check or arguments.page:
+        write_or_check({PART: part(fullest("packing"))}, check=arguments.check)
         return
     os.environ["KERAS_BACKEND"] = arguments.backend
     import keras_rnnkit as kit
 
     path = arguments.out or results_file("packing", arguments.backend)
-    report = {**environment(arguments.backend), "cells": {}}
-    if path.exists():
-        report["cells"] = load(path)["cells"]
-    report |= {"units": UNITS, "length": LENGTH}
-    if arguments.backend == "tensorflow" and not arguments.accuracy:
+    report = {**environment(arguments.backend), "cells": {}, "units": UNITS, "length": LENGTH}
+    if arguments.backend == "tensorflow":
         from keras_rnnkit.kernels import _tensorflow_compiling
 
         _tensorflow_compiling.OFTEN = 1  # as in buckets.py
-    train, test = kit.data.load_imdb_sequences(arguments.data, WORDS)
-    train, test = ((x[: arguments.rows], y[: arguments.rows]) for x, y in (train, test))
-    if arguments.accuracy:
-        found = report["cells"].setdefault("accuracy", {})
-        found |= {"date": today(), "rows": len(train[0]), "epochs": arguments.epochs}
-        for seed in arguments.seeds:
-            for kind in arguments.kinds:
-                score = accuracy(train, test, kind, seed, arguments.epochs)
-                found.setdefault(kind, {})[str(seed)] = round(score, 4)
-                print(kind, seed, found[kind][str(seed)], flush=True)
-                save(path, report)
-    else:
-        times = Times(*train, arguments.steps)
-        for found in times.measure(arguments.warm, arguments.rounds):
-            print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
-            report["cells"]["times"] = {"date": today(), "rows": len(train[0]), **found}
-            save(path, report)
-        print(found["ratios"], found["padding"])
+    (x, y), _ = kit.data.load_imdb_sequences(arguments.data, WORDS)
+    x, y = x[: arguments.rows], y[: arguments.rows]
+    times = Times(x, y, arguments.steps)
+    for found in times.measure(arguments.warm, arguments.rounds):
+        print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
+        report["cells"]["times"] = {"date": today(), "rows": len(x), **found}
+        save(path, report)
+    print(found["ratios"], found["padding"])
     if path.is_relative_to(RESULTS):
         write_or_check({PART: part(fullest("packing"))}, check=False)
 
