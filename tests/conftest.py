@@ -1,6 +1,7 @@
 """Settings and fixtures of every test."""
 
 import importlib.util
+import logging
 import math
 import os
 import re
@@ -81,6 +82,35 @@ def seeded(request):
     keras.utils.set_random_seed(0)
     yield
     request.config.pluginmanager.get_plugin("memory_guard").after_test()
+
+
+EXPECTED = (
+    "triggered tf.function retracing",  # the tests compile many models of one kind
+    "persistent tape inside its context",  # what tests of tapes do on purpose
+)
+
+
+class Warned(logging.Handler):
+    """Keeps the warnings that are logged and not expected."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.messages = []
+
+    def emit(self, record):
+        message = record.getMessage()
+        if not any(part in message for part in EXPECTED):
+            self.messages.append(message)
+
+
+@pytest.fixture(autouse=True)
+def logged_warnings_are_errors():
+    """TensorFlow does not issue its warnings as Python's, but logs them."""
+    logger, warned = logging.getLogger("tensorflow"), Warned()
+    logger.addHandler(warned)
+    yield
+    logger.removeHandler(warned)
+    assert warned.messages == []
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,11 @@ def off_tape(tensors: Any) -> Any:
     return tree.map_structure(lambda t: t if t is None else tf.stop_gradient(t), tensors)
 
 
+def _floating(tensors: Any) -> list[Any]:
+    """The tensors of a structure that have gradients: a tape warns of all others, such as masks."""
+    return [tensor for tensor in tree.flatten(tensors) if tensor.dtype.is_floating]
+
+
 def with_backward_pass(
     forward: Callable[..., tuple[list[Any], Any]],
     backward: Callable[..., list[Any]],
@@ -95,7 +100,7 @@ def _group(
 
         def derivatives(*d_results: Any) -> Any:
             with tf.GradientTape() as tape:
-                tape.watch([*sources, *d_outputs])
+                tape.watch(_floating([*sources, *d_outputs]))
                 first = _gradients(plain, sources, d_outputs)[part]
             return tape.gradient(
                 first,
@@ -114,7 +119,7 @@ def _gradients(
     plain: Callable[..., list[Any]], sources: list[Any], d_outputs: list[Any]
 ) -> list[Any]:
     with tf.GradientTape() as tape:
-        tape.watch(sources)
+        tape.watch(_floating(sources))
         outputs = plain(*sources)
     gradients = tape.gradient(outputs, sources, output_gradients=d_outputs)
     if all(gradient is None for gradient in gradients):

@@ -54,6 +54,7 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
     z_r, (z, r, q) = product[: 2 * u], product.split(u)
     states = kernel.new_empty(time if return_sequences else 1, u, batch)
     h, starts = first.t().clone(memory_format=torch.contiguous_format), starts_by_step(args)
+    scratch = torch.empty_like(h) if return_sequences else None
     for start in range(0, time, _CHUNK):
         chunk = x[start : start + _CHUNK].transpose(1, 2)
         part = inputs[: len(chunk)]
@@ -63,7 +64,7 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
             part[:, :u].masked_fill_(masked, torch.inf)
         for i, (in_z_r, g) in enumerate(slots[: len(chunk)], start):
             if starts[i] is not None:
-                h = cleared(h, starts[i], return_sequences, batch_axis=-1)
+                h = cleared(h, starts[i], scratch, batch_axis=-1)
             torch.addmm(own_bias, recurrent_kernel, h, out=product)
             z_r.add_(in_z_r).sigmoid_()
             g.addcmul_(r, q).tanh_()
@@ -81,7 +82,7 @@ def _units_last(args: Arguments, save: bool) -> tuple[Any, Steps]:
         gates[..., :u].masked_fill_(~mask, torch.inf)
     every, every_q = states_buffer(args.states[0], time), gates.new_empty(time, batch, u)
     both, own = args.recurrent_kernel[:, : 2 * u], args.recurrent_kernel[:, 2 * u :]
-    own_bias = args.bias[1, 2 * u :]
+    own_bias, scratch = args.bias[1, 2 * u :], torch.empty_like(args.states[0])
     for start, z_r, z, r, g, q, old, new in zip(
         starts_by_step(args),
         gates[..., : 2 * u].unbind(0),
@@ -92,7 +93,7 @@ def _units_last(args: Arguments, save: bool) -> tuple[Any, Steps]:
         strict=True,
     ):
         if start is not None:
-            old = cleared(old, start, copy=True)
+            old = cleared(old, start, scratch)
         if masks is None:
             z_r.addmm_(old, both)
             torch.addmm(own_bias, old, own, out=q)

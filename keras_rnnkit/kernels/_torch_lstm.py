@@ -39,7 +39,9 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
     every, both = _buffers(args, time)
     (all_h, all_c), starts = every, starts_by_step(args)
     h, c = all_h[0], all_c[0]
-    copy = save or plan.return_sequences or plan.capture_gates
+    outputs = save or plan.return_sequences or plan.capture_gates
+    scratch = torch.stack(args.states) if outputs and args.resets else None
+    in_scratch = () if scratch is None else scratch.unbind(0)
     recurrent, masks = _by_gate(args.recurrent_kernel), stacked(masks)
     for start, h_and_c, gates_t, i_and_f, i, f, g, o, new_h, new_c, *valid in zip(
         starts,
@@ -53,7 +55,8 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
         strict=True,
     ):
         if start is not None:
-            h, c = cleared(h_and_c, start, copy).unbind(0)
+            cleared(h_and_c, start, scratch)
+            h, c = in_scratch or (h, c)
         gates_t.baddbmm_(h.expand(4, -1, -1) if masks is None else h * masks, recurrent)
         i_and_f.sigmoid_()
         g.tanh_()

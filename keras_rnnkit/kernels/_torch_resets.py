@@ -35,17 +35,17 @@ def starts_by_step(args: Arguments) -> list[Any]:
     return [next(starts) if count else None for count in by_step]
 
 
-def cleared(states: Any, starts: Starts, copy: bool, batch_axis: int = -2) -> Any:
+def cleared(states: Any, starts: Starts, scratch: Any, batch_axis: int = -2) -> Any:
     """The states, with those of the rows that start set to what they start from.
 
     Args:
         states: `(batch, units)` or `(states, batch, units)`, after the step before.
         starts: The sequences that start.
-        copy: Whether to return a copy, instead of changing the states.
+        scratch: A tensor for a copy of the states; `None` changes the states themselves.
         batch_axis: The axis of the batch; -1 for `(units, batch)`.
     """
     rows, fresh = starts
-    states = states.clone() if copy else states
+    states = states if scratch is None else scratch.copy_(states)
     if fresh is None:
         return states.index_fill_(batch_axis, rows, 0)
     return states.index_copy_(batch_axis, rows, fresh if batch_axis == -2 else fresh.t())
