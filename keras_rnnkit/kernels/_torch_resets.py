@@ -5,18 +5,18 @@ takes less time than a condition over all rows, and no number of the sequence be
 NaN, reaches the new one. Where the states are outputs of the step before, it does so in a copy.
 """
 
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import Any
 
 import torch
 
 from keras_rnnkit.kernels._arguments import Arguments
 
 
-class Starts(NamedTuple):
-    """The sequences that start at one step."""
-
-    rows: Any  # their indices in the batch
-    states: Any  # what they start from, (rows, units) or (states, rows, units); `None` for zeros
+# The sequences that start at one step: their indices in the batch, and what they start from,
+# (rows, units) or (states, rows, units), `None` for zeros. Most steps have one, so it is a plain
+# tuple: a named one takes three times as long to make.
+Starts = tuple[Any, Any]
 
 
 def starts_by_step(args: Arguments) -> list[Any]:
@@ -26,12 +26,12 @@ def starts_by_step(args: Arguments) -> list[Any]:
     resets = args.resets[0][..., 0]
     by_step, rows = resets.sum(1).tolist(), resets.nonzero()[:, 1].contiguous()
     counts = [count for count in by_step if count]
-    states: Any = [None] * len(counts)
+    states: Any = repeat(None)
     if args.fresh:
         every = [state[rows] for state in args.fresh]
         every = torch.stack(every) if len(every) > 1 else every[0]
         states = every.split(counts, dim=-2)
-    starts = map(Starts, rows.split(counts), states)
+    starts = zip(rows.split(counts), states, strict=False)
     return [next(starts) if count else None for count in by_step]
 
 
@@ -72,14 +72,15 @@ def cut(d_states: Any, starts: Starts, d_fresh: list[Any]) -> None:
     """Stop the gradients of the states at the sequences that start.
 
     Args:
-        d_states: The gradients of the states before the step, like `Starts.states`.
+        d_states: The gradients of the states before the step, like those of `Starts`.
         starts: The sequences that start.
         d_fresh: The gradients of the states that they start from, one `(batch, units)` for each
             state, to which those of these rows are added; none where sequences start from zeros.
     """
+    rows, _ = starts
     if d_fresh:
-        d_starts = d_states.index_select(-2, starts.rows)
+        d_starts = d_states.index_select(-2, rows)
         d_starts = d_starts.view(len(d_fresh), -1, d_starts.shape[-1])
         for d_state, d_start in zip(d_fresh, d_starts, strict=True):
-            d_state.index_add_(0, starts.rows, d_start)
-    d_states.index_fill_(-2, starts.rows, 0)
+            d_state.index_add_(0, rows, d_start)
+    d_states.index_fill_(-2, rows, 0)
