@@ -12,7 +12,6 @@ import torch
 
 from keras_rnnkit.kernels._arguments import Arguments
 
-
 # The sequences that start at one step: their indices in the batch, and what they start from,
 # (rows, units) or (states, rows, units), `None` for zeros. Most steps have one, so it is a plain
 # tuple: a named one takes three times as long to make.
