@@ -33,20 +33,33 @@ def forward_pass(
     cell, counts = plan.cell, _counts(plan, save)
     functions = with_reset_product(cell, args, functions, transposed=False)
     xs, before_activation = preactivations(plan, args)
+    first, fresh = args.states, args.fresh or None
+    for resets in args.resets:
+        first = _where(resets[0], fresh, first)
 
     def step(states: Any, current: Any) -> tuple[Any, Steps]:
-        x, mask, resets = current
-        if resets:
-            states = _where(resets[0], args.fresh or None, states)
+        x, mask, starts_next = current
         new, gates, extras = cell.forward(before_activation(x, states[0]), states, functions)
         if mask:
             new = _where(mask[0], new, states)
         pairs = zip((new, gates, list(states), extras), counts, strict=True)
-        return new, Steps(*(tensors[:count] for tensors, count in pairs))
+        steps = Steps(*(tensors[:count] for tensors, count in pairs))
+        for starts in starts_next:
+            new = _where(starts, fresh, new)
+        return new, steps
 
     units = args.states[0].shape[-1]
     widths = Steps(*([units] * n for n in counts))
-    return loop(step, args.states, (xs, args.mask, args.resets), widths)
+    return loop(step, first, (xs, args.mask, _a_step_ahead(args.resets)), widths)
+
+
+def _a_step_ahead(resets: Any) -> Any:
+    """The resets of the next step, by which a step clears the states that it leaves.
+
+    XLA does this in the loop that computes them. At the beginning of a step it would be a loop of
+    its own, which on TensorFlow took a fifth of the time of a GRU.
+    """
+    return [ops.concatenate([each[1:], ops.zeros_like(each[:1])]) for each in resets]
 
 
 def _where(condition: Any, values: Any, others: Any) -> list[Any]:
