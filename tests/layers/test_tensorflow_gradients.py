@@ -231,6 +231,20 @@ def test_a_first_layer_has_no_product_for_its_inputs():
     assert counts[0] < counts[1]
 
 
+def test_masks_and_resets_are_not_watched():
+    """TensorFlow would log a warning, and the test would fail."""
+    layer = kit.MinGRU(4)
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, mask=tf.constant(MASK), resets=tf.constant(~MASK), training=False)
+        return tape.gradient(y, x)
+
+    assert np.any(gradient(tf.constant(X)))
+
+
 def test_a_gan_step():
     """Generator and critic, each with its own tape around one pass of both."""
     maker = keras.Sequential([keras.Input((6, 2)), kit.GRU(3, return_sequences=True)])
