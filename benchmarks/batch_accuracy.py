@@ -20,7 +20,7 @@ from buckets import MAXLEN, WORDS, bucketed, model_of
 from packing import KINDS as PACKED
 from packing import inputs, packed_model, packed_rows
 
-KINDS = ("padded_500", "buckets_500", "buckets_longest", "packed_8", "packed_32")
+KINDS = ("padded_500", "buckets_500", "buckets_longest", "packed_3", "packed_8", "packed_32")
 SEEDS = (0, 1, 2)
 EPOCHS, PATIENCE, HELD_OUT = 5, 2, 10  # a tenth is held out
 

@@ -16,7 +16,7 @@ sys.path.remove(str(ROOT / "benchmarks"))
 
 pytestmark = pytest.mark.no_backend
 
-PACKED = ("packed_8", "packed_32")
+PACKED = ("packed_8", "packed_32")  # timed everywhere
 
 
 @pytest.mark.parametrize("backend", _results.BACKENDS)
