@@ -10,6 +10,7 @@ import hypothesis
 import keras
 import pytest
 
+from keras_rnnkit.models import _progress
 from tests.support.memory import MemoryGuard, WorkerPeaks
 
 # The same examples in every run; `--hypothesis-profile=default` draws new ones.
@@ -82,6 +83,12 @@ def seeded(request):
     keras.utils.set_random_seed(0)
     yield
     request.config.pluginmanager.get_plugin("memory_guard").after_test()
+
+
+@pytest.fixture(autouse=True)
+def without_bars(monkeypatch):
+    """On a slow machine, too, no bar appears in what an example prints."""
+    monkeypatch.setattr(_progress, "_PATIENCE", math.inf)
 
 
 EXPECTED = (

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
+from keras_rnnkit.models import _progress
 from keras_rnnkit.models._progress import Progress
 from keras_rnnkit.models._runner import runner_for
 
@@ -108,9 +109,12 @@ def test_a_function_reduces_every_batch(model):
         kit.trace_batches(model, X, reduce="mean")
 
 
-def test_a_progress_bar_is_drawn_for_long_work(model, capsys):
+def test_a_progress_bar_is_drawn_for_long_work(model, capsys, monkeypatch):
     list(kit.trace_batches(model, X, batch_size=4))
     assert not capsys.readouterr().out
+    monkeypatch.setattr(_progress, "_PATIENCE", 0.0)
+    list(kit.trace_batches(model, X, batch_size=4))
+    assert "3/3" in capsys.readouterr().out
     list(kit.trace_batches(model, X, batch_size=4, progress=True))
     assert "3/3" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"Received: progress='no'"):
