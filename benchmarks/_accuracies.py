@@ -15,3 +15,12 @@ def accuracies(backend: str) -> dict[str, list[float]]:
     path = accuracy_file(backend)
     cells = load(path)["cells"] if path.exists() else {}
     return {kind: [one["accuracy"] for one in seeds.values()] for kind, seeds in cells.items()}
+
+
+def column(backend: str) -> str:
+    """The head of a column of these accuracies."""
+    path = accuracy_file(backend)
+    if not path.exists():
+        return "test accuracy"
+    report = load(path)
+    return f"test accuracy, {report['rows'] * (1 - report['held_out']):,.0f} training reviews"

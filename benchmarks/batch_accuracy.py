@@ -2,15 +2,16 @@
 
     python benchmarks/batch_accuracy.py --backend jax --data imdb.npz
 
-The kinds are those of `buckets.py` and `packing.py`, whose page parts have the accuracies. A tenth
-of the training reviews is held out. Training ends when the loss on these has not fallen for two
-epochs, and the weights of the best epoch are tested: after a fixed number of epochs, models that
-differ by their seed alone are up to seven hundredths apart.
+The kinds are those of `buckets.py` and `packing.py`, which write the accuracies into their page
+parts (`--page`). A tenth of the training reviews is held out. Training ends when the loss on these
+has not fallen for two epochs, and the weights of the best epoch are tested: after a fixed number of
+epochs, models that differ by their seed alone are up to seven hundredths apart.
 A run goes on where the last one stopped. The accuracy does not depend on the processor.
 """
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from packing import inputs, packed_model, packed_rows
 
 KINDS = ("padded_500", "buckets_500", "buckets_longest", "packed_3", "packed_8", "packed_32")
 SEEDS = (0, 1, 2)
-EPOCHS, PATIENCE, HELD_OUT = 5, 2, 10  # a tenth is held out
+EPOCHS, PATIENCE, HELD_OUT = 20, 2, 10  # at most; and a tenth is held out
 
 
 def parse() -> argparse.Namespace:
@@ -57,7 +58,7 @@ def trained(kind: str, train: Any, test: Any, seed: int) -> dict[str, Any]:
     import keras
 
     x, y = train
-    held = len(x) // HELD_OUT
+    held = -(-len(x) // HELD_OUT)
     model = packed_model(seed, PACKED[kind].rate) if kind in PACKED else model_of(seed)
     stopping = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
     data, given = batches(kind, x[:-held], y[:-held], seed)
@@ -70,8 +71,25 @@ def trained(kind: str, train: Any, test: Any, seed: int) -> dict[str, Any]:
     if given:
         given["batch_size"] = 32 if kind in PACKED else 256
     scores = model.evaluate(data, **given, verbose=0, return_dict=True)
-    found = {"date": today(), "epoch": stopping.best_epoch + 1}
+    rate = round(float(model.optimizer.learning_rate), 6)
+    found = {"date": today(), "rate": rate, "epoch": stopping.best_epoch + 1}
     return {**found, "accuracy": round(float(scores["accuracy"]), 4)}
+
+
+def started(path: Path, backend: str, rows: int) -> dict[str, Any]:
+    """The file to go on with, or a new one; accuracies of other settings do not mix."""
+    settings = {"epochs": EPOCHS, "patience": PATIENCE, "rows": rows, "held_out": 1 / HELD_OUT}
+    report = {**environment(backend), **settings, "cells": {}}
+    if not path.exists():
+        return report
+    found = load(path)
+    other = [name for name in ("versions", *settings) if found[name] != report[name]]
+    if other:
+        sys.exit(
+            f"{path} is from other settings ({', '.join(other)}): "
+            "remove it, or write elsewhere with --out."
+        )
+    return found
 
 
 def main() -> None:
@@ -81,9 +99,8 @@ def main() -> None:
     import keras_rnnkit as kit
 
     path = arguments.out or accuracy_file(arguments.backend)
-    cells = load(path)["cells"] if path.exists() else {}
-    report = {**environment(arguments.backend), "epochs": EPOCHS, "patience": PATIENCE}
-    report |= {"rows": arguments.rows, "held_out": 1 / HELD_OUT, "cells": cells}
+    report = started(path, arguments.backend, arguments.rows)
+    cells = report["cells"]
     train, test = kit.data.load_imdb_sequences(arguments.data, WORDS)
     train, test = ((x[: arguments.rows], y[: arguments.rows]) for x, y in (train, test))
     for seed in arguments.seeds:

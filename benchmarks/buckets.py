@@ -5,22 +5,22 @@
     python benchmarks/buckets.py --check   # fails where the page part is not what results say
 
 The model has an embedding with a mask, an LSTM and a logistic unit. First all shapes are trained on
-until nothing compiles any more; then the kinds of batches take turns. An epoch in buckets is timed
-whole. Where all batches have one shape, some of the steps of an epoch are timed, and the time is
-scaled by their number. A ratio is that of two times of one round.
+until nothing compiles any more; then the kinds of batches take turns. All steps of an epoch in
+buckets are timed, from the end of the first one to that of the last one; where all batches have one
+shape, some of them, and the time is scaled by their number. A ratio is that of two times of one
+round.
 On TensorFlow, a length is compiled when it first comes instead of for the 100th time, so that the
 state of later epochs is reached sooner. The accuracies are those of `batch_accuracy.py`.
 """
 
 import argparse
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from _accuracies import accuracies
+from _accuracies import accuracies, column
 from _results import (
     BACKENDS,
     RESULTS,
@@ -108,13 +108,17 @@ class Times:
 
     def fit(self, kind: str) -> float:
         """The seconds of an epoch."""
-        start = time.perf_counter()
+        from _measure import Clock
+
         if kind in self.buckets:
-            self.models[kind].fit(self.data[kind], shuffle=False, verbose=0)
-            return time.perf_counter() - start
-        ids, labels = self.padded[kind]
-        self.models[kind].fit(ids, labels, batch_size=BATCH, verbose=0)
-        return (time.perf_counter() - start) * self.all_steps * BATCH / len(ids)
+            x, y, steps = self.data[kind], None, len(self.data[kind])
+        else:
+            (x, y), steps = self.padded[kind], self.all_steps
+        count = steps if y is None else -(-len(x) // BATCH)
+        clock, batch = Clock(count), None if y is None else BATCH
+        options = {"batch_size": batch, "shuffle": y is not None, "callbacks": [clock]}
+        self.models[kind].fit(x, y, verbose=0, **options)
+        return clock.step_seconds * steps
 
     def measure(self, warm: int, rounds: int) -> Iterator[dict[str, Any]]:
         """The seconds of every round, the ratios and the padding, after each round."""
@@ -147,7 +151,7 @@ def part(reports: dict[str, dict[str, Any]]) -> str:
     for backend, report in reports.items():
         rows = []
         times, scored = report["cells"]["times"], accuracies(backend)
-        head = ["", "padding", "seconds an epoch", "times faster", "test accuracy"]
+        head = ["", "padding", "seconds an epoch", "times faster", column(backend)]
         for kind, name in KINDS.items():
             seconds = times["seconds"][kind]
             ratio = times["ratios"].get(kind, [])

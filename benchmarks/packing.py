@@ -10,8 +10,7 @@ output at its last word. Before the times, the script makes sure that both model
 A packed row has about ten reviews. So a batch of as many rows as one in buckets has ten times as
 many reviews, and an epoch a tenth of the updates: there the learning rate is higher. Three packed
 rows have as many reviews as a batch in buckets.
-An epoch in buckets is timed whole. Where all batches have one shape, some of the steps of an epoch
-are timed, and the time is scaled by their number. A ratio is that of two times of one round.
+Steps are timed as in `buckets.py`. A ratio is that of two times of one round.
 The accuracies are those of `batch_accuracy.py`.
 """
 
@@ -23,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from _accuracies import accuracies
+from _accuracies import accuracies, column
 from _results import (
     BACKENDS,
     RESULTS,
@@ -157,14 +156,15 @@ class Times:
 
     def fit(self, kind: str) -> float:
         """The seconds of an epoch."""
-        start = time.perf_counter()
-        if kind == "buckets":
-            self.models[kind].fit(self.buckets, shuffle=False, verbose=0)
-            return time.perf_counter() - start
-        x, y, weights = self.data[kind]
-        batch = KINDS[kind].rows
-        self.models[kind].fit(x, y, sample_weight=weights, batch_size=batch, verbose=0)
-        return (time.perf_counter() - start) * self.scale[kind]
+        from _measure import Clock
+
+        x, y, weights = (self.buckets, None, None) if kind == "buckets" else self.data[kind]
+        batch = None if y is None else KINDS[kind].rows
+        count = len(self.buckets) if y is None else -(-len(y) // batch)
+        clock = Clock(count)
+        options = {"batch_size": batch, "shuffle": y is not None, "callbacks": [clock]}
+        self.models[kind].fit(x, y, sample_weight=weights, verbose=0, **options)
+        return clock.step_seconds * count * self.scale.get(kind, 1)
 
     def measure(self, warm: int, rounds: int) -> Iterator[dict[str, Any]]:
         """The seconds of every round and the ratios, after each round."""
@@ -193,20 +193,22 @@ def part(reports: dict[str, dict[str, Any]]) -> str:
     for backend, report in reports.items():
         times, scored = report["cells"]["times"], accuracies(backend)
         head = ["", "unused", "reviews in a batch", "seconds an epoch", "times faster"]
-        head.append("test accuracy")
+        head.append(column(backend))
         a_row = times["rows"] / times["packed_rows"]
         rows = []
         for name, kind in KINDS.items():
-            timed = name in times["seconds"]  # a new kind is not yet, everywhere
+            timed, scores = name in times["seconds"], scored.get(SCORED.get(name, name), [])
+            if not (timed or scores):
+                continue
             reviews = kind.rows * (a_row if name.startswith("packed") else 1)
             rows.append(
                 [
                     kind.name,
-                    f"{times['padding'][name]:.1%}" if timed else NOTHING,
+                    f"{times['padding'][name if timed else 'packed_8']:.1%}",
                     f"{reviews:.0f}",
                     f"{median(times['seconds'][name]):.1f}" if timed else NOTHING,
                     spread(times["ratios"].get(name, []), ".2f"),
-                    spread(scored.get(SCORED.get(name, name), []), ".3f"),
+                    spread(scores, ".3f"),
                 ]
             )
         cpu = f"{report['machine']['cpu']}, {report['machine']['cores']} cores"

@@ -10,7 +10,6 @@ import hypothesis
 import keras
 import pytest
 
-from keras_rnnkit.models import _progress
 from tests.support.memory import MemoryGuard, WorkerPeaks
 
 # The same examples in every run; `--hypothesis-profile=default` draws new ones.
@@ -85,36 +84,26 @@ def seeded(request):
     request.config.pluginmanager.get_plugin("memory_guard").after_test()
 
 
-@pytest.fixture(autouse=True)
-def without_bars(monkeypatch):
-    """On a slow machine, too, no bar appears in what an example prints."""
-    monkeypatch.setattr(_progress, "_PATIENCE", math.inf)
-
-
-EXPECTED = (
-    "triggered tf.function retracing",  # the tests compile many models of one kind
-    "persistent tape inside its context",  # what tests of tapes do on purpose
-    "extract_sub_graph",  # deprecated; a test cuts from a graph what nothing needs
-)
-
-
 class Warned(logging.Handler):
     """Keeps the warnings that are logged and not expected."""
 
-    def __init__(self):
+    def __init__(self, expected):
         super().__init__(logging.WARNING)
-        self.messages = []
+        self.expected, self.messages = expected, []
 
     def emit(self, record):
         message = record.getMessage()
-        if not any(part in message for part in EXPECTED):
+        if not any(part in message for part in self.expected):
             self.messages.append(message)
 
 
 @pytest.fixture(autouse=True)
-def logged_warnings_are_errors():
+def logged_warnings_are_errors(request):
     """TensorFlow does not issue its warnings as Python's, but logs them."""
-    logger, warned = logging.getLogger("tensorflow"), Warned()
+    expected = ["triggered tf.function retracing"]  # the tests compile many models of one kind
+    for mark in request.node.iter_markers("logs"):
+        expected += mark.args
+    logger, warned = logging.getLogger("tensorflow"), Warned(expected)
     logger.addHandler(warned)
     yield
     logger.removeHandler(warned)

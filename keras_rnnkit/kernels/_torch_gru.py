@@ -54,7 +54,7 @@ def _units_first(args: Arguments, return_sequences: bool) -> tuple[Any, Steps]:
     z_r, (z, r, q) = product[: 2 * u], product.split(u)
     states = kernel.new_empty(time if return_sequences else 1, u, batch)
     h, starts = first.t().clone(memory_format=torch.contiguous_format), starts_by_step(args)
-    scratch = torch.empty_like(h) if return_sequences else None
+    scratch = torch.empty_like(h) if return_sequences and args.resets else None
     for start in range(0, time, _CHUNK):
         chunk = x[start : start + _CHUNK].transpose(1, 2)
         part = inputs[: len(chunk)]
@@ -82,7 +82,7 @@ def _units_last(args: Arguments, save: bool) -> tuple[Any, Steps]:
         gates[..., :u].masked_fill_(~mask, torch.inf)
     every, every_q = states_buffer(args.states[0], time), gates.new_empty(time, batch, u)
     both, own = args.recurrent_kernel[:, : 2 * u], args.recurrent_kernel[:, 2 * u :]
-    own_bias, scratch = args.bias[1, 2 * u :], torch.empty_like(args.states[0])
+    own_bias, scratch = args.bias[1, 2 * u :], every.new_empty(batch, u)
     for start, z_r, z, r, g, q, old, new in zip(
         starts_by_step(args),
         gates[..., : 2 * u].unbind(0),

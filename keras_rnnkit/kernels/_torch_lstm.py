@@ -56,7 +56,7 @@ def forward_pass(plan: Plan, args: Arguments, save: bool) -> tuple[Any, Steps]:
     ):
         if start is not None:
             cleared(h_and_c, start, scratch)
-            h, c = in_scratch or (h, c)
+            h, c = in_scratch or (h, c)  # `h` and `c` are views of what was cleared
         gates_t.baddbmm_(h.expand(4, -1, -1) if masks is None else h * masks, recurrent)
         i_and_f.sigmoid_()
         g.tanh_()

@@ -2,7 +2,8 @@
 
 Before a step at which sequences start, a loop sets the states of their rows by index: on a CPU this
 takes less time than a condition over all rows, and no number of the sequence before, not even a
-NaN, reaches the new one. Where the states are outputs of the step before, it does so in a copy.
+NaN, reaches the new one. Where the states are outputs of the step before, it does so in a copy, in
+one scratch tensor for all steps.
 """
 
 from itertools import repeat
@@ -40,7 +41,8 @@ def cleared(states: Any, starts: Starts, scratch: Any, batch_axis: int = -2) -> 
     Args:
         states: `(batch, units)` or `(states, batch, units)`, after the step before.
         starts: The sequences that start.
-        scratch: A tensor for a copy of the states; `None` changes the states themselves.
+        scratch: A tensor for a copy of the states, which holds until the next one; `None` changes
+            the states themselves.
         batch_axis: The axis of the batch; -1 for `(units, batch)`.
     """
     rows, fresh = starts

@@ -104,7 +104,8 @@ def trace_batches(
     >>> import keras_rnnkit as kit
     >>> model = keras.Sequential([keras.Input((5, 3)), keras.layers.GRU(4, name="gru")])
     >>> x = np.ones((6, 5, 3), "float32")
-    >>> [traces["gru"].update.shape for traces in kit.trace_batches(model, x, batch_size=4)]
+    >>> parts = kit.trace_batches(model, x, batch_size=4, progress=False)
+    >>> [traces["gru"].update.shape for traces in parts]
     [(4, 5, 4), (2, 5, 4)]
     >>> found = kit.trace_batches(model, x, reduce="statistics")
     >>> found["gru"]["update"].mean.shape, found["gru"].half_life.shape

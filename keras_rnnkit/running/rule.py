@@ -33,9 +33,9 @@ PER_GATE_BELOW_IN_PREDICTION = 512
 # (`benchmarks/min_rnn.py`).
 ASSOCIATIVE_UP_TO = 1024
 
-# With resets, an LSTM on PyTorch on a CPU cannot use oneDNN, and takes up to so many times as long
-# (`benchmarks/resets.py`); with more units, fewer.
-RESETS_TAKE_UP_TO = {"train": 2.8, "predict": 4.0}
+# With resets, an LSTM on PyTorch on a CPU cannot use oneDNN, and takes up to so many times as long,
+# fewer with more units (`benchmarks/resets.py`).
+RESETS_TAKE_UP_TO = {"train": 2.4, "predict": 3.9}
 
 
 class Request(NamedTuple):

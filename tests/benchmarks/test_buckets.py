@@ -34,12 +34,11 @@ def test_an_epoch_in_buckets_is_faster_by_far(backend):
 
 
 @pytest.mark.parametrize("backend", _results.BACKENDS)
-def test_batches_of_every_kind_lead_to_the_accuracy_of_padding(backend):
+def test_buckets_lead_to_the_accuracy_of_padding(backend):
     scores = _accuracies.accuracies(backend)
-    if not scores:
+    if not {"padded_500", "buckets_500"} <= set(scores):
         pytest.skip(f"benchmarks/batch_accuracy.py has not measured {backend} yet")
-    padded = median(scores.pop("padded_500"))
-    assert {kind: found for kind, found in scores.items() if median(found) < padded - 0.01} == {}
+    assert median(scores["buckets_500"]) > median(scores["padded_500"]) - 0.01
 
 
 def test_the_table_has_the_ratios_and_the_accuracies(monkeypatch):

@@ -9,6 +9,7 @@ from tests.docs.test_pages import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import _accuracies
 import _results
 import packing
 
@@ -28,6 +29,14 @@ def test_at_most_a_fiftieth_is_unused_and_an_epoch_is_faster_than_padded(backend
         times = report["cells"]["times"]
         assert all(times["padding"][kind] <= 0.02 for kind in PACKED)
         assert all(median(times["ratios"][kind]) > 1 for kind in PACKED)
+
+
+@pytest.mark.parametrize("backend", _results.BACKENDS)
+def test_packed_rows_lead_to_the_accuracy_of_buckets(backend):
+    scores = _accuracies.accuracies(backend)
+    if not {"buckets_longest", "packed_3"} <= set(scores):
+        pytest.skip(f"benchmarks/batch_accuracy.py has not measured {backend} yet")
+    assert median(scores["packed_3"]) > median(scores["buckets_longest"]) - 0.01
 
 
 def test_the_table_has_the_unused_steps_the_ratios_and_the_accuracies(monkeypatch):

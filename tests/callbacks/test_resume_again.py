@@ -226,11 +226,13 @@ def test_a_loop_of_ones_own_can_free_what_it_holds(tmp_path):
     class Held:
         pass
 
-    held = Held()
-    gone = weakref.ref(held)
-    model = make_model()
-    driven = keras.callbacks.CallbackList(resumable(tmp_path, patience=None), model=model)
-    driven.on_train_begin()
-    del held  # such as the wrapper of PyTorch, which must go before its group of processes
-    driven.on_train_end()
-    assert gone() is None
+    def fit(model):  # of the same name as that of Keras
+        held = Held()
+        gone = weakref.ref(held)
+        driven = keras.callbacks.CallbackList(resumable(tmp_path, patience=None), model=model)
+        driven.on_train_begin()
+        del held  # such as the wrapper of PyTorch, which must go before its group of processes
+        driven.on_train_end()
+        return gone()
+
+    assert fit(make_model()) is None
