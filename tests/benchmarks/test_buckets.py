@@ -33,12 +33,14 @@ def test_an_epoch_in_buckets_is_faster_by_far(backend):
             assert times["padding"][kind] <= (0.1 if times["rows"] == 25_000 else 0.105)
 
 
-@pytest.mark.parametrize("backend", _results.BACKENDS)
-def test_buckets_lead_to_the_accuracy_of_padding(backend):
-    scores = _accuracies.accuracies(backend)
-    if not {"padded_500", "buckets_500"} <= set(scores):
-        pytest.skip(f"benchmarks/batch_accuracy.py has not measured {backend} yet")
-    assert median(scores["buckets_500"]) > median(scores["padded_500"]) - 0.01
+@pytest.mark.parametrize("kind", ["buckets_500", "buckets_longest"])
+def test_buckets_lead_to_the_accuracy_of_padding(kind):
+    """Of all backends together: the three seeds of one are up to four hundredths apart."""
+    every = [_accuracies.accuracies(backend) for backend in _results.BACKENDS]
+    padded, found = (
+        median(score for scores in every for score in scores[name]) for name in ("padded_500", kind)
+    )
+    assert found > padded - 0.01
 
 
 def test_the_table_has_the_ratios_and_the_accuracies(monkeypatch):
