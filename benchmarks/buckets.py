@@ -178,6 +178,17 @@ def spread(values: list[float], form: str) -> str:
     return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
+def save_rounds(
+    path: Path, report: dict[str, Any], rows: int, rounds: Iterator[dict[str, Any]]
+) -> None:
+    """Prints the times of each round, and saves the report with all rounds so far."""
+    for found in rounds:
+        print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
+        report["cells"]["times"] = {"date": today(), "rows": rows, **found}
+        save(path, report)
+    print(found["ratios"], found["padding"])
+
+
 def main() -> None:
     """Measures, or checks the page part."""
     arguments = parse()
@@ -197,11 +208,7 @@ def main() -> None:
     (x, y), _ = kit.data.load_imdb_sequences(arguments.data, WORDS)
     x, y = x[: arguments.rows], y[: arguments.rows]
     times = Times(x, y, arguments.steps)
-    for found in times.measure(arguments.warm, arguments.rounds):
-        print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
-        report["cells"]["times"] = {"date": today(), "rows": len(x), **found}
-        save(path, report)
-    print(found["ratios"], found["padding"])
+    save_rounds(path, report, len(x), times.measure(arguments.warm, arguments.rounds))
     if path.is_relative_to(RESULTS):
         write_or_check({PART: part(fullest("buckets"))}, check=False)
 

@@ -29,12 +29,10 @@ from _results import (
     environment,
     fullest,
     results_file,
-    save,
-    today,
     write_or_check,
 )
 from _tables import NAMES, NOTHING, table
-from buckets import BATCH, RATE, UNITS, VECTOR, WORDS, bucketed, spread
+from buckets import BATCH, RATE, UNITS, VECTOR, WORDS, bucketed, save_rounds, spread
 from buckets import model_of as bucketed_model
 
 PART = Path(__file__).parent.parent / "docs" / "results" / "packing.md"
@@ -236,11 +234,7 @@ def main() -> None:
     (x, y), _ = kit.data.load_imdb_sequences(arguments.data, WORDS)
     x, y = x[: arguments.rows], y[: arguments.rows]
     times = Times(x, y, arguments.steps)
-    for found in times.measure(arguments.warm, arguments.rounds):
-        print({kind: seconds[-1] for kind, seconds in found["seconds"].items()}, flush=True)
-        report["cells"]["times"] = {"date": today(), "rows": len(x), **found}
-        save(path, report)
-    print(found["ratios"], found["padding"])
+    save_rounds(path, report, len(x), times.measure(arguments.warm, arguments.rounds))
     if path.is_relative_to(RESULTS):
         write_or_check({PART: part(fullest("packing"))}, check=False)
 
