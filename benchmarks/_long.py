@@ -2,7 +2,8 @@
 
     python benchmarks/_long.py LAYER OUTPUT RECOMPUTE
 
-Prints the memory of a training step as JSON (Linux with glibc).
+Prints the memory of a training step as JSON: that of the GPU on which PyTorch or JAX runs, or of
+the process (Linux with glibc).
 """
 
 import json
@@ -10,7 +11,7 @@ import statistics
 import sys
 from typing import Any
 
-from _memory import forget_peak, peak_mib, planned_mib
+from _memory import forget_peak, forget_peak_on_gpu, peak_mib, peak_mib_on_gpu, planned_mib
 
 STEPS, UNITS, BATCH, FEATURES = 10_000, 128, 8, 16
 LAYERS = ("LSTM", "GRU", "SimpleRNN", "MinLSTM")
@@ -52,15 +53,24 @@ def step_mib(layer: str, output: str, recompute: bool) -> float:
     model, rows = build(layer, output, recompute), data(output, 1)
     if keras.config.backend() == "jax":
         return planned_mib(model, *rows, lambda y, output: keras.ops.mean((output - y) ** 2))
+    forget, peak = forget_peak, peak_mib
+    if _on_gpu():
+        forget, peak = forget_peak_on_gpu, peak_mib_on_gpu
 
     def train() -> float:
-        forget_peak()
-        before = peak_mib()
+        forget()
+        before = peak()
         model.fit(*rows, batch_size=BATCH, verbose=0)
-        return peak_mib() - before
+        return peak() - before
 
     train()
     return statistics.median(train() for _ in range(RUNS))
+
+
+def _on_gpu() -> bool:
+    from keras_rnnkit.kernels import backend_kernels
+
+    return backend_kernels().on_gpu(None)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,20 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
+def peak_mib_on_gpu() -> float:
+    """The most memory that PyTorch's tensors have had on the GPU, in MiB."""
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20
+
+
+def forget_peak_on_gpu() -> None:
+    """Has the peak on the GPU start again from what there is now."""
+    import torch
+
+    torch.cuda.reset_peak_memory_stats()
+
+
 def planned_mib(model: Any, x: Any, y: Any, loss_of: Callable[[Any, Any], Any]) -> float:
     """What XLA on JAX sets aside for the gradients of a batch, beside arguments and results.
 

@@ -1,13 +1,14 @@
 """Runs the tests on a GPU, then times the kit there beside `keras.layers` and `torch.nn`.
 
-    python benchmarks/gpu.py                  # on a machine with a GPU, at most 6 minutes
+    python benchmarks/gpu.py                  # on a machine with a GPU, at most 8 minutes
     python benchmarks/gpu.py --tiny           # a few small rows on any machine, in seconds
 
 PyTorch and JAX, each where it is installed and finds a GPU. First the tests of paths, masks,
-oracles and streams; then LSTM and GRU, plain, with gates, masked, bidirectional and with
-`recurrent_dropout`, and `MinGRU` on long sequences, each in training and in prediction. A printed
-ratio is the time of the other library by the kit's: above 1, the kit is faster. With gates, the
-others are layers without gates; `MinGRU` is compared with GRU layers.
+oracles, streams, resets and `recompute`, in several processes where pytest-xdist is installed. Then
+LSTM and GRU, plain, with gates, masked, bidirectional and with `recurrent_dropout`, and `MinGRU` on
+long sequences, each in training and in prediction. A printed ratio is the time of the other library
+by the kit's: above 1, the kit is faster. With gates, the others are layers without gates; `MinGRU`
+is compared with GRU layers.
 
 Every part is a process with a time limit, and every row is saved as it is measured, in
 `benchmarks/results/`, in a folder of the GPU: a part that fails or takes too long costs only what
@@ -33,6 +34,7 @@ import re
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from _results import RESULTS
@@ -47,13 +49,18 @@ TESTS = (
     "tests/cells/test_masks.py",
     "tests/layers/test_oracles.py",
     "tests/layers/test_stream.py",
+    "tests/layers/test_resets.py",
+    "tests/layers/test_resets_in_layers.py",
+    "tests/layers/test_torch_resets.py",
+    "tests/layers/test_recompute.py",
 )
 TINY_TESTS = ("tests/test_public_names.py",)
 # In the tests, products of float32 are not rounded to TF32, which their tolerances do not allow.
 EXACT = {"NVIDIA_TF32_OVERRIDE": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest"}
 BACKENDS = ("torch", "jax")
-# Seconds of the parts of a backend; two backends take 6 minutes at most.
-LIMITS = {"look for a GPU": 15, "tests": 75, "rows": 90}
+# Seconds of the parts of a backend; two backends take 8 minutes at most.
+LIMITS = {"look for a GPU": 15, "tests": 135, "rows": 90}
+MOST_WORKERS = 12  # processes of tests, which share the GPU
 ENDING = 5  # seconds for a part to end by itself, when its limit is reached
 
 # Each prints "device: " and the name of the GPU, or nothing behind it.
@@ -120,11 +127,16 @@ def device_of(backend: str) -> str:
 
 def test(backend: str, files: tuple[str, ...]) -> str:
     """Run tests on a backend, and return what pytest says at the end."""
-    options = ["-q", "-p", "no:cacheprovider", "--maxfail=20", "--tb=short", "--no-header"]
+    options = ["-q", "-p", "no:cacheprovider", "--tb=short", "--no-header"]
+    # What newer versions of the libraries there deprecate does not hide what is wrong on a GPU.
+    options += ["-W", "default"]
+    if find_spec("xdist"):
+        workers = min(len(os.sched_getaffinity(0)), len(files), MOST_WORKERS)
+        options += ["-n", str(workers), "--dist", "worksteal"]
     command = [sys.executable, "-m", "pytest", *options, *files]
     code, output = run(command, backend, LIMITS["tests"], **EXACT)
     if code != 0:
-        print(output[-6000:])
+        print(output[-20_000:])
     return "stopped at the limit" if code is None else output.strip().splitlines()[-1]
 
 

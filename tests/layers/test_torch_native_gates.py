@@ -11,7 +11,7 @@ from keras_rnnkit.running import rule
 from keras_rnnkit.running.rule import Choice, Request, choose
 from tests.support.backends import gradients
 from tests.support.cases import NAMESAKES, by_name, to_numpy
-from tests.support.torch_layers import BATCH, FEATURES, MASKS, TIME, UNITS
+from tests.support.torch_layers import BATCH, FEATURES, FLOAT32, MASKS, TIME, UNITS
 
 pytestmark = pytest.mark.skipif(keras.config.backend() != "torch", reason="a method of PyTorch's")
 
@@ -60,7 +60,7 @@ def assert_all_close(got, want, atol):
         np.testing.assert_allclose(a / scale, b / scale, rtol=0, atol=atol)
 
 
-ATOL = {"float32": 2e-6, "float64": 1e-13, "float16": 3e-3, "bfloat16": 3e-2}
+ATOL = {"float32": FLOAT32, "float64": 1e-13, "float16": 3e-3, "bfloat16": 3e-2}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -163,6 +163,7 @@ def test_a_second_derivative_is_refused_not_wrong():
         torch.autograd.grad(trace.cell.sum(), x, create_graph=True)
 
 
+@pytest.mark.usefixtures("on_device")
 @pytest.mark.parametrize("associative", [False, True])
 @pytest.mark.parametrize("time", [1, 2, 7, 16])
 def test_the_linear_recurrence_and_its_gradients(associative, time):

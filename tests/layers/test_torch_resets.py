@@ -8,10 +8,12 @@ import pytest
 
 from keras_rnnkit.kernels import _cells
 from keras_rnnkit.kernels._arguments import Arguments, Plan
+from tests.support.cases import to_numpy
 
-pytestmark = pytest.mark.skipif(
-    keras.config.backend() != "torch", reason="kernels of PyTorch's alone"
-)
+pytestmark = [
+    pytest.mark.skipif(keras.config.backend() != "torch", reason="kernels of PyTorch's alone"),
+    pytest.mark.usefixtures("on_device"),
+]
 
 TIME, BATCH, FEATURES, UNITS = 6, 4, 2, 3
 GATES, STATES = {"lstm": 4, "gru": 3}, {"lstm": 2, "gru": 1}
@@ -122,7 +124,7 @@ def gru(bias, from_inputs, from_state, states):
 
 def close(found, wanted, atol=1e-12):
     for got, want in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(got.detach().numpy(), want.detach().numpy(), 1e-10, atol)
+        np.testing.assert_allclose(to_numpy(got.detach()), to_numpy(want.detach()), 1e-10, atol)
 
 
 @pytest.mark.parametrize(("cell", "per_gate", "masked", "drops", "fresh"), CASES)

@@ -22,6 +22,11 @@ def float64_allowed():
         jax.config.update("jax_enable_x64", before)
 
 
+def on_torch_gpu():
+    """Whether Keras on PyTorch computes on a GPU."""
+    return keras.config.backend() == "torch" and keras.ops.zeros(1).is_cuda
+
+
 def in_a_graph(function):
     """The function of tensors; on TensorFlow as a graph, where kernels are compiled."""
     if keras.config.backend() != "tensorflow":
