@@ -40,7 +40,8 @@ generated from the files in `benchmarks/results`.
   [Choose a backend](../how-to/backend.md#what-else-makes-it-faster)). The tables do not include
   this time.
 - Memory, stacks and streams were measured separately, on the processors named in those sections.
-  All results are from CPUs. A dash or a missing row means that the case was not measured.
+  All results but those of the last section are from CPUs. A dash or a missing row means that the
+  case was not measured.
 - [Methods of the kernels](methods.md) compares the ways in which the kit's kernels can group the
   matrix products of a layer.
 """
@@ -163,3 +164,13 @@ some processors, and its allocator does not return memory."""
 PLANNED = """\
 A training step on JAX reuses the memory of the step before. The value is therefore the memory that
 XLA reserves for temporary results, without arguments and results."""
+
+GPU = """\
+## On a GPU
+
+The first rows of `python benchmarks/gpu.py`, in (batch, time, features, units), and the time of the
+other libraries divided by that of keras-rnnkit, as median and range of three rounds: above 1,
+keras-rnnkit is faster. With gates, the others are layers without gates. The ranges are wide: in
+steps this short, much of the time is the host's, which prepares the calls. On PyTorch, all three
+libraries call cuDNN for the layers without gates, and the kit prepares more for it.
+"""

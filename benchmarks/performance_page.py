@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import _gpu_table
 import _headline
 import _performance_prose as prose
 import _prediction_table as _prediction
@@ -39,6 +40,7 @@ class Results(NamedTuple):
     traces: Reports
     monitors: Reports
     others: Reports  # of `layers.py`, all processors
+    gpus: Reports
 
 
 def page(results: Results) -> str:
@@ -63,6 +65,7 @@ def page(results: Results) -> str:
         *([streaming(results.streams)] if results.streams else []),
         *([tracing(results.traces)] if results.traces else []),
         *([monitor(results.monitors)] if results.monitors else []),
+        *([_gpu_table.section(results.gpus)] if results.gpus else []),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -246,7 +249,8 @@ def read(folder: Path) -> Results:
         for name in ("memory", "layers_kept", "prediction", "streaming", "stack", *TRACES)
     )
     elsewhere = [report for backend in BACKENDS for report in every("layers", backend, folder)]
-    return Results(reports, found, *others, elsewhere if elsewhere != reports else [])
+    gpus = [report for backend in BACKENDS for report in every("gpu", backend, folder)]
+    return Results(reports, found, *others, elsewhere if elsewhere != reports else [], gpus)
 
 
 def files(results: Results, docs: Path) -> dict[Path, str]:

@@ -23,6 +23,7 @@ from _arguments import add_choice
 from _grid import MODES
 from _results import (
     BACKENDS,
+    every,
     fullest,
     load_or_start,
     results_file,
@@ -168,12 +169,14 @@ KOREAN = {
 }
 
 
-def part(reports: dict[str, dict[str, Any]], text: dict[str, Any]) -> str:
-    """The page part in one language: a table for each backend."""
+def part(reports: list[dict[str, Any]], text: dict[str, Any]) -> str:
+    """The page part in one language: a table for each report."""
     sections = []
-    for backend, report in reports.items():
-        where = report["machine"]
-        title = text["machine"].format(NAMES[backend], where["cpu"], where["cores"])
+    for report in reports:
+        where, name = report["machine"], NAMES[report["backend"]]
+        title = f"{name}, {report['device']}"
+        if report["device"] == "cpu":
+            title = text["machine"].format(name, where["cpu"], where["cores"])
         sections.append(f"{title}:\n\n{_table(report['cells'], text)}\n")
     return "\n".join(sections)
 
@@ -206,7 +209,9 @@ def _times(cell: dict[str, Any], text: dict[str, Any]) -> str:
 
 def parts() -> dict[Path, str]:
     """The page parts by file."""
-    reports = fullest("resets")
+    found = fullest("resets").values()
+    gpus = [report for backend in BACKENDS for report in every("resets", backend)]
+    reports = [*found, *(report for report in gpus if report["device"] != "cpu")]
     languages = {"en": ENGLISH, "ko": KOREAN}
     return {PARTS / f"resets.{code}.md": part(reports, text) for code, text in languages.items()}
 

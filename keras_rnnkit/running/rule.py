@@ -33,9 +33,12 @@ PER_GATE_BELOW_IN_PREDICTION = 512
 # (`benchmarks/min_rnn.py`).
 ASSOCIATIVE_UP_TO = 1024
 
-# With resets, an LSTM on PyTorch on a CPU cannot use oneDNN, and takes up to so many times as long,
-# fewer with more units (`benchmarks/resets.py`).
-RESETS_TAKE_UP_TO = {"train": 2.4, "predict": 3.9}
+# With resets, a layer on PyTorch cannot use the kernel of a library, and takes up to so many times
+# as long, fewer with more units (`benchmarks/resets.py`).
+RESETS_TAKE_UP_TO = {
+    "oneDNN": {"train": 2.4, "predict": 3.9},
+    "cuDNN": {"train": 6.2, "predict": 5.5},
+}
 
 
 class Request(NamedTuple):
@@ -238,8 +241,8 @@ def _fused_on_torch(request: Request) -> Choice:
         return Choice("fused", "native + gates", reason)
     if request.cell in ("LSTM", "GRU"):
         faster = f"{library}, without {unsupported}" if library_has_cell else ""
-        if library_has_cell and not gpu and unsupported == "the resets":
-            faster += _COST_OF_RESETS
+        if library_has_cell and unsupported == "the resets":
+            faster += _COST_OF_RESETS.format(**RESETS_TAKE_UP_TO[library])
         return Choice(
             "fused", "preallocated", "a preallocated loop with its own backward pass", faster
         )
@@ -247,8 +250,7 @@ def _fused_on_torch(request: Request) -> Choice:
 
 
 _COST_OF_RESETS = (
-    f": with them, training takes up to {RESETS_TAKE_UP_TO['train']} times as long, and prediction "
-    f"up to {RESETS_TAKE_UP_TO['predict']} times"
+    ": with them, training takes up to {train} times as long, and prediction up to {predict} times"
 )
 
 
