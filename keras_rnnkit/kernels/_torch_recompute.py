@@ -1,10 +1,18 @@
-"""A loop over chunks of steps on PyTorch, each of which the backward pass runs again."""
+"""A loop over chunks of steps on PyTorch, each of which the backward pass runs again.
 
-from collections.abc import Callable
+Not by `torch.utils.checkpoint`: what its second run makes is part of a reference cycle, and stays
+in memory until Python collects its garbage. Training could take more memory with it than without.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch.utils.checkpoint import checkpoint
+from keras import tree
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.checkpoint import get_device_states, set_device_states
 
 from keras_rnnkit.kernels._recompute import values_of
 
@@ -23,9 +31,121 @@ def recomputing_loop(
     chunks = []
     for current in zip(*(x.unbind(0) for x in xs), strict=True):
         if torch.is_grad_enabled():
-            options = {"use_reentrant": False, "preserve_rng_state": draws}
-            carry, outputs = checkpoint(run, carry, list(current), **options)
+            carry, outputs = _run_twice(run, (carry, list(current)), values, draws)
         else:
             carry, outputs = run(carry, list(current))
         chunks.append(outputs)
     return carry, [torch.stack(tensors) for tensors in zip(*chunks, strict=True)]
+
+
+def _run_twice(
+    run: Callable[..., Any], args: tuple[Any, ...], values: list[Any], draws: bool
+) -> Any:
+    """What `run(*args)` returns, by a graph that saves a `_Chunk` in place of tensors."""
+    chunk = _Chunk(run, args, values, draws)
+    with saved_tensors_hooks(chunk.number, chunk.tensor):
+        return run(*args)
+
+
+class _Chunk:
+    """The tensors that the graph of a chunk saves: a second run makes them where they are needed.
+
+    The graph holds the chunk. Nothing that the chunk holds refers to the graph, so that both are
+    freed as soon as the backward pass is through with them.
+    """
+
+    def __init__(
+        self, run: Callable[..., Any], args: tuple[Any, ...], values: list[Any], draws: bool
+    ) -> None:
+        self._run, self._count, self._saved = run, 0, _Saved()
+        self._args = tree.map_structure(_without_graph, args)
+        tensors = [*tree.flatten(self._args), *values]
+        self._versions = [(tensor, tensor._version) for tensor in tensors]
+        self._contexts = [_autocast(kind) for kind in sorted({t.device.type for t in tensors})]
+        if draws:
+            self._contexts.append(_random_numbers(tensors))
+
+    def number(self, _: Any) -> int:
+        """The number of a tensor that the first run saves."""
+        self._count += 1
+        return self._count - 1
+
+    def tensor(self, number: int) -> Any:
+        """The tensor of a number; where it was taken before, it is made once more."""
+        if number not in self._saved.tensors:
+            self._saved = self._run_again()
+        return self._saved.tensors.pop(number)
+
+    def _run_again(self) -> "_Saved":
+        changed = [list(t.shape) for t, version in self._versions if t._version != version]
+        if changed:
+            raise RuntimeError(
+                "With `recompute`, the backward pass runs the layer again, with the same inputs, "
+                "states and weights. They must not change in place between the call of the layer "
+                "and the backward pass: change copies of them. "
+                f"Received: a changed tensor with shape={changed[0]}"
+            )
+        saved = _Saved()
+        with ExitStack() as stack:
+            for context in self._contexts:
+                stack.enter_context(context())
+            stack.enter_context(torch.enable_grad())
+            stack.enter_context(saved_tensors_hooks(*saved.hooks()))
+            self._run(*self._args)
+        return saved
+
+
+class _Saved:
+    """The tensors that a run saves, by number."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[int, Any] = {}
+
+    def hooks(self) -> tuple[Callable[[Any], int], Callable[[int], Any]]:
+        """Hooks that hold no tensor: garbage may hold the graph of the run for a while."""
+        saved = weakref.ref(self)
+
+        def number(tensor: Any) -> int:
+            tensors = _alive(saved).tensors
+            tensors[len(tensors)] = tensor.detach()
+            return len(tensors) - 1
+
+        return number, lambda number: _alive(saved).tensors[number]
+
+
+def _alive(saved: "weakref.ref[_Saved]") -> _Saved:
+    found = saved()
+    assert found is not None
+    return found
+
+
+def _without_graph(tensor: Any) -> Any:
+    return tensor.detach().requires_grad_(tensor.requires_grad)
+
+
+def _autocast(kind: str) -> Callable[[], Any]:
+    """Makes the context of `torch.autocast` that a kind of device has now."""
+    if not torch.amp.is_autocast_available(kind):
+        return nullcontext
+    options = {
+        "enabled": torch.is_autocast_enabled(kind),
+        "dtype": torch.get_autocast_dtype(kind),
+        "cache_enabled": torch.is_autocast_cache_enabled(),
+    }
+    return lambda: torch.autocast(kind, **options)
+
+
+def _random_numbers(tensors: list[Any]) -> Callable[[], Any]:
+    """Makes the context in which the devices of tensors draw the numbers that come next now."""
+    kinds = {tensor.device.type for tensor in tensors} - {"cpu", "meta"}
+    kind = kinds.pop() if kinds else "cuda"
+    state, (devices, states) = torch.get_rng_state(), get_device_states(*tensors)
+
+    @contextmanager
+    def context() -> Iterator[None]:
+        with torch.random.fork_rng(devices=devices, device_type=kind):
+            torch.set_rng_state(state)
+            set_device_states(devices, states, device_type=kind)
+            yield
+
+    return context

@@ -1,5 +1,6 @@
 """Clear errors for what a recurrent layer is given."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -153,12 +154,15 @@ def checked_states(layer: Any, states: Any, batch: Any, argument: str) -> Any:
 
 def packed(layer: Any, states: list[Any]) -> Any:
     """A flat list of states in the structure of the layer's `state_size`, in plain lists."""
-    rest = iter(states)
+    return _packed(layer.state_size, iter(states))
 
-    def pack(size: Any) -> Any:
-        return [pack(part) for part in size] if isinstance(size, list | tuple) else next(rest)
 
-    return pack(layer.state_size)
+# No function inside `packed`: one that calls itself is a reference cycle, which would keep the
+# states in memory.
+def _packed(size: Any, states: Iterator[Any]) -> Any:
+    if isinstance(size, list | tuple):
+        return [_packed(part, states) for part in size]
+    return next(states)
 
 
 def checked_mask(layer: Any, mask: Any, shape: Any) -> Any:
