@@ -14,7 +14,7 @@ from typing import Any
 from _memory import forget_peak, forget_peak_on_gpu, peak_mib, peak_mib_on_gpu, planned_mib
 
 STEPS, UNITS, BATCH, FEATURES = 10_000, 128, 8, 16
-LAYERS = ("LSTM", "GRU", "SimpleRNN", "MinLSTM")
+LAYERS = ("LSTM", "GRU", "MinLSTM")
 OUTPUTS = ("last", "sequences")
 RUNS = 3  # after the first
 
