@@ -31,7 +31,7 @@ def recomputing_loop(
     chunks = []
     for current in zip(*(x.unbind(0) for x in xs), strict=True):
         if torch.is_grad_enabled():
-            carry, outputs = _run_twice(run, (carry, list(current)), values, draws)
+            carry, outputs = _run_twice(run, carry, list(current), values, draws)
         else:
             carry, outputs = run(carry, list(current))
         chunks.append(outputs)
@@ -39,12 +39,12 @@ def recomputing_loop(
 
 
 def _run_twice(
-    run: Callable[..., Any], args: tuple[Any, ...], values: list[Any], draws: bool
+    run: Callable[..., Any], carry: Any, current: list[Any], values: list[Any], draws: bool
 ) -> Any:
-    """What `run(*args)` returns, by a graph that saves a `_Chunk` in place of tensors."""
-    chunk = _Chunk(run, args, values, draws)
+    """What `run(carry, current)` returns, by a graph that saves a `_Chunk` in place of tensors."""
+    chunk = _Chunk(run, carry, current, values, draws)
     with saved_tensors_hooks(chunk.number, chunk.tensor):
-        return run(*args)
+        return run(carry, current)
 
 
 class _Chunk:
@@ -55,11 +55,20 @@ class _Chunk:
     """
 
     def __init__(
-        self, run: Callable[..., Any], args: tuple[Any, ...], values: list[Any], draws: bool
+        self,
+        run: Callable[..., Any],
+        carry: Any,
+        current: list[Any],
+        values: list[Any],
+        draws: bool,
     ) -> None:
         self._run, self._count, self._saved = run, 0, _Saved()
-        self._args = tree.map_structure(_without_graph, args)
-        tensors = [*tree.flatten(self._args), *values]
+        # A state may be a view of the states of all steps, which its copy does not keep.
+        carry = tree.map_structure(
+            lambda state: _without_graph(state.detach().clone(), state), carry
+        )
+        current = [_without_graph(tensor.detach(), tensor) for tensor in current]
+        self._args, tensors = (carry, current), [*current, *values]
         self._versions = [(tensor, tensor._version) for tensor in tensors]
         self._contexts = [_autocast(kind) for kind in sorted({t.device.type for t in tensors})]
         if draws:
@@ -119,8 +128,8 @@ def _alive(saved: "weakref.ref[_Saved]") -> _Saved:
     return found
 
 
-def _without_graph(tensor: Any) -> Any:
-    return tensor.detach().requires_grad_(tensor.requires_grad)
+def _without_graph(detached: Any, tensor: Any) -> Any:
+    return detached.requires_grad_(tensor.requires_grad)
 
 
 def _autocast(kind: str) -> Callable[[], Any]:

@@ -10,6 +10,7 @@ from keras import tree
 from keras_rnnkit.layers import LearnedInitialState, StackedRNN
 from keras_rnnkit.layers._recurrent import Recurrent
 from keras_rnnkit.layers._walk import layers_in, stateful_layers
+from keras_rnnkit.models.reset import made_stateful
 from keras_rnnkit.running.names import name_of
 
 _WHOLE = "Train on whole sequences by `fit`, in bounded memory with `recompute=True` in the layers"
@@ -131,6 +132,11 @@ def _why_not(layer: Any) -> str | None:
         return f"it starts at the end of the sequence (`go_backwards=True`). {_WHOLE}"
     if isinstance(layer, LearnedInitialState):
         return f"it would start each chunk from its learned states. {_WHOLE}"
+    if isinstance(layer, _layers.TimeDistributed) and made_stateful(layer.layer):
+        return (
+            "the layer in it is made with `stateful=True`, and would carry its states from one "
+            "step of the model to the next. Make it without"
+        )
     if isinstance(layer, _COMBINES) or (
         isinstance(layer, _CONVOLUTIONS) and max(layer.kernel_size) > 1
     ):

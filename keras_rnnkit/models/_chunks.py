@@ -42,6 +42,12 @@ class Chunks(keras.utils.PyDataset):
         self.in_row = -(-self.time // steps)
         self._first = self.time - (self.in_row - 1) * steps
 
+    def first_rows(self, steps: int) -> Any:
+        """So many steps of the inputs of the first rows."""
+        return tree.map_structure(
+            lambda array: _as_in_fit(array[: self._lanes, :steps]), self._data[0]
+        )
+
     @property
     def num_batches(self) -> int:
         return self._sets * self.in_row
@@ -54,36 +60,68 @@ class Chunks(keras.utils.PyDataset):
         return tree.map_structure(lambda array: _as_in_fit(array[rows, time]), self._data)
 
 
+class StateKeeper(keras.callbacks.Callback):
+    """Keeps the states after each batch. It must come before all callbacks that use the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[np.ndarray] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.keep(self.model)
+
+    def keep(self, model: Any) -> None:
+        self._kept = [np.array(ops.convert_to_numpy(one)) for one in _states_of(model)]
+
+    def put_back(self, model: Any) -> None:
+        """Give the model the states that were kept last, if other calls have changed them."""
+        for variable, value in zip(
+            _states_of(model) if self._kept else [], self._kept, strict=True
+        ):
+            if not np.array_equal(ops.convert_to_numpy(variable), value, equal_nan=True):
+                variable.assign(value)
+
+
 class ChunkStates(keras.callbacks.Callback):
     """Starts the states anew at the first chunk of each set of rows.
 
-    The validation has states of its own: those of the training are put back after it.
+    The validation has states of its own, and so has what other callbacks compute with the model:
+    those of the training are put back. It must come behind all callbacks that use the model.
     """
 
-    def __init__(self, training: Chunks, validation: Chunks | None) -> None:
+    def __init__(
+        self, training: Chunks, validation: Chunks | None, keeper: StateKeeper | None
+    ) -> None:
         super().__init__()
         self._training, self._validation = training, validation
-        self._before: list[np.ndarray] = []
+        self._keeper, self._of_training = keeper, keeper or StateKeeper()
 
     # `self.model` is used only where it is needed: on JAX it fetches the state of the trainer.
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if batch % self._training.in_row == 0:
             reset_states(self.model)
+        elif self._keeper:
+            self._keeper.put_back(self.model)
 
     def on_test_begin(self, logs: Any = None) -> None:
-        self._before = [np.array(ops.convert_to_numpy(one)) for one in self._variables()]
+        if not self._keeper:
+            self._of_training.keep(self.model)
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._validation is not None and batch % self._validation.in_row == 0:
             reset_states(self.model)
 
     def on_test_end(self, logs: Any = None) -> None:
-        for variable, value in zip(self._variables(), self._before, strict=True):
-            variable.assign(value)
+        self._of_training.put_back(self.model)
 
-    def _variables(self) -> list[Any]:
-        return [v for layer in stateful_layers(self.model) for v in tree.flatten(layer.states)]
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._keeper:
+            self._keeper.put_back(self.model)
+
+
+def _states_of(model: Any) -> list[Any]:
+    return [state for layer in stateful_layers(model) for state in tree.flatten(layer.states)]
 
 
 def chunks_of(data: Any, lanes: int, steps: int, where: str = "") -> Chunks:

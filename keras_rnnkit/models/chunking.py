@@ -7,7 +7,8 @@ from keras import tree
 
 from keras_rnnkit._checks import check_integer
 from keras_rnnkit.models._chunk_checks import check_execution, check_steps, lanes_of
-from keras_rnnkit.models._chunks import Chunks, ChunkStates, chunks_of
+from keras_rnnkit.models._chunk_probe import check_agrees
+from keras_rnnkit.models._chunks import Chunks, ChunkStates, StateKeeper, chunks_of
 
 
 def fit_chunks(
@@ -39,16 +40,17 @@ def fit_chunks(
     The model runs in `fit`, so that callbacks, logs, and `stop_training` are those of `fit`; a
     batch is a chunk. As for batches in `fit`, the loss and the metrics of an epoch are means over
     its chunks. The validation starts from initial states, and afterwards the states of the training
-    are put back. After the call, the layers have the states after the last chunk;
-    `kit.reset_states(model)` resets them.
+    are put back, as they are after what a callback predicts or evaluates with the model. After the
+    call, the layers have the states after the last chunk; `kit.reset_states(model)` resets them.
 
     Recurrent layers that run forward, and layers that treat each step separately, can be cut.
     Layers that combine several steps, such as attention, pooling and convolutions over time, would
-    miss steps at the borders of a chunk. The attention of Keras and its convolutions and pooling
-    over one axis are refused. What else could combine steps is yours to judge: convolutions over
-    more axes, `GroupNormalization`, layers of your own, operations of `keras.ops`. A layer inside
-    of `kit.TimeDistributed` may be any. For models that cannot be cut, make the recurrent layers
-    with `recompute=True` and call `fit`.
+    miss steps at the borders of a chunk, and are refused by name. A model with layers that may or
+    may not combine steps, such as your own, operations of `keras.ops` or a normalization, first
+    predicts eight steps at once and in two chunks, and is refused where the results differ; not if
+    it is built for one number of steps. A layer inside of `kit.TimeDistributed` may be any that is
+    not stateful. For models that cannot be cut, make the recurrent layers with `recompute=True` and
+    call `fit`.
 
     Args:
         model: A compiled and built model whose recurrent layers are those of the kit, made with
@@ -109,7 +111,9 @@ def fit_chunks(
     training = chunks_of((x, y, sample_weight), lanes, steps)
     check_steps(model, steps, training.time, "x")
     validation = _validation(model, validation_data, lanes, steps)
-    states = ChunkStates(training, validation)
+    check_agrees(model, training)
+    keeper = StateKeeper() if callbacks else None
+    states = ChunkStates(training, validation, keeper)
     return model.fit(
         training,
         epochs=epochs,
@@ -117,7 +121,7 @@ def fit_chunks(
         shuffle=False,
         validation_data=validation,
         validation_freq=validation_freq,
-        callbacks=[states, *callbacks],
+        callbacks=[*([keeper] if keeper else []), *callbacks, states],
         verbose=verbose,
     )
 

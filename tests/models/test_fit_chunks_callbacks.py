@@ -107,3 +107,25 @@ def test_the_presets_work(tmp_path, capsys):
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
     loaded = keras.saving.load_model(tmp_path / "last.keras")
     kit.fit_chunks(loaded, x, y, 4, verbose=0)
+
+
+@pytest.mark.parametrize("when", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
+@pytest.mark.parametrize("what", ["predict", "evaluate"])
+def test_what_a_callback_computes_with_the_model_changes_no_states(when, what):
+    x, y, _ = data()
+
+    def trained(*callbacks):
+        keras.utils.set_random_seed(1)
+        model = stateful_model("gru")
+        kit.fit_chunks(model, x, y, 3, epochs=2, callbacks=[c(model) for c in callbacks], verbose=0)
+        return weights_of(model), model.layers[1].states
+
+    def computes(model):
+        arrays = (9 * x[:LANES],) if what == "predict" else (9 * x[:LANES], y[:LANES])
+
+        def compute(*_, **__):
+            getattr(model, what)(*arrays, batch_size=LANES, verbose=0)
+
+        return keras.callbacks.LambdaCallback(**{when: compute})
+
+    assert_close(trained(computes), trained())
