@@ -37,7 +37,7 @@ def recurrent_layer(stack: Any, i: int, cell: Any, seed: int | None) -> Any:
         cell,
         stack.units[i],
         dropout,
-        stack.cell_options,
+        {name: _own(value) for name, value in stack.cell_options.items()},
         return_sequences=stack.return_sequences or not last,
         return_state=stack.return_state,
         return_gates=stack.return_gates,
@@ -52,6 +52,11 @@ def recurrent_layer(stack: Any, i: int, cell: Any, seed: int | None) -> Any:
     return Bidirectional(
         layer, merge_mode=stack.merge_mode, dtype=stack.dtype_policy, name=layer.name
     )
+
+
+def _own(option: Any) -> Any:
+    """A copy of an initializer, for one without a seed draws the same numbers again and again."""
+    return option.clone() if isinstance(option, keras.initializers.Initializer) else option
 
 
 def norm_before(stack: Any, i: int) -> Any:

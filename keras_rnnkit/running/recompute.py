@@ -55,7 +55,9 @@ def with_recompute(request: Request, choice: Choice) -> Choice:
     if obstacle:
         return choice._replace(reason=f"{choice.reason}; no recompute, as {obstacle}")
     steps = request.recompute
-    of_steps = "about sqrt(time) steps" if steps is True else f"{steps} step{'s' * (steps > 1)}"
+    of_steps = f"{steps} step{'s' * (steps > 1)}"
+    if steps is True:
+        of_steps = f"about sqrt(time) steps, at least {FEWEST}"
     reason = f"{choice.reason}; recompute: in chunks of {of_steps}, each run again for the gradient"
     return choice._replace(reason=reason, recompute=True)
 

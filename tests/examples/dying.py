@@ -1,4 +1,4 @@
-"""Runs the program of examples/distributed at PROGRAM, whose process 1 dies in its third epoch.
+"""Runs the program of examples/distributed at PROGRAM, whose process DYING dies in its third epoch.
 
 It writes the time of its death into the file at DIED.
 """
@@ -32,7 +32,7 @@ class Death(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-if os.environ.get("RANK") == "1":
+if os.environ.get("RANK") == os.environ["DYING"]:
     callbacks = _task.callbacks
     _task.callbacks = lambda *arguments: [*callbacks(*arguments), Death()]
 

@@ -73,14 +73,15 @@ def test_two_processes_have_the_losses_of_one(program, tmp_path, task):
 
 # It starts two processes twice, which takes these longest.
 @pytest.mark.slow_on("jax", "tensorflow")
-def test_when_one_process_is_killed_the_others_end_and_the_run_goes_on(program, tmp_path):
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_when_one_process_is_killed_the_others_end_and_the_run_goes_on(program, tmp_path, rank):
     died = tmp_path / "died"
     dying = Path(__file__).with_name("dying.py")
-    variables = {"PROGRAM": str(FOLDER / f"{NAME}.py"), "DIED": str(died)}
+    variables = {"PROGRAM": str(FOLDER / f"{NAME}.py"), "DIED": str(died), "DYING": rank}
     done, losses = start(dying, tmp_path, "classifier", **variables)
     assert time.time() - float(died.read_text()) < 10
     assert done.returncode == 1
-    assert "Process 1 of 2 (pid " in done.stderr
+    assert f"Process {rank} of 2 (pid " in done.stderr
     assert "was ended by SIGKILL" in done.stderr
     assert losses is None
     saved = tmp_path / "model.keras"

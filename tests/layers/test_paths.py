@@ -107,6 +107,30 @@ def test_every_path_has_the_portable_gradients(case, units, variant):
     assert_same_gradients(case, units, mask, VARIANTS[variant])
 
 
+@pytest.mark.parametrize("case", NAMESAKES, ids=by_name)
+@settings(max_examples=max(2, EXAMPLES // 2), deadline=None, derandomize=True)
+@given(drawn=options_and_calls(), recompute=st.sampled_from([False, 1, 4]))
+def test_every_path_has_the_portable_gradients_of_any_call(case, drawn, recompute):
+    """Also those of chunks that run again in the backward pass."""
+    flags, call, with_states = drawn
+    x = np.random.default_rng(5).normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+    call["training"] = True
+    if with_states:
+        rng = np.random.default_rng(6)
+        states = [rng.normal(size=(BATCH, 3)).astype("float32") for _ in range(case.states)]
+        call["initial_state"] = states
+
+    def loss(layer, x):
+        parts = keras.tree.flatten(layer(x, **call))
+        numbers = [part for part in parts if "float" in keras.utils.standardize_dtype(part.dtype)]
+        return sum((i + 1) * keras.ops.sum(part**2) for i, part in enumerate(numbers))
+
+    layers = pair(case, 3, recompute=recompute, **flags)[0], pair(case, 3, **flags)[1]
+    for got, want in zip(*(gradients(loss, layer, x) for layer in layers), strict=True):
+        scale = 1 + np.abs(want).max()
+        close(got / scale, want / scale)
+
+
 @pytest.mark.skipif(BACKEND != "torch", reason="a method on PyTorch")
 @pytest.mark.parametrize("variant", ["plain", "sequences", "dropout", "backwards"])
 def test_a_masked_lstm_in_place_has_the_portable_gradients(variant, monkeypatch):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_rnnkit as kit
-from tests.support.cases import assert_close
+from tests.support.cases import assert_close, to_numpy
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 5, 4)).astype("float32")
@@ -149,3 +149,16 @@ def test_wrong_data_says_what_to_do():
         stack(X, initial_state=[[X[:, 0, :3]] * 2, [X[:, 0, :2]]])
     with pytest.raises(ValueError, match=r"\(3, 3\)"):
         stack(X, initial_state=[[X[:, 0, :2]] * 2, [X[:, 0, :2]] * 2])
+
+
+def test_an_initializer_without_a_seed_draws_anew_for_each_layer():
+    options = {"kernel_initializer": keras.initializers.GlorotUniform()}
+    stack = kit.StackedRNN([4, 4], cell_options=options)
+    stack.build((2, 3, 4))
+    first, second = (layer.cell.kernel for layer in stack.recurrent_layers)
+    assert not np.allclose(to_numpy(first.value), to_numpy(second.value))
+    options = {"bias_initializer": kit.initializers.Chrono(100)}
+    stack = kit.StackedRNN([4, 4], cell_options=options)
+    stack.build((2, 3, 4))
+    first, second = (layer.cell.bias for layer in stack.recurrent_layers)
+    assert not np.allclose(to_numpy(first.value), to_numpy(second.value))
