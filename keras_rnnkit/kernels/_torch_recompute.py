@@ -83,7 +83,13 @@ class _Chunk:
         """The tensor of a number; where it was taken before, it is made once more."""
         if number not in self._saved.tensors:
             self._saved = self._run_again()
-        return self._saved.tensors.pop(number)
+        made = self._saved.tensors
+        if number not in made:
+            raise RuntimeError(
+                "With `recompute`, a step of the cell must compute the same in a second run. Here "
+                f"it saves other tensors. Received: first run={self._count}, second run={len(made)}"
+            )
+        return made.pop(number)
 
     def _run_again(self) -> "_Saved":
         changed = [list(t.shape) for t, version in self._versions if t._version != version]

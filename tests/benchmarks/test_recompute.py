@@ -15,15 +15,15 @@ sys.path.remove(str(ROOT / "benchmarks"))
 
 pytestmark = pytest.mark.no_backend
 
-# Of that without. The outputs alone take the same memory with each layer, and a GRU takes less than
-# an LSTM for the rest.
+# Of that without. A GRU needs less without than an LSTM. On PyTorch, whose tensors take the same
+# memory with each layer, the heap keeps much of what the smaller blocks of a GRU or MinLSTM free.
 MOST_MEMORY = {
     "LSTM, last output": 0.25,
     "LSTM, all outputs": 0.4,
     "GRU, last output": 0.25,
-    "GRU, all outputs": 0.41,
-    "MinLSTM, last output": 0.25,
-    "MinLSTM, all outputs": 0.4,
+    "GRU, all outputs": 0.55,
+    "MinLSTM, last output": 0.3,
+    "MinLSTM, all outputs": 0.41,
 }
 MOST_TIME = 1.4
 

@@ -183,6 +183,27 @@ def test_a_cell_of_ones_own_runs_again_as_in_the_call(cell):
     assert_same(*found)
 
 
+class Changing(keras.layers.Layer):
+    """A cell that computes less after the first calls."""
+
+    state_size = UNITS
+
+    def call(self, x, states):
+        h = states[0] + x[:, :1]
+        if len(vars(self).setdefault("calls", [])) <= TIME:
+            h = keras.ops.tanh(h)
+        self.calls.append(1)
+        return h, [h]
+
+
+def test_a_second_run_that_computes_something_else_is_refused():
+    layer = kit.RNN(Changing(), recompute=5)
+    x = torch.ones(BATCH, TIME, FEATURES, requires_grad=True)
+    _, gradients = gradients_of(layer, x)
+    with pytest.raises(RuntimeError, match="must compute the same in a second run"):
+        gradients()
+
+
 def test_a_graph_of_many_chunks_is_dropped_without_a_backward_pass():
     layer, x = made("min_lstm", 1, time=1500)
     output = layer(x, training=True)
