@@ -20,22 +20,25 @@ def _where(report: dict[str, Any]) -> str:
 
 
 def _table(cells: dict[str, Any]) -> str:
-    rows, head = [], [""]
-    for mode in MODES:
-        name = MODE_NAMES[mode]
-        head += [f"{name}, ms a step", *(f"{name}, {LIBRARIES[other]}" for other in _OTHERS)]
+    others = [name for name in _OTHERS if any(_times(cell, name) for cell in cells.values())]
+    head = ["", "", "ms a step", *(LIBRARIES[other] for other in others)]
+    rows = []
     for key, cell in cells.items():
         layer, shape, variant = key.split("/")
-        row = [f"{layer}, {variant.replace('_', ' ')}, {tuple(SHAPES[shape])}"]
-        for mode in MODES:
-            if mode in cell:
-                row += [f"{cell[mode]['median_ms']['kit']:.2g}"]
-                row += [_ratio(cell[mode].get(f"{other}_over_kit")) for other in _OTHERS]
-        rows.append(row)
+        name = f"{layer}, {variant.replace('_', ' ')}, {SHAPES[shape].units} units"
+        for mode in sorted(cell.keys() & set(MODES), key=MODES.index):
+            kit = f"{cell[mode]['median_ms']['kit']:.1f}"
+            ratios = [_ratio(cell[mode].get(f"{other}_over_kit")) for other in others]
+            rows.append([name, MODE_NAMES[mode], kit, *ratios])
+            name = ""
     return table(head, rows)
 
 
 _OTHERS = ("keras", "torch_nn")
+
+
+def _times(cell: dict[str, Any], other: str) -> bool:
+    return any(f"{other}_over_kit" in cell[mode] for mode in MODES if mode in cell)
 
 
 def _ratio(ratio: dict[str, float] | None) -> str:

@@ -168,9 +168,9 @@ XLA reserves for temporary results, without arguments and results."""
 GPU = """\
 ## On a GPU
 
-The first rows of `python benchmarks/gpu.py`, in (batch, time, features, units), and the time of the
-other libraries divided by that of keras-rnnkit, as median and range of three rounds: above 1,
-keras-rnnkit is faster. With gates, the others are layers without gates. The ranges are wide: in
-steps this short, much of the time is the host's, which prepares the calls. On PyTorch, all three
-libraries call cuDNN for the layers without gates, and the kit prepares more for it.
+The first rows of `python benchmarks/gpu.py`, with the shapes above: the time of a step with
+keras-rnnkit, and the time of the other libraries divided by it, as median and range of three
+rounds. Above 1, keras-rnnkit is faster. With gates, the others are layers without gates. The ranges
+are wide: in steps this short, much of the time is the host's, which prepares the calls. On PyTorch,
+all three libraries call cuDNN for the layers without gates.
 """
