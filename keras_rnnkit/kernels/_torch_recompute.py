@@ -44,7 +44,9 @@ def _run_twice(
     """What `run(carry, current)` returns, by a graph that saves a `_Chunk` in place of tensors."""
     chunk = _Chunk(run, carry, current, values, draws)
     with saved_tensors_hooks(chunk.number, chunk.tensor):
-        return run(carry, current)
+        result = run(carry, current)
+    chunk.complete = True
+    return result
 
 
 class _Chunk:
@@ -62,7 +64,9 @@ class _Chunk:
         values: list[Any],
         draws: bool,
     ) -> None:
-        self._run, self._count, self._saved = run, 0, _Saved()
+        self._run, self._saved = run, _Saved()
+        self._kinds: list[Any] = []  # of the tensors of the first run
+        self.complete = False  # whether that run is over
         # A state may be a view of the states of all steps, which its copy does not keep.
         carry = tree.map_structure(
             lambda state: _without_graph(state.detach().clone(), state), carry
@@ -74,22 +78,16 @@ class _Chunk:
         if draws:
             self._contexts.append(_random_numbers(tensors))
 
-    def number(self, _: Any) -> int:
+    def number(self, tensor: Any) -> int:
         """The number of a tensor that the first run saves."""
-        self._count += 1
-        return self._count - 1
+        self._kinds.append(_kind(tensor))
+        return len(self._kinds) - 1
 
     def tensor(self, number: int) -> Any:
         """The tensor of a number; where it was taken before, it is made once more."""
         if number not in self._saved.tensors:
             self._saved = self._run_again()
-        made = self._saved.tensors
-        if number not in made:
-            raise RuntimeError(
-                "With `recompute`, a step of the cell must compute the same in a second run. Here "
-                f"it saves other tensors. Received: first run={self._count}, second run={len(made)}"
-            )
-        return made.pop(number)
+        return self._saved.tensors.pop(number)
 
     def _run_again(self) -> "_Saved":
         changed = [list(t.shape) for t, version in self._versions if t._version != version]
@@ -107,6 +105,13 @@ class _Chunk:
             stack.enter_context(torch.enable_grad())
             stack.enter_context(saved_tensors_hooks(*saved.hooks()))
             self._run(*self._args)
+        kinds = [_kind(tensor) for tensor in saved.tensors.values()]
+        if kinds[: None if self.complete else len(self._kinds)] != self._kinds:
+            raise RuntimeError(
+                "With `recompute`, a step of the cell must compute the same in a second run. Here "
+                "it saves other tensors for the gradient. "
+                f"Received: first run={len(self._kinds)} tensors, second run={len(kinds)}"
+            )
         return saved
 
 
@@ -126,6 +131,10 @@ class _Saved:
             return len(tensors) - 1
 
         return number, lambda number: _alive(saved).tensors[number]
+
+
+def _kind(tensor: Any) -> Any:
+    return tensor.shape, tensor.dtype, tensor.device
 
 
 def _alive(saved: "weakref.ref[_Saved]") -> _Saved:

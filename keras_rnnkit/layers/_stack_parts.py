@@ -55,8 +55,15 @@ def recurrent_layer(stack: Any, i: int, cell: Any, seed: int | None) -> Any:
 
 
 def _own(option: Any) -> Any:
-    """A copy of an initializer, for one without a seed draws the same numbers again and again."""
-    return option.clone() if isinstance(option, keras.initializers.Initializer) else option
+    """A copy of an initializer without a seed, which draws the same numbers again and again.
+
+    One of a user is left alone: its config may not have all that it needs.
+    """
+    known = type(option).__module__.partition(".")[0] in ("keras", "keras_rnnkit")
+    is_initializer = isinstance(option, keras.initializers.Initializer)
+    if known and is_initializer and option.get_config().get("seed", 0) is None:
+        return option.clone()
+    return option
 
 
 def norm_before(stack: Any, i: int) -> Any:

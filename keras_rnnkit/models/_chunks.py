@@ -42,11 +42,18 @@ class Chunks(keras.utils.PyDataset):
         self.in_row = -(-self.time // steps)
         self._first = self.time - (self.in_row - 1) * steps
 
-    def first_rows(self, steps: int) -> Any:
-        """So many steps of the inputs of the first rows."""
-        return tree.map_structure(
-            lambda array: _as_in_fit(array[: self._lanes, :steps]), self._data[0]
+    @property
+    def targets(self) -> int:
+        """The number of arrays of targets."""
+        return len(tree.flatten(self._data[1])) if len(self._data) > 1 else 0
+
+    def first_two(self) -> tuple[Any, int, int]:
+        """The inputs of the first two chunks as one, and the steps of the first and of both."""
+        time = self._first + self._steps
+        inputs = tree.map_structure(
+            lambda array: _as_in_fit(array[: self._lanes, :time]), self._data[0]
         )
+        return inputs, self._first, time
 
     @property
     def num_batches(self) -> int:

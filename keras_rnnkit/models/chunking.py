@@ -47,10 +47,10 @@ def fit_chunks(
     Layers that combine several steps, such as attention, pooling and convolutions over time, would
     miss steps at the borders of a chunk, and are refused by name. A model with layers that may or
     may not combine steps, such as your own, operations of `keras.ops` or a normalization, first
-    predicts eight steps at once and in two chunks, and is refused where the results differ; not if
-    it is built for one number of steps. A layer inside of `kit.TimeDistributed` may be any that is
-    not stateful. For models that cannot be cut, make the recurrent layers with `recompute=True` and
-    call `fit`.
+    predicts its first two chunks, at once and one after the other, and is refused where the results
+    differ; not if it takes one number of steps alone. A layer inside of `kit.TimeDistributed` may
+    be any that is not stateful. For models that cannot be cut, make the recurrent layers with
+    `recompute=True` and call `fit`.
 
     Args:
         model: A compiled and built model whose recurrent layers are those of the kit, made with

@@ -162,3 +162,29 @@ def test_an_initializer_without_a_seed_draws_anew_for_each_layer():
     stack.build((2, 3, 4))
     first, second = (layer.cell.bias for layer in stack.recurrent_layers)
     assert not np.allclose(to_numpy(first.value), to_numpy(second.value))
+
+
+class Constant(keras.initializers.Initializer):
+    """An initializer of a user, without a config."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, shape, dtype=None):
+        return keras.ops.full(shape, self.value, dtype)
+
+
+@pytest.mark.parametrize(
+    ("initializer", "same"),
+    [
+        (Constant(5.0), True),
+        (keras.initializers.RandomNormal(seed=3), True),
+        (keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(3)), False),
+    ],
+    ids=["of a user", "seed", "generator"],
+)
+def test_an_initializer_with_a_seed_or_of_ones_own_is_taken_as_it_is(initializer, same):
+    stack = kit.StackedRNN([4, 4], cell_options={"kernel_initializer": initializer})
+    stack.build((2, 3, 4))
+    first, second = (to_numpy(one.cell.kernel.value) for one in stack.recurrent_layers)
+    assert np.array_equal(first, second) == same

@@ -184,20 +184,31 @@ def test_a_cell_of_ones_own_runs_again_as_in_the_call(cell):
 
 
 class Changing(keras.layers.Layer):
-    """A cell that computes less after the first calls."""
+    """A cell that computes something else after its first calls."""
 
     state_size = UNITS
 
+    def __init__(self, then):
+        super().__init__()
+        self.then, self.calls = then, []
+
     def call(self, x, states):
         h = states[0] + x[:, :1]
-        if len(vars(self).setdefault("calls", [])) <= TIME:
-            h = keras.ops.tanh(h)
         self.calls.append(1)
+        h = self.then(h) if len(self.calls) > TIME + 1 else keras.ops.tanh(h)
         return h, [h]
 
 
-def test_a_second_run_that_computes_something_else_is_refused():
-    layer = kit.RNN(Changing(), recompute=5)
+THEN = {
+    "less": lambda h: h,
+    "more": lambda h: keras.ops.tanh(h + 0 * keras.ops.exp(h)),
+    "other": lambda h: keras.ops.tanh(keras.ops.concatenate([h, h]))[:BATCH],
+}
+
+
+@pytest.mark.parametrize("then", THEN)
+def test_a_second_run_that_computes_something_else_is_refused(then):
+    layer = kit.RNN(Changing(THEN[then]), recompute=5)
     x = torch.ones(BATCH, TIME, FEATURES, requires_grad=True)
     _, gradients = gradients_of(layer, x)
     with pytest.raises(RuntimeError, match="must compute the same in a second run"):

@@ -37,9 +37,10 @@ class Shift(layers.Layer):
         return ops.pad(x[:, :-1], ((0, 0), (1, 0), (0, 0)))
 
 
-def fit(model):
-    x, y, _ = data()
-    model.compile("sgd", "mse")
+def fit(model, x=None, y=None, loss="mse"):
+    arrays = data(time=12)
+    x, y = arrays[0] if x is None else x, arrays[1] if y is None else y
+    model.compile("sgd", loss)
     if not model.built:
         model(x[:LANES])
     kit.fit_chunks(model, x, y, 4, verbose=0)
@@ -85,12 +86,56 @@ SEPARATE = {
 
 @pytest.mark.parametrize("name", SEPARATE)
 def test_a_model_that_treats_each_step_separately_is_trained(name):
-    x, y, _ = data(time=12)
-    model = SEPARATE[name]()
-    model.compile("sgd", "mse")
-    if not model.built:
-        model(x[:LANES])
-    kit.fit_chunks(model, x, y, 4, verbose=0)
+    fit(SEPARATE[name]())
+
+
+def functional(output_of, *before):
+    inputs = keras.Input(batch_shape=(LANES, None, FEATURES))
+    h = inputs
+    for function in before:
+        h = function(h)
+    h = kit.GRU(4, stateful=True, return_sequences=True)(h)
+    return keras.Model(inputs, output_of(h))
+
+
+def test_the_data_is_not_changed():
+    """The logarithm takes positive numbers alone, and an embedding only its ids."""
+    x = np.abs(data(time=12)[0]) + 0.1
+    fit(functional(layers.Dense(1), ops.log), x)
+    ids = np.full((2 * LANES, 12), 9.0, "float32")
+    inputs = keras.Input(batch_shape=(LANES, None))
+    h = layers.Embedding(10, 4)(inputs)
+    h = layers.LayerNormalization()(kit.GRU(4, stateful=True, return_sequences=True)(h))
+    fit(keras.Model(inputs, layers.Dense(1)(h)), ids)
+
+
+def test_logits_may_be_infinite():
+    def masked(h):
+        return ops.where(ops.arange(3) < 2, layers.Dense(3)(h), -float("inf"))
+
+    labels = np.zeros((2 * LANES, 12), "int32")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    fit(functional(masked), y=labels, loss=loss)
+
+
+class OwnLoss(layers.Layer):
+    """A layer that adds the loss, of one value for each row."""
+
+    def call(self, x):
+        loss = ops.mean(ops.square(x), axis=(1, 2))
+        self.add_loss(ops.mean(loss))
+        return loss
+
+
+def test_outputs_without_targets_may_have_any_shape():
+    model = functional(lambda h: OwnLoss()(layers.Dense(1)(h)))
+    model.compile("sgd")
+    kit.fit_chunks(model, data(time=12)[0], None, 4, verbose=0)
+
+
+def test_layers_of_segments_are_tried_on_chunks_as_in_training():
+    segments = [layers.Reshape((-1, 4, 4)), layers.LayerNormalization(), layers.Reshape((-1, 4))]
+    fit(functional(lambda h: layers.Dense(1)(segments[2](segments[1](segments[0](h))))))
 
 
 class Noise(layers.Layer):
@@ -111,7 +156,7 @@ def test_a_model_that_draws_in_prediction_is_not_refused():
 def test_the_trial_changes_no_variable_and_starts_no_training():
     model = behind(Shift(), Noise())
     model.compile("sgd", "mse")
-    x, y, _ = data()
+    x, y, _ = data(time=12)
     before = [np.copy(to_numpy(one)) for one in model.variables]
     with pytest.raises(ValueError, match="cannot be trained in chunks"):
         kit.fit_chunks(behind(Shift()), x, y, 4, verbose=0)
