@@ -104,6 +104,19 @@ def test_a_chunk_is_freed_before_the_one_before_it_runs_again(name, alive, monke
 
 
 @OF_EACH
+def test_a_chunk_keeps_the_states_before_it_alone(name, alive):
+    """Not those of other steps, of which they may be a view, nor their graph."""
+    layer, x = made(name)
+    output = layer(x, training=True)
+    chunks = [one for one in alive if isinstance(one, _torch_recompute._Chunk)]
+    states = [state for chunk in chunks for state in keras.tree.flatten(chunk._args[0])]
+    assert output.requires_grad and len(states) >= TIME // 5
+    for state in states:
+        assert state.grad_fn is None
+        assert state.untyped_storage().nbytes() == state.nbytes
+
+
+@OF_EACH
 def test_a_second_backward_pass_has_the_same_gradients(name):
     layer, x = made(name)
     _, gradients = gradients_of(layer, x, retain_graph=True)
