@@ -53,6 +53,7 @@ TESTS = (
     "tests/layers/test_resets_in_layers.py",
     "tests/layers/test_torch_resets.py",
     "tests/layers/test_recompute.py",
+    "tests/layers/test_torch_recompute.py",
 )
 TINY_TESTS = ("tests/test_public_names.py",)
 # In the tests, products of float32 are not rounded to TF32, which their tolerances do not allow.

@@ -82,9 +82,9 @@ class StateKeeper(keras.callbacks.Callback):
 
     def put_back(self, model: Any) -> None:
         """Give the model the states that were kept last, if other calls have changed them."""
-        for variable, value in zip(
-            _states_of(model) if self._kept else [], self._kept, strict=True
-        ):
+        if not self._kept:
+            return
+        for variable, value in zip(_states_of(model), self._kept, strict=True):
             if not np.array_equal(ops.convert_to_numpy(variable), value, equal_nan=True):
                 variable.assign(value)
 
