@@ -9,12 +9,14 @@ that ran all tests would take 2.9 GB. The number of parts comes first; what foll
 import subprocess
 import sys
 
+# A test that hangs, for seconds, ends its process, shows where each thread is, and fails.
+HANGING = ["-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true"]
 NO_TESTS = 5  # pytest's exit status for a part without any
 
 
 def main(count: int, arguments: list[str]) -> int:
     """Run the parts, also those after one that fails; returns the exit status."""
-    command = [sys.executable, "-m", "pytest", *arguments]
+    command = [sys.executable, "-m", "pytest", *HANGING, *arguments]
     codes = [
         subprocess.run([*command, f"--part={number}/{count}"], check=False).returncode
         for number in range(1, count + 1)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -91,6 +92,21 @@ class TorchCalls(Kernels):
         if torch.onnx.is_in_onnx_export():
             return "ONNX"
         return next((_EXPORTERS[name] for name in _callers() if name in _EXPORTERS), "")
+
+    @contextmanager
+    def shared(self, variables: list[Any]) -> Iterator[None]:
+        # The first operation on a parameter makes the node that accumulates its gradient. PyTorch
+        # does so under a lock of the parameter, and waits for Python's lock there. `w[0]`, `w.T`
+        # and `Function.apply` wait for that of the parameter while they have Python's: if two
+        # threads meet so, neither goes on. A view keeps the node, and making one waits for nothing
+        # while it has Python's lock, so that all other operations find the node there.
+        if torch.is_inference_mode_enabled() or exporting():
+            yield
+            return
+        with torch.enable_grad():
+            views = [tensor.view_as(tensor) for tensor in (v.value for v in variables)]
+        yield
+        del views
 
     @torch.compiler.disable  # the compiler would trace the function
     def transforming(self, *tensors: Any) -> bool:

@@ -1,6 +1,7 @@
 """What a backend has: the only way in which the other rooms reach it."""
 
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from keras import ops
@@ -164,6 +165,14 @@ class Kernels(Protocol):
     def export_format(self) -> str:
         """The format of that file: "ONNX", "LiteRT" or "OpenVINO"; "" for any other."""
         return ""
+
+    def shared(self, variables: list[Any]) -> AbstractContextManager[None]:
+        """The context of operations on variables that other threads may use at the same time.
+
+        Args:
+            variables: Those that may have a gradient.
+        """
+        return nullcontext()
 
     def transforming(self, *tensors: Any) -> bool:
         """Whether a transform to which the kernels do not apply works on these tensors."""

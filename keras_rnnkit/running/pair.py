@@ -29,7 +29,11 @@ def runs_as_pair(
         zero_initial_states: Whether all initial states are known to be zeros.
     """
     conditions = {"masked": masked, "training": training, "capture_gates": False}
-    forward, backward = (request_for(layer, sequences=sequences, **conditions) for layer in layers)
+    variables = [variable for layer in layers for variable in layer.trainable_variables]
+    with backend_kernels().shared(variables):
+        forward, backward = (
+            request_for(layer, sequences=sequences, **conditions) for layer in layers
+        )
     return one_call_for_both(forward, backward, zero_initial_states=zero_initial_states)
 
 

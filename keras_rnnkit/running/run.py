@@ -54,6 +54,11 @@ def run(layer: Any, call: Call) -> tuple[Carry, Steps]:
     Returns:
         `(last, steps)`, as in the contract above.
     """
+    with backend_kernels().shared(layer.trainable_variables):
+        return _run(layer, call)
+
+
+def _run(layer: Any, call: Call) -> tuple[Carry, Steps]:
     if call.edits is not None:  # only the loop over the cell can replace values between steps
         with masks_for(layer.cell, call) as masks:
             return run_loop(layer.cell, call._replace(dropout_masks=masks), layer.unroll)

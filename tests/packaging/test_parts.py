@@ -64,6 +64,23 @@ def test_the_run_fails_if_a_part_fails_or_none_has_tests(codes, status, monkeypa
     monkeypatch.setattr(subprocess, "run", run)
     assert in_parts.main(3, ["-n", "2"]) == status
     assert [command[1:] for command in commands] == [
-        ["-m", "pytest", "-n", "2", f"--part={number}/3"] for number in (1, 2, 3)
+        ["-m", "pytest", *in_parts.HANGING, "-n", "2", f"--part={number}/3"]
+        for number in (1, 2, 3)
     ]
     assert commands[0][0] == sys.executable
+
+
+def test_a_test_that_hangs_fails_and_says_where(tmp_path):
+    hanging = "import threading\n\ndef test_hangs():\n    threading.Event().wait()\n"
+    (tmp_path / "test_hanging.py").write_text(hanging)
+    options = [*in_parts.HANGING, "-o", "faulthandler_timeout=1", "-n", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, tmp_path],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1
+    assert "crashed while running 'test_hanging.py::test_hangs'" in done.stdout
+    assert "line 4 in test_hangs" in done.stderr
