@@ -64,8 +64,7 @@ def test_the_run_fails_if_a_part_fails_or_none_has_tests(codes, status, monkeypa
     monkeypatch.setattr(subprocess, "run", run)
     assert in_parts.main(3, ["-n", "2"]) == status
     assert [command[1:] for command in commands] == [
-        ["-m", "pytest", *in_parts.HANGING, "-n", "2", f"--part={number}/3"]
-        for number in (1, 2, 3)
+        ["-m", "pytest", *in_parts.HANGING, "-n", "2", f"--part={number}/3"] for number in (1, 2, 3)
     ]
     assert commands[0][0] == sys.executable
 
