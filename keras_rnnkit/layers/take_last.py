@@ -57,6 +57,11 @@ class TakeLast(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for inputs in args[:1]:  # before Keras, whose error for a list of ends names neither
+            self._checked(inputs)
+        return super().__call__(*args, **kwargs)
+
     def call(self, inputs: Any, mask: Any = None) -> Any:
         outputs, ends = self._checked(inputs)
         outputs, ends = ops.cast(outputs, self.compute_dtype), ops.cast(ends, "int32")
@@ -85,6 +90,12 @@ class TakeLast(keras.layers.Layer):
                 f"{name_of(self)}: expected a list of two inputs, [outputs, ends]. "
                 f"Received: inputs={inputs!r}"
             )
+        for name, value in zip(("outputs", "ends"), inputs, strict=True):
+            if not hasattr(value, "shape"):
+                raise ValueError(
+                    f"{name_of(self)}: expected `{name}` as a tensor or an array. Pass a list as "
+                    f"`np.array({name})`. Received: {name}={value!r}"
+                )
         outputs, ends = inputs
         shape, shape_of_ends = tuple(outputs.shape), tuple(ends.shape)
         if len(shape) < 3:

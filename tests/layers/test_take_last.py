@@ -152,3 +152,16 @@ def test_refused(shape, ends, dtype, message, symbolic):
 def test_anything_but_two_inputs_is_refused(inputs):
     with pytest.raises(ValueError, match=r"a list of two inputs, \[outputs, ends\]"):
         kit.TakeLast()(inputs)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([np.zeros((1, 3, 2), "float32"), [[0, 2]]], r"`np.array\(ends\)`. Received: ends=\[\[0"),
+        ([np.zeros((1, 3, 2), "float32"), None], r"ends=None"),
+        ([[[[1.0]]], np.zeros((1, 1), int)], r"`np.array\(outputs\)`. Received: outputs=\[\[\["),
+    ],
+)
+def test_lists_of_numbers_are_refused_by_name(inputs, message):
+    with pytest.raises(ValueError, match=message):
+        kit.TakeLast()(inputs)
