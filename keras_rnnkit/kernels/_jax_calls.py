@@ -3,6 +3,7 @@
 import functools
 import weakref
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -75,6 +76,9 @@ class JaxCalls(Kernels):
         if not isinstance(tensor, jax.Array):
             return super().as_array(tensor)
         return np.asarray(tensor)
+
+    def shared(self, variables: list[Any]) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def on_gpu(self, variable: Any) -> bool:
         # Where the device is not known, as under jit, the default one.

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -68,6 +69,9 @@ class TensorFlowCalls(Kernels):
         if not isinstance(tensor, tf.Tensor):
             return super().as_array(tensor)
         return np.asarray(tensor)  # unlike `tensor.numpy()`, which copies
+
+    def shared(self, variables: list[Any]) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def with_batch_size(self, tensor: Any, batch: int) -> Any:
         return tf.ensure_shape(tensor, [batch, *tensor.shape[1:]])  # an error for another size

@@ -1,7 +1,7 @@
 """What a backend has: the only way in which the other rooms reach it."""
 
 from collections.abc import Callable, Hashable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from keras import ops
@@ -172,7 +172,6 @@ class Kernels(Protocol):
         Args:
             variables: Those that may have a gradient.
         """
-        return nullcontext()
 
     def transforming(self, *tensors: Any) -> bool:
         """Whether a transform to which the kernels do not apply works on these tensors."""

@@ -118,7 +118,7 @@ class LearnedInitialState(Traceable, keras.layers.Wrapper):
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         """The learned states, repeated for each row of the batch."""
         states = [ops.convert_to_tensor(s, dtype=self.compute_dtype) for s in self.learned_states]
-        return [ops.broadcast_to(s[None], (batch_size, s.shape[0])) for s in states]
+        return [ops.broadcast_to(s, (batch_size, s.shape[0])) for s in states]
 
     def compute_output_spec(
         self,
