@@ -167,13 +167,14 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         if self.reset_after:
             h_z, h_r, h_g = ops.split(project(h, kernel, m) + recurrent_bias, 3, axis=-1)
         else:
-            h_z, h_r = ops.split(project(h, kernel[:, : 2 * u], m_zr), 2, axis=-1)
+            kernel_zr, kernel_g = ops.split(kernel, [2 * u], axis=-1)
+            h_z, h_r = ops.split(project(h, kernel_zr, m_zr), 2, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
         r = edit("reset", self.recurrent_activation(x_r + h_r))
         if self.reset_after:
             g = self._activate(x_g + r * h_g)
         else:
-            g = self._activate(x_g + project(r * h, kernel[:, 2 * u :], m_g))
+            g = self._activate(x_g + project(r * h, kernel_g, m_g))
         return GRUGates(update=z, reset=r, candidate=g)
 
     def step(self, gates: GRUGates, states: Any, masks: Any = None) -> tuple[Any, Any]:
@@ -197,4 +198,4 @@ class GRUCell(WeightDropout, GatedCell, ImplementationConfig, keras.layers.GRUCe
         if not self.use_bias:
             return 0, 0
         bias = self._weight(self.bias)
-        return (bias[0], bias[1]) if self.reset_after else (bias, 0)
+        return tuple(ops.unstack(bias)) if self.reset_after else (bias, 0)

@@ -146,8 +146,8 @@ class LayerNormGRUCell(Normalized, GatedCell, ImplementationConfig, keras.layers
         h = project(h, self._weight(self.recurrent_kernel), self._hidden_masks(h, training, masks))
         x, h = self._norm(x, self.kernel_gamma), self._norm(h, self.recurrent_gamma)
         if self.use_bias:
-            bias = self._weight(self.bias)
-            x, h = x + bias[0], h + bias[1]
+            input_bias, recurrent_bias = ops.unstack(self._weight(self.bias))
+            x, h = x + input_bias, h + recurrent_bias
         x_z, x_r, x_g = ops.split(x, 3, axis=-1)
         h_z, h_r, h_g = ops.split(h, 3, axis=-1)
         z = self.recurrent_activation(x_z + h_z)

@@ -77,7 +77,7 @@ class JaxCalls(Kernels):
             return super().as_array(tensor)
         return np.asarray(tensor)
 
-    def shared(self, variables: list[Any]) -> AbstractContextManager[None]:
+    def shared(self, *layers: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
     def on_gpu(self, variable: Any) -> bool:

@@ -70,7 +70,7 @@ class TensorFlowCalls(Kernels):
             return super().as_array(tensor)
         return np.asarray(tensor)  # unlike `tensor.numpy()`, which copies
 
-    def shared(self, variables: list[Any]) -> AbstractContextManager[None]:
+    def shared(self, *layers: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
     def with_batch_size(self, tensor: Any, batch: int) -> Any:

@@ -94,17 +94,19 @@ class TorchCalls(Kernels):
         return next((_EXPORTERS[name] for name in _callers() if name in _EXPORTERS), "")
 
     @contextmanager
-    def shared(self, variables: list[Any]) -> Iterator[None]:
+    def shared(self, *layers: Any) -> Iterator[None]:
         # The first operation on a parameter makes the node that accumulates its gradient. PyTorch
-        # does so under a lock of the parameter, and waits for Python's lock there. `w[0]`, `w.T`
-        # and `Function.apply` wait for that of the parameter while they have Python's: if two
-        # threads meet so, neither goes on. A view keeps the node, and making one waits for nothing
-        # while it has Python's lock, so that all other operations find the node there.
+        # has a lock of the parameter then, and may wait for Python's lock. `w[0]`, `w.T` and
+        # `Function.apply` have Python's and wait for that of the parameter: if two threads meet
+        # so, neither goes on. A view keeps the node, so that the others find it. It must be
+        # `w.view_as(w)`: of an argument, PyTorch has a second reference before it takes the lock of
+        # the parameter, and needs Python's no more.
         if torch.is_inference_mode_enabled() or exporting():
             yield
             return
+        weights = [w for layer in layers for w in layer.parameters() if w.requires_grad]
         with torch.enable_grad():
-            views = [tensor.view_as(tensor) for tensor in (v.value for v in variables)]
+            views = [weight.view_as(weight) for weight in weights]
         yield
         del views
 

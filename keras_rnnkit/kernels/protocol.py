@@ -166,12 +166,8 @@ class Kernels(Protocol):
         """The format of that file: "ONNX", "LiteRT" or "OpenVINO"; "" for any other."""
         return ""
 
-    def shared(self, variables: list[Any]) -> AbstractContextManager[None]:
-        """The context of operations on variables that other threads may use at the same time.
-
-        Args:
-            variables: Those that may have a gradient.
-        """
+    def shared(self, *layers: Any) -> AbstractContextManager[None]:
+        """The context of operations on the weights of layers that other threads may call now."""
 
     def transforming(self, *tensors: Any) -> bool:
         """Whether a transform to which the kernels do not apply works on these tensors."""

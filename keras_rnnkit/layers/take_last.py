@@ -57,10 +57,9 @@ class TakeLast(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for inputs in args[:1]:  # before Keras, whose error for a list of ends names neither
-            self._checked(inputs)
-        return super().__call__(*args, **kwargs)
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        self._checked(inputs)  # before Keras, whose error for a list of ends does not name it
+        return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         outputs, ends = self._checked(inputs)

@@ -29,8 +29,7 @@ def runs_as_pair(
         zero_initial_states: Whether all initial states are known to be zeros.
     """
     conditions = {"masked": masked, "training": training, "capture_gates": False}
-    variables = [variable for layer in layers for variable in layer.trainable_variables]
-    with backend_kernels().shared(variables):
+    with backend_kernels().shared(*layers):
         forward, backward = (
             request_for(layer, sequences=sequences, **conditions) for layer in layers
         )

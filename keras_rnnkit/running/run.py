@@ -54,7 +54,7 @@ def run(layer: Any, call: Call) -> tuple[Carry, Steps]:
     Returns:
         `(last, steps)`, as in the contract above.
     """
-    with backend_kernels().shared(layer.trainable_variables):
+    with backend_kernels().shared(layer):
         return _run(layer, call)
 
 

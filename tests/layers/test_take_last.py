@@ -151,7 +151,7 @@ def test_refused(shape, ends, dtype, message, symbolic):
 @pytest.mark.parametrize("inputs", [np.zeros((3, 5, 4), "float32"), [np.zeros((3, 5, 4))]])
 def test_anything_but_two_inputs_is_refused(inputs):
     with pytest.raises(ValueError, match=r"a list of two inputs, \[outputs, ends\]"):
-        kit.TakeLast()(inputs)
+        kit.TakeLast()(inputs=inputs)
 
 
 @pytest.mark.parametrize(
@@ -164,4 +164,4 @@ def test_anything_but_two_inputs_is_refused(inputs):
 )
 def test_lists_of_numbers_are_refused_by_name(inputs, message):
     with pytest.raises(ValueError, match=message):
-        kit.TakeLast()(inputs)
+        kit.TakeLast()(inputs=inputs)

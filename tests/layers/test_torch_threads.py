@@ -1,5 +1,6 @@
 """Threads that share a layer on PyTorch: two of them could wait for each other's locks for ever."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -29,8 +30,10 @@ CALLS = {
     "resets": lambda layer: layer(X, resets=MASK),
     "no gradients": lambda layer: torch.no_grad()(layer)(X),
 }
-NEVER_WAIT = {"device", "is_meta", "shape"}
-WAIT_WITHOUT_PYTHONS_LOCK = {"broadcast_to", "to", "view_as"}
+TAKE_NO_LOCK = {"device", "is_meta", "requires_grad", "shape"}
+# These need not wait for Python's lock while they have that of a weight, or wait without Python's.
+# So they may come first. `w[0]`, `w.T` and `Function.apply` have Python's, and must come later.
+MAY_MAKE_THE_NODE = {"broadcast_to", "split", "to", "unbind", "view_as itself"}
 
 
 class Watch(torch.overrides.TorchFunctionMode):
@@ -44,17 +47,22 @@ class Watch(torch.overrides.TorchFunctionMode):
         self.functions = {id(weight.value): [] for weight in weights}
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        for arg in args:
-            if id(arg) in self.functions and name_of(function) not in NEVER_WAIT:
-                metadata = metadata_of(arg)
-                self.functions[id(arg)].append((name_of(function), "seen" in metadata))
-                metadata["seen"] = True
-        return function(*args, **(kwargs or {}))
+        return self.noted(name_of(function, args), function, *args, **(kwargs or {}))
+
+    def noted(self, name, function, *args, **kwargs):
+        weights = [arg for arg in keras.tree.flatten(args) if id(arg) in self.functions]
+        for weight in weights if name not in TAKE_NO_LOCK else []:
+            self.functions[id(weight)].append((name, "seen" in metadata_of(weight)))
+        result = function(*args, **kwargs)
+        for weight in weights:
+            metadata_of(weight)["seen"] = True
+        return result
 
 
-def name_of(function):
+def name_of(function, args):
     """The name of a function, or of the property that it gets."""
-    return function.__self__.__name__ if function.__name__ == "__get__" else function.__name__
+    name = function.__self__.__name__ if function.__name__ == "__get__" else function.__name__
+    return name + " itself" if name == "view_as" and args[0] is args[1] else name
 
 
 def metadata_of(parameter):
@@ -62,14 +70,76 @@ def metadata_of(parameter):
         return parameter.view_as(parameter).grad_fn.next_functions[0][0].metadata
 
 
+@pytest.fixture
+def watching(monkeypatch):
+    """Makes a `Watch` that sees `Function.apply`, too."""
+
+    def watching(weights):
+        watch, apply = Watch(weights), torch.autograd.Function.apply.__func__
+
+        def noted(function, *args):
+            return watch.noted("Function.apply", apply, function, *args)
+
+        monkeypatch.setattr(torch.autograd.Function, "apply", classmethod(noted))
+        return watch
+
+    return watching
+
+
+def functions_without_a_node(watch):
+    """For each weight, the functions that may have made its node."""
+    assert all(watch.functions.values())
+    return [{name for name, had in found if not had} for found in watch.functions.values()]
+
+
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-def test_a_weight_has_its_node_before_anything_waits_with_pythons_lock(make, call):
+def test_a_weight_has_its_node_before_anything_waits_with_pythons_lock(make, call, watching):
     layer = make()
     layer.build(X.shape)
-    with Watch(layer.trainable_variables) as watch:
+    with watching(layer.trainable_variables) as watch:
         call(layer)
-    for functions in watch.functions.values():
-        without = {name for name, had_node in functions if not had_node}
-        assert without <= WAIT_WITHOUT_PYTHONS_LOCK
-        assert functions
+    for found in functions_without_a_node(watch):
+        assert found <= MAY_MAKE_THE_NODE
+
+
+def test_so_it_has_where_the_layer_is_frozen_and_the_cell_is_not(watching):
+    layer = kit.LSTM(3, recurrent_weight_dropout=0.5)
+    layer.build(X.shape)
+    layer.trainable, layer.cell.trainable = False, True
+    with watching(layer.cell.trainable_variables) as watch:
+        layer(X, training=True)
+    for found in functions_without_a_node(watch):
+        assert found <= MAY_MAKE_THE_NODE
+
+
+@pytest.mark.parametrize(
+    "cell", [kit.GRUCell(3), kit.GRUCell(3, reset_after=False), kit.LayerNormGRUCell(3)]
+)
+def test_a_cell_by_itself_never_waits_with_pythons_lock(cell, watching):
+    cell.build((3, 4))
+    states = [np.zeros((3, 3), "float32")]
+    with watching(cell.trainable_variables) as watch:
+        cell(X[:, 0], states)
+    names = {name for found in watch.functions.values() for name, _ in found}
+    assert not names & {"Function.apply", "__getitem__", "T"}
+
+
+class Views(torch.overrides.TorchFunctionMode):
+    def __init__(self):
+        super().__init__()
+        self.of = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if name_of(function, args) == "view_as itself":
+            self.of.append(args[0])
+        return function(*args, **(kwargs or {}))
+
+
+def test_no_copy_of_the_weights_in_half_precision_is_kept():
+    layer = kit.LSTM(3, dtype="mixed_bfloat16")
+    layer.build(X.shape)
+    with Views() as views:
+        layer(X)
+    assert len(views.of) == 3
+    assert all(isinstance(weight, torch.nn.Parameter) for weight in views.of)
