@@ -1,6 +1,7 @@
 """How PyTorch runs and differentiates functions of the package, and how it runs a call."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -100,8 +101,10 @@ class TorchCalls(Kernels):
         # `Function.apply` have Python's and wait for that of the parameter: if two threads meet
         # so, neither goes on. A view keeps the node, so that the others find it. It must be
         # `w.view_as(w)`: of an argument, PyTorch has a second reference before it takes the lock of
-        # the parameter, and needs Python's no more.
-        if torch.is_inference_mode_enabled() or exporting():
+        # the parameter, and needs Python's no more. One thread may do without views, since all that
+        # it can meet have some: the main thread, where they would take a tenth of a small call.
+        in_main = threading.get_ident() == threading.main_thread().ident
+        if in_main or torch.is_inference_mode_enabled() or exporting():
             yield
             return
         weights = [w for layer in layers for w in layer.parameters() if w.requires_grad]

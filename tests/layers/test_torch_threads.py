@@ -1,5 +1,7 @@
 """Threads that share a layer on PyTorch: two of them could wait for each other's locks for ever."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -86,6 +88,17 @@ def watching(monkeypatch):
     return watching
 
 
+def in_a_thread(function, *args, **kwargs):
+    """The result of a call in another thread than the main one, which alone keeps no nodes."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def within(mode, function, *args, **kwargs):
+    with mode:  # which is that of a thread
+        return function(*args, **kwargs)
+
+
 def functions_without_a_node(watch):
     """For each weight, the functions that may have made its node."""
     assert all(watch.functions.values())
@@ -97,8 +110,8 @@ def functions_without_a_node(watch):
 def test_a_weight_has_its_node_before_anything_waits_with_pythons_lock(make, call, watching):
     layer = make()
     layer.build(X.shape)
-    with watching(layer.trainable_variables) as watch:
-        call(layer)
+    watch = watching(layer.trainable_variables)
+    in_a_thread(within, watch, call, layer)
     for found in functions_without_a_node(watch):
         assert found <= MAY_MAKE_THE_NODE
 
@@ -107,8 +120,8 @@ def test_so_it_has_where_the_layer_is_frozen_and_the_cell_is_not(watching):
     layer = kit.LSTM(3, recurrent_weight_dropout=0.5)
     layer.build(X.shape)
     layer.trainable, layer.cell.trainable = False, True
-    with watching(layer.cell.trainable_variables) as watch:
-        layer(X, training=True)
+    watch = watching(layer.cell.trainable_variables)
+    in_a_thread(within, watch, layer, X, training=True)
     for found in functions_without_a_node(watch):
         assert found <= MAY_MAKE_THE_NODE
 
@@ -139,7 +152,15 @@ class Views(torch.overrides.TorchFunctionMode):
 def test_no_copy_of_the_weights_in_half_precision_is_kept():
     layer = kit.LSTM(3, dtype="mixed_bfloat16")
     layer.build(X.shape)
-    with Views() as views:
-        layer(X)
+    views = Views()
+    in_a_thread(within, views, layer, X)
     assert len(views.of) == 3
     assert all(isinstance(weight, torch.nn.Parameter) for weight in views.of)
+
+
+def test_the_main_thread_keeps_none():
+    layer = kit.LSTM(3)
+    layer.build(X.shape)
+    with Views() as views:
+        layer(X)
+    assert views.of == []
