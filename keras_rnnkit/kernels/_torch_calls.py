@@ -41,6 +41,10 @@ def _callers() -> Iterator[str]:
         frame = frame.f_back
 
 
+def _in_main_thread() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
+
+
 class TorchCalls(Kernels):
     """The members of the protocol beside the kernels themselves."""
 
@@ -103,8 +107,8 @@ class TorchCalls(Kernels):
         # `w.view_as(w)`: of an argument, PyTorch has a second reference before it takes the lock of
         # the parameter, and needs Python's no more. One thread may do without views, since all that
         # it can meet have some: the main thread, where they would take a tenth of a small call.
-        in_main = threading.get_ident() == threading.main_thread().ident
-        if in_main or torch.is_inference_mode_enabled() or exporting():
+        recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # and not run
+        if recorded or torch.is_inference_mode_enabled() or _in_main_thread():
             yield
             return
         weights = [w for layer in layers for w in layer.parameters() if w.requires_grad]
