@@ -62,7 +62,7 @@ class TakeLast(keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        outputs, ends = self._checked(inputs)
+        outputs, ends = inputs
         outputs, ends = ops.cast(outputs, self.compute_dtype), ops.cast(ends, "int32")
         last = ops.shape(outputs)[1] - 1
         ends = ops.reshape(ends, (*ops.shape(ends), *[1] * (len(outputs.shape) - 2)))

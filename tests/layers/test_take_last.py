@@ -151,7 +151,7 @@ def test_refused(shape, ends, dtype, message, symbolic):
 @pytest.mark.parametrize("inputs", [np.zeros((3, 5, 4), "float32"), [np.zeros((3, 5, 4))]])
 def test_anything_but_two_inputs_is_refused(inputs):
     with pytest.raises(ValueError, match=r"a list of two inputs, \[outputs, ends\]"):
-        kit.TakeLast()(inputs=inputs)
+        kit.TakeLast()(inputs)
 
 
 @pytest.mark.parametrize(
